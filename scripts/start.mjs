@@ -1,0 +1,10 @@
+// `npm start`: sets up, then shows the main job; `npm start -- run …` is the command line.
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { setUp } from './setup.mjs'
+
+await setUp()
+const words = process.argv.slice(2)
+const commandLine = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
+const result = spawnSync(process.execPath, [commandLine, ...(words.length > 0 ? words : ['demo'])], { stdio: 'inherit' })
+process.exitCode = result.status ?? 128

@@ -1,0 +1,72 @@
+// `npm test [-- FILTER …]`: sets up, runs every test file in a process of its own and adds up. What uvu would hide fails here:
+// a file that runs no test, fewer passed than there are, a file that never ends.
+import { spawn } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { filesBelow, root } from './build.mjs'
+import { setUp } from './setup.mjs'
+
+const words = process.argv.slice(2)
+const long = words.includes('--long')
+const filters = words.filter((word) => !word.startsWith('--'))
+const fileTimeoutMs = long ? 3_600_000 : 150_000
+await setUp({ tests: true })
+
+const suffix = long ? '.long.ts' : '.test.ts'
+const files = filesBelow('test', (name) => name.endsWith(suffix)).filter(
+  (file) => filters.length === 0 || filters.some((filter) => file.includes(filter)),
+)
+const totals = { passed: 0, failed: 0, skipped: 0 }
+const failedFiles = []
+const skips = []
+
+function runFile(file) {
+  return new Promise((resolve) => {
+    const started = Date.now()
+    const child = spawn(process.execPath, ['--enable-source-maps', join(root, 'build', file.replace(/\.ts$/, '.js'))], {
+      cwd: root,
+      env: { ...process.env, FORCE_COLOR: '0' },
+      detached: true,
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        output += chunk
+      })
+    const timer = setTimeout(() => {
+      output += `\n${file} did not end within ${fileTimeoutMs / 1000} s\n`
+      process.kill(-child.pid, 'SIGKILL')
+    }, fileTimeoutMs)
+    child.on('close', (status) => {
+      clearTimeout(timer)
+      resolve({ file, status, output, seconds: (Date.now() - started) / 1000 })
+    })
+  })
+}
+
+function count({ file, status, output, seconds }) {
+  const total = Number(/^\s*Total:\s+(\d+)/m.exec(output)?.[1] ?? 0)
+  const passed = Number(/^\s*Passed:\s+(\d+)/m.exec(output)?.[1] ?? 0)
+  const skippedHere = [...output.matchAll(/^# SKIP (.*)$/gm)].map((match) => match[1])
+  const good = status === 0 && total > 0 && passed === total
+  totals.passed += passed - skippedHere.length
+  totals.skipped += skippedHere.length
+  totals.failed += good ? 0 : Math.max(1, total - passed)
+  skips.push(...skippedHere)
+  if (!good) failedFiles.push(file)
+  console.log(
+    `${good ? 'ok  ' : 'FAIL'} ${file} (${passed}/${total}${skippedHere.length > 0 ? `, ${skippedHere.length} skipped` : ''}, ${seconds.toFixed(1)} s)`,
+  )
+  if (!good) console.log(output.replace(/^/gm, '     '))
+}
+
+const queue = [...files]
+await Promise.all(
+  Array.from({ length: Math.max(2, availableParallelism()) }, async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) count(await runFile(file))
+  }),
+)
+for (const skip of new Set(skips)) console.log(`skipped: ${skip}`)
+if (failedFiles.length > 0) console.log(`failed: ${failedFiles.join(' ')}`)
+console.log(`${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`)
+process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1

@@ -1,0 +1,36 @@
+import type { ByteString } from './file-system.js'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** UTF-8 bytes of `text` as a byte string. */
+export function fromUtf8(text: string): ByteString {
+  if (isAscii(text)) return text
+  return fromBytes(encoder.encode(text))
+}
+
+/** Text of a byte string read as UTF-8; bytes that are not UTF-8 become U+FFFD, so this is for people, not for look-ups. */
+export function toUtf8(name: ByteString): string {
+  if (isAscii(name)) return name
+  return decoder.decode(toBytes(name))
+}
+
+/** Byte string of `bytes`. */
+export function fromBytes(bytes: Uint8Array): ByteString {
+  let text = ''
+  // In pieces: a spread of a megabyte would overflow the stack.
+  for (let start = 0; start < bytes.length; start += 8192) text += String.fromCharCode(...bytes.subarray(start, start + 8192))
+  return text
+}
+
+/** Bytes of a byte string. */
+export function toBytes(name: ByteString): Uint8Array {
+  const bytes = new Uint8Array(name.length)
+  for (let index = 0; index < name.length; index++) bytes[index] = name.charCodeAt(index)
+  return bytes
+}
+
+function isAscii(text: string): boolean {
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) > 127) return false
+  return true
+}

@@ -1,0 +1,69 @@
+/**
+ * The launcher's operations: what the kernel can be asked for, by name, with the fields each takes.
+ *
+ * `launcher --operations` prints the same table from the C side and a test compares the two. Policy (which operations, in
+ * which order, with which values) is the caller's; the launcher has no defaults and reads no environment.
+ */
+export const OPERATIONS = {
+  // Around clone3, in the launcher's parent, which then supervises.
+  namespace: ['name'],
+  'uid-map': ['inside', 'outside', 'count'],
+  'gid-map': ['inside', 'outside', 'count'],
+  'id-map-helper': ['newuidmap', 'newgidmap'],
+  stdio: ['kind', 'stdin'],
+  'terminal-size': ['rows', 'columns'],
+  'output-limit': ['bytes'],
+  'time-limit': ['milliseconds'],
+  'keep-descriptor': ['from', 'to'],
+  // In the child, in the order given. Sources are host paths; every path after root-* is resolved inside the new root.
+  hostname: ['name'],
+  'loopback-up': [],
+  'mount-private': [],
+  'overlay-lower': ['path'],
+  'overlay-upper': ['upper', 'work'],
+  'overlay-upper-memory': ['bytes', 'inodes'],
+  'root-overlay': [],
+  'root-tmpfs': ['bytes', 'inodes', 'mode'],
+  directory: ['path', 'mode'],
+  file: ['path', 'mode', 'content'],
+  symlink: ['path', 'target'],
+  'mount-proc': ['path'],
+  'mount-sysfs': ['path'],
+  'mount-tmpfs': ['path', 'bytes', 'inodes', 'mode', 'flags'],
+  'mount-devpts': ['path'],
+  'mount-mqueue': ['path'],
+  'mount-cgroup': ['path'],
+  bind: ['source', 'path', 'flags'],
+  mask: ['path'],
+  'read-only': ['path'],
+  'root-read-only': [],
+  'switch-root': [],
+  rlimit: ['name', 'soft', 'hard'],
+  umask: ['mode'],
+  'oom-score-adjust': ['value'],
+  'working-directory': ['path'],
+  group: ['gid'],
+  user: ['uid', 'gid'],
+  capabilities: ['mask'],
+  'no-new-privileges': [],
+  'landlock-scope': ['name'],
+  seccomp: [],
+  // Instead of a guest: trees, inside a user namespace that holds nothing else.
+  'tree-write': ['path', 'descriptor'],
+  'tree-read': ['path', 'descriptor'],
+  'tree-remove': ['path'],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+/** Name of an operation with a fixed number of fields. */
+export type OperationName = keyof typeof OPERATIONS
+
+/** One step of a plan: an operation and its fields in the order of {@link OPERATIONS}. */
+export type Operation = {
+  [Name in OperationName]: readonly [Name, ...{ [Field in keyof (typeof OPERATIONS)[Name]]: string | number | bigint }]
+}[OperationName]
+
+/** What the launcher is to do: operations in order, then the program, or none when the operations are all. */
+export interface Plan {
+  readonly operations: readonly Operation[]
+  readonly exec: { readonly args: readonly string[]; readonly env: readonly string[] } | null
+}

@@ -1,0 +1,99 @@
+/**
+ * What isolation is really in force, as evidence and not as configuration.
+ *
+ * Collected inside, after the last privilege is dropped and before the guest's first instruction, then checked again from
+ * outside (`/proc/PID/…`). No byte of it comes from guest code.
+ */
+
+/** A namespace, as `readlink /proc/self/ns/X` names it inside, beside the host's own. */
+export interface NamespaceEvidence {
+  /** The two inodes differ. */
+  readonly isolated: boolean
+  readonly inode: number
+  readonly hostInode: number
+}
+
+/** Kinds of namespace a receipt speaks of. */
+export type NamespaceName = 'pid' | 'uts' | 'mount' | 'ipc' | 'net' | 'user' | 'cgroup'
+
+/** One line of the guest's own mount table (proc_pid_mountinfo(5)). */
+export interface MountEvidence {
+  readonly mountPoint: string
+  readonly fileSystem: string
+  /** Per-mount options, `ro,nosuid,nodev`. */
+  readonly options: string
+  /** Options of the file system behind it: `size=` of a tmpfs, layers of an overlay. Host paths are left out. */
+  readonly superOptions: string
+}
+
+/** A limit that is in force, and what enforces it. */
+export interface LimitEvidence {
+  readonly name: 'memory' | 'cpus' | 'pids' | 'openFiles' | 'disk' | 'output' | 'time' | 'table'
+  readonly value: number
+  readonly mechanism: 'cgroup' | 'rlimit' | 'tmpfs' | 'wasm' | 'supervisor'
+}
+
+/** Capability sets as the kernel prints them: 16 hex digits each. */
+export interface CapabilityEvidence {
+  readonly inheritable: string
+  readonly permitted: string
+  readonly effective: string
+  readonly bounding: string
+  readonly ambient: string
+}
+
+/** The kernel's side of a receipt: null where the Wasm wall stands alone. */
+export interface KernelEvidence {
+  readonly namespaces: Readonly<Record<NamespaceName, NamespaceEvidence>>
+  readonly hostname: string
+  readonly root: { readonly fileSystem: string; readonly readonly: boolean; readonly hostRootVisible: boolean }
+  readonly mounts: readonly MountEvidence[]
+  /** `mode` 2 is a filter; `filters` how many are stacked. */
+  readonly seccomp: { readonly mode: number; readonly filters: number }
+  readonly capabilities: CapabilityEvidence
+  readonly noNewPrivileges: boolean
+  /** Landlock ABI in use and what it scopes; null when not in force. */
+  readonly landlock: { readonly abi: number; readonly scopes: readonly string[] } | null
+  /** Lines of uid_map and gid_map: first id inside, first id outside, count. */
+  readonly idMap: {
+    readonly uid: readonly (readonly [number, number, number])[]
+    readonly gid: readonly (readonly [number, number, number])[]
+  }
+  readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
+  /** Open descriptors the guest starts with. */
+  readonly descriptors: readonly number[]
+  /** Resource limits by their names in /proc/self/limits, soft value; `unlimited` is -1. */
+  readonly rlimits: Readonly<Record<string, number>>
+  /** Network interfaces seen, with `up` for those that are. */
+  readonly interfaces: Readonly<Record<string, 'up' | 'down'>>
+  /** Whether the guest dies with its supervisor, has a session of its own, and its umask. */
+  readonly process: { readonly dumpable: boolean; readonly session: boolean; readonly umask: number; readonly oomScoreAdjust: number }
+}
+
+/** The engine's side of a receipt for a Wasm guest. */
+export interface WasmEvidence {
+  readonly engine: string
+  readonly v8: string
+  readonly moduleDigest: string
+  /** Import modules and names the guest was linked with. */
+  readonly imports: readonly string[]
+  readonly memoryPagesMaximum: number
+  readonly tableElementsMaximum: number
+  /** Directories the guest was given, by their guest names. */
+  readonly preopens: readonly string[]
+  readonly environment: readonly string[]
+}
+
+/** The typed receipt of one container. `JSON.stringify` of it is its published form. */
+export interface Receipt {
+  readonly schema: 'wolffia.receipt/1'
+  readonly container: string
+  readonly wall: string
+  /** Two walls, one inside the other: Wasm within namespaces and seccomp. */
+  readonly doubleWall: boolean
+  readonly kernel: KernelEvidence | null
+  readonly wasm: WasmEvidence | null
+  readonly limits: readonly LimitEvidence[]
+  /** What was compared from outside, and whether each agreed. Any `false` makes the receipt a failure. */
+  readonly crossCheck: Readonly<Record<string, boolean>>
+}
