@@ -57,9 +57,12 @@ export const OPERATIONS = {
 /** Name of an operation with a fixed number of fields. */
 export type OperationName = keyof typeof OPERATIONS
 
+/** Values for each field of an operation, in order. */
+type Values<Fields extends readonly string[]> = { readonly [Index in keyof Fields]: string | number | bigint }
+
 /** One step of a plan: an operation and its fields in the order of {@link OPERATIONS}. */
 export type Operation = {
-  [Name in OperationName]: readonly [Name, ...{ [Field in keyof (typeof OPERATIONS)[Name]]: string | number | bigint }]
+  [Name in OperationName]: readonly [name: Name, ...values: Values<(typeof OPERATIONS)[Name]>]
 }[OperationName]
 
 /** What the launcher is to do: operations in order, then the program, or none when the operations are all. */
