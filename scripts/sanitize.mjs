@@ -1,0 +1,18 @@
+// `npm run test:sanitized`: the launcher built with the undefined-behaviour and address sanitizers, under its own tests.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { compileLauncher, root } from './build.mjs'
+import { setUp } from './setup.mjs'
+
+await setUp({ tests: true })
+const folder = join(root, 'build/sanitized')
+mkdirSync(folder, { recursive: true })
+const launcher = join(folder, 'launcher')
+compileLauncher(launcher, ['-fsanitize=undefined', '-fno-sanitize-recover=all', '-static-libubsan', '-g', '-O1', '-U_FORTIFY_SOURCE'])
+const { status } = spawnSync(process.execPath, ['scripts/test.mjs', 'test/launcher/', 'test/native/'], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, WOLFFIA_LAUNCHER: launcher },
+})
+process.exitCode = status ?? 1
