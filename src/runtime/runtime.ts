@@ -36,6 +36,11 @@ export interface Runtime {
   create(request: CreateRequest): Promise<Task>
   /** The running task of a container, found again by another process; null when it is not running. */
   open(id: string, directory: string): Promise<RunningTask | null>
+  /**
+   * Removes what the wall kept in the folder of a container that has ended or died: its writable layer, a half-made plan.
+   * Needed because files of subordinate owners can only be removed inside a user namespace. Idempotent; the folder itself stays.
+   */
+  discard(id: string, directory: string): Promise<void>
 }
 
 /** What can be done to a task that another process started. */
