@@ -1,0 +1,3 @@
+import { print } from '../wasi/console'
+
+print('hello from wasm')
