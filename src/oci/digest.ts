@@ -5,6 +5,7 @@ export type Digest = `sha256:${string}`
 export type DiffId = Digest
 
 const PATTERN = /^sha256:[0-9a-f]{64}$/
+const HEX = /^[0-9a-f]{64}$/
 
 /** Whether `value` is a digest that wolffia can check. sha512 is legal in the spec and not accepted here. */
 export function isDigest(value: unknown): value is Digest {
@@ -14,4 +15,10 @@ export function isDigest(value: unknown): value is Digest {
 /** The 64 hex digits of a digest, safe as a file name. */
 export function hexOf(digest: Digest): string {
   return digest.slice('sha256:'.length)
+}
+
+/** The digest with these 64 hex digits; throws RangeError for anything else, so that no path trick becomes a digest. */
+export function digestFromHex(hex: string): Digest {
+  if (!HEX.test(hex)) throw new RangeError(`not 64 lower-case hex digits: ${hex}`)
+  return `sha256:${hex}`
 }
