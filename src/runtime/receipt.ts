@@ -22,16 +22,25 @@ export interface MountEvidence {
   readonly fileSystem: string
   /** Per-mount options, `ro,nosuid,nodev`. */
   readonly options: string
-  /** Options of the file system behind it: `size=` of a tmpfs, layers of an overlay. Host paths are left out. */
+  /** Options of the file system behind it: `size=` of a tmpfs; of an overlay `lowers=N` and `upper`. Host paths are left out. */
   readonly superOptions: string
+  /** Whether later mounts elsewhere appear below it: only `private` does not. */
+  readonly propagation: 'private' | 'shared' | 'slave'
 }
 
 /** A limit that is in force, and what enforces it. */
 export interface LimitEvidence {
-  readonly name: 'memory' | 'cpus' | 'pids' | 'openFiles' | 'disk' | 'output' | 'time' | 'table'
+  readonly name: LimitName
+  /** Bytes, milliseconds, processors or a count. */
   readonly value: number
-  readonly mechanism: 'cgroup' | 'rlimit' | 'tmpfs' | 'wasm' | 'supervisor'
+  readonly mechanism: LimitMechanism
 }
+
+/** Limits as a receipt names them. */
+export type LimitName = 'memory' | 'cpus' | 'pids' | 'openFiles' | 'disk' | 'output' | 'time' | 'table'
+
+/** What holds a limit: a control group, setrlimit(2), a tmpfs's size, the Wasm engine and its preview1, or the launcher's parent. */
+export type LimitMechanism = 'cgroup' | 'rlimit' | 'tmpfs' | 'wasm' | 'supervisor'
 
 /** Capability sets as the kernel prints them: 16 hex digits each. */
 export interface CapabilityEvidence {
@@ -46,7 +55,14 @@ export interface CapabilityEvidence {
 export interface KernelEvidence {
   readonly namespaces: Readonly<Record<NamespaceName, NamespaceEvidence>>
   readonly hostname: string
-  readonly root: { readonly fileSystem: string; readonly readonly: boolean; readonly hostRootVisible: boolean }
+  /** `hostRootVisible`: the host's own root file system is mounted somewhere in it. `bytes` and `inodes` are its statvfs totals. */
+  readonly root: {
+    readonly fileSystem: string
+    readonly readonly: boolean
+    readonly hostRootVisible: boolean
+    readonly bytes: number
+    readonly inodes: number
+  }
   readonly mounts: readonly MountEvidence[]
   /** `mode` 2 is a filter; `filters` how many are stacked. */
   readonly seccomp: { readonly mode: number; readonly filters: number }
@@ -66,8 +82,20 @@ export interface KernelEvidence {
   readonly rlimits: Readonly<Record<string, number>>
   /** Network interfaces seen, with `up` for those that are. */
   readonly interfaces: Readonly<Record<string, 'up' | 'down'>>
-  /** Whether the guest dies with its supervisor, has a session of its own, and its umask. */
-  readonly process: { readonly dumpable: boolean; readonly session: boolean; readonly umask: number; readonly oomScoreAdjust: number }
+  /** Names in /dev. */
+  readonly devices: readonly string[]
+  /** First size of the guest's terminal; null when its stdio are pipes. */
+  readonly terminal: { readonly rows: number; readonly columns: number } | null
+  /** `session`: the guest leads a session of its own, so it shares no terminal with its caller. */
+  readonly process: {
+    readonly dumpable: boolean
+    readonly session: boolean
+    readonly umask: number
+    readonly oomScoreAdjust: number
+    readonly workingDirectory: string
+  }
+  /** Limits held by the launcher's parent; null where there is none. */
+  readonly supervisor: { readonly outputBytes: number | null; readonly timeMs: number | null }
 }
 
 /** The engine's side of a receipt for a Wasm guest. */

@@ -1,0 +1,49 @@
+import { EngineError } from '../errors.js'
+import { crossCheck, failedChecks } from './cross-check.js'
+import type { ReceiptTexts } from './kernel-evidence.js'
+import { hostIdentity, kernelEvidence } from './kernel-evidence.js'
+import type { Limits, LimitWays } from './limits.js'
+import { limitEvidence } from './limits.js'
+import type { Receipt, WasmEvidence } from './receipt.js'
+
+/** What {@link collectReceipt} puts together. */
+export interface ReceiptParts {
+  readonly container: string
+  readonly wall: string
+  /** The launcher's `receipt` event and the guest's pid as the host counts; null where no kernel wall stands. */
+  readonly kernel: { readonly pid: number; readonly texts: ReceiptTexts } | null
+  /** The Wasm engine's own account; null for a native guest. */
+  readonly wasm: WasmEvidence | null
+  readonly limits: Limits
+  readonly ways: LimitWays
+}
+
+/**
+ * Makes the receipt of a guest that waits for its first instruction: evidence from inside, limits read from the evidence, everything
+ * compared from outside. Throws LAUNCHER_FAILED when a comparison or a limit fails: such a guest must not start.
+ */
+export function collectReceipt({ container, wall, kernel, wasm, limits: asked, ways }: ReceiptParts): Receipt {
+  const evidence = kernel === null ? null : kernelEvidence(kernel.texts, hostIdentity())
+  const limits = limitEvidence(asked, ways, evidence)
+  const checks = kernel === null || evidence === null ? {} : crossCheck({ pid: kernel.pid, evidence, limits })
+  const failed = failedChecks(checks)
+  if (failed.length > 0)
+    throw new EngineError(
+      'LAUNCHER_FAILED',
+      `what the guest shows inside differs from what the kernel shows outside: ${failed.join(', ')}`,
+      {
+        hint: 'The guest was not started. If /proc is mounted with hidepid here, wolffia cannot check its containers from outside.',
+        data: { failed },
+      },
+    )
+  return {
+    schema: 'wolffia.receipt/1',
+    container,
+    wall,
+    doubleWall: wasm !== null && evidence?.namespaces.user.isolated === true && evidence.seccomp.mode === 2,
+    kernel: evidence,
+    wasm,
+    limits,
+    crossCheck: checks,
+  }
+}
