@@ -74,9 +74,9 @@ async function buildTypeScript(esbuild) {
 }
 
 async function transpileForTests(esbuild) {
-  const sources = ['src', 'test', 'bench', 'images'].flatMap((folder) =>
-    filesBelow(folder, (name) => name.endsWith('.ts') && !name.endsWith('.d.ts')),
-  )
+  const sources = ['src', 'test', 'bench', 'images']
+    .flatMap((folder) => filesBelow(folder, (name) => name.endsWith('.ts') && !name.endsWith('.d.ts')))
+    .filter((path) => !isGuest(path))
   rmSync(join(root, 'build'), { recursive: true, force: true })
   await esbuild.build({
     absWorkingDir: root,
@@ -151,8 +151,11 @@ async function buildSeccompPrograms(esbuild) {
   for (const [name, bytes] of Object.entries(compiledPrograms())) writeFileSync(join(dist, name), bytes)
 }
 
+// AssemblyScript, which only its own compiler reads: programs of their own in wasm/NAME/ and those of images in images/NAME/wasi/.
+const isGuest = (path) => /^(wasm|images\/[^/]+\/wasi)\//.test(path)
+
 async function buildGuests() {
-  const guests = filesBelow('wasm', (name) => name === 'main.ts')
+  const guests = ['wasm', 'images'].flatMap((folder) => filesBelow(folder, (name) => name === 'main.ts')).filter(isGuest)
   if (guests.length === 0) return
   mkdirSync(join(dist, 'wasm'), { recursive: true })
   for (const guest of guests) {
@@ -160,7 +163,7 @@ async function buildGuests() {
     await whenChanged(
       `guest-${name}`,
       [
-        ...filesBelow(`wasm/${name}`, (file) => file.endsWith('.ts')),
+        ...filesBelow(dirname(guest), (file) => file.endsWith('.ts')),
         ...filesBelow('wasm/wasi', (file) => file.endsWith('.ts')),
         'scripts/build.mjs',
       ],

@@ -93,5 +93,11 @@ export declare function path_rename(fd: fd, old_path: usize, old_path_len: size,
 export declare function path_symlink(old_path: usize, old_path_len: size, fd: fd, new_path: usize, new_path_len: size): errno
 @external("wasi_snapshot_preview1", "path_unlink_file")
 export declare function path_unlink_file(fd: fd, path: usize, path_len: size): errno
+@external("wasi_snapshot_preview1", "sock_accept")
+export declare function sock_accept(fd: fd, flags: i32, accepted: usize): errno
+@external("wasi_snapshot_preview1", "sock_recv")
+export declare function sock_recv(fd: fd, iovs: usize, iovs_len: size, flags: i32, nread: usize, oflags: usize): errno
+@external("wasi_snapshot_preview1", "sock_send")
+export declare function sock_send(fd: fd, iovs: usize, iovs_len: size, flags: i32, nwritten: usize): errno
 @external("wasi_snapshot_preview1", "sock_shutdown")
 export declare function sock_shutdown(fd: fd, how: i32): errno
