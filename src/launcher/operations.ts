@@ -2,10 +2,11 @@
  * The launcher's operations: what the kernel can be asked for, by name, with the fields each takes.
  *
  * `launcher --operations` prints the same table from the C side and a test compares the two. Policy (which operations, in
- * which order, with which values) is the caller's; the launcher has no defaults and reads no environment.
+ * which order, with which values) is the caller's; the launcher has no defaults and reads no environment. README.md says what
+ * each does.
  */
 export const OPERATIONS = {
-  // Around clone3, in the launcher's parent, which then supervises.
+  // In the launcher's parent, before and around clone3; it then supervises. Their place in the plan means nothing.
   namespace: ['name'],
   'uid-map': ['inside', 'outside', 'count'],
   'gid-map': ['inside', 'outside', 'count'],
@@ -31,6 +32,7 @@ export const OPERATIONS = {
   'mount-sysfs': ['path'],
   'mount-tmpfs': ['path', 'bytes', 'inodes', 'mode', 'flags'],
   'mount-devpts': ['path'],
+  'mount-console': ['path'],
   'mount-mqueue': ['path'],
   'mount-cgroup': ['path'],
   bind: ['source', 'path', 'flags'],
@@ -38,6 +40,7 @@ export const OPERATIONS = {
   'read-only': ['path'],
   'root-read-only': [],
   'switch-root': [],
+  // In the guest-to-be, in the order given, after everything above.
   rlimit: ['name', 'soft', 'hard'],
   umask: ['mode'],
   'oom-score-adjust': ['value'],
@@ -49,6 +52,8 @@ export const OPERATIONS = {
   'landlock-scope': ['name'],
   seccomp: [],
   // Instead of a guest: trees, inside a user namespace that holds nothing else.
+  'tree-substitute': ['what'],
+  'tree-source': ['descriptor'],
   'tree-write': ['path', 'descriptor'],
   'tree-read': ['path', 'descriptor'],
   'tree-remove': ['path'],
@@ -57,8 +62,11 @@ export const OPERATIONS = {
 /** Name of an operation with a fixed number of fields. */
 export type OperationName = keyof typeof OPERATIONS
 
-/** Values for each field of an operation, in order. */
-type Values<Fields extends readonly string[]> = { readonly [Index in keyof Fields]: string | number | bigint }
+/** Values for each field of an operation, in order. A Uint8Array is written byte for byte; it must hold no NUL. */
+type Values<Fields extends readonly string[]> = { readonly [Index in keyof Fields]: FieldValue }
+
+/** One field. Numbers are written in decimal: modes, which the launcher reads as octal, are given by {@link octal}. */
+export type FieldValue = string | number | bigint | Uint8Array
 
 /** One step of a plan: an operation and its fields in the order of {@link OPERATIONS}. */
 export type Operation = {
@@ -69,4 +77,9 @@ export type Operation = {
 export interface Plan {
   readonly operations: readonly Operation[]
   readonly exec: { readonly args: readonly string[]; readonly env: readonly string[] } | null
+}
+
+/** A file mode as the launcher reads it: `octal(0o755)` is `0755`. */
+export function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0')
 }

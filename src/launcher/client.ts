@@ -1,0 +1,233 @@
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import type { Duplex, Readable, Writable } from 'node:stream'
+import { EngineError } from '../errors.js'
+import { launcherError } from './failure.js'
+import { assetPath } from './installation.js'
+import type { Plan } from './operations.js'
+import type { CreatedEvent, ExitedEvent, LauncherEvent, ReceiptEvent } from './protocol.js'
+import { encodePlan, parseEvent } from './protocol.js'
+
+/** Where one of the caller's ends goes: a stream of this process, nowhere, or a descriptor of this process. */
+export type StdioEnd = 'pipe' | 'ignore' | number
+
+/** Options of {@link launch}. */
+export interface LaunchOptions {
+  /** The caller's ends of stdin, stdout, stderr; nowhere when absent. The guest never holds these, only pipes of the launcher. */
+  readonly stdio?: readonly [stdin: StdioEnd, stdout: StdioEnd, stderr: StdioEnd]
+  /** Descriptors 6, 7, … of the launcher: numbers of this process's own, or `pipe` for an entry of {@link LauncherProcess.streams}. */
+  readonly descriptors?: readonly (number | 'pipe')[]
+  /** Needed when the plan says `seccomp`. */
+  readonly seccompProgramPath?: string
+  /** Kills the container; what waits rejects with ABORTED. */
+  readonly signal?: AbortSignal
+}
+
+/** What {@link LauncherProcess.ready} gives. */
+export interface LauncherReady {
+  readonly created: CreatedEvent
+  readonly receipt: ReceiptEvent
+}
+
+/** First descriptor of `LaunchOptions.descriptors` in the launcher. */
+export const FIRST_DESCRIPTOR = 6
+
+/** Without a launcher there is no native wall. Says so with the way out, or null when it is there. */
+export function launcherMissing(): string | null {
+  const path = assetPath('launcher')
+  return existsSync(path)
+    ? null
+    : `the launcher is not built (${path}): install a C compiler (gcc or clang), then run npm run build in wolffia's folder`
+}
+
+/**
+ * Starts the launcher on a plan: one process, which then speaks on its control socket. Nothing is awaited here; a failure of any
+ * step rejects whichever promise waits for it.
+ */
+export function launch(plan: Plan, options: LaunchOptions = {}): LauncherProcess {
+  options.signal?.throwIfAborted()
+  const missing = launcherMissing()
+  if (missing !== null)
+    throw new EngineError('RUNTIME_UNAVAILABLE', 'native containers need the launcher, which is not built', {
+      hint: `${missing}. Wasm images run without it.`,
+    })
+  const bytes = encodePlan(plan)
+  const seccomp = options.seccompProgramPath === undefined ? 'ignore' : openSync(options.seccompProgramPath, 'r')
+  try {
+    const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'ignore', 'ignore']
+    const child = spawn(assetPath('launcher'), [], {
+      stdio: [stdin, stdout, stderr, 'pipe', 'pipe', seccomp, ...(options.descriptors ?? [])],
+      env: {},
+      // A signal meant for the caller's process group (Ctrl-C) is the caller's to pass on.
+      detached: true,
+    })
+    return new LauncherProcess(child, bytes, options.signal)
+  } finally {
+    if (typeof seccomp === 'number') closeSync(seccomp)
+  }
+}
+
+/** Runs a plan without a program to its end. Rejects with what failed. */
+export async function perform(plan: Plan, options: LaunchOptions = {}): Promise<void> {
+  await launch(plan, options).done
+}
+
+/** One running launcher: typed events as promises, commands as methods. */
+export class LauncherProcess {
+  /** Host pid of the launcher itself, undefined when it could not be started. */
+  readonly pid: number | undefined
+  readonly stdin: Writable | null
+  readonly stdout: Readable | null
+  readonly stderr: Readable | null
+  /** For each of `LaunchOptions.descriptors`: its stream, or null when it is a number of the caller's. */
+  readonly streams: readonly (Duplex | null)[]
+  /** The guest stands before its first instruction and waits for {@link go}. */
+  readonly ready: Promise<LauncherReady>
+  /** How the guest ended, with everything of the container gone. Not a rejection for any exit status. */
+  readonly exited: Promise<ExitedEvent>
+  /** A plan without a program is finished. */
+  readonly done: Promise<void>
+  readonly #control: Socket
+  readonly #ready = deferred<LauncherReady>()
+  readonly #started = deferred<void>()
+  readonly #exited = deferred<ExitedEvent>()
+  readonly #done = deferred<void>()
+  #created: CreatedEvent | null = null
+  #partialLine = ''
+  #gone = false
+
+  /** @internal Use {@link launch}. */
+  constructor(child: ReturnType<typeof spawn>, plan: Buffer, signal: AbortSignal | undefined) {
+    this.pid = child.pid
+    this.stdin = child.stdin
+    this.stdout = child.stdout
+    this.stderr = child.stderr
+    this.streams = child.stdio.slice(FIRST_DESCRIPTOR).map((stream) => (stream ?? null) as Duplex | null)
+    this.ready = this.#ready.promise
+    this.exited = this.#exited.promise
+    this.done = this.#done.promise
+    const planSocket = child.stdio[3] as Socket
+    // The launcher may end before it has read everything: its own words say why, not an EPIPE here.
+    planSocket.on('error', () => {})
+    planSocket.end(plan)
+    this.#control = child.stdio[4] as Socket
+    this.#control.setEncoding('utf8')
+    this.#control.on('error', () => {})
+    this.#control.on('data', (text: string) => this.#read(text))
+    child.on('error', (cause: NodeJS.ErrnoException) => this.#fail(spawnError(cause)))
+    // All events are in when both the process has ended and the socket is at its end.
+    child.on('exit', (code, signalName) => {
+      const ended = () =>
+        this.#fail(new EngineError('LAUNCHER_FAILED', `the launcher ended without a word (${signalName ?? `status ${code}`})`))
+      if (this.#control.readableEnded || this.#control.destroyed) ended()
+      else this.#control.once('close', ended)
+    })
+    if (signal !== undefined) {
+      const abort = () => {
+        this.#fail(new EngineError('ABORTED', 'stopped by the caller', { cause: signal.reason }))
+        this.kill()
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      child.on('exit', () => signal.removeEventListener('abort', abort))
+    }
+  }
+
+  /** Lets the guest go; resolves when execve has succeeded. Rejects with COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE. */
+  async go(): Promise<void> {
+    this.#command('go')
+    await this.#started.promise
+  }
+
+  /** Sends a signal, by number, to the guest. A guest that is gone is no error. */
+  signal(number: number): void {
+    this.#command(`signal ${number}`)
+  }
+
+  /** New size of the terminal; the guest gets SIGWINCH. */
+  resize(size: { readonly rows: number; readonly columns: number }): void {
+    this.#command(`resize ${size.rows} ${size.columns}`)
+  }
+
+  /** Kills everything in the container by closing the control socket, before `go` or after. {@link exited} still says how it ended. */
+  kill(): void {
+    this.#control.end()
+  }
+
+  #command(line: string): void {
+    if (!this.#gone && this.#control.writable) this.#control.write(`${line}\n`)
+  }
+
+  #read(text: string): void {
+    const lines = (this.#partialLine + text).split('\n')
+    this.#partialLine = lines.pop() ?? ''
+    for (const line of lines) {
+      let event: LauncherEvent
+      try {
+        event = parseEvent(line)
+      } catch (error) {
+        this.#fail(error)
+        this.kill()
+        return
+      }
+      this.#take(event)
+    }
+  }
+
+  #take(event: LauncherEvent): void {
+    switch (event.event) {
+      case 'created':
+        this.#created = event
+        break
+      case 'receipt':
+        if (this.#created !== null) this.#ready.resolve({ created: this.#created, receipt: event })
+        break
+      case 'started':
+        this.#started.resolve()
+        break
+      case 'failed':
+        this.#fail(launcherError(event))
+        break
+      case 'exited':
+        this.#exited.resolve(event)
+        this.#fail(new EngineError('LAUNCHER_FAILED', 'the guest has already ended'))
+        break
+      case 'done':
+        this.#done.resolve()
+        this.#fail(new EngineError('LAUNCHER_FAILED', 'the plan has no program'))
+        break
+    }
+  }
+
+  /** Rejects whatever still waits; what has been settled stays. */
+  #fail(error: unknown): void {
+    this.#gone = true
+    for (const waiting of [this.#ready, this.#started, this.#exited, this.#done]) waiting.reject(error)
+    this.#control.end()
+  }
+}
+
+interface Deferred<Value> {
+  readonly promise: Promise<Value>
+  resolve(value: Value): void
+  reject(error: unknown): void
+}
+
+function deferred<Value>(): Deferred<Value> {
+  let resolve: (value: Value) => void = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const promise = new Promise<Value>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  // Not every caller waits for every promise; a rejection nobody waits for is no crash.
+  promise.catch(() => {})
+  return { promise, resolve, reject }
+}
+
+function spawnError(cause: NodeJS.ErrnoException): EngineError {
+  return new EngineError('RUNTIME_UNAVAILABLE', `the launcher cannot be executed: ${cause.code ?? cause.message}`, {
+    cause,
+    hint: 'Run npm run build again; the folder must not be on a noexec mount.',
+  })
+}

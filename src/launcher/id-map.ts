@@ -1,0 +1,125 @@
+import { readFileSync, statSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import type { Operation } from './operations.js'
+
+/** One extent: `count` ids from `inside` on in the container are those from `outside` on on the host. */
+export interface IdExtent {
+  readonly inside: number
+  readonly outside: number
+  readonly count: number
+}
+
+/** Which ids of the host a container's ids are. */
+export interface IdMap {
+  /** `single`: only the user's own id, as 0; needs nothing. `range`: subordinate ids too, through newuidmap and newgidmap. */
+  readonly kind: 'single' | 'range'
+  /** Name of the folder for trees unpacked under this map: files on disk carry the map's numbers. */
+  readonly key: string
+  readonly uids: readonly IdExtent[]
+  readonly gids: readonly IdExtent[]
+  /** Paths of newuidmap and newgidmap; null for a single id. */
+  readonly helpers: { readonly newuidmap: string; readonly newgidmap: string } | null
+}
+
+/** The user's own id as root and nothing else: works wherever user namespaces do. */
+export function singleIdMap(): IdMap {
+  const { uid, gid } = ownIds()
+  return {
+    kind: 'single',
+    key: `single-${uid}-${gid}`,
+    uids: [{ inside: 0, outside: uid, count: 1 }],
+    gids: [{ inside: 0, outside: gid, count: 1 }],
+    helpers: null,
+  }
+}
+
+/** Why a map is what it is. */
+export interface IdMapChoice {
+  readonly map: IdMap
+  /** Why it is not a range, as a sentence with the way out; null when it is. */
+  readonly reason: string | null
+}
+
+/** The widest map this user may have: the range of /etc/subuid and /etc/subgid when both and both helpers are there, else a single id. */
+export function chooseIdMap(): IdMapChoice {
+  const single = (reason: string): IdMapChoice => ({ map: singleIdMap(), reason })
+  const { uid, gid, name } = ownIds()
+  const newuidmap = findHelper('newuidmap')
+  const newgidmap = findHelper('newgidmap')
+  if (newuidmap === null || newgidmap === null)
+    return single('newuidmap or newgidmap is not installed; the package is called uidmap or shadow-utils')
+  const uids = subordinateRange('/etc/subuid', name, uid)
+  const gids = subordinateRange('/etc/subgid', name, uid)
+  if (uids === null) return single(`/etc/subuid has no range for ${name}; as root: usermod --add-subuids 100000-165535 ${name}`)
+  if (gids === null) return single(`/etc/subgid has no range for ${name}; as root: usermod --add-subgids 100000-165535 ${name}`)
+  return {
+    map: {
+      kind: 'range',
+      key: `range-${uid}-${uids.start}-${uids.count}-${gid}-${gids.start}-${gids.count}`,
+      uids: [
+        { inside: 0, outside: uid, count: 1 },
+        { inside: 1, outside: uids.start, count: uids.count },
+      ],
+      gids: [
+        { inside: 0, outside: gid, count: 1 },
+        { inside: 1, outside: gids.start, count: gids.count },
+      ],
+      helpers: { newuidmap, newgidmap },
+    },
+    reason: null,
+  }
+}
+
+/** Whether `id` exists in a container under these extents. */
+export function isMapped(extents: readonly IdExtent[], id: number): boolean {
+  return extents.some(({ inside, count }) => id >= inside && id < inside + count)
+}
+
+/** The operations that make a user namespace with this map. */
+export function idMapOperations(map: IdMap): Operation[] {
+  return [
+    ['namespace', 'user'],
+    ...map.uids.map(({ inside, outside, count }): Operation => ['uid-map', inside, outside, count]),
+    ...map.gids.map(({ inside, outside, count }): Operation => ['gid-map', inside, outside, count]),
+    ...(map.helpers === null ? [] : [['id-map-helper', map.helpers.newuidmap, map.helpers.newgidmap] as const]),
+  ]
+}
+
+/** The largest range of a subuid(5) file for a user, who may stand in it by name or by number; null when there is none. */
+export function subordinateRange(path: string, name: string, uid: number): { start: number; count: number } | null {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return null
+  }
+  let best: { start: number; count: number } | null = null
+  for (const line of text.split('\n')) {
+    const [owner, start, count] = line.split(':')
+    if ((owner !== name && owner !== String(uid)) || !/^\d+$/.test(start ?? '') || !/^\d+\s*$/.test(count ?? '')) continue
+    const range = { start: Number(start), count: Number(count) }
+    if (range.count > 0 && range.count > (best?.count ?? 0)) best = range
+  }
+  return best
+}
+
+function findHelper(name: string): string | null {
+  // Fixed places, not PATH: these are setuid programs, and PATH is whoever called us.
+  for (const folder of ['/usr/bin', '/bin', '/usr/local/bin', '/run/wrappers/bin']) {
+    const path = join(folder, name)
+    if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path
+  }
+  return null
+}
+
+function ownIds(): { uid: number; gid: number; name: string } {
+  const uid = process.geteuid?.() ?? 0
+  const gid = process.getegid?.() ?? 0
+  try {
+    return { uid, gid, name: userInfo().username }
+  } catch {
+    // No entry in /etc/passwd: subuid(5) may still name the number.
+    return { uid, gid, name: String(uid) }
+  }
+}

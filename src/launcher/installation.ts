@@ -1,0 +1,30 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+let folder: string | undefined
+
+/**
+ * Absolute path of something that the build made: `launcher`, `seccomp-x86_64.bin`, `sandbox.js`, `wasm/hello.wasm`. The file
+ * need not exist. Works from the source tree, from a bundle and from an installed package alike.
+ */
+export function assetPath(name: string): string {
+  folder ??= join(packageRoot(dirname(fileURLToPath(import.meta.url))), 'dist')
+  return join(folder, name)
+}
+
+/** Name of the seccomp program for the processor this runs on, or null where there is none. */
+export function seccompAsset(): 'seccomp-x86_64.bin' | 'seccomp-aarch64.bin' | null {
+  if (process.arch === 'x64') return 'seccomp-x86_64.bin'
+  if (process.arch === 'arm64') return 'seccomp-aarch64.bin'
+  return null
+}
+
+function packageRoot(start: string): string {
+  for (let directory = start; ; directory = dirname(directory)) {
+    const manifest = join(directory, 'package.json')
+    if (existsSync(manifest) && (JSON.parse(readFileSync(manifest, 'utf8')) as { name?: unknown }).name === 'wolffia') return directory
+    // Outside any package (a bundle copied away): assets lie beside the bundle's folder.
+    if (dirname(directory) === directory) return dirname(start)
+  }
+}

@@ -1,0 +1,116 @@
+import { EngineError } from '../errors.js'
+import type { FieldValue, Plan } from './operations.js'
+import { OPERATIONS } from './operations.js'
+
+/** Both sides of the guest are known by their host pids; it waits for `go` from here on. */
+export interface CreatedEvent {
+  readonly event: 'created'
+  /** Init of the container. */
+  readonly pid: number
+  /** The guest itself. */
+  readonly guest: number
+}
+
+/** What the guest-to-be found about itself with every privilege gone; texts are those of its own /proc files. */
+export interface ReceiptEvent {
+  readonly event: 'receipt'
+  /** Inodes by the names in /proc/self/ns: `pid`, `uts`, `mnt`, `ipc`, `net`, `user`, `cgroup`. */
+  readonly namespaces: Readonly<Record<string, number>>
+  readonly status: string
+  readonly mountinfo: string
+  readonly limits: string
+  readonly uid_map: string
+  readonly gid_map: string
+  readonly hostname: string
+  /** Descriptors that survive execve. */
+  readonly descriptors: readonly number[]
+  /** Whether each interface is up. */
+  readonly interfaces: Readonly<Record<string, boolean>>
+  /** Whether it leads a session of its own. */
+  readonly session: boolean
+  readonly umask: number
+  readonly oom_score_adj: number
+  readonly dumpable: boolean
+  /** Null when no landlock-scope was asked for; `scopes` are those the kernel could honour. */
+  readonly landlock: { readonly abi: number; readonly scopes: readonly string[] } | null
+  readonly working_directory: string
+  /** Names in /dev, sorted. */
+  readonly devices: readonly string[]
+  /** Size of the root file system as statfs gives it. */
+  readonly root: { readonly bytes: number; readonly inodes: number }
+  /** Size of the terminal on descriptor 0; null when that is none. */
+  readonly terminal: { readonly rows: number; readonly columns: number } | null
+  /** Limits the launcher's parent holds. */
+  readonly supervisor: { readonly output_bytes: number | null; readonly time_ms: number | null }
+}
+
+/** execve succeeded. */
+export interface StartedEvent {
+  readonly event: 'started'
+}
+
+/** A step failed; nothing is left running or mounted. */
+export interface FailedEvent {
+  readonly event: 'failed'
+  /** Name of the operation, `exec` for the program itself, `plan` for a plan that can't be read, `launch` for the launcher's own steps. */
+  readonly operation: string
+  /** The system call that failed. */
+  readonly call: string
+  /** What it was about: mostly a path, a name or a value of the plan. */
+  readonly argument: string
+  readonly errno: number
+}
+
+/** The guest has ended, and with it everything in the container; all its output has been passed on. */
+export interface ExitedEvent {
+  readonly event: 'exited'
+  /** Exit status, or null when a signal ended it. */
+  readonly code: number | null
+  readonly signal: number | null
+  readonly reason: 'exited' | 'signaled' | 'timeout' | 'limit'
+  /** From `go` to exit. */
+  readonly duration_ns: number
+}
+
+/** A plan without a program is finished. */
+export interface DoneEvent {
+  readonly event: 'done'
+}
+
+/** What the launcher says on its control socket. */
+export type LauncherEvent = CreatedEvent | ReceiptEvent | StartedEvent | FailedEvent | ExitedEvent | DoneEvent
+
+/** The bytes of a plan: fields that end in NUL. Throws INVALID_ARGUMENT for a field that holds a NUL or a wrong number of fields. */
+export function encodePlan(plan: Plan): Buffer {
+  const fields: FieldValue[] = []
+  for (const operation of plan.operations) {
+    const [name, ...values] = operation
+    if (values.length !== OPERATIONS[name].length) throw new EngineError('INTERNAL', `operation ${name} has ${values.length} fields`)
+    fields.push(...operation)
+  }
+  if (plan.exec === null) fields.push('done')
+  else fields.push('exec', plan.exec.args.length, ...plan.exec.args, plan.exec.env.length, ...plan.exec.env)
+  return Buffer.concat(fields.map(encodeField))
+}
+
+function encodeField(value: FieldValue): Buffer {
+  const bytes = value instanceof Uint8Array ? Buffer.from(value) : Buffer.from(String(value), 'utf8')
+  if (bytes.includes(0)) throw new EngineError('INVALID_ARGUMENT', `a NUL byte cannot be passed on: ${JSON.stringify(bytes.toString())}`)
+  return Buffer.concat([bytes, NUL])
+}
+
+const NUL = Buffer.of(0)
+const EVENTS: ReadonlySet<string> = new Set(['created', 'receipt', 'started', 'failed', 'exited', 'done'])
+
+/** One line of the control socket. Throws INTERNAL for anything that is not an event. */
+export function parseEvent(line: string): LauncherEvent {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch (cause) {
+    throw new EngineError('INTERNAL', 'the launcher said something that is not JSON', { cause, data: { line } })
+  }
+  if (typeof value !== 'object' || value === null || !('event' in value) || !EVENTS.has(String(value.event)))
+    throw new EngineError('INTERNAL', 'the launcher said something unknown', { data: { line } })
+  return value as LauncherEvent
+}
