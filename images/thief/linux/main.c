@@ -34,7 +34,8 @@ static bool read_word(struct errand *errand, const char *word) {
   };
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
     const char *value = value_of(word, words[i].name);
-    if (value == NULL) continue;
+    if (value == NULL)
+      continue;
     if (words[i].text != NULL) {
       *words[i].text = value;
       return value[0] != '\0';
@@ -69,7 +70,8 @@ int main(int argc, char **argv) {
     int64_t start_us = now_us();
     struct result result = attempts[i].attempt(&errand);
     report_line(attempts[i].name, now_us() - start_us, result);
-    if (result.outcome == GOT) loot++;
+    if (result.outcome == GOT)
+      loot++;
   }
   printf("end\t%d\n", loot);
   return loot > 0 ? 1 : 0;

@@ -5,7 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static const char *const outcome_names[] = {[GOT] = "got", [STOPPED] = "stopped", [REFUSED] = "refused", [SKIPPED] = "skipped"};
+static const char *const outcome_names[] = {
+    [GOT] = "got", [STOPPED] = "stopped", [REFUSED] = "refused", [SKIPPED] = "skipped"};
 
 const char *errno_name(int error) {
   static const struct {
@@ -40,7 +41,8 @@ const char *errno_name(int error) {
       {ETIMEDOUT, "ETIMEDOUT"},
   };
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-    if (names[i].number == error) return names[i].name;
+    if (names[i].number == error)
+      return names[i].name;
   static char other[16];
   snprintf(other, sizeof other, "E#%d", error);
   return other;
@@ -56,6 +58,6 @@ struct result result_of(enum outcome outcome, long got, long wanted, const char 
 }
 
 void report_line(const char *attempt, int64_t duration_us, struct result result) {
-  printf("%s\t%s\t%lld\t%ld/%ld\t%s\n", attempt, outcome_names[result.outcome], (long long)duration_us, result.got, result.wanted,
-         result.note);
+  printf("%s\t%s\t%lld\t%ld/%ld\t%s\n", attempt, outcome_names[result.outcome], (long long)duration_us, result.got,
+         result.wanted, result.note);
 }

@@ -19,13 +19,15 @@ enum { KEY_FILES = sizeof key_files / sizeof key_files[0] };
 static long drain(int descriptor) {
   char buffer[4096];
   long total = 0;
-  for (ssize_t got; (got = read(descriptor, buffer, sizeof buffer)) > 0;) total += got;
+  for (ssize_t got; (got = read(descriptor, buffer, sizeof buffer)) > 0;)
+    total += got;
   close(descriptor);
   return total;
 }
 
 struct result steal_keys(const struct errand *errand) {
-  if (errand->home == NULL) return result_of(SKIPPED, 0, 0, "no home=");
+  if (errand->home == NULL)
+    return result_of(SKIPPED, 0, 0, "no home=");
   int files = 0;
   int error = 0;
   const char *first_way = NULL;
@@ -38,16 +40,20 @@ struct result steal_keys(const struct errand *errand) {
       error = errno;
       continue;
     }
-    if (first_way == NULL) first_way = way;
-    if (drain(descriptor) > 0) files++;
+    if (first_way == NULL)
+      first_way = way;
+    if (drain(descriptor) > 0)
+      files++;
   }
-  if (files > 0) return result_of(GOT, files, KEY_FILES, "by %s", first_way);
+  if (files > 0)
+    return result_of(GOT, files, KEY_FILES, "by %s", first_way);
   return result_of(REFUSED, 0, KEY_FILES, "%s", errno_name(error));
 }
 
 static bool is_number(const char *text) {
   for (; *text != '\0'; text++)
-    if (!isdigit((unsigned char)*text)) return false;
+    if (!isdigit((unsigned char)*text))
+      return false;
   return true;
 }
 
@@ -57,10 +63,12 @@ static ssize_t read_proc(const char *pid, const char *name, char *buffer, size_t
   char path[320];
   snprintf(path, sizeof path, "/proc/%s/%s", pid, name);
   int descriptor = open(path, O_RDONLY);
-  if (descriptor < 0) return -1;
+  if (descriptor < 0)
+    return -1;
   ssize_t length = read(descriptor, buffer, size - 1);
   close(descriptor);
-  if (length >= 0) buffer[length] = '\0';
+  if (length >= 0)
+    buffer[length] = '\0';
   return length;
 }
 
@@ -69,35 +77,44 @@ static bool environment_of_process_has(const char *pid, const char *name) {
   ssize_t length = read_proc(pid, "environ", environment, sizeof environment);
   size_t name_length = strlen(name);
   for (ssize_t at = 0; at < length; at += (ssize_t)strlen(environment + at) + 1)
-    if (strncmp(environment + at, name, name_length) == 0 && environment[at + (ssize_t)name_length] == '=') return true;
+    if (strncmp(environment + at, name, name_length) == 0 && environment[at + (ssize_t)name_length] == '=')
+      return true;
   return false;
 }
 
 struct result steal_environment(const struct errand *errand) {
-  if (errand->secret == NULL) return result_of(SKIPPED, 0, 0, "no secret=");
-  if (getenv(errand->secret) != NULL) return result_of(GOT, 1, 1, "its own");
+  if (errand->secret == NULL)
+    return result_of(SKIPPED, 0, 0, "no secret=");
+  if (getenv(errand->secret) != NULL)
+    return result_of(GOT, 1, 1, "its own");
   DIR *processes = opendir("/proc");
   bool found = false;
   for (struct dirent *entry; processes != NULL && !found && (entry = readdir(processes)) != NULL;)
     found = is_number(entry->d_name) && environment_of_process_has(entry->d_name, errand->secret);
-  if (processes != NULL) closedir(processes);
-  if (found) return result_of(GOT, 1, 1, "another process's");
+  if (processes != NULL)
+    closedir(processes);
+  if (found)
+    return result_of(GOT, 1, 1, "another process's");
   return result_of(REFUSED, 0, 1, "not there");
 }
 
 struct result steal_hostname(const struct errand *errand) {
-  if (errand->hostname == NULL) return result_of(SKIPPED, 0, 0, "no hostname=");
+  if (errand->hostname == NULL)
+    return result_of(SKIPPED, 0, 0, "no hostname=");
   struct utsname names;
-  if (uname(&names) == 0 && strcmp(names.nodename, errand->hostname) == 0) return result_of(GOT, 1, 1, "uname");
+  if (uname(&names) == 0 && strcmp(names.nodename, errand->hostname) == 0)
+    return result_of(GOT, 1, 1, "uname");
   const char *const files[] = {"/etc/hostname", "/proc/sys/kernel/hostname"};
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     char text[256] = "";
     int descriptor = open(files[i], O_RDONLY);
-    if (descriptor < 0) continue;
+    if (descriptor < 0)
+      continue;
     ssize_t length = read(descriptor, text, sizeof text - 1);
     close(descriptor);
     text[strcspn(text, "\n")] = '\0';
-    if (length > 0 && strcmp(text, errand->hostname) == 0) return result_of(GOT, 1, 1, "%s", files[i]);
+    if (length > 0 && strcmp(text, errand->hostname) == 0)
+      return result_of(GOT, 1, 1, "%s", files[i]);
   }
   return result_of(REFUSED, 0, 1, "another name");
 }
@@ -106,7 +123,8 @@ static long parent_of(long pid) {
   char name[32];
   char stat[1024];
   snprintf(name, sizeof name, "%ld", pid);
-  if (read_proc(name, "stat", stat, sizeof stat) <= 0) return 0;
+  if (read_proc(name, "stat", stat, sizeof stat) <= 0)
+    return 0;
   const char *after_command = strrchr(stat, ')');
   long parent = 0;
   return after_command != NULL && sscanf(after_command + 1, " %*c %ld", &parent) == 1 ? parent : 0;
@@ -114,7 +132,8 @@ static long parent_of(long pid) {
 
 static bool is_own_or_ancestor(long pid) {
   for (long own = getpid(); own > 0; own = parent_of(own))
-    if (own == pid) return true;
+    if (own == pid)
+      return true;
   return false;
 }
 
@@ -123,11 +142,14 @@ static bool is_own_or_ancestor(long pid) {
 struct result steal_processes(const struct errand *errand) {
   (void)errand;
   DIR *processes = opendir("/proc");
-  if (processes == NULL) return result_of(REFUSED, 0, 0, "%s", errno_name(errno));
+  if (processes == NULL)
+    return result_of(REFUSED, 0, 0, "%s", errno_name(errno));
   int others = 0;
   for (struct dirent *entry; (entry = readdir(processes)) != NULL;)
-    if (is_number(entry->d_name) && !is_own_or_ancestor(atol(entry->d_name))) others++;
+    if (is_number(entry->d_name) && !is_own_or_ancestor(atol(entry->d_name)))
+      others++;
   closedir(processes);
-  if (others > 0) return result_of(GOT, others, others, "of others");
+  if (others > 0)
+    return result_of(GOT, others, others, "of others");
   return result_of(REFUSED, 0, 0, "only its own");
 }

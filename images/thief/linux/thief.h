@@ -36,7 +36,8 @@ void report_line(const char *attempt, int64_t duration_us, struct result result)
 // Name of an error number, `ENOENT`.
 const char *errno_name(int error);
 
-__attribute__((format(printf, 4, 5))) struct result result_of(enum outcome outcome, long got, long wanted, const char *format, ...);
+__attribute__((format(printf, 4, 5))) struct result result_of(enum outcome outcome, long got, long wanted,
+                                                              const char *format, ...);
 
 // Opens `path` by every way there is: as it stands, above the root, through the
 // first process's root, through a symlink, through inherited descriptors.

@@ -1,0 +1,76 @@
+import * as assert from 'uvu/assert'
+import { seededRandom } from '../../bench/random.js'
+import { estimateDifference, estimateMedian, estimateRatio, median, quantile, showsDifference } from '../../bench/statistics.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('bench/statistics')
+
+/** Normally distributed values (Box and Muller), always the same for a seed. */
+function normal(count: number, mean: number, deviation: number, seed: number): number[] {
+  const random = seededRandom(seed)
+  return Array.from({ length: count }, () => mean + deviation * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()))
+}
+
+test('median and quantiles of known series', () => {
+  assert.is(median([3, 1, 2]), 2)
+  assert.is(median([4, 1, 3, 2]), 2.5)
+  assert.is(quantile([0, 10], 0.25), 2.5)
+  assert.is(quantile([5], 0.99), 5)
+  assert.ok(Number.isNaN(median([])))
+})
+
+test('the generator is uniform, repeats itself for a seed and differs between seeds', () => {
+  const draw = (seed: number) => {
+    const random = seededRandom(seed)
+    return Array.from({ length: 10_000 }, random)
+  }
+  const values = draw(1)
+  assert.equal(values.slice(0, 5), draw(1).slice(0, 5))
+  assert.not.equal(values.slice(0, 5), draw(2).slice(0, 5))
+  assert.ok(Math.abs(values.reduce((sum, value) => sum + value, 0) / values.length - 0.5) < 0.01)
+  assert.ok(values.every((value) => value >= 0 && value < 1))
+})
+
+test('the interval of a median holds the true median in about 95 of 100 experiments', () => {
+  let held = 0
+  for (let seed = 1; seed <= 200; seed++) {
+    const { low, high } = estimateMedian(normal(40, 10, 2, seed), { seed, resamples: 300 })
+    if (low <= 10 && 10 <= high) held++
+  }
+  assert.ok(held >= 180 && held <= 199, `${held} of 200`)
+})
+
+test('the interval of a ratio holds the true ratio in about 95 of 100 experiments', () => {
+  let held = 0
+  for (let seed = 1; seed <= 200; seed++) {
+    const { low, high } = estimateRatio(normal(40, 13, 1, seed), normal(40, 10, 1, seed + 1000), { seed, resamples: 300 })
+    if (low <= 1.3 && 1.3 <= high) held++
+  }
+  assert.ok(held >= 180 && held <= 199, `${held} of 200`)
+})
+
+test('a slow spell of the machine that meets both sides does not widen the ratio', () => {
+  const spell = (round: number) => (round % 7 === 0 ? 3 : 1)
+  const left = normal(60, 10, 0.1, 3).map((value, round) => value * spell(round))
+  const right = normal(60, 5, 0.05, 4).map((value, round) => value * spell(round))
+  const { value, low, high } = estimateRatio(left, right, { seed: 5 })
+  assert.ok(Math.abs(value - 2) < 0.02, String(value))
+  assert.ok(high - low < 0.05, `${low} to ${high}`)
+})
+
+test('a difference of medians is estimated in the unit of the series', () => {
+  const { value, low, high } = estimateDifference(normal(50, 30, 1, 6), normal(50, 20, 1, 7), { seed: 8 })
+  assert.ok(low < 10 && 10 < high && Math.abs(value - 10) < 1)
+})
+
+test('series of different lengths are not compared', () => {
+  assert.throws(() => estimateRatio([1, 2], [1], { seed: 1 }), RangeError)
+})
+
+test('an interval that holds 1 shows no difference', () => {
+  assert.is(showsDifference({ value: 1.02, low: 0.99, high: 1.05 }), false)
+  assert.is(showsDifference({ value: 1.02, low: 1.01, high: 1.03 }), true)
+  assert.is(showsDifference({ value: 0.9, low: 0.85, high: 0.95 }), true)
+})
+
+test.run()
