@@ -117,4 +117,6 @@ export interface Change {
   /** Path from the root without a leading slash, byte string. */
   readonly path: ByteString
   readonly kind: 'added' | 'modified' | 'deleted'
+  /** A directory that took the place of another: nothing of the lower one shows through. */
+  readonly opaque?: true
 }

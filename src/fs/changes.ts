@@ -1,0 +1,39 @@
+import type { ByteString, Change } from './file-system.js'
+import type { Inode } from './inode.js'
+
+/** The names of a union's directory as they are, and as the layers have them. */
+export interface DirectoryViews {
+  current(directory: Inode): ReadonlyMap<ByteString, Inode>
+  original(directory: Inode): ReadonlyMap<ByteString, Inode>
+}
+
+type Pair = readonly [path: ByteString, original: Inode | undefined, current: Inode | undefined]
+
+/** Differences between what the layers have below `root` and what is there now. Directories that were never read can't differ and aren't walked. */
+export function* changesOf(root: Inode, views: DirectoryViews): Generator<Change, void, undefined> {
+  // A stack and not recursion: a guest decides how deep the tree is.
+  const pending: Pair[] = [['', root, root]]
+  for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
+    const [path, original, current] = pair
+    if (current === undefined) {
+      // A name that came and went again is no difference.
+      if (original !== undefined) yield { path, kind: 'deleted' }
+      continue
+    }
+    const replaced = original !== undefined && original !== current
+    if (original === undefined) yield { path, kind: 'added' }
+    else if (replaced || current.changed) {
+      const opaque = replaced && original.type === 'directory' && current.type === 'directory'
+      yield opaque ? { path, kind: 'modified', opaque } : { path, kind: 'modified' }
+    }
+    if (current.directory === null || (original === current && current.directory.entries === null)) continue
+    const before = original?.type === 'directory' ? views.original(original) : new Map<ByteString, Inode>()
+    const after = views.current(current)
+    const names =
+      original === current
+        ? new Set([...after.keys(), ...(current.directory.originals?.keys() ?? [])])
+        : new Set([...before.keys(), ...after.keys()])
+    const prefix = path === '' ? '' : `${path}/`
+    for (const name of [...names].sort().reverse()) pending.push([prefix + name, before.get(name), after.get(name)])
+  }
+}

@@ -1,0 +1,46 @@
+import { ErrnoError } from './errno.js'
+
+/** What the writable part of a file tree may hold; what is absent is unbounded. */
+export interface DiskLimits {
+  /** Memory of pages and xattrs. */
+  readonly diskBytes?: number
+  /** Files made and names added to them. */
+  readonly inodes?: number
+}
+
+/** Counts what a tree holds against its limits. */
+export class Quota {
+  readonly diskBytesLimit: number
+  readonly inodesLimit: number
+  #diskBytes = 0
+  #inodes = 0
+
+  constructor({ diskBytes = Number.POSITIVE_INFINITY, inodes = Number.POSITIVE_INFINITY }: DiskLimits = {}) {
+    this.diskBytesLimit = diskBytes
+    this.inodesLimit = inodes
+  }
+
+  get diskBytes(): number {
+    return this.#diskBytes
+  }
+
+  get inodes(): number {
+    return this.#inodes
+  }
+
+  /** Takes bytes, or gives them back when negative. Throws ENOSPC and takes nothing. */
+  takeBytes(count: number): void {
+    if (count > 0 && this.#diskBytes + count > this.diskBytesLimit) throw new ErrnoError('ENOSPC', 'the disk limit is reached')
+    this.#diskBytes += count
+  }
+
+  /** Takes one inode. Throws ENOSPC and takes nothing. */
+  takeInode(): void {
+    if (this.#inodes + 1 > this.inodesLimit) throw new ErrnoError('ENOSPC', 'the inode limit is reached')
+    this.#inodes++
+  }
+
+  giveInodes(count: number): void {
+    this.#inodes -= count
+  }
+}
