@@ -1,4 +1,21 @@
-import type { DiffId } from '../oci/digest.js'
+/**
+ * Layers as both walls read them: the uncompressed tar and its index, in `layers/<diffId>/`, made when first wanted. They are
+ * derived from blobs, may go at any time nobody uses them, and are then made again.
+ *
+ * A layer's folder appears by one rename, after the tar's digest was found to be the diffId. A layer blob that is stored
+ * uncompressed is not copied: the tar is another name (hard link) of the blob.
+ */
+import { link, lstat, mkdir, open, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { EngineError } from '../errors.js'
+import { openFileSource } from '../layer/file-source.js'
+import { indexTar, serializeIndex } from '../layer/index.js'
+import type { Descriptor } from '../oci/descriptor.js'
+import { type DiffId, digestFromHex, hexOf } from '../oci/digest.js'
+import { writeBlobFile } from './blob-file.js'
+import { Ingest, type IngestTarget } from './ingest.js'
+import { flushFolder } from './oci-layout.js'
 
 /** A layer that is on disk, uncompressed and indexed. */
 export interface StoredLayer {
@@ -7,4 +24,115 @@ export interface StoredLayer {
   readonly tarPath: string
   /** Its index (`layer/index`), beside it. */
   readonly indexPath: string
+}
+
+/** A layer of an image: how it is stored, and how its uncompressed tar is had. */
+export interface Layer {
+  /** The blob as the manifest names it. */
+  readonly descriptor: Descriptor
+  readonly diffId: DiffId
+  /** The uncompressed tar, not yet checked against {@link diffId}. */
+  uncompressed(): Promise<Readable>
+}
+
+/** The layers of a store. */
+export class LayerStore {
+  readonly #directory: string
+  readonly #making = new Map<DiffId, Promise<StoredLayer>>()
+
+  constructor(private readonly target: IngestTarget) {
+    this.#directory = join(target.root, 'layers')
+  }
+
+  /** The layer if it is there already. */
+  async find(diffId: DiffId): Promise<StoredLayer | null> {
+    const layer = this.#at(diffId)
+    return (await lstat(layer.indexPath).catch(() => null)) === null ? null : layer
+  }
+
+  /** The layer, made when it is not there. Rejects with DIGEST_MISMATCH when the blob's contents are not the diffId, INVALID_ARCHIVE. */
+  async ensure(layer: Layer, options: { readonly signal?: AbortSignal } = {}): Promise<StoredLayer> {
+    const found = await this.find(layer.diffId)
+    if (found !== null) return found
+    const running = this.#making.get(layer.diffId)
+    if (running !== undefined) return running
+    const making = this.#make(layer, options).finally(() => this.#making.delete(layer.diffId))
+    this.#making.set(layer.diffId, making)
+    return making
+  }
+
+  /** DiffIds of all layers that are there. */
+  async diffIds(): Promise<readonly DiffId[]> {
+    const names = await readdir(this.#directory).catch(() => [])
+    return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map(digestFromHex)
+  }
+
+  /** Removes a layer that nobody uses: it is gone by one rename, its bytes after. */
+  async remove(diffId: DiffId): Promise<void> {
+    const ingest = await Ingest.begin(this.target)
+    await rename(join(this.#directory, hexOf(diffId)), join(ingest.directory, 'removed')).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+    })
+    await ingest.discard()
+  }
+
+  async #make(layer: Layer, options: { readonly signal?: AbortSignal }): Promise<StoredLayer> {
+    const ingest = await Ingest.begin(this.target, options)
+    try {
+      const folder = ingest.temporaryPath()
+      await mkdir(folder, { mode: 0o700 })
+      const tarPath = join(folder, 'tar')
+      await this.#makeTar(layer, tarPath, options.signal)
+      await writeIndex(tarPath, join(folder, 'index'))
+      await flushFolder(folder)
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+      await rename(folder, join(this.#directory, hexOf(layer.diffId))).catch((error: NodeJS.ErrnoException) => {
+        // Another process was first: theirs is as good.
+        if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
+      })
+      return this.#at(layer.diffId)
+    } finally {
+      await ingest.discard()
+    }
+  }
+
+  async #makeTar({ descriptor, diffId, uncompressed }: Layer, tarPath: string, signal?: AbortSignal): Promise<void> {
+    // Blobs were checked when they came, so a blob with this very digest is the tar.
+    const blob = descriptor.digest === diffId ? await this.target.layout.pathOf(diffId) : null
+    if (blob !== null) return link(blob, tarPath)
+    try {
+      await writeBlobFile(tarPath, await uncompressed(), { digest: diffId }, signal)
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'DIGEST_MISMATCH') throw error
+      throw new EngineError(
+        'DIGEST_MISMATCH',
+        `layer ${descriptor.digest} unpacks to ${error.data.found}, but the image's config says ${diffId}`,
+        {
+          cause: error,
+          hint: 'The image is damaged or was changed: make or fetch it again.',
+          data: { layer: descriptor.digest, expected: diffId, found: error.data.found },
+        },
+      )
+    }
+  }
+
+  #at(diffId: DiffId): StoredLayer {
+    const folder = join(this.#directory, hexOf(diffId))
+    return { diffId, tarPath: join(folder, 'tar'), indexPath: join(folder, 'index') }
+  }
+}
+
+async function writeIndex(tarPath: string, indexPath: string): Promise<void> {
+  const source = openFileSource(tarPath)
+  try {
+    const file = await open(indexPath, 'wx', 0o600)
+    try {
+      await file.writeFile(serializeIndex(indexTar(source)))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  } finally {
+    source.close()
+  }
 }

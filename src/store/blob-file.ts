@@ -1,0 +1,124 @@
+/**
+ * One blob on disk. A blob's file is complete and never changes: it is written under another name, hashed on the way, flushed
+ * to the disk, and only then gets its name.
+ */
+import { createHash } from 'node:crypto'
+import { constants, createReadStream } from 'node:fs'
+import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { EngineError } from '../errors.js'
+import type { Descriptor } from '../oci/descriptor.js'
+import { type Digest, digestFromHex } from '../oci/digest.js'
+import { MAXIMUM_DOCUMENT_BYTES } from '../oci/document.js'
+
+/** Bytes as they come: a Node stream is one. */
+export type ByteStream = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+
+/** What is known of a blob before its bytes have come. */
+export interface ExpectedBlob {
+  readonly digest?: Digest
+  readonly size?: number
+}
+
+/** What came: the digest and the count of bytes. */
+export interface WrittenBlob {
+  readonly digest: Digest
+  readonly size: number
+}
+
+/** sha256 of `bytes`. */
+export function digestOf(bytes: Uint8Array | string): Digest {
+  return digestFromHex(createHash('sha256').update(bytes).digest('hex'))
+}
+
+/**
+ * Writes a new file, flushed to the disk, and compares it with what is expected to the last byte. Reads no further than the
+ * expected size. On any error the file is gone. Throws DIGEST_MISMATCH.
+ */
+export async function writeBlobFile(path: string, source: ByteStream, expected: ExpectedBlob, signal?: AbortSignal): Promise<WrittenBlob> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    const written = await copyHashing(file, source, expected, signal)
+    await file.chmod(0o400)
+    await file.sync()
+    await file.close()
+    return written
+  } catch (error) {
+    await file.close().catch(() => {})
+    await rm(path, { force: true })
+    throw error
+  }
+}
+
+async function copyHashing(file: FileHandle, source: ByteStream, expected: ExpectedBlob, signal?: AbortSignal): Promise<WrittenBlob> {
+  const hash = createHash('sha256')
+  let size = 0
+  for await (const chunk of source) {
+    if (signal?.aborted) throw new EngineError('ABORTED', 'stopped while writing a blob', { cause: signal.reason })
+    size += chunk.length
+    if (expected.size !== undefined && size > expected.size) throw wrongSize(expected, `more than ${expected.size}`)
+    hash.update(chunk)
+    await writeAll(file, chunk)
+  }
+  if (expected.size !== undefined && size !== expected.size) throw wrongSize(expected, size)
+  const digest = digestFromHex(hash.digest('hex'))
+  if (expected.digest !== undefined && digest !== expected.digest)
+    throw new EngineError('DIGEST_MISMATCH', `a blob should be ${expected.digest}, but its bytes are ${digest}`, {
+      hint: 'The archive is damaged or was changed: fetch or make it again.',
+      data: { expected: expected.digest, found: digest },
+    })
+  return { digest, size }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < chunk.length; ) offset += (await file.write(chunk, offset, chunk.length - offset)).bytesWritten
+}
+
+/** Opens a blob's file for reading from its start. Throws INVALID_IMAGE when its size is not the descriptor's. */
+export async function openBlobFile(path: string, descriptor: Descriptor): Promise<Readable> {
+  const { size } = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? missingBlob(descriptor) : error
+  })
+  if (size !== descriptor.size) throw wrongSize(descriptor, size)
+  return createReadStream(path, { flags: constants.O_RDONLY | constants.O_NOFOLLOW, highWaterMark: 1 << 18 } as object)
+}
+
+/** Reads a small blob whole and checks its size and digest. */
+export async function readBlobFile(path: string, descriptor: Descriptor): Promise<Uint8Array> {
+  if (descriptor.size > MAXIMUM_DOCUMENT_BYTES)
+    throw new EngineError(
+      'INVALID_IMAGE',
+      `${descriptor.digest} has ${descriptor.size} bytes; documents have at most ${MAXIMUM_DOCUMENT_BYTES}`,
+    )
+  const { size } = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? missingBlob(descriptor) : error
+  })
+  if (size !== descriptor.size) throw wrongSize(descriptor, size)
+  const bytes = await readFile(path)
+  const found = digestOf(bytes)
+  if (found !== descriptor.digest)
+    throw new EngineError('DIGEST_MISMATCH', `a blob should be ${descriptor.digest}, but its bytes are ${found}`, {
+      hint: 'The store is damaged: remove the image and load it again.',
+      data: { expected: descriptor.digest, found },
+    })
+  return bytes
+}
+
+/** The error for a blob that nobody has. */
+export function missingBlob({ digest, mediaType }: Pick<Descriptor, 'digest' | 'mediaType'>): EngineError {
+  return new EngineError('INVALID_IMAGE', `blob ${digest} (${mediaType}) is missing`, {
+    hint: 'The archive or store does not hold the whole image: make it again with all its layers.',
+    data: { digest },
+  })
+}
+
+function wrongSize({ digest, size }: ExpectedBlob, found: number | string): EngineError {
+  return new EngineError(
+    'DIGEST_MISMATCH',
+    `${digest === undefined ? 'a blob' : `blob ${digest}`} should have ${size} bytes, but has ${found}`,
+    {
+      hint: 'The archive is damaged or was changed: fetch or make it again.',
+      data: { digest, expected: size, found },
+    },
+  )
+}

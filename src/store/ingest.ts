@@ -1,0 +1,164 @@
+/**
+ * Blobs on their way into the store. They are gathered in a folder of the ingest's own, where nobody looks, and become visible
+ * all at once with the names that refer to them ({@link Ingest.commit}). A process killed at any moment leaves either the store as
+ * it was or the whole of the new; its folder is known to be left behind by the process identity in its name.
+ *
+ * Blobs that the store has already are hard-linked into the folder, so that a concurrent `rmi` cannot take them away.
+ *
+ * Flush policy: every blob is flushed before it gets its name, the folder of blobs before index.json is replaced, index.json
+ * before and its folder after. What index.json names is therefore whole even after a power cut.
+ */
+import { randomBytes } from 'node:crypto'
+import { link, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Descriptor } from '../oci/descriptor.js'
+import { type Digest, hexOf } from '../oci/digest.js'
+import { type ByteStream, digestOf, type ExpectedBlob, openBlobFile, readBlobFile, writeBlobFile } from './blob-file.js'
+import type { BlobSource } from './blob-source.js'
+import type { Lock } from './lock.js'
+import type { OciLayout } from './oci-layout.js'
+import { IDENTITY_PATTERN, mayBeAlive, ownIdentity } from './process-identity.js'
+import type { NamedDescriptor, References } from './references.js'
+
+const DIRECTORY_NAME = new RegExp(`^(${IDENTITY_PATTERN})-[0-9a-f]+$`)
+
+/** What an ingest is committed to. */
+export interface IngestTarget {
+  readonly root: string
+  readonly layout: OciLayout
+  readonly references: References
+  readonly lock: Lock
+}
+
+/** A set of blobs that is not yet part of the store. Dispose of it (`await using`, or {@link discard}) when done. */
+export class Ingest implements BlobSource, AsyncDisposable {
+  readonly #staged = new Set<Digest>()
+  #count = 0
+
+  private constructor(
+    private readonly target: IngestTarget,
+    /** Folder for unfinished files; gone after commit or discard. */
+    readonly directory: string,
+    readonly signal: AbortSignal | undefined,
+  ) {}
+
+  /** Begins an empty ingest. Removes what killed processes left. */
+  static async begin(target: IngestTarget, options: { readonly signal?: AbortSignal } = {}): Promise<Ingest> {
+    const parent = join(target.root, 'ingest')
+    await mkdir(parent, { recursive: true, mode: 0o700 })
+    await removeLeftovers(parent)
+    const directory = join(parent, `${ownIdentity()}-${randomBytes(6).toString('hex')}`)
+    await mkdir(directory, { mode: 0o700 })
+    return new Ingest(target, directory, options.signal)
+  }
+
+  /** Path for an unfinished file of the caller's, in this ingest's folder. */
+  temporaryPath(): string {
+    return join(this.directory, `unfinished-${this.#count++}`)
+  }
+
+  /** Writes a blob, checked against what is expected of it. Rejects with DIGEST_MISMATCH. */
+  async write(source: ByteStream, mediaType: string, expected: ExpectedBlob = {}): Promise<Descriptor> {
+    const path = this.temporaryPath()
+    const { digest, size } = await writeBlobFile(path, source, expected, this.signal)
+    await this.#stage(digest, path)
+    return { mediaType, digest, size }
+  }
+
+  /** Takes over a finished file of {@link temporaryPath} that the caller has written, flushed and hashed. */
+  async writeFile(
+    path: string,
+    mediaType: string,
+    { digest, size }: { readonly digest: Digest; readonly size: number },
+  ): Promise<Descriptor> {
+    await this.#stage(digest, path)
+    return { mediaType, digest, size }
+  }
+
+  /** Writes a JSON document or another small blob. */
+  writeDocument(content: string | Uint8Array, mediaType: string): Promise<Descriptor> {
+    const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
+    return this.write([bytes], mediaType, { digest: digestOf(bytes), size: bytes.length })
+  }
+
+  /** Makes a blob of the store part of this ingest, so that it stays; false when the store has none of that digest and size. */
+  async reuse({ digest, size }: Pick<Descriptor, 'digest' | 'size'>): Promise<boolean> {
+    if (this.#staged.has(digest)) return true
+    const existing = await this.target.layout.pathOf(digest)
+    if (existing === null) return false
+    const path = join(this.directory, hexOf(digest))
+    try {
+      await link(existing, path)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT') return false
+      if (code !== 'EEXIST') throw error
+    }
+    if ((await lstat(path)).size !== size) {
+      await rm(path)
+      return false
+    }
+    this.#staged.add(digest)
+    return true
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return (await this.pathOf(digest)) !== null
+  }
+
+  async pathOf(digest: Digest): Promise<string | null> {
+    return this.#staged.has(digest) ? join(this.directory, hexOf(digest)) : this.target.layout.pathOf(digest)
+  }
+
+  async open(descriptor: Descriptor): Promise<Readable> {
+    await this.reuse(descriptor)
+    return openBlobFile(join(this.directory, hexOf(descriptor.digest)), descriptor)
+  }
+
+  async readDocument(descriptor: Descriptor): Promise<Uint8Array> {
+    await this.reuse(descriptor)
+    return readBlobFile(join(this.directory, hexOf(descriptor.digest)), descriptor)
+  }
+
+  /**
+   * Makes the blobs visible and replaces the names by what `edit` returns for them, as one step for everybody else. Blobs that
+   * `keep` does not hold are dropped; without it all are kept. Ends the ingest.
+   */
+  async commit(edit: (names: readonly NamedDescriptor[]) => readonly NamedDescriptor[], keep?: ReadonlySet<Digest>): Promise<void> {
+    const { layout, references, lock } = this.target
+    const digests = [...this.#staged].filter((digest) => keep === undefined || keep.has(digest))
+    await lock.hold(
+      async () => {
+        for (const digest of digests) await layout.adopt(digest, join(this.directory, hexOf(digest)))
+        await layout.flush()
+        await references.replace(edit(await references.list()))
+      },
+      this.signal === undefined ? {} : { signal: this.signal },
+    )
+    await this.discard()
+  }
+
+  /** Drops everything that was not committed. Idempotent. */
+  async discard(): Promise<void> {
+    this.#staged.clear()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.discard()
+  }
+
+  async #stage(digest: Digest, path: string): Promise<void> {
+    await rename(path, join(this.directory, hexOf(digest)))
+    this.#staged.add(digest)
+  }
+}
+
+/** Removes the folders of ingests whose process is gone. */
+export async function removeLeftovers(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const identity = DIRECTORY_NAME.exec(name)?.[1]
+    if (identity !== undefined && !mayBeAlive(identity)) await rm(join(parent, name), { recursive: true, force: true })
+  }
+}

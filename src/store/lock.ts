@@ -1,0 +1,118 @@
+/**
+ * One at a time, between processes, without flock(2) (which Node lacks) and without a lock that outlives its holder.
+ *
+ * Lamport's bakery over file names in one folder. Who wants in announces itself (`choosing-WHO`), takes a ticket higher than
+ * all it sees (`N-WHO`), withdraws the announcement, and waits until nobody announced earlier is still choosing and nobody has
+ * a lower ticket. Every name carries its process's identity, so files of dead processes are recognised, and the invariant
+ * that makes this safe is: **nobody ever removes a file of a process that may live.** There is no moment at which two can take
+ * over the same stale lock.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EngineError } from '../errors.js'
+import { IDENTITY_PATTERN, mayBeAlive, ownIdentity, pidOf } from './process-identity.js'
+
+/** Options of {@link Lock.hold}. */
+export interface LockOptions {
+  readonly signal?: AbortSignal
+  /** Milliseconds to wait for others before STORE_LOCKED. */
+  readonly timeoutMs?: number
+}
+
+const DEFAULT_TIMEOUT_MS = 60_000
+const FIRST_PAUSE_MS = 2
+const LONGEST_PAUSE_MS = 40
+const CHOOSING = new RegExp(`^choosing-((${IDENTITY_PATTERN})-[0-9a-f]+)$`)
+const TICKET = new RegExp(`^(\\d+)-((${IDENTITY_PATTERN})-[0-9a-f]+)$`)
+
+/** A file of the folder, read back. `ticket` is 0 while its owner is still choosing. */
+interface Claim {
+  readonly file: string
+  readonly ticket: number
+  readonly who: string
+  readonly identity: string
+}
+
+/** A lock that is a folder. */
+export class Lock {
+  constructor(
+    /** Folder of the lock; made when missing, and holding nothing while nobody wants in. */
+    readonly directory: string,
+  ) {}
+
+  /** Runs `action` while nobody else, in this process or another, is in theirs. Not reentrant. Throws STORE_LOCKED, ABORTED. */
+  async hold<T>(action: () => Promise<T>, options: LockOptions = {}): Promise<T> {
+    const release = await this.#acquire(options)
+    try {
+      return await action()
+    } finally {
+      await release()
+    }
+  }
+
+  async #acquire({ signal, timeoutMs = DEFAULT_TIMEOUT_MS }: LockOptions): Promise<() => Promise<void>> {
+    throwIfAborted(signal)
+    await mkdir(this.directory, { recursive: true, mode: 0o700 })
+    const who = `${ownIdentity()}-${randomBytes(6).toString('hex')}`
+    const announcement = join(this.directory, `choosing-${who}`)
+    let ticketFile: string | undefined
+    try {
+      await writeFile(announcement, '', { flag: 'wx', mode: 0o600 })
+      const ticket = 1 + Math.max(0, ...(await this.#claims()).map((claim) => claim.ticket))
+      ticketFile = join(this.directory, `${ticket}-${who}`)
+      await writeFile(ticketFile, '', { flag: 'wx', mode: 0o600 })
+      await rm(announcement)
+      const deadline = Date.now() + timeoutMs
+      // Only those seen choosing now: whoever announces itself later sees our ticket and takes a higher one.
+      const choosing = new Set((await this.#claims()).filter((claim) => claim.ticket === 0).map((claim) => claim.who))
+      await this.#waitUntilNone((claim) => claim.ticket === 0 && choosing.has(claim.who), deadline, signal)
+      await this.#waitUntilNone((claim) => claim.ticket > 0 && isBefore(claim, { ticket, who }), deadline, signal)
+    } catch (error) {
+      await rm(announcement, { force: true })
+      if (ticketFile !== undefined) await rm(ticketFile, { force: true })
+      throw error
+    }
+    const held = ticketFile
+    return () => rm(held, { force: true })
+  }
+
+  async #waitUntilNone(inTheWay: (claim: Claim) => boolean, deadline: number, signal: AbortSignal | undefined): Promise<void> {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
+      const [first] = (await this.#claims()).filter(inTheWay)
+      if (first === undefined) return
+      throwIfAborted(signal)
+      if (Date.now() > deadline)
+        throw new EngineError('STORE_LOCKED', `another process (pid ${pidOf(first.identity)}) has not let go of ${this.directory}`, {
+          hint: 'Wait for it, or end it; a lock of a process that is gone is never waited for.',
+          data: { pid: pidOf(first.identity), lock: this.directory },
+        })
+      await sleep(pauseMs)
+    }
+  }
+
+  /** Claims of processes that may live; what dead ones left is removed on the way. */
+  async #claims(): Promise<readonly Claim[]> {
+    const claims = (await readdir(this.directory)).map(readClaim).filter((claim) => claim !== null)
+    const alive = claims.filter((claim) => mayBeAlive(claim.identity))
+    const left = claims.filter((claim) => !alive.includes(claim))
+    await Promise.all(left.map((claim) => rm(join(this.directory, claim.file), { force: true })))
+    return alive
+  }
+}
+
+function readClaim(file: string): Claim | null {
+  const choosing = CHOOSING.exec(file)
+  if (choosing?.[1] && choosing[2]) return { file, ticket: 0, who: choosing[1], identity: choosing[2] }
+  const taken = TICKET.exec(file)
+  return taken?.[1] && taken[2] && taken[3] ? { file, ticket: Number(taken[1]), who: taken[2], identity: taken[3] } : null
+}
+
+function isBefore(claim: Pick<Claim, 'ticket' | 'who'>, other: Pick<Claim, 'ticket' | 'who'>): boolean {
+  return claim.ticket < other.ticket || (claim.ticket === other.ticket && claim.who < other.who)
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new EngineError('ABORTED', 'stopped while waiting for the store', { cause: signal.reason })
+}

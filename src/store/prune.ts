@@ -1,0 +1,77 @@
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type DiffId, type Digest, digestFromHex } from '../oci/digest.js'
+import { removeLeftovers } from './ingest.js'
+import { reachableFrom } from './reachable.js'
+import type { Store } from './store.js'
+
+/** What {@link prune} must know from outside. */
+export interface PruneOptions {
+  /** DiffIds of layers that containers stand on; asked under the store's lock, so that none can come in between. */
+  readonly usedLayers?: () => Promise<Iterable<DiffId>>
+  /**
+   * Removes an unpacked tree. Its files may belong to subordinate owners, which only a process inside their user namespace can
+   * remove; without this function they are removed as far as the user himself may.
+   */
+  readonly removeTree?: (path: string) => Promise<void>
+  readonly signal?: AbortSignal
+}
+
+/** What was removed. */
+export interface Pruned {
+  readonly blobs: readonly Digest[]
+  readonly layers: readonly DiffId[]
+  /** Paths of unpacked trees, below the store's root. */
+  readonly trees: readonly string[]
+  /** Bytes of the blobs. */
+  readonly bytes: number
+}
+
+/** Removes every blob, layer and tree that no name and no container leads to, and what killed processes left. */
+export function prune(store: Store, options: PruneOptions = {}): Promise<Pruned> {
+  return store.lock.hold(() => pruneLocked(store, options), options.signal === undefined ? {} : { signal: options.signal })
+}
+
+/** {@link prune} for a caller that holds the store's lock. */
+export async function pruneLocked(store: Store, { usedLayers, removeTree = removeFolder }: PruneOptions): Promise<Pruned> {
+  const { blobs: kept, diffIds } = await reachableFrom(
+    store.layout,
+    (await store.references.list()).map((name) => name.descriptor),
+  )
+  const keptLayers = new Set([...diffIds, ...((await usedLayers?.()) ?? [])])
+  const blobs = (await store.layout.digests()).filter((digest) => !kept.has(digest))
+  let bytes = 0
+  for (const digest of blobs) bytes += await store.layout.remove(digest)
+  const layers = (await store.layers.diffIds()).filter((diffId) => !keptLayers.has(diffId))
+  for (const diffId of layers) await store.layers.remove(diffId)
+  const trees = await unusedTrees(store.root, keptLayers)
+  for (const tree of trees) await removeTree(join(store.root, tree))
+  const ingests = join(store.root, 'ingest')
+  await mkdir(ingests, { recursive: true, mode: 0o700 })
+  await removeLeftovers(ingests)
+  return { blobs, layers, trees, bytes }
+}
+
+/** Unpacked trees, `trees/<id-map key>/<diffId hex>`, of layers that are not kept. */
+async function unusedTrees(root: string, kept: ReadonlySet<DiffId>): Promise<readonly string[]> {
+  const found: string[] = []
+  for (const map of await foldersIn(join(root, 'trees')))
+    for (const hex of await foldersIn(join(root, 'trees', map))) {
+      // Other names are trees under way, which are their maker's.
+      if (/^[0-9a-f]{64}$/.test(hex) && !kept.has(digestFromHex(hex))) found.push(join('trees', map, hex))
+    }
+  return found
+}
+
+async function foldersIn(path: string): Promise<readonly string[]> {
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  const stats = await Promise.all(names.map(async (name) => ({ name, stat: await lstat(join(path, name)).catch(() => null) })))
+  return stats.filter(({ stat }) => stat?.isDirectory()).map(({ name }) => name)
+}
+
+function removeFolder(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true })
+}
