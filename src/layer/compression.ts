@@ -1,0 +1,157 @@
+import { type Duplex, Readable } from 'node:stream'
+import * as zlib from 'node:zlib'
+import { Decompress } from 'fzstd'
+import { EngineError, messageOf } from '../errors.js'
+import { ZstdFrames } from './zstd-frames.js'
+
+/** How a layer's tar is packed (image-spec: `tar`, `tar+gzip`, `tar+zstd`). */
+export type Compression = 'none' | 'gzip' | 'zstd'
+
+/** Bounds on what compressed bytes may become. */
+export interface DecompressionLimits {
+  /** Bytes in all. */
+  readonly maximumBytes: number
+  /** Bytes for one compressed byte, judged once {@link freeBytes} have come out. */
+  readonly maximumRatio: number
+  /** What may come out whatever the ratio: small archives of zeros are honest. */
+  readonly freeBytes: number
+}
+
+/** 64 GiB; beyond the first 256 MiB no more than 200 bytes for one: real layers stay below 20, bombs begin at 1,000. */
+export const DEFAULT_DECOMPRESSION_LIMITS: DecompressionLimits = { maximumBytes: 64 * 2 ** 30, maximumRatio: 200, freeBytes: 256 * 2 ** 20 }
+
+/** Bytes that {@link detectCompression} wants to see. */
+export const MAGIC_BYTES = 4
+
+/** What `head`, the first bytes, are packed with, by their magic number; the media type is not asked. */
+export function detectCompression(head: Uint8Array): Compression {
+  if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip'
+  const little = (head[0] ?? 0) | ((head[1] ?? 0) << 8) | ((head[2] ?? 0) << 16)
+  // A zstd frame, or one of the skippable frames that may come first.
+  if ((little === 0x2f_b528 && head[3] === 0xfd) || ((little & 0xff_fff0) === 0x4d_2a50 && head[3] === 0x18)) return 'zstd'
+  return 'none'
+}
+
+/**
+ * The bytes that `input` was made from, whichever way it was packed. Ends with INVALID_ARCHIVE when `input` is broken or ends too soon, with
+ * LIMIT_EXCEEDED when it becomes more than `limits` allow. Destroying the result destroys a Readable `input`.
+ */
+export function decompress(input: AsyncIterable<Uint8Array>, limits: Partial<DecompressionLimits> = {}): Readable {
+  return Readable.from(decompressed(input, { ...DEFAULT_DECOMPRESSION_LIMITS, ...limits }), { objectMode: false })
+}
+
+async function* decompressed(input: AsyncIterable<Uint8Array>, limits: DecompressionLimits): AsyncGenerator<Uint8Array> {
+  const { head, chunks } = await peek(input)
+  const compression = detectCompression(head)
+  const meter = new Meter(limits)
+  const counted = meter.counted(chunks)
+  try {
+    for await (const chunk of decode(compression, counted)) yield meter.pass(chunk)
+  } catch (cause) {
+    if (!isDecodingError(cause)) throw cause
+    throw new EngineError('INVALID_ARCHIVE', `the layer is broken ${compression}: ${messageOf(cause)}`, { cause })
+  }
+}
+
+function decode(compression: Compression, chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  if (compression === 'none') return chunks
+  if (compression === 'gzip') return decodeThrough(zlib.createGunzip(), chunks)
+  return nativeZstd === undefined ? decodeZstd(chunks) : decodeThrough(nativeZstd(), chunks)
+}
+
+/** Counts both sides and stops at a limit. */
+class Meter {
+  readonly #limits: DecompressionLimits
+  #compressedBytes = 0
+  #bytes = 0
+
+  constructor(limits: DecompressionLimits) {
+    this.#limits = limits
+  }
+
+  async *counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      this.#compressedBytes += chunk.length
+      yield chunk
+    }
+  }
+
+  pass(chunk: Uint8Array): Uint8Array {
+    const { maximumBytes, maximumRatio, freeBytes } = this.#limits
+    this.#bytes += chunk.length
+    if (this.#bytes > maximumBytes)
+      throw new EngineError('LIMIT_EXCEEDED', `the layer holds more than ${maximumBytes} bytes uncompressed`, {
+        data: { limit: maximumBytes },
+      })
+    if (this.#compressedBytes > 0 && this.#bytes > freeBytes && this.#bytes > this.#compressedBytes * maximumRatio)
+      throw new EngineError('LIMIT_EXCEEDED', `the layer unpacks to more than ${maximumRatio} times its size`, {
+        data: { limit: maximumRatio },
+      })
+    return chunk
+  }
+}
+
+async function peek(input: AsyncIterable<Uint8Array>): Promise<{ head: Uint8Array; chunks: AsyncIterable<Uint8Array> }> {
+  const iterator = input[Symbol.asyncIterator]()
+  let head: Uint8Array = new Uint8Array()
+  let ended = false
+  while (head.length < MAGIC_BYTES && !ended) {
+    const next = await iterator.next()
+    if (next.done) ended = true
+    else head = head.length === 0 ? next.value : Buffer.concat([head, next.value])
+  }
+  const rest = async function* () {
+    try {
+      if (head.length > 0) yield head
+      while (!ended) {
+        const next = await iterator.next()
+        if (next.done) ended = true
+        else yield next.value
+      }
+    } finally {
+      if (!ended) await iterator.return?.()
+    }
+  }
+  return { head, chunks: rest() }
+}
+
+// zstd is Node's own from 22.15 on.
+const nativeZstd = (zlib as { createZstdDecompress?: () => Duplex }).createZstdDecompress
+
+// Four compressed bytes may become 128 KiB, so the package gets little at a time.
+const ZSTD_PIECE_BYTES = 1024
+
+async function* decodeZstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const frames = new ZstdFrames()
+  let decoded: Uint8Array[] = []
+  const decompressor = new Decompress((chunk) => decoded.push(chunk))
+  const push = (piece: Uint8Array, final: boolean) => {
+    decoded = []
+    decompressor.push(piece, final)
+    // Blocks of no bytes are legal and nothing to hand on.
+    return decoded.filter(({ length }) => length > 0)
+  }
+  for await (const chunk of chunks) {
+    frames.inspect(chunk)
+    for (let start = 0; start < chunk.length; start += ZSTD_PIECE_BYTES) yield* push(chunk.subarray(start, start + ZSTD_PIECE_BYTES), false)
+  }
+  yield* push(new Uint8Array(), true)
+}
+
+async function* decodeThrough(decoder: Duplex, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = Readable.from(chunks, { objectMode: false })
+  source.on('error', (error) => decoder.destroy(error))
+  source.pipe(decoder)
+  try {
+    yield* decoder
+  } finally {
+    source.destroy()
+    decoder.destroy()
+  }
+}
+
+// zlib's errors have codes of their own (Z_DATA_ERROR, ZSTD_error_…), the package's have numbers; those of the input stay what they are.
+function isDecodingError(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'number' || (typeof code === 'string' && /^(Z_|ZSTD_)/.test(code)) || error instanceof RangeError
+}
