@@ -8,6 +8,13 @@ import type { ByteSource } from './source.js'
 const ROOT: Ino = 1
 const NO_NAMES: ReadonlySet<ByteString> = new Set()
 
+/** A run of a file's bytes: `length` of them at `position` in the file are those at `offset` in the tar. */
+export interface Segment {
+  readonly position: number
+  readonly offset: number
+  readonly length: number
+}
+
 /**
  * One layer as a read-only tree over its index and its uncompressed tar. Holds the index; contents are read from the tar when asked for, holes
  * are zeros. The tar must be the one that was indexed: its size is compared, its digest is the store's business.
@@ -107,6 +114,20 @@ export class PackedLayer implements LayerFileSystem {
     }
     buffer.fill(0, filled - position, length)
     return length
+  }
+
+  /** Where a file's bytes stand in the tar, in order; what lies between them is a hole. Empty for anything but a file. */
+  *segments(ino: Ino): Generator<Segment> {
+    const index = this.#index
+    const place = this.#place(ino)
+    if (typeAt(index, place) !== 'file') return
+    const first = at(index.first, place)
+    for (let segment = first; segment < first + at(index.count, place); segment++)
+      yield {
+        position: at(index.segmentPosition, segment),
+        offset: at(index.segmentOffset, segment),
+        length: at(index.segmentLength, segment),
+      }
   }
 
   xattrs(ino: Ino): ReadonlyMap<ByteString, Uint8Array> {

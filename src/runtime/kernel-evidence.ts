@@ -1,32 +1,11 @@
 import { readFileSync, readlinkSync } from 'node:fs'
+import type { ReceiptEvent } from '../launcher/protocol.js'
 import type { MountLine } from './process-files.js'
 import { numbersOf, parseIdMap, parseLimits, parseMountinfo, parseStatus } from './process-files.js'
 import type { CapabilityEvidence, KernelEvidence, MountEvidence, NamespaceEvidence, NamespaceName } from './receipt.js'
 
 /** The launcher's `receipt` event: texts of /proc/self and results of system calls, taken inside with every privilege already gone. */
-export interface ReceiptTexts {
-  /** Inodes by the names in /proc/self/ns: `pid`, `uts`, `mnt`, `ipc`, `net`, `user`, `cgroup`. */
-  readonly namespaces: Readonly<Record<string, number>>
-  readonly status: string
-  readonly mountinfo: string
-  readonly limits: string
-  readonly uid_map: string
-  readonly gid_map: string
-  readonly hostname: string
-  readonly descriptors: readonly number[]
-  /** Whether each interface is up. */
-  readonly interfaces: Readonly<Record<string, boolean>>
-  readonly session: boolean
-  readonly umask: number
-  readonly oom_score_adj: number
-  readonly dumpable: boolean
-  readonly landlock: { readonly abi: number; readonly scopes: readonly string[] } | null
-  readonly working_directory: string
-  readonly devices: readonly string[]
-  readonly root: { readonly bytes: number; readonly inodes: number }
-  readonly terminal: { readonly rows: number; readonly columns: number } | null
-  readonly supervisor: { readonly output_bytes: number | null; readonly time_ms: number | null }
-}
+export type ReceiptTexts = Omit<ReceiptEvent, 'event'>
 
 /** Namespaces by the receipt's names, with the kernel's. */
 export const NAMESPACE_FILES: Readonly<Record<NamespaceName, string>> = {

@@ -1,0 +1,41 @@
+import type { LimitWays } from '../runtime/limits.js'
+
+/**
+ * What holds each limit behind the native wall.
+ *
+ * `pids` is RLIMIT_NPROC, which the kernel counts for each user id of the container's user namespace. `disk` is the size of the tmpfs
+ * that holds the writable layer, so it needs one: {@link limitWays} refuses it for a writable layer on disk.
+ */
+const WAYS: LimitWays = {
+  memoryBytes: {
+    code: 'NOT_BUILT',
+    reason: 'native containers need a delegated cgroup for it, which is not built yet',
+    hint: 'Leave --memory out, or use an image for --runtime wasm, where memory is limited without a cgroup.',
+  },
+  cpus: {
+    code: 'NOT_BUILT',
+    reason: 'native containers need a delegated cgroup for it, which is not built yet',
+    hint: 'Leave --cpus out; --timeout bounds how long a container can use a processor.',
+  },
+  pids: 'rlimit',
+  openFiles: 'rlimit',
+  diskBytes: 'tmpfs',
+  outputBytes: 'supervisor',
+  timeoutMs: 'supervisor',
+  tableElements: {
+    code: 'UNSUPPORTED_BY_HOST',
+    reason: 'a native program has no Wasm table',
+    hint: 'Leave it out, or use --runtime wasm with a Wasm image.',
+  },
+}
+
+const DISK_NEEDS_MEMORY = {
+  code: 'UNSUPPORTED_BY_HOST',
+  reason: 'the writable layer of this container lies on disk, where nothing bounds it without a quota of its own',
+  hint: 'Add --rm: its writable layer is then a tmpfs of that size (Linux 6.6 or later).',
+} as const
+
+/** The ways for a container whose writable layer is in memory, or on disk. */
+export function limitWays(upper: 'memory' | 'disk'): LimitWays {
+  return upper === 'memory' ? WAYS : { ...WAYS, diskBytes: DISK_NEEDS_MEMORY }
+}

@@ -1,0 +1,49 @@
+/**
+ * Paths of /proc and /sys that belong to the kernel or the host and not to a namespace: procfs shows them to every mount of it.
+ *
+ * Where a kernel lacks one, there is nothing to hide and the launcher passes over it.
+ */
+
+/** Hidden: a file reads as empty, a directory lists nothing. Each tells of the host or of other users' processes. */
+export const MASKED_PATHS = [
+  // Keys of every user in the same keyring quota; CVE-2016-0728 began with reading them.
+  '/proc/keys',
+  '/proc/key-users',
+  // Addresses of the running kernel, which an exploit needs first.
+  '/proc/kallsyms',
+  '/proc/kcore',
+  '/proc/kmsg',
+  '/proc/iomem',
+  '/proc/ioports',
+  '/proc/modules',
+  '/proc/vmallocinfo',
+  '/proc/slabinfo',
+  '/proc/pagetypeinfo',
+  '/proc/kpagecount',
+  '/proc/kpageflags',
+  '/proc/kpagecgroup',
+  // Names and timing of the host's processes: side channels of keystrokes and of other containers.
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/latency_stats',
+  '/proc/interrupts',
+  '/proc/softirqs',
+  // Hardware.
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/scsi',
+  '/proc/mtrr',
+  '/proc/driver',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+  '/sys/devices/virtual/dmi',
+  '/sys/kernel/debug',
+  '/sys/kernel/tracing',
+  '/sys/kernel/security',
+  '/sys/kernel/vmcoreinfo',
+  '/sys/kernel/notes',
+] as const
+
+/** Readable as far as the kernel lets them be, never written: settings and triggers that a namespaced root could reach. */
+export const READ_ONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'] as const

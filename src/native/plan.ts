@@ -1,0 +1,175 @@
+import { join } from 'node:path/posix'
+import { EngineError } from '../errors.js'
+import type { IdMap } from '../launcher/id-map.js'
+import { idMapOperations, isMapped } from '../launcher/id-map.js'
+import type { Operation, Plan } from '../launcher/operations.js'
+import { octal } from '../launcher/operations.js'
+import type { EtcFile } from '../rootfs/etc-files.js'
+import type { OverlayRoot } from '../rootfs/overlay.js'
+import { overlayOperations } from '../rootfs/overlay.js'
+import type { TerminalSize } from '../runtime/runtime.js'
+import type { ContainerSpec, Mount } from '../runtime/spec.js'
+import { guestCapabilities } from './capabilities.js'
+import { deviceOperations } from './devices.js'
+import { MASKED_PATHS, READ_ONLY_PATHS } from './masks.js'
+
+/** Everything a plan depends on. */
+export interface PlanRequest {
+  readonly spec: ContainerSpec
+  readonly idMap: IdMap
+  readonly root: OverlayRoot
+  /** hosts, hostname and resolv.conf of the container's folder. */
+  readonly etcFiles: readonly EtcFile[]
+  readonly openStdin: boolean
+  readonly terminalSize: TerminalSize
+  readonly host: HostBounds
+}
+
+/** What the host gives at most. */
+export interface HostBounds {
+  /** Hard RLIMIT_NOFILE and RLIMIT_NPROC of this process, -1 when unlimited: no child may have more. */
+  readonly openFiles: number
+  readonly processes: number
+  /** Bytes that a tmpfs of a guest may take when nobody says how many. */
+  readonly tmpfsBytes: number
+}
+
+/** Bytes of memory that go with each file of a tmpfs without being counted in its size: one inode for so many bytes bounds them. */
+const BYTES_PER_INODE = 16 * 1024
+
+/** Inodes that a tmpfs of so many bytes may hold: bounds what a guest costs by making empty files. */
+export function inodesFor(bytes: number): number {
+  return Math.max(1024, Math.ceil(bytes / BYTES_PER_INODE))
+}
+
+/**
+ * What the kernel is asked for, and in which order: the native wall's whole policy. Pure, so that it can be read and tested as data.
+ *
+ * Throws INVALID_ARGUMENT for what no container may have (a mount over /proc), UNSUPPORTED_BY_HOST for a user that the id map lacks.
+ */
+export function containerPlan(request: PlanRequest): Plan {
+  const { spec } = request
+  assertUser(request)
+  return {
+    operations: [
+      ...namespaceOperations(request),
+      ...supervisionOperations(request),
+      ['hostname', spec.hostname],
+      ...(spec.network.mode === 'none' ? [['loopback-up'] as const] : []),
+      ...overlayOperations(request.root),
+      ['mount-proc', '/proc'],
+      ...sysOperations(spec),
+      ...deviceOperations({
+        terminal: spec.process.terminal,
+        ownSharedMemory: !spec.mounts.some(({ destination }) => normalized(destination) === '/dev/shm'),
+      }),
+      ...request.etcFiles.map(({ source, path }): Operation => ['bind', source, path, 'nosuid,nodev,noexec']),
+      ...mountOperations(request),
+      ...MASKED_PATHS.map((path): Operation => ['mask', path]),
+      ...READ_ONLY_PATHS.map((path): Operation => ['read-only', path]),
+      ['directory', spec.process.cwd, octal(0o755)],
+      ...(spec.readonlyRootfs ? [['root-read-only'] as const] : []),
+      ['switch-root'],
+      ...guestOperations(request),
+    ],
+    exec: { args: spec.process.args, env: spec.process.env },
+  }
+}
+
+function namespaceOperations({ spec, idMap }: PlanRequest): Operation[] {
+  const others = ['mount', 'pid', 'ipc', 'uts', 'cgroup', ...(spec.network.mode === 'host' ? [] : ['net'])]
+  return [...idMapOperations(idMap), ...others.map((name): Operation => ['namespace', name])]
+}
+
+function supervisionOperations({ spec, openStdin, terminalSize }: PlanRequest): Operation[] {
+  const { terminal } = spec.process
+  const { outputBytes, timeoutMs } = spec.limits
+  return [
+    ['stdio', terminal ? 'terminal' : 'pipes', openStdin ? 'open' : 'closed'],
+    ...(terminal ? [['terminal-size', terminalSize.rows, terminalSize.columns] as const] : []),
+    ...(outputBytes === undefined ? [] : [['output-limit', outputBytes] as const]),
+    ...(timeoutMs === undefined ? [] : [['time-limit', timeoutMs] as const]),
+  ]
+}
+
+/** A sysfs shows the network namespace of whoever mounts it, so the host's own network comes with the host's own /sys, read-only. */
+function sysOperations(spec: ContainerSpec): Operation[] {
+  return spec.network.mode === 'host' ? [['bind', '/sys', '/sys', 'recursive,ro,nosuid,nodev,noexec']] : [['mount-sysfs', '/sys']]
+}
+
+/** A parent's mount before its children's, else in the order given: a later mount on the same place hides an earlier one. */
+function mountOperations({ spec, host }: PlanRequest): Operation[] {
+  const depth = (mount: Mount) => normalized(mount.destination).split('/').length
+  return [...spec.mounts]
+    .sort((left, right) => depth(left) - depth(right))
+    .map((mount): Operation => {
+      const path = permittedDestination(mount.destination)
+      const readonly = mount.readonly ? ',ro' : ''
+      if (mount.type === 'bind') return ['bind', mount.source, path, `recursive,nosuid,nodev${readonly}`]
+      const bytes = mount.sizeBytes ?? host.tmpfsBytes
+      return ['mount-tmpfs', path, bytes, inodesFor(bytes), octal(mount.mode ?? 0o1777), `nosuid,nodev,noexec${readonly}`]
+    })
+}
+
+/** Destinations that would take the wall's own place: what /proc and /sys hide and protect must not be covered (CVE-2019-16884). */
+function permittedDestination(destination: string): string {
+  const path = normalized(destination)
+  const reserved = path === '/' || path === '/dev' || ['/proc', '/sys'].some((top) => path === top || path.startsWith(`${top}/`))
+  if (!reserved && destination.startsWith('/')) return path
+  throw new EngineError('INVALID_ARGUMENT', `nothing can be mounted at ${destination}`, {
+    hint: destination.startsWith('/')
+      ? 'The root, /proc, /sys and /dev are the container’s own; choose another place.'
+      : 'The place in the container must be an absolute path.',
+    data: { destination },
+  })
+}
+
+function normalized(path: string): string {
+  const joined = join('/', path)
+  return joined.length > 1 && joined.endsWith('/') ? joined.slice(0, -1) : joined
+}
+
+/** Dropped in the guest-to-be, from its bounds to its privileges; the system call filter last, since it forbids what sets it up. */
+function guestOperations({ spec, idMap, host }: PlanRequest): Operation[] {
+  const { user, cwd } = spec.process
+  const rlimit = (name: string, value: number | undefined, hard: number): Operation[] => {
+    if (value === undefined) return []
+    const bounded = hard < 0 ? value : Math.min(value, hard)
+    return [['rlimit', name, bounded, bounded]]
+  }
+  return [
+    ...rlimit('nproc', spec.limits.pids, host.processes),
+    ...rlimit('nofile', spec.limits.openFiles, host.openFiles),
+    // One byte, not none: the host's core_pattern program ignores 0 and would be run on a guest's memory (core(5)).
+    ['rlimit', 'core', 1, 1],
+    ['umask', octal(0o022)],
+    // Without a memory cgroup the kernel should look at a guest before the user's other programs.
+    ['oom-score-adjust', 500],
+    ...groupOperations(idMap, user.additionalGids),
+    ['user', user.uid, user.gid],
+    ['working-directory', cwd],
+    ['capabilities', guestCapabilities(user.uid).toString(16)],
+    ['no-new-privileges'],
+    // With a network namespace of its own there is no abstract socket of the host's to reach.
+    ...(spec.network.mode === 'host' ? [['landlock-scope', 'abstract-unix-socket'] as const, ['landlock-scope', 'signal'] as const] : []),
+    ['seccomp'],
+  ]
+}
+
+/** The kernel lets nobody set groups under a single-id map; the receipt shows the groups that are in force. */
+function groupOperations(idMap: IdMap, gids: readonly number[]): Operation[] {
+  if (idMap.kind === 'single') return []
+  return [...new Set(gids)].filter((gid) => isMapped(idMap.gids, gid)).map((gid): Operation => ['group', gid])
+}
+
+function assertUser({ spec, idMap }: PlanRequest): void {
+  const { uid, gid } = spec.process.user
+  if (isMapped(idMap.uids, uid) && isMapped(idMap.gids, gid)) return
+  throw new EngineError('UNSUPPORTED_BY_HOST', `user ${uid}:${gid} does not exist in a container here: only ids that are mapped do`, {
+    hint:
+      idMap.kind === 'single'
+        ? 'Use --user 0, or have a range of ids given to you in /etc/subuid and /etc/subgid (wolffia doctor says how).'
+        : 'Choose an id within the range of /etc/subuid and /etc/subgid.',
+    data: { uid, gid },
+  })
+}

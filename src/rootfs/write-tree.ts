@@ -1,0 +1,207 @@
+/**
+ * Layers as directories on disk, where the kernel's overlay can find them.
+ *
+ * Each lies at `DIRECTORY/<id map>/<layer>/tree` and is whole if and only if the file `complete` stands beside it. It is written elsewhere in the
+ * same folder and renamed, so that processes killed or racing leave a whole tree, or a `tree.partial-*` for the next to remove.
+ */
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import { FIRST_DESCRIPTOR, launch } from '../launcher/client.js'
+import type { IdMap } from '../launcher/id-map.js'
+import { idMapOperations } from '../launcher/id-map.js'
+import type { Operation } from '../launcher/operations.js'
+import type { TreeRecord } from '../launcher/tree-stream.js'
+import { encodeTreeRecord, treeStreamStart } from '../launcher/tree-stream.js'
+import { hexOf } from '../oci/digest.js'
+import type { StoredLayer } from '../store/layer-store.js'
+import { mayBeAlive, ownIdentity } from '../store/process-identity.js'
+import { directoriesToRestate, openStoredLayer, stackName } from './layer-stack.js'
+import { removeLayerTree, removeTrees } from './remove-tree.js'
+import { directoryRecords, layerRecords } from './tree-records.js'
+
+/** What {@link ensureTrees} needs. */
+export interface TreesRequest {
+  /** The store's `trees` folder. */
+  readonly directory: string
+  readonly idMap: IdMap
+  /** Base first. */
+  readonly layers: readonly StoredLayer[]
+  /** The merged tree of these layers; asked for only when something is missing on disk. */
+  readonly merged: () => ReadonlyFileSystem
+  readonly signal?: AbortSignal
+}
+
+const PARTIAL = 'tree.partial-'
+/** Writes begun by this process: two at once must not share a folder. */
+let treesBegun = 0
+
+/** What the marker of a stack holds. */
+interface StackMarker {
+  /** Names of the folders to be stacked, base first. */
+  readonly lowers: readonly string[]
+}
+
+/**
+ * The directories to stack for these layers, base first, written first where they are missing. When all are there this costs a few look-ups and
+ * no process; else one launcher writes all that are missing, inside a user namespace with the id map.
+ */
+export async function ensureTrees(request: TreesRequest): Promise<string[]> {
+  const folder = join(request.directory, request.idMap.key)
+  const stack = stackName(request.layers)
+  const present = readStack(folder, stack)
+  const lowers = present ?? (await writeStack(folder, stack, request))
+  return lowers.map((name) => join(folder, name, 'tree'))
+}
+
+function readStack(folder: string, stack: string): readonly string[] | null {
+  let marker: StackMarker
+  try {
+    marker = JSON.parse(readFileSync(join(folder, stack, 'complete'), 'utf8'))
+  } catch {
+    return null
+  }
+  return marker.lowers.every((name) => existsSync(join(folder, name, 'complete'))) ? marker.lowers : null
+}
+
+/** A tree to be written: its folder's name, and what it holds. */
+interface TreeJob {
+  readonly name: string
+  readonly marker: StackMarker | null
+  readonly tarPath: string | null
+  records(): Iterable<TreeRecord>
+}
+
+async function writeStack(folder: string, stack: string, request: TreesRequest): Promise<readonly string[]> {
+  const layers = request.layers.map((stored) => ({ stored, name: hexOf(stored.diffId), packed: openStoredLayer(stored) }))
+  try {
+    const restated = new Set(layers.flatMap(({ packed }) => [...directoriesToRestate(packed)]))
+    const lowers = [...topmostOfEach(layers.map(({ name }) => name)), stack]
+    const jobs: TreeJob[] = layers.map(({ stored, name, packed }) => ({
+      name,
+      marker: null,
+      tarPath: stored.tarPath,
+      records: () => layerRecords(packed),
+    }))
+    jobs.push({ name: stack, marker: { lowers }, tarPath: null, records: () => directoryRecords(request.merged(), restated) })
+    const missing = jobs.filter(
+      ({ name }, index) =>
+        jobs.findIndex((job) => job.name === name) === index && (name === stack || !existsSync(join(folder, name, 'complete'))),
+    )
+    await writeTrees(folder, missing, request)
+    await removeBrokenStacks(folder, request.idMap)
+    return lowers
+  } finally {
+    for (const { packed } of layers) packed.close()
+  }
+}
+
+/** Overlay takes no directory twice. Of a layer that comes twice the upper one decides, and all that the lower one holds is in it too. */
+function topmostOfEach(names: readonly string[]): string[] {
+  return names.filter((name, index) => names.lastIndexOf(name) === index)
+}
+
+/** Stacks whose layers have been pruned. */
+async function removeBrokenStacks(folder: string, idMap: IdMap): Promise<void> {
+  const broken = readdirSync(folder).filter(
+    (name) => name.startsWith('stack-') && existsSync(join(folder, name, 'complete')) && readStack(folder, name) === null,
+  )
+  for (const name of broken) await removeLayerTree(idMap, join(folder, name))
+}
+
+async function writeTrees(folder: string, jobs: readonly TreeJob[], { idMap, signal }: TreesRequest): Promise<void> {
+  const partial = `${PARTIAL}${ownIdentity()}-${++treesBegun}`
+  for (const { name } of jobs) mkdirSync(join(folder, name, partial), { recursive: true, mode: 0o700 })
+  await removeTrees(
+    idMap,
+    jobs.flatMap(({ name }) => abandonedPartials(join(folder, name))),
+  )
+  const tars = jobs.map(({ tarPath }) => (tarPath === null ? null : openSync(tarPath, 'r')))
+  try {
+    const operations: Operation[] = []
+    const descriptors: (number | 'pipe')[] = []
+    const add = (descriptor: number | 'pipe') => FIRST_DESCRIPTOR + descriptors.push(descriptor) - 1
+    for (const [index, { name }] of jobs.entries()) {
+      const tar = tars[index]
+      if (typeof tar === 'number') operations.push(['tree-source', add(tar)])
+      operations.push(['tree-write', join(folder, name, partial), add('pipe')])
+    }
+    const launcher = launch(
+      {
+        operations: [
+          ...idMapOperations(idMap),
+          ['namespace', 'mount'],
+          // Under a single-id map every file of an image is its user's, as it is seen from inside.
+          ...(idMap.kind === 'single' ? [['tree-substitute', 'owners'] as const] : []),
+          ...operations,
+        ],
+        exec: null,
+      },
+      { descriptors, ...(signal === undefined ? {} : { signal }) },
+    )
+    const streams = launcher.streams.filter((stream) => stream !== null)
+    const sent = Promise.all(
+      jobs.map(async ({ records }, index) => {
+        const stream = streams[index]
+        // A launcher that fails closes its end; its own words say why.
+        if (stream !== undefined) await pipeline(Readable.from(batches(records())), stream).catch(() => {})
+      }),
+    )
+    await launcher.done
+    await sent
+  } catch (error) {
+    await removeTrees(
+      idMap,
+      jobs.map(({ name }) => join(folder, name, partial)),
+    )
+    throw error
+  } finally {
+    for (const tar of tars) if (tar !== null) closeSync(tar)
+  }
+  const lost: string[] = []
+  for (const { name, marker } of jobs) if (!publish(join(folder, name), partial, marker)) lost.push(join(folder, name, partial))
+  await removeTrees(idMap, lost)
+}
+
+/** Renames a whole tree to its place and marks it; false when another process was first. */
+function publish(folder: string, partial: string, marker: StackMarker | null): boolean {
+  let first = true
+  try {
+    renameSync(join(folder, partial), join(folder, 'tree'))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+    // What stands there was renamed there, so it is whole; only its marker may be missing.
+    first = false
+  }
+  const complete = join(folder, 'complete')
+  writeFileSync(`${complete}.${partial}`, JSON.stringify(marker ?? {}), { mode: 0o600 })
+  renameSync(`${complete}.${partial}`, complete)
+  return first
+}
+
+function abandonedPartials(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(PARTIAL) && !mayBeAlive(name.slice(PARTIAL.length)))
+    .map((name) => join(folder, name))
+}
+
+const BATCH_BYTES = 256 * 1024
+
+/** The bytes of a stream in pieces large enough that each is worth a system call. */
+function* batches(records: Iterable<TreeRecord>): Generator<Buffer> {
+  let batch = [treeStreamStart()]
+  let size = 0
+  for (const record of records) {
+    const bytes = encodeTreeRecord(record)
+    batch.push(bytes)
+    size += bytes.length
+    if (size < BATCH_BYTES) continue
+    yield Buffer.concat(batch)
+    batch = []
+    size = 0
+  }
+  if (batch.length > 0) yield Buffer.concat(batch)
+}
