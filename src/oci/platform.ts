@@ -12,7 +12,7 @@ export interface Platform {
 /** The platform of every WASI image: `wasi/wasm`. */
 export const WASI_PLATFORM: Platform = { os: 'wasi', architecture: 'wasm' }
 
-const WORD = /^[A-Za-z0-9_.-]+$/
+const WORD = /^[a-z0-9][a-z0-9_.-]*$/
 /** Words people type for the words Go uses (as containerd and docker accept them). */
 const ARCHITECTURES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
   x86_64: ['amd64'],

@@ -39,8 +39,9 @@ export function withDefaultTag(reference: Reference): Reference {
 export function familiarRepository({ domain, path }: Reference): string {
   if (domain !== DEFAULT_DOMAIN) return `${domain}/${path}`
   const short = path.startsWith(OFFICIAL_PREFIX) ? path.slice(OFFICIAL_PREFIX.length) : path
-  // What is left must read back as the same name: library/a/b would become docker.io/a/b, library/localhost/… a registry.
-  return path.startsWith(OFFICIAL_PREFIX) && short.includes('/') ? path : short
+  if (!short.includes('/')) return short
+  // What is left must read back as the same name: docker.io/localhost/app may not become a registry's.
+  return isDomain(path.slice(0, path.indexOf('/'))) ? `${domain}/${path}` : path
 }
 
 /** The reference as people write it, `alpine:3.20`; it reads back as the same reference. */
@@ -51,8 +52,13 @@ export function familiarReference(reference: Reference): string {
 function splitDomain(name: string): { domain: string; rest: string } {
   const slash = name.indexOf('/')
   const first = name.slice(0, slash)
-  const hasDomain = slash >= 0 && (first === 'localhost' || /[.:]/.test(first) || first !== first.toLowerCase())
+  const hasDomain = slash >= 0 && isDomain(first)
   const domain = !hasDomain || first === LEGACY_DEFAULT_DOMAIN ? DEFAULT_DOMAIN : first
   const rest = hasDomain ? name.slice(slash + 1) : name
   return { domain, rest: domain === DEFAULT_DOMAIN && !rest.includes('/') ? OFFICIAL_PREFIX + rest : rest }
+}
+
+/** Whether the first part of a name is its registry. */
+function isDomain(first: string): boolean {
+  return first === 'localhost' || /[.:]/.test(first) || first !== first.toLowerCase()
 }

@@ -37,7 +37,8 @@ export interface ReferenceText {
 /** Checks each part by the grammar. Throws INVALID_REFERENCE with docker's reason and, as a hint, what to type. */
 export function checkReference({ typed, domain, rest }: ReferenceText): Reference {
   const { path, tag, digest } = split(rest)
-  if (path === '') invalid(typed, 'the repository name is missing', 'Write a name before the tag or digest: alpine:3.20.')
+  if (path === '' || /^[:@]/.test(typed))
+    invalid(typed, 'the repository name is missing', 'Write a name before the tag or digest: alpine:3.20.')
   if (path !== path.toLowerCase())
     invalid(typed, `repository name (${path}) must be lowercase`, `Write ${rest.replace(path, path.toLowerCase())}.`)
   if (!DOMAIN.test(domain))

@@ -1,0 +1,95 @@
+/**
+ * Which of an image's platforms is meant. The rule: what the user names wins and must be there; else what the wall that was asked
+ * for can run; else this machine's Linux; else `wasi/wasm`, when only that is there.
+ */
+import { EngineError } from '../errors.js'
+import type { Descriptor } from '../oci/descriptor.js'
+import { parseIndex } from '../oci/document.js'
+import { isIndexType, isManifestType } from '../oci/media-type.js'
+import { formatPlatform, normalizePlatform, type Platform, platformMatches, WASI_PLATFORM } from '../oci/platform.js'
+import type { BlobSource } from '../store/blob-source.js'
+import { MAXIMUM_DOCUMENTS, MAXIMUM_INDEX_DEPTH } from '../store/reachable.js'
+import { type Image, openImage } from './image.js'
+
+/** What the choice depends on. */
+export interface PlatformWish {
+  /** What the user named; nothing else will do. */
+  readonly platform?: Platform
+  /** What the wall asked for prefers, best first, when the user named none. */
+  readonly preferred?: readonly Platform[]
+}
+
+/** An image and what it is for. */
+export interface PlatformImage {
+  readonly platform: Platform
+  readonly image: Image
+}
+
+/** Platforms of an artifact that says what is known about an image (provenance, signatures), which nobody runs. */
+const UNKNOWN = 'unknown'
+
+/** Linux on this machine, in the image spec's words. */
+export function hostPlatform(architecture: string = process.arch): Platform {
+  return normalizePlatform({ os: 'linux', architecture: { x64: 'amd64', ia32: '386' }[architecture] ?? architecture })
+}
+
+/**
+ * The images that `descriptor` leads to and whose manifests are stored, in the index's order: one for a manifest, any number for an
+ * index. Attestations are left out. Rejects with INVALID_IMAGE.
+ */
+export async function platformImages(source: BlobSource, descriptor: Descriptor): Promise<readonly PlatformImage[]> {
+  const found: PlatformImage[] = []
+  for (const manifest of await manifestsOf(source, descriptor)) {
+    const image = openImage(source, manifest)
+    const platform = normalizePlatform(manifest.platform ?? (await image.config()))
+    if (platform.os !== UNKNOWN) found.push({ platform, image })
+  }
+  return found
+}
+
+/** The image that the wish is for. Rejects with PLATFORM_NOT_FOUND, naming the platforms there are. */
+export async function selectImage(source: BlobSource, descriptor: Descriptor, wish: PlatformWish = {}): Promise<PlatformImage> {
+  const offered = await platformImages(source, descriptor)
+  const wanted = wish.platform === undefined ? [...(wish.preferred ?? []), hostPlatform(), WASI_PLATFORM] : [wish.platform]
+  for (const platform of wanted) {
+    // The exact variant, or the first of several: an index lists its preferred one first.
+    const match = offered.find((candidate) => platformMatches(platform, candidate.platform))
+    if (match !== undefined) return match
+  }
+  const names = offered.map((candidate) => formatPlatform(candidate.platform))
+  const [first] = names
+  throw new EngineError(
+    'PLATFORM_NOT_FOUND',
+    `the image is not for ${wanted.map(formatPlatform).join(' or ')}; it is for ${names.length === 0 ? 'no platform at all' : names.join(', ')}`,
+    {
+      ...(wish.platform !== undefined && first !== undefined ? { hint: `Ask for what there is: --platform ${first}` } : {}),
+      data: { wanted: wanted.map(formatPlatform), offered: names },
+    },
+  )
+}
+
+/** Descriptors of the stored manifests below `root`, in order, each once. */
+export async function manifestsOf(source: BlobSource, root: Descriptor): Promise<readonly Descriptor[]> {
+  const found = new Map<string, Descriptor>()
+  let documents = 0
+  const walk = async (descriptor: Descriptor, depth: number): Promise<void> => {
+    if (++documents > MAXIMUM_DOCUMENTS)
+      throw new EngineError('INVALID_IMAGE', `the index leads to more than ${MAXIMUM_DOCUMENTS} documents`)
+    if (isManifestType(descriptor.mediaType)) {
+      if (!found.has(descriptor.digest)) found.set(descriptor.digest, descriptor)
+      return
+    }
+    // An index may list what this version does not know; it is passed over, as the spec asks (image-index.md).
+    if (!isIndexType(descriptor.mediaType)) return
+    if (depth > MAXIMUM_INDEX_DEPTH)
+      throw new EngineError('INVALID_IMAGE', `indexes stand within indexes, more than ${MAXIMUM_INDEX_DEPTH} deep`)
+    const { manifests } = parseIndex(await source.readDocument(descriptor), descriptor.mediaType)
+    for (const child of manifests) if (await source.has(child.digest)) await walk(child, depth + 1)
+  }
+  await walk(root, 0)
+  if (found.size === 0)
+    throw new EngineError('UNSUPPORTED_MEDIA_TYPE', `${root.digest} (${root.mediaType}) leads to no image`, {
+      data: { mediaType: root.mediaType },
+    })
+  return [...found.values()]
+}

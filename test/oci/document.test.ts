@@ -1,0 +1,115 @@
+import * as assert from 'uvu/assert'
+import type { EngineError } from '../../src/errors.js'
+import { MAXIMUM_DOCUMENT_BYTES, parseImageConfig, parseIndex, parseManifest } from '../../src/oci/document.js'
+import { MEDIA_TYPE } from '../../src/oci/media-type.js'
+import { formatPlatform, normalizePlatform, parsePlatform, platformMatches } from '../../src/oci/platform.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('oci/document')
+const digest = `sha256:${'a'.repeat(64)}`
+const config = { mediaType: MEDIA_TYPE.ociConfig, digest, size: 2 }
+const layer = { mediaType: MEDIA_TYPE.ociLayerGzip, digest, size: 3 }
+const manifest = { schemaVersion: 2, mediaType: MEDIA_TYPE.ociManifest, config, layers: [layer] }
+const imageConfig = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [digest] } }
+
+const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+const readManifest = (value: unknown, mediaType: string = MEDIA_TYPE.ociManifest) => parseManifest(bytesOf(value), mediaType)
+
+function assertRefused(code: string, message: RegExp, action: () => unknown): void {
+  try {
+    action()
+  } catch (error) {
+    assert.is((error as EngineError).code, code, String(error))
+    assert.match((error as Error).message, message)
+    return
+  }
+  assert.unreachable(`not refused: ${message}`)
+}
+
+test('an OCI manifest is read as it is', () => {
+  assert.equal(readManifest(manifest), manifest)
+})
+
+test('a Docker schema 2 manifest is read, and must say its type', () => {
+  const docker = { ...manifest, mediaType: MEDIA_TYPE.dockerManifest }
+  assert.equal(readManifest(docker, MEDIA_TYPE.dockerManifest), docker)
+  const { mediaType: _, ...silent } = docker
+  assertRefused('INVALID_IMAGE', /^manifest\.mediaType/, () => readManifest(silent, MEDIA_TYPE.dockerManifest))
+})
+
+test('the error names the field', () => {
+  const wrong: readonly (readonly [unknown, RegExp])[] = [
+    [{ ...manifest, schemaVersion: 3 }, /^manifest\.schemaVersion must be 2, not 3/],
+    [{ ...manifest, layers: {} }, /^manifest\.layers must be a list, not an object/],
+    [{ ...manifest, layers: [layer, { ...layer, size: -1 }] }, /^manifest\.layers\[1\]\.size/],
+    [{ ...manifest, layers: [{ ...layer, size: 1.5 }] }, /^manifest\.layers\[0\]\.size/],
+    [{ ...manifest, layers: [{ ...layer, size: 2 ** 60 }] }, /^manifest\.layers\[0\]\.size/],
+    [{ ...manifest, layers: [{ ...layer, digest: 'sha256:abc' }] }, /^manifest\.layers\[0\]\.digest/],
+    [{ ...manifest, layers: [{ ...layer, digest: `sha256:../../${'a'.repeat(58)}` }] }, /^manifest\.layers\[0\]\.digest/],
+    [{ ...manifest, layers: [{ ...layer, digest: `sha512:${'a'.repeat(128)}` }] }, /only sha256/],
+    [{ ...manifest, config: undefined }, /^manifest\.config must be an object, not missing/],
+    [{ ...manifest, config: { ...config, mediaType: '' } }, /^manifest\.config\.mediaType must not be empty/],
+    [{ ...manifest, annotations: { a: 1 } }, /^manifest\.annotations\.a must be a string, not 1/],
+    [[manifest], /^manifest must be an object, not a list/],
+    [null, /^manifest must be an object, not null/],
+  ]
+  for (const [value, message] of wrong) assertRefused('INVALID_IMAGE', message, () => readManifest(value))
+  assertRefused('INVALID_IMAGE', /^index\.manifests\[0\]\.platform\.os/, () =>
+    parseIndex(bytesOf({ schemaVersion: 2, manifests: [{ ...config, platform: { architecture: 'amd64' } }] }), MEDIA_TYPE.ociIndex),
+  )
+})
+
+test('bytes that are no JSON in UTF-8, and more bytes than a document may have, are refused', () => {
+  assertRefused('INVALID_IMAGE', /^manifest is not JSON/, () => parseManifest(new TextEncoder().encode('{"'), MEDIA_TYPE.ociManifest))
+  assertRefused('INVALID_IMAGE', /^manifest is not JSON/, () => parseManifest(new Uint8Array([0x22, 0xff, 0x22]), MEDIA_TYPE.ociManifest))
+  assertRefused('INVALID_IMAGE', /at most/, () => parseManifest(new Uint8Array(MAXIMUM_DOCUMENT_BYTES + 1), MEDIA_TYPE.ociManifest))
+})
+
+test('Docker schema 1 is refused with the way out', () => {
+  assertRefused('UNSUPPORTED_MEDIA_TYPE', /schemaVersion is 1/, () => readManifest({ schemaVersion: 1, fsLayers: [] }))
+})
+
+test('an image config keeps what the specs name, and takes null lists as absent', () => {
+  const full = {
+    ...imageConfig,
+    created: '2024-01-02T03:04:05.678901234Z',
+    config: { Env: ['PATH=/bin'], Entrypoint: null, Cmd: ['sh'], Volumes: { '/data': {} }, Labels: { a: 'b' }, WorkingDir: '/' },
+    history: [{ created_by: 'x', empty_layer: true }],
+    container_config: { Cmd: ['dropped'] },
+  }
+  const { config: process, ...rest } = parseImageConfig(bytesOf(full))
+  assert.equal(process, { Env: ['PATH=/bin'], Cmd: ['sh'], Volumes: { '/data': {} }, Labels: { a: 'b' }, WorkingDir: '/' })
+  assert.not('container_config' in rest)
+  assert.equal(rest.history, full.history)
+})
+
+test('an image config with what no container can be given is refused', () => {
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ rootfs: { type: 'other', diff_ids: [] } }, /^config\.rootfs\.type/],
+    [{ rootfs: { type: 'layers', diff_ids: ['x'] } }, /^config\.rootfs\.diff_ids\[0\]/],
+    [{ os: '' }, /^config\.os/],
+    [{ os: 'linux/../..' }, /^config\.os/],
+    [{ created: 'yesterday' }, /^config\.created/],
+    [{ config: { Env: ['=x'] } }, /^config\.config\.Env\[0\]/],
+    [{ config: { Cmd: ['a\0b'] } }, /^config\.config\.Cmd\[0\] must not hold a NUL/],
+    [{ config: { Cmd: 'sh' } }, /^config\.config\.Cmd must be a list/],
+    [{ config: { Volumes: ['/a'] } }, /^config\.config\.Volumes must be an object/],
+  ]
+  for (const [change, message] of wrong)
+    assertRefused('INVALID_IMAGE', message, () => parseImageConfig(bytesOf({ ...imageConfig, ...change })))
+})
+
+test('platforms are compared in Go’s words, whatever people type', () => {
+  assert.is(formatPlatform(parsePlatform('Linux/x86_64')), 'linux/amd64')
+  assert.is(formatPlatform(parsePlatform('linux/aarch64')), 'linux/arm64')
+  assert.is(formatPlatform(parsePlatform('linux/arm64/v8')), 'linux/arm64')
+  assert.is(formatPlatform(parsePlatform('linux/arm/7')), 'linux/arm/v7')
+  assert.is(formatPlatform(parsePlatform('wasip1/wasm')), 'wasi/wasm')
+  assert.is(formatPlatform(normalizePlatform({ os: 'linux', architecture: 'armhf' })), 'linux/arm/v7')
+  assert.ok(platformMatches({ os: 'linux', architecture: 'arm' }, { os: 'linux', architecture: 'arm', variant: 'v6' }))
+  assert.not(platformMatches({ os: 'linux', architecture: 'arm', variant: 'v7' }, { os: 'linux', architecture: 'arm', variant: 'v6' }))
+  for (const text of ['', 'linux', 'linux/', 'a/b/c/d', 'linux/am d64', '../x'])
+    assertRefused('INVALID_ARGUMENT', /is not a platform/, () => parsePlatform(text))
+})
+
+test.run()
