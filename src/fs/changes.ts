@@ -5,11 +5,13 @@ import type { Inode } from './inode.js'
 export interface DirectoryViews {
   current(directory: Inode): ReadonlyMap<ByteString, Inode>
   original(directory: Inode): ReadonlyMap<ByteString, Inode>
+  /** Whether a changed file of the layers may have further names in directories that were never read. */
+  readonly searchUnread: boolean
 }
 
 type Pair = readonly [path: ByteString, original: Inode | undefined, current: Inode | undefined]
 
-/** Differences between what the layers have below `root` and what is there now. Directories that were never read can't differ and aren't walked. */
+/** Differences between what the layers have below `root` and what is there now. Directories that were never read are walked only when asked for. */
 export function* changesOf(root: Inode, views: DirectoryViews): Generator<Change, void, undefined> {
   // A stack and not recursion: a guest decides how deep the tree is.
   const pending: Pair[] = [['', root, root]]
@@ -26,7 +28,7 @@ export function* changesOf(root: Inode, views: DirectoryViews): Generator<Change
       const opaque = replaced && original.type === 'directory' && current.type === 'directory'
       yield opaque ? { path, kind: 'modified', opaque } : { path, kind: 'modified' }
     }
-    if (current.directory === null || (original === current && current.directory.entries === null)) continue
+    if (current.directory === null || (original === current && current.directory.entries === null && !views.searchUnread)) continue
     const before = original?.type === 'directory' ? views.original(original) : new Map<ByteString, Inode>()
     const after = views.current(current)
     const names =

@@ -222,7 +222,14 @@ export class UnionFs implements FileSystem {
     return changesOf(this.#inode(this.root), {
       current: (directory) => this.#entries(directory),
       original: (directory) => this.#originalEntries(directory),
+      searchUnread: this.#hasChangedHardLink(),
     })
+  }
+
+  #hasChangedHardLink(): boolean {
+    for (const [layer, inodes] of this.#ofLayer)
+      for (const [ino, inode] of inodes) if (inode.changed && layer.stat(ino).linkCount > 1) return true
+    return false
   }
 
   #inode(ino: Ino): Inode {

@@ -64,9 +64,21 @@ export function decodeNumber(block: Uint8Array, start: number, length: number, f
 }
 
 function octal(field: Uint8Array): number {
-  const digits = fromBytes(field).replace(/^[ \0]+|[ \0]+$/g, '')
-  if (digits === '') return 0
-  return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number.NaN
+  let start = 0
+  let end = field.length
+  while (start < end && isBlank(field[start])) start++
+  while (end > start && isBlank(field[end - 1])) end--
+  let value = 0
+  for (let index = start; index < end; index++) {
+    const digit = (field[index] ?? 0) - 0x30
+    if (digit < 0 || digit > 7) return Number.NaN
+    value = value * 8 + digit
+  }
+  return value
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0
 }
 
 function base256(field: Uint8Array): number {
