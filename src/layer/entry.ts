@@ -96,9 +96,9 @@ export function* readEntries(source: ByteSource, limits: EntryLimits): Generator
 }
 
 function skipContents(tar: TarWindow, offset: number, size: number): number {
-  const end = offset + Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES
-  if (end > tar.size) throw malformed('archive ends inside an entry', offset)
-  return end
+  if (offset + size > tar.size) throw malformed('archive ends inside an entry', offset)
+  // The filling of the last block may be missing: `umoci insert` ends its layers with the last byte of the last file.
+  return offset + Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES
 }
 
 function readExtension(tar: TarWindow, header: TarHeader, offset: number, extensions: Extensions): void {
