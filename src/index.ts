@@ -4,7 +4,12 @@
  * @packageDocumentation
  */
 export type { Container, ContainerImage, ContainerStatus, ContainerSummary } from './container/container.js'
-export type { Containers, CreateOptions } from './engine/containers.js'
-export { type Diagnosis, Engine, type EngineOptions, type Finding, type VersionReport } from './engine/engine.js'
-export type { ImageDetails, ImagePlatform, ImageProcess, ImageSummary, Images, ImportOptions } from './engine/images.js'
+export type { CreateOptions } from './container/options.js'
+export type { Containers } from './engine/containers.js'
+export type { Diagnosis, Finding } from './engine/doctor.js'
+export { Engine, type EngineOptions } from './engine/engine.js'
+export type { ImageDetails, ImagePlatform, ImageProcess, ImageSummary, ImportOptions } from './engine/image-summary.js'
+export type { Images, PlatformOption, ResolvedImage } from './engine/images.js'
+export type { VersionReport } from './engine/version.js'
 export { EngineError, type EngineErrorOptions, type ErrorCode } from './errors.js'
+export type { RemovedImage } from './image/remove.js'

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import type { Digest } from '../oci/digest.js'
+import type { DiffId, Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
@@ -18,6 +18,8 @@ export interface ContainerImage {
   /** Digest of the manifest that was chosen. */
   readonly manifest: Digest
   readonly platform: Platform
+  /** Digests of its uncompressed layers, base first: they are kept while the container is. */
+  readonly diffIds: readonly DiffId[]
 }
 
 /** What is known about a container without touching it: one row of `ps`. */

@@ -1,55 +1,95 @@
 import type { Container, ContainerSummary } from '../container/container.js'
-import type { Limits } from '../runtime/limits.js'
-import type { TerminalSize } from '../runtime/runtime.js'
-import type { Mount } from '../runtime/spec.js'
+import { createContainer } from '../container/create.js'
+import { FoundContainer } from '../container/found-container.js'
+import type { CreateOptions } from '../container/options.js'
+import { type ContainerRecord, isOwned, isTaskAlive, summaryOf } from '../container/record.js'
+import type { ContainerState } from '../container/state.js'
+import { EngineError } from '../errors.js'
+import { didYouMean } from '../reference/nearest.js'
+import type { LayerStore } from '../store/layer-store.js'
+import type { Images } from './images.js'
+import type { Walls } from './walls.js'
 
-/** What a container is made of, in docker's words. */
-export interface CreateOptions {
-  /** Name or id of an image in the store. */
-  readonly image: string
-  /** Replaces the image's command. */
-  readonly command?: readonly string[]
-  /** Replaces the image's entrypoint, and with it the image's command; empty for none. */
-  readonly entrypoint?: readonly string[]
-  /** Variables over the image's. */
-  readonly env?: Readonly<Record<string, string>>
-  readonly workingDir?: string
-  /** `name|uid[:group|gid]`, by the image's own /etc/passwd and /etc/group. */
-  readonly user?: string
-  /** The first twelve digits of the id unless said. */
-  readonly hostname?: string
-  /** A made-up one unless said. */
-  readonly name?: string
-  readonly mounts?: readonly Mount[]
-  /** Destination to options, as `docker run --tmpfs` has them: `{ '/run': 'size=64m,mode=1777' }`. */
-  readonly tmpfs?: Readonly<Record<string, string>>
-  /** `none` unless said: a loopback of its own. */
-  readonly network?: 'none' | 'host'
-  readonly limits?: Limits
-  readonly readonlyRootfs?: boolean
-  /** The wall: `auto` chooses by the program, a named one is used or fails. */
-  readonly runtime?: 'auto' | 'native' | 'wasm'
-  /** `linux/amd64`, `wasi/wasm`: which of the image's platforms. */
-  readonly platform?: string
-  /** A terminal as stdio. */
-  readonly tty?: boolean
-  readonly terminalSize?: TerminalSize
-  /** A stdin to write to; without, the guest reads end-of-file. */
-  readonly openStdin?: boolean
-  /** Remove it when it ends. */
-  readonly autoRemove?: boolean
-  /** Aspects of the receipt that must be in force (`seccomp`, `netns`, `memory`), or creating fails with REQUIREMENT_NOT_MET. */
-  readonly require?: readonly string[]
-  readonly labels?: Readonly<Record<string, string>>
-  readonly signal?: AbortSignal
+/** What {@link Containers} stands on. */
+export interface ContainersParts {
+  readonly state: ContainerState
+  readonly layers: LayerStore
+  readonly images: Images
+  readonly walls: Walls
 }
 
 /** The engine's containers. */
-export interface Containers {
+export class Containers implements AsyncDisposable {
+  readonly #parts: ContainersParts
+  readonly #owned = new Map<string, Container>()
+  #swept: Promise<void> | null = null
+
+  /** Made by the engine. */
+  constructor(parts: ContainersParts) {
+    this.#parts = parts
+  }
+
   /** Builds everything up to the guest's first instruction. On failure nothing is left. */
-  create(options: CreateOptions): Promise<Container>
+  async create(options: CreateOptions): Promise<Container> {
+    const { state, layers, images, walls } = this.#parts
+    await this.#sweep()
+    const runtimes = await walls.all()
+    const found = await images.find(options.image, await walls.wish(options))
+    const container = await createContainer({ state, layers, runtimes }, found, options)
+    this.#owned.set(container.id, container)
+    return container
+  }
+
   /** Running containers; with `all` those that have not started or have ended too. Newest first. */
-  list(options?: { readonly all?: boolean }): Promise<readonly ContainerSummary[]>
+  async list({ all = false }: { readonly all?: boolean } = {}): Promise<readonly ContainerSummary[]> {
+    await this.#sweep()
+    const summaries = (await this.#parts.state.list()).map(summaryOf)
+    return all ? summaries : summaries.filter((container) => container.status === 'running')
+  }
+
   /** Looks a container up by name or id prefix. Rejects with CONTAINER_NOT_FOUND naming what is near. */
-  get(nameOrIdPrefix: string): Promise<Container>
+  async get(nameOrIdPrefix: string): Promise<Container> {
+    await this.#sweep()
+    const { state, walls } = this.#parts
+    const [record, ...others] = await state.find(nameOrIdPrefix)
+    if (record === undefined) {
+      const hint = didYouMean(nameOrIdPrefix, await state.names()) ?? '`wolffia ps -a` lists all containers.'
+      throw new EngineError('CONTAINER_NOT_FOUND', `no such container: ${nameOrIdPrefix}`, { hint, data: { container: nameOrIdPrefix } })
+    }
+    if (others.length > 0)
+      throw new EngineError('INVALID_ARGUMENT', `${others.length + 1} containers have ids that start with ${nameOrIdPrefix}`, {
+        hint: 'Give more digits, or the name.',
+      })
+    return this.#owned.get(record.id) ?? new FoundContainer({ state, record, runtime: await walls.named(record.runtime) })
+  }
+
+  /** Kills what this process made and still runs, and removes what was made to be removed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const owned = [...this.#owned.values()]
+    this.#owned.clear()
+    await Promise.all(owned.map((container) => container[Symbol.asyncDispose]()))
+  }
+
+  /** Removes, once, what killed commands left: half-made folders, and containers that should have removed themselves. */
+  #sweep(): Promise<void> {
+    this.#swept ??= this.#sweepOnce()
+    return this.#swept
+  }
+
+  async #sweepOnce(): Promise<void> {
+    const { state, walls } = this.#parts
+    await state.removeRubbish(async (id, directory) => {
+      for (const runtime of await walls.all()) await runtime.discard(id, directory)
+    })
+    for (const record of (await state.list()).filter(isOrphan)) {
+      const runtime = await walls.named(record.runtime)
+      await runtime.discard(record.id, state.directoryOf(record.id))
+      await state.remove(record)
+    }
+  }
+}
+
+/** Made to be removed when it ends, and nobody is left to do so. */
+function isOrphan(record: ContainerRecord): boolean {
+  return record.autoRemove && !isOwned(record) && !isTaskAlive(record)
 }

@@ -1,7 +1,11 @@
-import { EngineError } from '../errors.js'
+import { ContainerState } from '../container/state.js'
 import type { Runtime } from '../runtime/runtime.js'
-import type { Containers } from './containers.js'
-import type { Images } from './images.js'
+import { Store } from '../store/store.js'
+import { Containers } from './containers.js'
+import { type Diagnosis, diagnose } from './doctor.js'
+import { Images } from './images.js'
+import { type VersionReport, versionReport } from './version.js'
+import { ownRuntimes, Walls } from './walls.js'
 
 /** What {@link Engine.open} takes. */
 export interface EngineOptions {
@@ -9,60 +13,43 @@ export interface EngineOptions {
   readonly home?: string
   /** The walls to use instead of wolffia's own; first come, first asked by `auto`. */
   readonly runtimes?: readonly Runtime[]
-  readonly signal?: AbortSignal
-}
-
-/** One thing that was looked at on this host. */
-export interface Finding {
-  /** `user-namespaces`, `seccomp`, `cgroup` … */
-  readonly name: string
-  readonly ok: boolean
-  /** What was found, a sentence. */
-  readonly detail: string
-  /** The least that mends it, when it is not ok. */
-  readonly fix?: string
-}
-
-/** What `doctor` finds: which walls stand here, and what is missing. */
-export interface Diagnosis {
-  readonly findings: readonly Finding[]
-  /** Wall to the reason it cannot be used, or null. */
-  readonly runtimes: Readonly<Record<string, string | null>>
-}
-
-/** Versions of wolffia and what it runs on. */
-export interface VersionReport {
-  readonly version: string
-  readonly node: string
-  readonly v8: string
-  readonly platform: string
-  readonly kernel: string
 }
 
 /** The engine: images in a store, containers behind walls. Open it, use it, dispose of it (`await using`). */
 export class Engine implements AsyncDisposable {
+  readonly #walls: Walls
+
   private constructor(
     /** Folder everything is kept in. */
     readonly home: string,
     readonly images: Images,
     readonly containers: Containers,
-  ) {}
+    walls: Walls,
+  ) {
+    this.#walls = walls
+  }
 
-  /** Opens the engine over its folder, making it when it is missing. */
-  static open(_options: EngineOptions = {}): Promise<Engine> {
-    return Promise.reject(new EngineError('NOT_BUILT', 'the engine is put together when store and walls are'))
+  /** Opens the engine over its folder, making it when it is missing. Throws INVALID_ARGUMENT when the folder is something else. */
+  static async open({ home, runtimes }: EngineOptions = {}): Promise<Engine> {
+    const store = await Store.open(home === undefined ? {} : { root: home })
+    const state = new ContainerState(store.root)
+    const walls = new Walls(async () => runtimes ?? ownRuntimes(store.root))
+    const images = new Images(store, state)
+    return new Engine(store.root, images, new Containers({ state, layers: store.layers, images, walls }), walls)
   }
 
   /** Tries what the walls need, by doing it. */
   doctor(): Promise<Diagnosis> {
-    return Promise.reject(new EngineError('NOT_BUILT', 'doctor'))
+    return diagnose(this.#walls)
   }
 
   /** What runs here. */
-  version(): Promise<VersionReport> {
-    return Promise.reject(new EngineError('NOT_BUILT', 'version'))
+  version(): VersionReport {
+    return versionReport()
   }
 
-  /** Kills and removes what this process still owns. */
-  async [Symbol.asyncDispose](): Promise<void> {}
+  /** Kills what this process made and still runs, and removes what was made to be removed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.containers[Symbol.asyncDispose]()
+  }
 }

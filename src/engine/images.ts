@@ -1,83 +1,169 @@
 import type { Readable } from 'node:stream'
+import type { ImageForContainer } from '../container/create.js'
+import { summaryOf } from '../container/record.js'
+import type { ContainerState } from '../container/state.js'
+import { EngineError } from '../errors.js'
+import { findImage } from '../image/find.js'
+import { importImage } from '../image/import.js'
+import { describeImage, type ListedImage, listImages } from '../image/list.js'
+import { loadImages } from '../image/load.js'
+import { type PlatformWish, selectImage } from '../image/platform-select.js'
+import { type RemovedImage, removeImage } from '../image/remove.js'
+import { tagImage } from '../image/tag.js'
+import type { Descriptor } from '../oci/descriptor.js'
 import type { Digest } from '../oci/digest.js'
-import type { Platform } from '../oci/platform.js'
+import type { ContainerConfig } from '../oci/image-spec.js'
+import { type Platform, parsePlatform } from '../oci/platform.js'
+import { familiarReference, parseReference, withDefaultTag } from '../reference/normalize.js'
+import type { Reference } from '../reference/reference.js'
+import type { Store } from '../store/store.js'
+import type { ImageDetails, ImageProcess, ImageSummary, ImportOptions } from './image-summary.js'
 
-/** One platform of an image: what `run --platform` can choose. */
-export interface ImagePlatform {
-  readonly platform: Platform
-  /** Digest of its manifest. */
-  readonly manifest: Digest
-  /** Bytes of its layers and config as stored. */
-  readonly sizeBytes: number
-  readonly createdAt: Date | null
+/** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
+export interface PlatformOption {
+  readonly platform?: string
 }
 
-/** One image of the store: a row of `images`. */
-export interface ImageSummary {
+/** What a name or an id stands for. */
+export interface ResolvedImage {
   /** Digest of the manifest, or of the index when it has several platforms. */
   readonly id: Digest
-  /** Names in their familiar form, `alpine:3.20`; empty for an image without a name. */
-  readonly references: readonly string[]
-  readonly platforms: readonly ImagePlatform[]
-  /** Bytes of all its blobs as stored. */
-  readonly sizeBytes: number
-  readonly createdAt: Date | null
-}
-
-/** The part of an image's config that `run` uses, in the words of the image spec. */
-export interface ImageProcess {
-  readonly entrypoint: readonly string[]
-  readonly cmd: readonly string[]
-  /** `NAME=value`. */
-  readonly env: readonly string[]
-  readonly workingDir: string
-  readonly user: string
-  readonly labels: Readonly<Record<string, string>>
-}
-
-/** An image for one platform, in full: what `inspect` prints. */
-export interface ImageDetails extends ImageSummary {
-  /** The platform that was chosen. */
-  readonly platform: Platform
-  /** Digest of its manifest. */
+  /** Digest of the manifest for the platform. */
   readonly manifest: Digest
-  /** Digest of its config. */
-  readonly config: Digest
-  readonly process: ImageProcess
-  /** Digests of the uncompressed layers, base first. */
-  readonly diffIds: readonly Digest[]
+  readonly platform: Platform
 }
 
-/** What {@link Images.import} makes of a root tar or a bare module. */
-export interface ImportOptions {
-  /** Name for the new image, `debian` or `example.com/tools:1`. */
-  readonly reference?: string
-  /** `linux/amd64`, `wasi/wasm`; this machine's Linux for a tar and `wasi/wasm` for a module unless said. */
-  readonly platform?: string
-  readonly entrypoint?: readonly string[]
-  readonly command?: readonly string[]
-  /** `NAME=value`. */
-  readonly env?: readonly string[]
-  readonly workingDir?: string
-  readonly user?: string
-  readonly labels?: Readonly<Record<string, string>>
-  readonly message?: string
-}
+/** The engine's images. A reference is a name, a name with a digest, an id, or the start of an id. */
+export class Images {
+  readonly #store: Store
+  readonly #containers: ContainerState
 
-/** The engine's images. */
-export interface Images {
+  /** Made by the engine. */
+  constructor(store: Store, containers: ContainerState) {
+    this.#store = store
+    this.#containers = containers
+  }
+
   /** Loads an OCI or Docker archive, from a path (a file or an OCI layout's folder) or a stream, and returns what it held. */
-  load(source: string | Readable): Promise<readonly ImageSummary[]>
+  async load(source: string | Readable, options: { readonly signal?: AbortSignal } = {}): Promise<readonly ImageSummary[]> {
+    const loaded = await loadImages(this.#store, source, options)
+    const byId = new Map<Digest, { readonly descriptor: Descriptor; readonly names: Reference[] }>()
+    for (const { descriptor, reference } of loaded) {
+      const image = byId.get(descriptor.digest) ?? { descriptor, names: [] }
+      if (reference !== null) image.names.push(reference)
+      byId.set(descriptor.digest, image)
+    }
+    return Promise.all([...byId.values()].map(({ descriptor, names }) => this.#summary(descriptor, names)))
+  }
+
   /** Makes an image of a root file system's tar or of a `.wasm` module. */
-  import(source: string | Readable, options?: ImportOptions): Promise<ImageSummary>
-  list(): Promise<readonly ImageSummary[]>
-  /** Looks an image up by name or id prefix. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
-  inspect(reference: string, options?: { readonly platform?: string }): Promise<ImageDetails>
+  async import(source: string | Readable, options: ImportOptions = {}): Promise<ImageSummary> {
+    const { reference, platform, process, changes, message, signal } = options
+    const name = reference === undefined ? null : nameFor(reference)
+    const descriptor = await importImage(this.#store, source, {
+      ...(name === null ? {} : { reference: name }),
+      ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
+      ...(process === undefined ? {} : { config: configOf(process) }),
+      ...(changes === undefined ? {} : { changes }),
+      ...(message === undefined ? {} : { message }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    return this.#summary(descriptor, name === null ? [] : [name])
+  }
+
+  /** All images, newest first. */
+  async list(): Promise<readonly ImageSummary[]> {
+    return (await listImages(this.#store)).map(summaryOfListed)
+  }
+
+  /** An image in full, for one platform. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
+  async inspect(reference: string, options: PlatformOption = {}): Promise<ImageDetails> {
+    const found = await findImage(this.#store, reference)
+    const { image, platform } = await selectImage(this.#store.layout, found.descriptor, wishOf(options))
+    const [summary, config, manifest] = await Promise.all([this.#summary(found.descriptor, found.names), image.config(), image.manifest()])
+    return {
+      ...summary,
+      platform,
+      manifest: image.descriptor.digest,
+      config: manifest.config.digest,
+      process: processOf(config.config ?? {}),
+      diffIds: config.rootfs.diff_ids,
+    }
+  }
+
+  /** What a reference stands for. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
+  async resolve(reference: string, options: PlatformOption = {}): Promise<ResolvedImage> {
+    const { id, image, platform } = await this.find(reference, wishOf(options))
+    return { id, manifest: image.descriptor.digest, platform }
+  }
+
   /** Gives an image another name, taking it from the image that had it. */
-  tag(source: string, target: string): Promise<void>
-  /** Removes a name, and the image when it was the last one. CONFLICT while a container uses it, unless `force`. */
-  remove(
-    reference: string,
-    options?: { readonly force?: boolean },
-  ): Promise<{ readonly untagged: readonly string[]; readonly deleted: readonly Digest[] }>
+  async tag(source: string, target: string): Promise<void> {
+    await tagImage(this.#store, source, target)
+  }
+
+  /**
+   * Removes a name, and with the last one the image. By its id an image with several names is removed only with `force`. Rejects with
+   * CONFLICT when a container uses it, unless `force`; the image of a container that runs stays in any case.
+   */
+  remove(reference: string, { force = false }: { readonly force?: boolean } = {}): Promise<RemovedImage> {
+    return removeImage(this.#store, reference, {
+      force,
+      usedLayers: async () => (await this.#containers.list()).flatMap((record) => record.image.diffIds),
+      uses: async () =>
+        (await this.#containers.list()).map((record) => ({
+          container: record.name,
+          running: summaryOf(record).status === 'running',
+          image: record.image.id,
+        })),
+    })
+  }
+
+  /** The image a container is to be made of. */
+  async find(reference: string, wish: PlatformWish): Promise<ImageForContainer> {
+    const { descriptor } = await findImage(this.#store, reference)
+    const { image, platform } = await selectImage(this.#store.layout, descriptor, wish)
+    return { id: descriptor.digest, image, platform }
+  }
+
+  async #summary(descriptor: Descriptor, names: readonly Reference[]): Promise<ImageSummary> {
+    return summaryOfListed({ ...(await describeImage(this.#store, [], descriptor)), names })
+  }
+}
+
+function summaryOfListed({ descriptor, names, platforms, sizeBytes, createdAt, problem }: ListedImage): ImageSummary {
+  return { id: descriptor.digest, references: names.map(familiarReference), platforms, sizeBytes, createdAt, problem }
+}
+
+function wishOf({ platform }: PlatformOption): PlatformWish {
+  return platform === undefined ? {} : { platform: parsePlatform(platform) }
+}
+
+/** A name to give: no digest, `latest` unless tagged. */
+function nameFor(typed: string): Reference {
+  const reference = withDefaultTag(parseReference(typed))
+  if (reference.digest === undefined) return reference
+  throw new EngineError('INVALID_REFERENCE', `a digest cannot be given as a name: ${typed}`, { hint: 'Leave out what follows the @.' })
+}
+
+function processOf(config: ContainerConfig): ImageProcess {
+  return {
+    entrypoint: config.Entrypoint ?? [],
+    cmd: config.Cmd ?? [],
+    env: config.Env ?? [],
+    workingDir: config.WorkingDir ?? '',
+    user: config.User ?? '',
+    labels: config.Labels ?? {},
+  }
+}
+
+function configOf({ entrypoint, cmd, env, workingDir, user, labels }: Partial<ImageProcess>): ContainerConfig {
+  return {
+    ...(entrypoint === undefined ? {} : { Entrypoint: entrypoint }),
+    ...(cmd === undefined ? {} : { Cmd: cmd }),
+    ...(env === undefined ? {} : { Env: env }),
+    ...(workingDir === undefined ? {} : { WorkingDir: workingDir }),
+    ...(user === undefined ? {} : { User: user }),
+    ...(labels === undefined ? {} : { Labels: labels }),
+  }
 }

@@ -53,3 +53,9 @@ function bootId(): string {
 function pidNamespace(): string {
   return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
 }
+
+/** Identity of another process that runs now, as this process counts pids; null when there is none. */
+export function identityOf(pid: number): ProcessIdentity | null {
+  const stat = readStat(String(pid))
+  return stat === null ? null : `${pid}-${stat.started}-${pidNamespace()}-${bootId()}`
+}

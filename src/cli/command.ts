@@ -1,0 +1,39 @@
+import type { Command } from 'commander'
+
+/** One command of the command line: what its file under `commands/` exports. */
+export interface CliCommand {
+  /** Arguments as the usage line shows them: `IMAGE [COMMAND] [ARG...]`. */
+  readonly usage: string
+  /** Fewest and most arguments. */
+  readonly arity: readonly [least: number, most: number]
+  /** Adds options and help. */
+  configure(parser: Command): void
+  /** Changes words before they are parsed. Only for a command whose arguments are the last words as they stand. */
+  rewrite?(words: readonly string[]): readonly string[]
+  /** Does it. Resolves with the exit code, or nothing for 0. */
+  run(positional: readonly string[], options: CliOptions): Promise<number | undefined>
+}
+
+/** Options as commander names them: `--read-only` is `readOnly`. */
+export type CliOptions = Readonly<Record<string, unknown>>
+
+/** Where a command is found, and its line in `wolffia help`. */
+export interface CommandEntry {
+  readonly summary: string
+  readonly load: () => Promise<{ readonly command: CliCommand }>
+}
+
+/** All commands that are built, in the order `wolffia help` lists them. Each is loaded only when it is called. */
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  run: { summary: 'Run a program of an image in a new container', load: () => import('./commands/run.js') },
+  ps: { summary: 'List containers', load: () => import('./commands/ps.js') },
+  rm: { summary: 'Remove containers', load: () => import('./commands/rm.js') },
+  images: { summary: 'List images', load: () => import('./commands/images.js') },
+  load: { summary: 'Load images from an OCI or docker archive', load: () => import('./commands/load.js') },
+  import: { summary: 'Make an image of a root tar or a .wasm module', load: () => import('./commands/import.js') },
+  tag: { summary: 'Give an image another name', load: () => import('./commands/tag.js') },
+  rmi: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
+  inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },
+  doctor: { summary: 'Try what this host can do and say what mends it', load: () => import('./commands/doctor.js') },
+  version: { summary: 'Show versions', load: () => import('./commands/version.js') },
+}

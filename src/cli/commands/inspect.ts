@@ -1,0 +1,54 @@
+import { EngineError } from '../../errors.js'
+import type { CliCommand } from '../command.js'
+import { report } from '../report.js'
+
+/** `wolffia inspect`: containers and images in full, as one JSON array. A container wins over an image of the same name. */
+export const command: CliCommand = {
+  usage: 'NAME|ID [NAME|ID...]',
+  arity: [1, Number.POSITIVE_INFINITY],
+  configure(parser) {
+    parser
+      .option('--type <container|image>', 'look for one kind only')
+      .option('--platform <os/arch>', "which of an image's platforms")
+      .option('-f, --format <template>', 'not built yet')
+  },
+  async run(names, { type, platform, format }) {
+    if (format !== undefined)
+      throw new EngineError('NOT_BUILT', '--format is not built yet', {
+        hint: 'Pick what you need from the JSON: wolffia inspect NAME | jq .[0].Id',
+      })
+    if (type !== undefined && type !== 'container' && type !== 'image')
+      throw new EngineError('INVALID_ARGUMENT', `"${String(type)}" is not a valid value for --type`, {
+        hint: 'There are container and image.',
+      })
+    const { Engine } = await import('../../engine/engine.js')
+    const { inspectContainer, inspectImage } = await import('../inspect-form.js')
+    await using engine = await Engine.open()
+    const found: unknown[] = []
+    let exitCode = 0
+    for (const name of names) {
+      try {
+        const container =
+          type === 'image' ? null : await orNull('CONTAINER_NOT_FOUND', () => engine.containers.get(name), type === undefined)
+        found.push(
+          container !== null
+            ? await inspectContainer(container)
+            : inspectImage(await engine.images.inspect(name, platform === undefined ? {} : { platform: String(platform) })),
+        )
+      } catch (error) {
+        exitCode = report(error, { parser: null, command: 'inspect', debug: false })
+      }
+    }
+    process.stdout.write(`${JSON.stringify(found, null, 4)}\n`)
+    return exitCode
+  },
+}
+
+async function orNull<T>(code: EngineError['code'], look: () => Promise<T>, mayBeMissing: boolean): Promise<T | null> {
+  try {
+    return await look()
+  } catch (error) {
+    if (mayBeMissing && error instanceof EngineError && error.code === code) return null
+    throw error
+  }
+}

@@ -1,0 +1,20 @@
+import type { CliCommand } from '../command.js'
+import { forEach } from '../each.js'
+
+/** `wolffia rm`: removes containers and prints the name of each. */
+export const command: CliCommand = {
+  usage: 'CONTAINER [CONTAINER...]',
+  arity: [1, Number.POSITIVE_INFINITY],
+  configure(parser) {
+    parser.option('-f, --force', 'kill those that run (SIGKILL), and pass over those that do not exist')
+  },
+  async run(names, { force }) {
+    const { Engine } = await import('../../engine/engine.js')
+    await using engine = await Engine.open()
+    return forEach('rm', names, async (name) => {
+      const container = await engine.containers.get(name)
+      await container.remove({ force: force === true })
+      process.stdout.write(`${name}\n`)
+    })
+  },
+}

@@ -1,0 +1,20 @@
+import type { CliCommand } from '../command.js'
+import { forEach } from '../each.js'
+
+/** `wolffia rmi`: removes names of images, and images that have no name left. */
+export const command: CliCommand = {
+  usage: 'IMAGE [IMAGE...]',
+  arity: [1, Number.POSITIVE_INFINITY],
+  configure(parser) {
+    parser.option('-f, --force', 'also when containers use it')
+  },
+  async run(names, { force }) {
+    const { Engine } = await import('../../engine/engine.js')
+    await using engine = await Engine.open()
+    return forEach('rmi', names, async (name) => {
+      const { untagged, deleted } = await engine.images.remove(name, { force: force === true })
+      for (const reference of untagged) process.stdout.write(`Untagged: ${reference}\n`)
+      for (const digest of deleted) process.stdout.write(`Deleted: ${digest}\n`)
+    })
+  },
+}

@@ -1,0 +1,59 @@
+import { writeFileSync } from 'node:fs'
+import { EngineError, messageOf } from '../../errors.js'
+import type { Receipt } from '../../runtime/receipt.js'
+import type { CliCommand, CliOptions } from '../command.js'
+import { runInForeground, SignalRelay } from '../foreground.js'
+import { UsageError } from '../report.js'
+import { addRunFlags, createOptions, rewriteReceiptFlag } from '../run-options.js'
+import { terminalSize } from '../terminal.js'
+
+/** `wolffia run`: create, attach, start, wait. Prints nothing of its own on success and ends with the guest's exit code. */
+export const command: CliCommand = {
+  usage: 'IMAGE [COMMAND] [ARG...]',
+  arity: [1, Number.POSITIVE_INFINITY],
+  configure: addRunFlags,
+  rewrite: rewriteReceiptFlag,
+  async run(positional, options) {
+    const wanted = createOptions(positional, options, process.env)
+    if (wanted.tty && wanted.openStdin && !process.stdin.isTTY)
+      throw new UsageError('the input device is not a TTY', { exitCode: 1, hint: 'Leave out -t when stdin is a pipe or a file.' })
+    const receiptTo = receiptWriter(options)
+    const signals = new SignalRelay()
+    try {
+      const { Engine } = await import('../../engine/engine.js')
+      await using engine = await Engine.open()
+      const size = wanted.tty ? { terminalSize: terminalSize() } : {}
+      const container = await engine.containers.create({ ...wanted, ...size, signal: signals.signal })
+      signals.forwardTo(container)
+      receiptTo?.(await container.receipt())
+      const { exitCode, reason, detail } = await runInForeground(container)
+      if (reason !== 'exited' && reason !== 'signaled') process.stderr.write(`wolffia: ${detail ?? `ended by its limit (${reason})`}\n`)
+      return exitCode
+    } catch (error) {
+      if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
+      throw error
+    } finally {
+      signals.dispose()
+    }
+  },
+}
+
+/** Where the receipt goes: a file that is opened for writing before anything runs, stderr, or nowhere. */
+function receiptWriter({ receipt, receiptFile }: CliOptions): ((receipt: Receipt) => void) | null {
+  if (receiptFile === undefined || receiptFile === '-')
+    return receipt === true || receiptFile === '-' ? (document) => process.stderr.write(textOf(document)) : null
+  const path = String(receiptFile)
+  const write = (text: string) => {
+    try {
+      writeFileSync(path, text, { mode: 0o600 })
+    } catch (cause) {
+      throw new EngineError('INVALID_ARGUMENT', `cannot write the receipt to ${path}: ${messageOf(cause)}`, { cause })
+    }
+  }
+  write('')
+  return (document) => write(textOf(document))
+}
+
+function textOf(receipt: Receipt): string {
+  return `${JSON.stringify(receipt, null, 2)}\n`
+}

@@ -1,0 +1,93 @@
+import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import type { Container } from '../container/container.js'
+import type { ExitStatus } from '../runtime/exit.js'
+import { enterRawMode, watchTerminalSize } from './terminal.js'
+
+/** Signals that go on to the guest. SIGINT comes from ^C only without a terminal of the guest's own, which turns ^C into a byte. */
+const FORWARDED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const
+const ENDING: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM']
+/** A second ^C within this time says that asking was not enough. */
+const ESCALATION_MS = 3000
+
+/** Signals to this process, from before there is a container until after its end. */
+export class SignalRelay {
+  readonly #abort = new AbortController()
+  readonly #listeners = FORWARDED.map((signal) => [signal, () => this.#received(signal)] as const)
+  #container: Container | null = null
+  #lastEnding = Number.NEGATIVE_INFINITY
+  #received_: NodeJS.Signals | null = null
+
+  constructor() {
+    for (const [signal, listener] of this.#listeners) process.on(signal, listener)
+  }
+
+  /** Aborts when this process is asked to end before there is a container to ask. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** Exit code for having been asked to end before there was a container; null when that did not happen. */
+  get abortedExitCode(): number | null {
+    return this.#received_ === null ? null : ({ SIGHUP: 129, SIGINT: 130, SIGQUIT: 131 }[this.#received_ as string] ?? 143)
+  }
+
+  /** From now on signals go to this container. */
+  forwardTo(container: Container): void {
+    this.#container = container
+  }
+
+  dispose(): void {
+    for (const [signal, listener] of this.#listeners) process.off(signal, listener)
+  }
+
+  #received(signal: NodeJS.Signals): void {
+    const container = this.#container
+    if (container === null) {
+      if (!ENDING.includes(signal)) return
+      this.#received_ ??= signal
+      this.#abort.abort(new Error(`received ${signal}`))
+      return
+    }
+    const again = ENDING.includes(signal) && Date.now() - this.#lastEnding < ESCALATION_MS
+    if (ENDING.includes(signal)) this.#lastEnding = Date.now()
+    // It may have ended in this very moment: then there is nobody to tell.
+    container.kill(again ? 'SIGKILL' : signal).catch(() => {})
+  }
+}
+
+/** Starts a created container with this process's stdio as its own, and waits until it has ended and all it wrote is written. */
+export async function runInForeground(container: Container): Promise<ExitStatus> {
+  const { terminal } = container.spec.process
+  const copies = [copy(container.stdout, process.stdout), copy(container.stderr, process.stderr)]
+  const restoreTerminal = terminal && container.stdin !== null && process.stdin.isTTY ? enterRawMode(process.stdin) : () => {}
+  const unwatch = terminal ? watchTerminalSize((size) => void container.resize(size).catch(() => {})) : () => {}
+  try {
+    await container.start()
+    feedStdin(container)
+    const status = await container.wait()
+    await Promise.all(copies)
+    return status
+  } finally {
+    unwatch()
+    process.stdin.unpipe()
+    restoreTerminal()
+    process.stdin.destroy()
+  }
+}
+
+function feedStdin({ stdin }: Container): void {
+  if (stdin === null) return
+  // A guest that ended or closed its stdin is no error; what was not read is lost, as in a pipe.
+  stdin.on('error', () => process.stdin.unpipe(stdin))
+  process.stdin.on('error', () => stdin.end())
+  process.stdin.pipe(stdin)
+}
+
+/** Copies until the guest's end. When our reader goes away the guest's pipe is closed too, so that it meets SIGPIPE as in a shell. */
+async function copy(from: Readable | null, to: NodeJS.WriteStream): Promise<void> {
+  if (from === null) return
+  to.on('error', () => from.destroy())
+  from.pipe(to, { end: false })
+  await finished(from).catch(() => {})
+}

@@ -1,0 +1,46 @@
+import { COMMANDS } from './command.js'
+import { NOT_BUILT_COMMANDS } from './not-built.js'
+import { Style } from './output.js'
+
+const EXAMPLES: readonly (readonly [line: string, what: string])[] = [
+  ['wolffia import root.tar debian', 'a root folder, tarred, becomes an image'],
+  ['wolffia load -i image.tar', 'so does what docker save or skopeo wrote'],
+  ['wolffia run --rm -it debian bash', 'a shell behind namespaces and seccomp'],
+  ['wolffia import tool.wasm tool', 'a WASI program becomes an image'],
+  ['wolffia run --rm tool', 'and runs behind the Wasm wall'],
+  ['wolffia run --rm --receipt debian true', 'what isolation is really in force'],
+]
+
+/** The page of `wolffia help`. */
+export function helpPage(): string {
+  const style = new Style(process.stdout)
+  const rows = (pairs: readonly (readonly [string, string])[]) => {
+    const width = Math.max(...pairs.map(([left]) => left.length))
+    return pairs.map(([left, right]) => `  ${left.padEnd(width)}   ${right}\n`).join('')
+  }
+  return [
+    `wolffia runs OCI images without root and without a daemon, behind a wall you choose:\n`,
+    `Linux namespaces (native) or a Wasm sandbox (wasm).\n\n`,
+    `${style.bold('Usage:')} wolffia [--debug] COMMAND [OPTIONS] …\n\n`,
+    `${style.bold('Commands:')}\n`,
+    rows(Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary])),
+    `\n${style.bold('Try:')}\n`,
+    rows(EXAMPLES),
+    `\n${style.bold('Known from docker, not built yet:')}\n`,
+    wrapped(Object.keys(NOT_BUILT_COMMANDS)),
+    `  Each says what to do instead.\n`,
+    `\n'wolffia COMMAND --help' shows the options of a command. Images and containers are kept in\n`,
+    `$WOLFFIA_HOME, else $XDG_DATA_HOME/wolffia, else ~/.local/share/wolffia.\n`,
+  ].join('')
+}
+
+/** Words in lines of at most 90 characters, indented by two. */
+export function wrapped(words: readonly string[]): string {
+  const lines: string[] = []
+  for (const word of words) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + word.length < 90) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(`  ${word}`)
+  }
+  return lines.map((line) => `${line}\n`).join('')
+}

@@ -1,0 +1,84 @@
+import type { Container } from '../container/container.js'
+import type { ImageDetails } from '../engine/image-summary.js'
+import { EngineError } from '../errors.js'
+
+/** A container in the words of `GET /containers/{id}/json`, with wolffia's own under `Wolffia`. */
+export async function inspectContainer(container: Container): Promise<object> {
+  const { status, exit, pid, createdAt, startedAt, finishedAt, command, labels, autoRemove } = container.summary()
+  const { spec, image } = container
+  const receipt = await container.receipt().catch((error: unknown) => {
+    if (error instanceof EngineError) return null
+    throw error
+  })
+  return {
+    Id: container.id,
+    Created: createdAt.toISOString(),
+    Path: command[0] ?? '',
+    Args: command.slice(1),
+    State: {
+      Status: status,
+      Running: status === 'running',
+      Pid: pid ?? 0,
+      ExitCode: exit?.exitCode ?? 0,
+      Error: exit?.detail ?? '',
+      StartedAt: startedAt?.toISOString() ?? '0001-01-01T00:00:00Z',
+      FinishedAt: finishedAt?.toISOString() ?? '0001-01-01T00:00:00Z',
+    },
+    Image: image.id,
+    Name: `/${container.name}`,
+    Platform: image.platform.os,
+    HostConfig: {
+      AutoRemove: autoRemove,
+      Binds: spec.mounts.flatMap((mount) =>
+        mount.type === 'bind' ? [`${mount.source}:${mount.destination}${mount.readonly ? ':ro' : ''}`] : [],
+      ),
+      NetworkMode: spec.network.mode,
+      PidsLimit: spec.limits.pids ?? null,
+      Memory: spec.limits.memoryBytes ?? 0,
+      ReadonlyRootfs: spec.readonlyRootfs,
+      Runtime: container.runtime,
+    },
+    Mounts: spec.mounts.map((mount) => ({
+      Type: mount.type,
+      Source: mount.type === 'bind' ? mount.source : '',
+      Destination: mount.destination,
+      RW: !mount.readonly,
+    })),
+    Config: {
+      Hostname: spec.hostname,
+      User: `${spec.process.user.uid}:${spec.process.user.gid}`,
+      Tty: spec.process.terminal,
+      Env: spec.process.env,
+      Image: image.reference,
+      WorkingDir: spec.process.cwd,
+      Labels: labels,
+    },
+    Wolffia: { Exit: exit, Limits: spec.limits, Receipt: receipt },
+  }
+}
+
+/** An image in the words of `GET /images/{name}/json`, with all its platforms under `Wolffia`. */
+export function inspectImage(image: ImageDetails): object {
+  const { process } = image
+  const repositories = new Set(image.references.map((reference) => reference.replace(/:[^:/]*$/, '')))
+  return {
+    Id: image.id,
+    RepoTags: image.references,
+    RepoDigests: [...repositories].map((repository) => `${repository}@${image.id}`),
+    Created: image.createdAt?.toISOString() ?? '0001-01-01T00:00:00Z',
+    Config: {
+      User: process.user,
+      Env: process.env,
+      Entrypoint: process.entrypoint.length > 0 ? process.entrypoint : null,
+      Cmd: process.cmd.length > 0 ? process.cmd : null,
+      WorkingDir: process.workingDir,
+      Labels: process.labels,
+    },
+    Architecture: image.platform.architecture,
+    ...(image.platform.variant === undefined ? {} : { Variant: image.platform.variant }),
+    Os: image.platform.os,
+    Size: image.sizeBytes,
+    RootFS: { Type: 'layers', Layers: image.diffIds },
+    Wolffia: { Manifest: image.manifest, Config: image.config, Platforms: image.platforms },
+  }
+}

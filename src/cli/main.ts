@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { type CliCommand, COMMANDS } from './command.js'
+import { helpPage } from './help.js'
+import { report, UsageError, unknownCommand } from './report.js'
+
+const DEBUG_FLAGS = ['--debug', '-D']
+
+/** Does what the words of a command line say and resolves with its exit code. */
+async function main(words: readonly string[]): Promise<number> {
+  const start = words.findIndex((word) => !DEBUG_FLAGS.includes(word))
+  const [name = 'help', ...rest] = start < 0 ? [] : words.slice(start)
+  const debug = start !== 0 && words.length > 0
+  if (name === '--version' || name === '-v') return runCommand('version', ['--short'], debug)
+  if (!['help', '--help', '-h'].includes(name)) return runCommand(name, rest, debug)
+  const [topic] = rest
+  if (topic !== undefined && !topic.startsWith('-')) return runCommand(topic, ['--help'], debug)
+  process.stdout.write(helpPage())
+  return 0
+}
+
+async function runCommand(name: string, words: readonly string[], debug: boolean): Promise<number> {
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (entry === undefined) return unknownCommand(name)
+  const { command } = await entry.load()
+  const parser = parserFor(name, entry.summary, command)
+  try {
+    parser.parse(command.rewrite?.(words) ?? words, { from: 'user' })
+    assertArity(name, command, parser.args.length)
+    const positional = command.rewrite === undefined ? parser.args : words.slice(words.length - parser.args.length)
+    return (await command.run(positional, parser.opts())) ?? 0
+  } catch (error) {
+    if (error instanceof CommanderError && error.code === 'commander.helpDisplayed') return 0
+    return report(error, { parser, command: name, debug: debug || parser.opts().debug === true })
+  }
+}
+
+function parserFor(name: string, summary: string, command: CliCommand): Command {
+  const parser = new Command(`wolffia ${name}`)
+    .usage(`[OPTIONS] ${command.usage}`.trimEnd())
+    .description(summary)
+    .allowExcessArguments()
+    .helpOption('--help', 'print this')
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+  command.configure(parser)
+  return parser.option('--debug', 'show the causes of an error')
+}
+
+function assertArity(name: string, { arity: [least, most] }: CliCommand, given: number): void {
+  if (given >= least && given <= most) return
+  const wanted = least === most ? `${least}` : given < least ? `at least ${least}` : `at most ${most}`
+  throw new UsageError(
+    `'wolffia ${name}' requires ${least === 0 && most === 0 ? 'no arguments' : `${wanted} argument${wanted.endsWith(' 1') || wanted === '1' ? '' : 's'}`}`,
+    {
+      exitCode: 1,
+    },
+  )
+}
+
+// A reader that went away (`wolffia images | head -1`) is no error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+process.exitCode = await main(process.argv.slice(2))

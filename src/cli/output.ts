@@ -1,0 +1,91 @@
+import type { Writable } from 'node:stream'
+
+/** A column of a table: its heading and what stands in each row. */
+export type Row = readonly string[]
+
+/** Rows under headings as docker prints them: columns as wide as their widest cell, three spaces apart, nothing after the last. */
+export function table(headings: Row, rows: readonly Row[]): string {
+  const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)))
+  return [headings, ...rows]
+    .map((row) =>
+      row
+        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd((widths[column] ?? 0) + 3)))
+        .join('')
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('')
+}
+
+/** Docker's `2 minutes ago` without the last word. */
+export function humanDuration(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1000)
+  const minutes = Math.floor(seconds / 60)
+  const hours = Math.round(minutes / 60)
+  if (seconds < 1) return 'Less than a second'
+  if (seconds === 1) return '1 second'
+  if (seconds < 60) return `${seconds} seconds`
+  if (minutes === 1) return 'About a minute'
+  if (minutes < 60) return `${minutes} minutes`
+  if (hours === 1) return 'About an hour'
+  if (hours < 48) return `${hours} hours`
+  if (hours < 24 * 7 * 2) return `${Math.floor(hours / 24)} days`
+  if (hours < 24 * 30 * 2) return `${Math.floor(hours / 24 / 7)} weeks`
+  if (hours < 24 * 365 * 2) return `${Math.floor(hours / 24 / 30)} months`
+  return `${Math.floor(hours / 24 / 365)} years`
+}
+
+/** Docker's sizes: decimal units, three digits. */
+export function humanSize(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
+  let size = bytes
+  let unit = 0
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000
+    unit++
+  }
+  return `${Number(size.toPrecision(3))}${units[unit]}`
+}
+
+/** `text`, cut to `length` characters with an ellipsis as the last. */
+export function ellipsis(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`
+}
+
+/** Bold, dim and colours for people at a terminal; plain text into a pipe, a file, a dumb terminal, or with NO_COLOR. */
+export class Style {
+  readonly #enabled: boolean
+
+  constructor(stream: Writable & { isTTY?: boolean }, environment: NodeJS.ProcessEnv = process.env) {
+    this.#enabled = stream.isTTY === true && !environment.NO_COLOR && environment.TERM !== 'dumb'
+  }
+
+  bold(text: string): string {
+    return this.#paint(text, 1, 22)
+  }
+
+  dim(text: string): string {
+    return this.#paint(text, 2, 22)
+  }
+
+  red(text: string): string {
+    return this.#paint(text, 31, 39)
+  }
+
+  green(text: string): string {
+    return this.#paint(text, 32, 39)
+  }
+
+  yellow(text: string): string {
+    return this.#paint(text, 33, 39)
+  }
+
+  #paint(text: string, start: number, end: number): string {
+    return this.#enabled ? `\u001b[${start}m${text}\u001b[${end}m` : text
+  }
+}
+
+/** Replaces control characters, so that no name made by a guest or an image can steer the terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}

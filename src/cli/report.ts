@@ -1,0 +1,75 @@
+import { type Command, CommanderError } from 'commander'
+import { didYouMean } from '../engine/words.js'
+import { EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
+import { COMMANDS } from './command.js'
+import { NOT_BUILT_COMMANDS } from './not-built.js'
+import { printable } from './output.js'
+
+/** A mistake in the words of the command line itself: it ends with this exit code and points to the command's help. */
+export class UsageError extends Error {
+  constructor(
+    message: string,
+    readonly options: { readonly exitCode: 1 | 125; readonly hint?: string | undefined },
+  ) {
+    super(message)
+  }
+}
+
+/** What {@link report} is told about where an error came from. */
+export interface ErrorContext {
+  /** The parser of the command, null before there is one. */
+  readonly parser: Command | null
+  readonly command: string
+  /** Whether to show causes and stack traces. */
+  readonly debug: boolean
+}
+
+/** Says on stderr what went wrong and what to do, and returns the exit code docker has for it. */
+export function report(error: unknown, { parser, command, debug }: ErrorContext): number {
+  const usage = error instanceof CommanderError ? usageErrorOf(error, parser) : error
+  if (usage instanceof UsageError) {
+    say(usage.message, usage.options.hint)
+    process.stderr.write(`\nRun 'wolffia ${command} --help' for more information\n`)
+    return usage.options.exitCode
+  }
+  if (usage instanceof EngineError) say(usage.message, usage.hint)
+  else say(`${messageOf(error)} (this is a fault of wolffia's own)`, debug ? undefined : `\`wolffia --debug ${command} …\` shows where.`)
+  if (debug) showCauses(error)
+  if (command !== 'run') return 1
+  return usage instanceof EngineError ? RUN_EXIT_CODES[usage.code] : 125
+}
+
+/** Says that there is no such command: that it is docker's and not built, or which one is near. Returns the exit code. */
+export function unknownCommand(name: string): number {
+  const wayOut = Object.hasOwn(NOT_BUILT_COMMANDS, name) ? NOT_BUILT_COMMANDS[name] : undefined
+  if (wayOut !== undefined) say(`\`${name}\` is not built yet`, wayOut)
+  else if (name.startsWith('-')) say(`unknown flag: ${name}`, didYouMean(name, ['--debug', '--help', '--version']))
+  else say(`unknown command: ${name}`, didYouMean(name, Object.keys(COMMANDS)))
+  if (wayOut === undefined) process.stderr.write("\nRun 'wolffia help' for more information\n")
+  return name.startsWith('-') ? 125 : 1
+}
+
+function say(message: string, hint: string | undefined): void {
+  process.stderr.write(`wolffia: ${printable(message)}\n${hint === undefined ? '' : `${printable(hint)}\n`}`)
+}
+
+/** Commander's complaint in docker's words, with docker's exit code. */
+function usageErrorOf(error: CommanderError, parser: Command | null): UsageError {
+  const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? ''
+  if (error.code === 'commander.unknownOption') {
+    const flags = (parser?.options ?? []).filter((option) => !option.hidden).flatMap((option) => option.long ?? [])
+    return new UsageError(`unknown flag: ${quoted}`, { exitCode: 125, hint: didYouMean(quoted, flags) })
+  }
+  if (error.code === 'commander.optionMissingArgument') {
+    const flag = quoted.split(/[ ,]+/).find((word) => word.startsWith('--')) ?? quoted
+    return new UsageError(`flag needs an argument: ${flag}`, { exitCode: 125 })
+  }
+  return new UsageError(error.message.replace(/^error: /, ''), { exitCode: 125 })
+}
+
+function showCauses(error: unknown): void {
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 10; cause = cause.cause, depth++) {
+    process.stderr.write(`${depth === 0 ? '' : 'caused by: '}${cause.stack ?? cause.message}\n`)
+    if (cause instanceof EngineError) process.stderr.write(`  code ${cause.code}, data ${JSON.stringify(cause.data)}\n`)
+  }
+}

@@ -1,0 +1,246 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import type { CreateOptions } from '../container/options.js'
+import { parseBytes } from '../engine/words.js'
+import { EngineError, messageOf } from '../errors.js'
+import type { Limits } from '../runtime/limits.js'
+import type { Mount } from '../runtime/spec.js'
+import type { CliOptions } from './command.js'
+import { wrapped } from './help.js'
+import { NOT_BUILT_RUN_FLAGS } from './not-built.js'
+
+const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
+
+/** Adds the flags of `run`. */
+export function addRunFlags(parser: Command): void {
+  parser
+    .passThroughOptions()
+    .option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on the one of that name', collect)
+    .option('--env-file <file>', 'read variables from a file', collect)
+    .option('--entrypoint <program>', "replace the image's entrypoint; empty for none")
+    .option('-h, --hostname <name>', "the container's host name")
+    .option('-i, --interactive', 'keep stdin open')
+    .option('-l, --label <NAME[=VALUE]>', 'set a label on the container', collect)
+    .option('-m, --memory <bytes>', 'memory at most: 64m, 1g')
+    .option('--name <name>', 'name of the container')
+    .option('--network <none|host>', 'none (a loopback of its own) unless said')
+    .option('--pids-limit <n>', 'processes and threads at most')
+    .option('--platform <os/arch>', "which of the image's platforms: linux/amd64, wasi/wasm")
+    .option('--read-only', 'a root that cannot be written')
+    .option('--receipt', 'print what isolation is in force, as JSON on stderr; --receipt=FILE writes a file')
+    .option('--require <aspects>', 'refuse to run unless these are in force: seccomp,netns,memory', collect)
+    .option('--rm', 'remove the container when it ends')
+    .option('--runtime <auto|native|wasm>', 'the wall; auto looks at the program')
+    .option('--storage-opt <size=bytes>', 'what the container may write at most: size=1g', collect)
+    .option('--timeout <duration>', 'kill it after that: 10s, 500ms, 5m')
+    .option('--tmpfs <path[:options]>', 'mount a tmpfs: /run:size=64m,mode=1777', collect)
+    .option('-t, --tty', 'a terminal as stdio')
+    .option('-u, --user <user[:group]>', 'name or number')
+    .option('-v, --volume <source:path[:ro]>', 'bind a folder or file of the host', collect)
+    .option('-w, --workdir <path>', 'working directory')
+    .addOption(parser.createOption('--receipt-file <file>').hideHelp())
+    .addOption(parser.createOption('--net <network>').hideHelp())
+  for (const [flags, wayOut] of NOT_BUILT_RUN_FLAGS) addNotBuilt(parser, flags, wayOut)
+  const names = NOT_BUILT_RUN_FLAGS.map(([flags]) => /--[a-z0-9-]+/.exec(flags)?.[0] ?? '')
+  parser.addHelpText('after', `\nKnown from docker, not built yet; each says what to do instead:\n${wrapped(names)}`)
+}
+
+function addNotBuilt(parser: Command, flags: string, wayOut: string): void {
+  const option = parser.createOption(flags).hideHelp()
+  parser.addOption(option)
+  parser.on(`option:${option.name()}`, () => {
+    throw new EngineError('NOT_BUILT', `${option.long} is not built yet`, { hint: wayOut, data: { flag: option.long } })
+  })
+}
+
+/** `--receipt=FILE` as the hidden flag it is: a value only ever follows `=`, so that `--receipt IMAGE` stays two words. */
+export function rewriteReceiptFlag(words: readonly string[]): readonly string[] {
+  return words.map((word) => word.replace(/^--receipt=/, '--receipt-file='))
+}
+
+/** What the flags and words of `run` ask the engine for. */
+export function createOptions(positional: readonly string[], options: CliOptions, environment: NodeJS.ProcessEnv): CreateOptions {
+  const [image = '', ...command] = positional
+  const text = (name: string) => options[name] as string | undefined
+  const list = (name: string) => (options[name] as readonly string[] | undefined) ?? []
+  const entrypoint = text('entrypoint')
+  const limits = limitsOf(text('memory'), text('pidsLimit'), text('timeout'), list('storageOpt'))
+  return definedOnly({
+    image,
+    command: command.length > 0 ? command : undefined,
+    entrypoint: entrypoint === undefined ? undefined : entrypoint === '' ? [] : [entrypoint],
+    env: environmentOf(list('envFile'), list('env'), environment),
+    workingDir: text('workdir'),
+    user: text('user'),
+    hostname: text('hostname'),
+    name: text('name'),
+    mounts: list('volume').map(parseVolume),
+    tmpfs: tmpfsOf(list('tmpfs')),
+    network: networkOf(text('network') ?? text('net')),
+    limits,
+    readonlyRootfs: options.readOnly === true,
+    runtime: runtimeOf(text('runtime')),
+    platform: text('platform'),
+    tty: options.tty === true,
+    openStdin: options.interactive === true,
+    autoRemove: options.rm === true,
+    require: list('require'),
+    labels: labelsOf(list('label')),
+  })
+}
+
+/** `name` given for a flag is wrong: says which flag and why. */
+function invalid(value: string, flag: string, why: string, hint?: string): EngineError {
+  return new EngineError('INVALID_ARGUMENT', `invalid argument "${value}" for "${flag}" flag: ${why}`, {
+    data: { flag, value },
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+function environmentOf(files: readonly string[], assignments: readonly string[], own: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  const result: Record<string, string> = {}
+  for (const assignment of [...files.flatMap(linesOfEnvFile), ...assignments]) {
+    const at = assignment.indexOf('=')
+    if (at === 0 || assignment === '') throw invalid(assignment, '-e, --env', 'a variable needs a name before "="')
+    const name = at < 0 ? assignment : assignment.slice(0, at)
+    const value = at < 0 ? own[name] : assignment.slice(at + 1)
+    if (value !== undefined) result[name] = value
+  }
+  return result
+}
+
+function linesOfEnvFile(path: string): readonly string[] {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new EngineError('INVALID_ARGUMENT', `cannot read --env-file ${path}: ${messageOf(cause)}`, { cause })
+  }
+  return text
+    .replace(/^\ufeff/, '')
+    .split(/\r?\n/)
+    .map((line) => line.trimStart())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => {
+      const name = line.split('=', 1)[0] ?? ''
+      if (/\s/.test(name)) throw invalid(path, '--env-file', `variable "${name}" contains whitespace`)
+      return line
+    })
+}
+
+/** `SOURCE:DESTINATION[:ro|rw]`. */
+export function parseVolume(volume: string): Mount {
+  const [source = '', destination, mode = 'rw', ...rest] = volume.split(':')
+  if (destination === undefined)
+    throw notBuiltVolume(volume, 'an anonymous volume', `For a folder that ends with the container: --tmpfs ${source}`)
+  if (rest.length > 0 || source === '' || destination === '')
+    throw invalid(volume, '-v, --volume', 'it must read SOURCE:DESTINATION[:ro]', 'A path with a colon cannot be bound.')
+  if (!source.startsWith('/')) {
+    if (/^(\.|~|.*\/)/.test(source))
+      throw invalid(
+        volume,
+        '-v, --volume',
+        'the source must be an absolute path',
+        `Write -v "$PWD/${source.replace(/^\.\//, '')}:${destination}".`,
+      )
+    throw notBuiltVolume(
+      volume,
+      `the named volume "${source}"`,
+      `For a folder of the host write its path: -v "$PWD/${source}:${destination}".`,
+    )
+  }
+  let readonly = false
+  for (const option of mode.split(',')) {
+    if (option === 'ro') readonly = true
+    else if (/^(z|Z|U|nocopy|cached|delegated|consistent|r?(private|slave|shared))$/.test(option))
+      throw notBuiltVolume(volume, `the option "${option}"`, 'There are ro and rw, the default.')
+    else if (option !== 'rw') throw invalid(volume, '-v, --volume', `unknown option "${option}"`, 'There are ro and rw, the default.')
+  }
+  return { type: 'bind', source, destination, readonly }
+}
+
+function notBuiltVolume(volume: string, what: string, hint: string): EngineError {
+  return new EngineError('NOT_BUILT', `-v ${volume}: ${what} is not built yet`, { hint, data: { volume } })
+}
+
+function tmpfsOf(values: readonly string[]): Readonly<Record<string, string>> {
+  const result: Record<string, string> = {}
+  for (const value of values) {
+    const at = value.indexOf(':')
+    const destination = at < 0 ? value : value.slice(0, at)
+    if (Object.hasOwn(result, destination)) throw invalid(value, '--tmpfs', `${destination} is mounted twice`)
+    result[destination] = at < 0 ? '' : value.slice(at + 1)
+  }
+  return result
+}
+
+function networkOf(name: string | undefined): 'none' | 'host' | undefined {
+  if (name === undefined || name === 'none' || name === 'host') return name
+  throw new EngineError('NOT_BUILT', `--network ${name} is not built yet`, {
+    hint: 'There is none, the default, with a loopback of its own, and host, which is no isolation at all.',
+    data: { network: name },
+  })
+}
+
+function runtimeOf(name: string | undefined): 'auto' | 'native' | 'wasm' | undefined {
+  if (name === undefined || name === 'auto' || name === 'native' || name === 'wasm') return name
+  throw invalid(name, '--runtime', 'there is no such wall', 'Walls are native and wasm; auto, the default, looks at the program.')
+}
+
+function limitsOf(memory: string | undefined, pids: string | undefined, timeout: string | undefined, storage: readonly string[]): Limits {
+  return definedOnly({
+    memoryBytes: memory === undefined ? undefined : bytesOf(memory, '-m, --memory'),
+    pids: pids === undefined ? undefined : countOf(pids, '--pids-limit'),
+    timeoutMs: timeout === undefined ? undefined : durationOf(timeout, '--timeout'),
+    diskBytes: storage.map(sizeOfStorage).at(-1),
+  })
+}
+
+function sizeOfStorage(option: string): number {
+  const size = /^size=(.*)$/.exec(option)?.[1]
+  if (size === undefined) throw invalid(option, '--storage-opt', 'only size=BYTES is known')
+  return bytesOf(size, '--storage-opt')
+}
+
+function bytesOf(text: string, flag: string): number {
+  const bytes = parseBytes(text)
+  if (bytes === null || bytes === 0) throw invalid(text, flag, 'not a size', 'Write bytes with a unit: 512k, 64m, 1g.')
+  return bytes
+}
+
+function countOf(text: string, flag: string): number {
+  if (text === '-1' || text === '0')
+    throw new EngineError('NOT_BUILT', `${flag} ${text} (no limit) is not built: a fork bomb must end somewhere`, {
+      hint: 'Name a number that is high enough.',
+    })
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw invalid(text, flag, 'not a positive whole number')
+  return Number(text)
+}
+
+/** Milliseconds of `10s`, `500ms`, `1.5m`, `2h`; a bare number is seconds. */
+export function durationOf(text: string, flag: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text)
+  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? 's'] ?? 1000
+  const milliseconds = Math.round(Number(match?.[1]) * unit)
+  if (match === null || milliseconds < 1) throw invalid(text, flag, 'not a duration', 'Write a number with a unit: 500ms, 10s, 5m, 1h.')
+  return milliseconds
+}
+
+function labelsOf(labels: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    labels.map((label) => {
+      const at = label.indexOf('=')
+      if (at === 0 || label === '') throw invalid(label, '-l, --label', 'a label needs a name')
+      return at < 0 ? [label, ''] : [label.slice(0, at), label.slice(at + 1)]
+    }),
+  )
+}
+
+type Defined<T> = { [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined> } & {
+  [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key]
+}
+
+/** The members that have a value. */
+function definedOnly<T extends object>(members: T): Defined<T> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>
+}

@@ -1,0 +1,21 @@
+import { EngineError } from '../errors.js'
+
+/** `promise`, or a rejection with ABORTED as soon as `signal` aborts. What the promise stands for goes on. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(aborted(signal))
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+/** Throws ABORTED when `signal` has aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw aborted(signal)
+}
+
+function aborted(signal: AbortSignal): EngineError {
+  return new EngineError('ABORTED', 'stopped before it was finished', { cause: signal.reason })
+}

@@ -1,0 +1,148 @@
+import type { Image } from '../image/image.js'
+import type { Digest } from '../oci/digest.js'
+import type { Platform } from '../oci/platform.js'
+import { findProgram } from '../runtime/magic.js'
+import { assertRequirements, parseRequirements } from '../runtime/require.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { selectRuntime } from '../runtime/select.js'
+import type { ContainerSpec } from '../runtime/spec.js'
+import type { LayerStore, StoredLayer } from '../store/layer-store.js'
+import { identityOf, ownIdentity } from '../store/process-identity.js'
+import { throwIfAborted } from './abortable.js'
+import type { Container } from './container.js'
+import type { CreateOptions } from './options.js'
+import { OwnedContainer, RECEIPT_FILE } from './owned-container.js'
+import { type ContainerRecord, RECORD_VERSION } from './record.js'
+import { ImageRootfs } from './rootfs.js'
+import { containerSpec } from './spec.js'
+import { ContainerState } from './state.js'
+
+/** The image a container is to be made of, looked up. */
+export interface ImageForContainer {
+  /** Of what the reference named. */
+  readonly id: Digest
+  readonly platform: Platform
+  readonly image: Image
+}
+
+/** What {@link createContainer} stands on. */
+export interface Workshop {
+  readonly state: ContainerState
+  readonly layers: LayerStore
+  /** In the order `auto` tries them. */
+  readonly runtimes: readonly Runtime[]
+}
+
+/**
+ * Builds a container up to its guest's first instruction: spec, wall, record, task, receipt, requirements. Whatever fails or aborts
+ * on the way takes back what was done before it.
+ */
+export async function createContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<Container> {
+  const { state, layers, runtimes } = workshop
+  const { signal } = options
+  const required = parseRequirements(options.require ?? [])
+  const id = ContainerState.newId()
+  const config = await found.image.config()
+  const rootfs = new ImageRootfs(await storedLayers(layers, found.image, signal))
+  try {
+    const { runtime, spec } = await settle({ id, options, rootfs, runtimes, found, image: config.config ?? {} })
+    throwIfAborted(signal)
+    const newRecord = (name: string): ContainerRecord => ({
+      version: RECORD_VERSION,
+      id,
+      name,
+      image: {
+        reference: options.image,
+        id: found.id,
+        manifest: found.image.descriptor.digest,
+        platform: found.platform,
+        diffIds: config.rootfs.diff_ids,
+      },
+      runtime: runtime.name,
+      spec,
+      labels: options.labels ?? {},
+      autoRemove: options.autoRemove ?? false,
+      openStdin: options.openStdin ?? false,
+      status: 'created',
+      owner: ownIdentity(),
+      task: null,
+      createdAt: new Date().toISOString(),
+      startedAt: null,
+      finishedAt: null,
+      exit: null,
+    })
+    const record = await state.create(id, { name: options.name, record: (_, name) => newRecord(name) }, signal)
+    try {
+      // Once more: until there was a record, nothing kept another process from removing the image with its layers.
+      await storedLayers(layers, found.image, signal)
+      return await withTask(workshop, { record, runtime, rootfs, required, options })
+    } catch (error) {
+      await runtime.discard(id, state.directoryOf(id))
+      await state.remove(record)
+      throw error
+    }
+  } finally {
+    rootfs.close()
+  }
+}
+
+interface TaskParts {
+  readonly record: ContainerRecord
+  readonly runtime: Runtime
+  readonly rootfs: ImageRootfs
+  readonly required: ReturnType<typeof parseRequirements>
+  readonly options: CreateOptions
+}
+
+async function withTask({ state }: Workshop, { record, runtime, rootfs, required, options }: TaskParts): Promise<Container> {
+  const task = await runtime.create({
+    id: record.id,
+    directory: state.directoryOf(record.id),
+    spec: record.spec,
+    rootfs,
+    openStdin: record.openStdin,
+    ...(options.terminalSize === undefined ? {} : { terminalSize: options.terminalSize }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  })
+  try {
+    const receipt = await task.receipt()
+    assertRequirements(required, receipt)
+    throwIfAborted(options.signal)
+    const identity = identityOf(task.pid)
+    const withPid: ContainerRecord = { ...record, task: identity === null ? null : { pid: task.pid, identity } }
+    await state.write(withPid)
+    await state.writeFile(record.id, RECEIPT_FILE, JSON.stringify(receipt), { durable: false })
+    return new OwnedContainer({ state, runtime, task, record: withPid, receipt })
+  } catch (error) {
+    await task.delete()
+    throw error
+  }
+}
+
+interface Question {
+  readonly id: string
+  readonly options: CreateOptions
+  readonly rootfs: ImageRootfs
+  readonly runtimes: readonly Runtime[]
+  readonly found: ImageForContainer
+  readonly image: Parameters<typeof containerSpec>[0]['image']
+}
+
+/** The wall and the spec for it. An image for WASI, and any module behind the Wasm wall, gets a bare world. */
+async function settle({ id, options, rootfs, runtimes, found, image }: Question): Promise<{ runtime: Runtime; spec: ContainerSpec }> {
+  const specFor = (world: 'linux' | 'bare') => containerSpec({ id, options, image, tree: rootfs.tree(), world })
+  const world = found.platform.os === 'wasi' ? 'bare' : 'linux'
+  const spec = specFor(world)
+  const runtime = await selectRuntime({ runtimes, name: options.runtime ?? 'auto', spec, rootfs })
+  if (runtime.name !== 'wasm' || world === 'bare') return { runtime, spec }
+  // Found along the PATH of a Linux system, which the guest will not have: named by where it is.
+  const bare = specFor('bare')
+  const path = findProgram(spec, rootfs)?.path ?? bare.process.args[0] ?? ''
+  return { runtime, spec: { ...bare, process: { ...bare.process, args: [path, ...bare.process.args.slice(1)] } } }
+}
+
+async function storedLayers(layers: LayerStore, image: Image, signal: AbortSignal | undefined): Promise<readonly StoredLayer[]> {
+  const stored: StoredLayer[] = []
+  for (const layer of await image.layers()) stored.push(await layers.ensure(layer, signal === undefined ? {} : { signal }))
+  return stored
+}

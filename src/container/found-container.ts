@@ -1,0 +1,149 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EngineError } from '../errors.js'
+import type { ExitStatus } from '../runtime/exit.js'
+import type { Receipt } from '../runtime/receipt.js'
+import type { Runtime } from '../runtime/runtime.js'
+import type { ContainerSpec } from '../runtime/spec.js'
+import { throwIfAborted } from './abortable.js'
+import type { Container, ContainerImage, ContainerStatus, ContainerSummary } from './container.js'
+import { RECEIPT_FILE } from './owned-container.js'
+import { type ContainerRecord, isOwned, isTaskAlive, summaryOf } from './record.js'
+import type { ContainerState } from './state.js'
+
+const POLL_MS = 50
+const STOP_TIMEOUT_MS = 10_000
+/** How long a guest that was sent SIGKILL may take to be gone, and its owner to write that down. */
+const KILL_TIMEOUT_MS = 10_000
+
+/** What a {@link FoundContainer} stands on. */
+export interface FoundContainerParts {
+  readonly state: ContainerState
+  readonly runtime: Runtime
+  readonly record: ContainerRecord
+}
+
+/** A container that another process made, running, ended or left behind: known by its record and its processes alone. */
+export class FoundContainer implements Container {
+  readonly stdin = null
+  readonly stdout = null
+  readonly stderr = null
+  readonly #state: ContainerState
+  readonly #runtime: Runtime
+  #record: ContainerRecord
+
+  constructor({ state, runtime, record }: FoundContainerParts) {
+    this.#state = state
+    this.#runtime = runtime
+    this.#record = record
+  }
+
+  get id(): string {
+    return this.#record.id
+  }
+
+  get name(): string {
+    return this.#record.name
+  }
+
+  get spec(): ContainerSpec {
+    return this.#record.spec
+  }
+
+  get image(): ContainerImage {
+    return this.#record.image
+  }
+
+  get runtime(): string {
+    return this.#record.runtime
+  }
+
+  get status(): ContainerStatus {
+    return this.summary().status
+  }
+
+  summary(): ContainerSummary {
+    return summaryOf(this.#refresh() ?? this.#record)
+  }
+
+  start(): Promise<void> {
+    return Promise.reject(
+      new EngineError('NOT_BUILT', `starting container ${this.name} again, or from another process, is not built yet`, {
+        hint: 'Create another one: `wolffia run` creates and starts.',
+      }),
+    )
+  }
+
+  async wait({ signal }: { readonly signal?: AbortSignal } = {}): Promise<ExitStatus> {
+    for (;;) {
+      throwIfAborted(signal)
+      const record = this.#refresh()
+      if (record === null) throw new EngineError('CONTAINER_NOT_FOUND', `container ${this.name} was removed before its end could be read`)
+      const { exit } = summaryOf(record)
+      if (exit !== null) return exit
+      await sleep(POLL_MS)
+    }
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    if (this.status !== 'running') throw new EngineError('CONFLICT', `container ${this.name} is not running`)
+    await (await this.#task())?.kill(signal)
+  }
+
+  async stop({ timeoutMs = STOP_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<ExitStatus> {
+    await this.kill('SIGTERM')
+    try {
+      return await this.wait({ signal: AbortSignal.timeout(timeoutMs) })
+    } catch (error) {
+      if (!(error instanceof EngineError && error.code === 'ABORTED')) throw error
+      await (await this.#task())?.kill('SIGKILL')
+      return this.wait()
+    }
+  }
+
+  resize(): Promise<void> {
+    return Promise.reject(
+      new EngineError('NOT_BUILT', `resizing the terminal of container ${this.name} from another process is not built yet`),
+    )
+  }
+
+  async receipt(): Promise<Receipt> {
+    const text = this.#state.readFile(this.id, RECEIPT_FILE)
+    if (text === null) throw new EngineError('CONTAINER_NOT_FOUND', `container ${this.name} has no receipt: it was never made ready to run`)
+    return JSON.parse(text)
+  }
+
+  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    const record = this.#refresh()
+    if (record !== null && (isOwned(record) || isTaskAlive(record))) {
+      if (!force)
+        throw new EngineError('CONFLICT', `container ${this.name} is ${record.status === 'running' ? 'running' : 'about to run'}`, {
+          hint: `Stop it first, or remove it with force, which kills it: wolffia rm -f ${this.name}`,
+        })
+      await (await this.#task())?.kill('SIGKILL')
+      await this.#untilGone()
+    }
+    await this.#runtime.discard(this.id, this.#state.directoryOf(this.id))
+    await this.#state.remove(this.#record)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #task() {
+    return this.#runtime.open(this.id, this.#state.directoryOf(this.id))
+  }
+
+  /** Waits until the owner has written the end, removed the container, or is gone together with the guest. */
+  async #untilGone(): Promise<void> {
+    for (const deadline = Date.now() + KILL_TIMEOUT_MS; Date.now() < deadline; await sleep(POLL_MS / 10)) {
+      const record = this.#refresh()
+      if (record === null || !(isOwned(record) || isTaskAlive(record))) return
+    }
+    throw new EngineError('CONFLICT', `container ${this.name} was killed but does not end`, { data: { id: this.id } })
+  }
+
+  #refresh(): ContainerRecord | null {
+    const record = this.#state.read(this.id)
+    if (record !== null) this.#record = record
+    return record
+  }
+}

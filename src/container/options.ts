@@ -1,0 +1,45 @@
+import type { Limits } from '../runtime/limits.js'
+import type { TerminalSize } from '../runtime/runtime.js'
+import type { Mount } from '../runtime/spec.js'
+
+/** What a container is made of, in docker's words. */
+export interface CreateOptions {
+  /** Name or id of an image in the store. */
+  readonly image: string
+  /** Replaces the image's command. */
+  readonly command?: readonly string[]
+  /** Replaces the image's entrypoint, and with it the image's command; empty for none. */
+  readonly entrypoint?: readonly string[]
+  /** Variables over the image's. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Absolute path in the container. */
+  readonly workingDir?: string
+  /** `name|uid[:group|gid]`, by the image's own /etc/passwd and /etc/group. */
+  readonly user?: string
+  /** The first twelve digits of the id unless said. */
+  readonly hostname?: string
+  /** A made-up one unless said. */
+  readonly name?: string
+  readonly mounts?: readonly Mount[]
+  /** Destination to options, as `docker run --tmpfs` has them: `{ '/run': 'size=64m,mode=1777' }`. */
+  readonly tmpfs?: Readonly<Record<string, string>>
+  /** `none` unless said: a loopback of its own. */
+  readonly network?: 'none' | 'host'
+  readonly limits?: Limits
+  readonly readonlyRootfs?: boolean
+  /** The wall: `auto` chooses by the program, a named one is used or fails. */
+  readonly runtime?: 'auto' | 'native' | 'wasm'
+  /** `linux/amd64`, `wasi/wasm`: which of the image's platforms. */
+  readonly platform?: string
+  /** A terminal as stdio. */
+  readonly tty?: boolean
+  readonly terminalSize?: TerminalSize
+  /** A stdin to write to; without, the guest reads end-of-file. */
+  readonly openStdin?: boolean
+  /** Remove it when it ends. */
+  readonly autoRemove?: boolean
+  /** Aspects of the receipt that must be in force (`seccomp`, `netns`, `memory`), or creating fails with REQUIREMENT_NOT_MET. */
+  readonly require?: readonly string[]
+  readonly labels?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}

@@ -1,0 +1,190 @@
+import type { Readable, Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
+import type { ExitStatus } from '../runtime/exit.js'
+import type { Receipt } from '../runtime/receipt.js'
+import type { Runtime, Task, TerminalSize } from '../runtime/runtime.js'
+import type { ContainerSpec } from '../runtime/spec.js'
+import { abortable } from './abortable.js'
+import type { Container, ContainerImage, ContainerStatus, ContainerSummary } from './container.js'
+import { type ContainerRecord, summaryOf } from './record.js'
+import type { ContainerState } from './state.js'
+
+/** File of the container's folder that holds its receipt. */
+export const RECEIPT_FILE = 'receipt.json'
+
+const STOP_TIMEOUT_MS = 10_000
+
+/** What an {@link OwnedContainer} stands on. */
+export interface OwnedContainerParts {
+  readonly state: ContainerState
+  readonly runtime: Runtime
+  readonly task: Task
+  readonly record: ContainerRecord
+  readonly receipt: Receipt
+}
+
+/** A container that this process made: it holds the task and its streams, and alone writes the record. */
+export class OwnedContainer implements Container {
+  readonly #state: ContainerState
+  readonly #runtime: Runtime
+  readonly #task: Task
+  readonly #receipt: Receipt
+  #record: ContainerRecord
+  #ended: Promise<ExitStatus> | null = null
+  #removed = false
+
+  constructor({ state, runtime, task, record, receipt }: OwnedContainerParts) {
+    this.#state = state
+    this.#runtime = runtime
+    this.#task = task
+    this.#record = record
+    this.#receipt = receipt
+  }
+
+  get id(): string {
+    return this.#record.id
+  }
+
+  get name(): string {
+    return this.#record.name
+  }
+
+  get spec(): ContainerSpec {
+    return this.#record.spec
+  }
+
+  get image(): ContainerImage {
+    return this.#record.image
+  }
+
+  get runtime(): string {
+    return this.#record.runtime
+  }
+
+  get status(): ContainerStatus {
+    return this.#record.status
+  }
+
+  get stdin(): Writable | null {
+    return this.#task.stdin
+  }
+
+  get stdout(): Readable {
+    return this.#task.stdout
+  }
+
+  get stderr(): Readable | null {
+    return this.#task.stderr
+  }
+
+  summary(): ContainerSummary {
+    return summaryOf(this.#record)
+  }
+
+  async start(): Promise<void> {
+    if (this.status !== 'created') throw new EngineError('CONFLICT', `container ${this.name} was started before; a container runs once`)
+    // Written before the guest goes: were this process killed in between, nobody would take a guest that ran for one that never did.
+    const writing = this.#write({ status: 'running', startedAt: now() })
+    this.#ended = this.#untilEnd()
+    this.#ended.catch(() => {})
+    await writing
+    try {
+      await this.#task.start()
+    } catch (error) {
+      await this.#failedToStart(error)
+      throw error
+    }
+  }
+
+  wait({ signal }: { readonly signal?: AbortSignal } = {}): Promise<ExitStatus> {
+    return abortable(this.#untilStarted(), signal)
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    if (this.status !== 'running') throw new EngineError('CONFLICT', `container ${this.name} is not running`)
+    await this.#task.kill(signal)
+  }
+
+  async stop({ timeoutMs = STOP_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<ExitStatus> {
+    await this.kill('SIGTERM')
+    const timer = new AbortController()
+    const late = sleep(timeoutMs, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const)
+    const first = await Promise.race([this.wait(), late])
+    timer.abort()
+    if (first !== 'late') return first
+    if (this.status === 'running') await this.#task.kill('SIGKILL')
+    return this.wait()
+  }
+
+  async resize(size: TerminalSize): Promise<void> {
+    if (!this.spec.process.terminal) throw new EngineError('INVALID_ARGUMENT', `container ${this.name} has no terminal to resize`)
+    await this.#task.resize(size)
+  }
+
+  async receipt(): Promise<Receipt> {
+    return this.#receipt
+  }
+
+  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    if (this.#removed) return
+    if (this.status === 'running') {
+      if (!force)
+        throw new EngineError('CONFLICT', `container ${this.name} is running`, {
+          hint: 'Stop it first, or remove it with force, which kills it.',
+        })
+      await this.#task.kill('SIGKILL')
+    }
+    await this.#ended?.catch(() => {})
+    await this.#task.delete()
+    await this.#discard()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.status === 'running') await this.#task.kill('SIGKILL')
+    await this.#ended?.catch(() => {})
+    await this.#task.delete()
+    if (this.#record.autoRemove) await this.#discard()
+  }
+
+  /** Resolves with the end once there is a start to end. */
+  async #untilStarted(): Promise<ExitStatus> {
+    if (this.#ended === null) await this.#task.wait()
+    return this.#ended ?? this.#task.wait()
+  }
+
+  async #untilEnd(): Promise<ExitStatus> {
+    const exit = await this.#task.wait()
+    await this.#task.delete()
+    await this.#finish(exit)
+    return exit
+  }
+
+  async #finish(exit: ExitStatus): Promise<void> {
+    await this.#write({ status: 'exited', finishedAt: now(), exit })
+    if (this.#record.autoRemove) await this.#discard()
+  }
+
+  async #failedToStart(error: unknown): Promise<void> {
+    const exitCode = error instanceof EngineError ? RUN_EXIT_CODES[error.code] : 125
+    await this.#ended?.catch(() => {})
+    await this.#task.delete()
+    if (!this.#removed) await this.#finish({ exitCode, reason: 'exited', detail: messageOf(error), durationMs: 0 })
+  }
+
+  async #write(change: Partial<ContainerRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...change }
+    await this.#state.write(this.#record)
+  }
+
+  async #discard(): Promise<void> {
+    if (this.#removed) return
+    this.#removed = true
+    await this.#runtime.discard(this.id, this.#state.directoryOf(this.id))
+    await this.#state.remove(this.#record)
+  }
+}
+
+function now(): string {
+  return new Date().toISOString()
+}

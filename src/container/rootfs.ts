@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { ErrnoError } from '../fs/errno.js'
+import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import { fromUtf8 } from '../fs/names.js'
+import { resolve, rootHandle } from '../fs/resolve.js'
+import { UnionFs } from '../fs/union-fs.js'
+import { openFileSource } from '../layer/file-source.js'
+import { parseIndex } from '../layer/index.js'
+import { PackedLayer } from '../layer/packed-layer.js'
+import type { ByteSource } from '../layer/source.js'
+import type { Rootfs } from '../runtime/spec.js'
+import type { StoredLayer } from '../store/layer-store.js'
+
+/** An image's layers as a root, with its merged tree for looking before running. */
+export class ImageRootfs implements Rootfs {
+  readonly #sources: ByteSource[] = []
+  #tree: ReadonlyFileSystem | null = null
+
+  constructor(readonly layers: readonly StoredLayer[]) {}
+
+  tree(): ReadonlyFileSystem {
+    this.#tree ??= new UnionFs({ lowers: this.layers.map((layer) => this.#open(layer)) })
+    return this.#tree
+  }
+
+  /** Closes what {@link tree} opened. The tree is not to be used any more. */
+  close(): void {
+    for (const source of this.#sources.splice(0)) source.close()
+  }
+
+  #open({ tarPath, indexPath }: StoredLayer): PackedLayer {
+    const source = openFileSource(tarPath)
+    this.#sources.push(source)
+    return new PackedLayer(parseIndex(readFileSync(indexPath)), source)
+  }
+}
+
+/** Text of a file of the tree, symlinks followed inside it, at most `maximumBytes` of it; empty when there is no such file. */
+export function readTextFile(tree: ReadonlyFileSystem, path: string, maximumBytes: number): string {
+  try {
+    const { fs, ino, type } = resolve(rootHandle(tree), fromUtf8(path), { followLast: true })
+    if (ino === undefined || type !== 'file') return ''
+    const bytes = new Uint8Array(Math.min(fs.stat(ino).size, maximumBytes))
+    const length = fs.read(ino, bytes, 0)
+    return new TextDecoder().decode(bytes.subarray(0, length))
+  } catch (error) {
+    if (error instanceof ErrnoError) return ''
+    throw error
+  }
+}

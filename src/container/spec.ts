@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs'
+import { posix } from 'node:path'
+import { EngineError } from '../errors.js'
+import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import type { ContainerConfig } from '../oci/image-spec.js'
+import { DEFAULT_LIMITS, type Limits } from '../runtime/limits.js'
+import type { ContainerSpec, ProcessSpec } from '../runtime/spec.js'
+import { bareEnvironment, linuxEnvironment } from './environment.js'
+import { resolveMounts } from './mounts.js'
+import type { CreateOptions } from './options.js'
+import { readTextFile } from './rootfs.js'
+import { type ResolvedUser, resolveUser } from './user.js'
+
+/** Bytes of /etc/passwd and /etc/group that are looked at: a file made to exhaust us ends there. */
+const USER_FILE_BYTES = 1024 * 1024
+const HOSTNAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?$/
+
+/** What {@link containerSpec} joins. */
+export interface SpecSources {
+  readonly id: string
+  readonly options: CreateOptions
+  /** The image's defaults. */
+  readonly image: ContainerConfig
+  readonly tree: ReadonlyFileSystem
+  /** `linux` gives the environment of a Linux system; `bare` only what image and caller give, and nobody to be but 0. */
+  readonly world: 'linux' | 'bare'
+}
+
+/** What a wall is asked to run: the image's defaults with the caller's options over them, by docker's rules, checked. */
+export function containerSpec({ id, options, image, tree, world }: SpecSources): ContainerSpec {
+  const hostname = options.hostname ?? id.slice(0, 12)
+  if (!HOSTNAME.test(hostname))
+    throw new EngineError('INVALID_ARGUMENT', `invalid hostname: ${JSON.stringify(hostname)}`, {
+      data: { hostname },
+      hint: 'A host name has at most 64 letters, digits, dots and dashes.',
+    })
+  const user = userOf(options.user ?? image.User ?? '', tree, world)
+  const terminal = options.tty ?? false
+  const env =
+    world === 'linux'
+      ? linuxEnvironment(image.Env ?? [], options.env ?? {}, { hostname, home: user.home, terminal })
+      : bareEnvironment(image.Env ?? [], options.env ?? {})
+  const process: ProcessSpec = {
+    args: argsOf(options, image),
+    env,
+    cwd: workingDirOf(options.workingDir, image.WorkingDir),
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    terminal,
+  }
+  return {
+    hostname,
+    process,
+    mounts: resolveMounts(options.mounts ?? [], options.tmpfs ?? {}),
+    network: { mode: options.network ?? 'none' },
+    limits: limitsOf(options.limits ?? {}, world),
+    readonlyRootfs: options.readonlyRootfs ?? false,
+    ephemeral: options.autoRemove ?? false,
+    annotations: options.labels ?? {},
+  }
+}
+
+/** Entrypoint and command: an entrypoint given drops the image's command, a command given replaces it. */
+function argsOf({ entrypoint, command, image: reference }: CreateOptions, image: ContainerConfig): readonly string[] {
+  const args =
+    entrypoint === undefined ? [...(image.Entrypoint ?? []), ...(command ?? image.Cmd ?? [])] : [...entrypoint, ...(command ?? [])]
+  if (args.length === 0 || args[0] === '')
+    throw new EngineError('INVALID_ARGUMENT', `no command specified, and image ${reference} names none`, {
+      hint: `Say what to run: wolffia run ${reference} PROGRAM [ARGUMENT...]`,
+    })
+  const withNul = args.find((arg) => arg.includes('\0'))
+  if (withNul !== undefined) throw new EngineError('INVALID_ARGUMENT', `an argument holds a NUL byte: ${JSON.stringify(withNul)}`)
+  return args
+}
+
+function workingDirOf(wanted: string | undefined, ofImage: string | undefined): string {
+  if (wanted !== undefined && (!wanted.startsWith('/') || wanted.includes('\0')))
+    throw new EngineError('INVALID_ARGUMENT', `the working directory '${wanted}' is invalid, it needs to be an absolute path`, {
+      data: { workingDir: wanted },
+    })
+  return posix.join('/', wanted ?? ofImage ?? '/').replace(/(?<=.)\/$/, '')
+}
+
+function userOf(wanted: string, tree: ReadonlyFileSystem, world: SpecSources['world']): ResolvedUser {
+  const passwd = readTextFile(tree, '/etc/passwd', USER_FILE_BYTES)
+  const group = readTextFile(tree, '/etc/group', USER_FILE_BYTES)
+  const user = resolveUser(wanted, { passwd, group })
+  return world === 'linux' ? user : { ...user, additionalGids: [] }
+}
+
+/** The caller's limits, and the defaults of the world for what nobody said. */
+function limitsOf(wanted: Limits, world: SpecSources['world']): Limits {
+  const openFiles = Math.min(DEFAULT_LIMITS.openFiles, hardLimit('Max open files'))
+  const defaults: Limits =
+    world === 'linux'
+      ? { pids: Math.min(DEFAULT_LIMITS.pids, hardLimit('Max processes')), openFiles }
+      : { memoryBytes: DEFAULT_LIMITS.wasmMemoryBytes, tableElements: DEFAULT_LIMITS.tableElements, openFiles }
+  return { ...defaults, ...wanted }
+}
+
+/** Our own hard limit, above which no guest's can be. */
+function hardLimit(name: string): number {
+  const line = readFileSync('/proc/self/limits', 'latin1')
+    .split('\n')
+    .find((text) => text.startsWith(name))
+  const hard = /^\s+\S+\s+(\d+)/.exec(line?.slice(name.length) ?? '')?.[1]
+  return hard === undefined ? Number.POSITIVE_INFINITY : Number(hard)
+}

@@ -1,0 +1,215 @@
+/**
+ * Containers on disk: one folder each, `containers/<id>/`, and one symlink for each name, `containers/names/<name>` to its id.
+ *
+ * Invariants: a record is replaced by rename, so it is read whole or not at all; a folder and its name come into being, and a
+ * name is taken over, only under the lock; a folder without a record is rubbish of a killed process, to be removed under the lock.
+ */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { mkdir, open, readdir, readlink, rename, rm, symlink, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { EngineError } from '../errors.js'
+import { Lock } from '../store/lock.js'
+import { assertContainerName, randomName } from './name.js'
+import { type ContainerRecord, RECORD_VERSION } from './record.js'
+
+const ID = /^[0-9a-f]{64}$/
+const RECORD_FILE = 'container.json'
+
+/** What {@link ContainerState.create} is told before there is a name and a folder. */
+export interface NewRecord {
+  /** As the user wants it; a free one is made up when absent. */
+  readonly name: string | undefined
+  readonly record: (id: string, name: string) => ContainerRecord
+}
+
+/** All containers of one home. */
+export class ContainerState {
+  readonly #containers: string
+  readonly #names: string
+  readonly #lock: Lock
+
+  constructor(home: string) {
+    this.#containers = join(home, 'containers')
+    this.#names = join(this.#containers, 'names')
+    this.#lock = new Lock(join(home, 'locks', 'containers'))
+  }
+
+  /** A fresh id: 64 hex digits. */
+  static newId(): string {
+    return randomBytes(32).toString('hex')
+  }
+
+  /** Folder of a container. */
+  directoryOf(id: string): string {
+    return join(this.#containers, id)
+  }
+
+  /** Makes the folder of a container with its first record, under a name nobody else has. Throws CONFLICT when it is taken. */
+  async create(id: string, wanted: NewRecord, signal?: AbortSignal): Promise<ContainerRecord> {
+    if (wanted.name !== undefined) assertContainerName(wanted.name)
+    return this.#lock.hold(
+      async () => {
+        await mkdir(this.#names, { recursive: true, mode: 0o700 })
+        await mkdir(this.directoryOf(id), { recursive: true, mode: 0o700 })
+        try {
+          const name = await this.#takeName(wanted.name, id)
+          const record = wanted.record(id, name)
+          await this.write(record)
+          return record
+        } catch (error) {
+          await rm(this.directoryOf(id), { recursive: true, force: true })
+          throw error
+        }
+      },
+      signal === undefined ? {} : { signal },
+    )
+  }
+
+  /** Replaces the record. One that is kept is on the disk when this resolves; does nothing when the container was removed meanwhile. */
+  async write(record: ContainerRecord): Promise<void> {
+    await this.writeFile(record.id, RECORD_FILE, JSON.stringify(record), { durable: !record.autoRemove })
+  }
+
+  /** Writes a file of a container's folder, whole or not at all; does nothing when the container was removed meanwhile. */
+  async writeFile(id: string, name: string, text: string, { durable }: { readonly durable: boolean }): Promise<void> {
+    const path = join(this.directoryOf(id), name)
+    const temporary = `${path}.${process.pid}.new`
+    try {
+      const file = await open(temporary, 'w', 0o600)
+      try {
+        await file.writeFile(text)
+        if (durable) await file.datasync()
+      } finally {
+        await file.close()
+      }
+      await rename(temporary, path)
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+    }
+  }
+
+  /** The record of a container, or null when there is none. Synchronous: a container's status is asked for like a property. */
+  read(id: string): ContainerRecord | null {
+    const text = this.readFile(id, RECORD_FILE)
+    if (text === null) return null
+    const record: unknown = parse(text)
+    return isRecord(record, id) ? record : null
+  }
+
+  /** A file of a container's folder, or null when there is none. */
+  readFile(id: string, name: string): string | null {
+    try {
+      return readFileSync(join(this.directoryOf(id), name), 'utf8')
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR'].includes(codeOf(error))) return null
+      throw error
+    }
+  }
+
+  /** All containers, newest first. */
+  async list(): Promise<readonly ContainerRecord[]> {
+    const records = (await this.#ids()).map((id) => this.read(id)).filter((record) => record !== null)
+    return records.sort((one, other) => other.createdAt.localeCompare(one.createdAt) || one.id.localeCompare(other.id))
+  }
+
+  /** The containers meant by a name, an id, or the start of an id: none, one, or too many. A whole name or id wins over a start. */
+  async find(nameOrIdPrefix: string): Promise<readonly ContainerRecord[]> {
+    const named = await this.#idOfName(nameOrIdPrefix)
+    const exact = named ?? (ID.test(nameOrIdPrefix) ? nameOrIdPrefix : null)
+    if (exact !== null) return [this.read(exact)].filter((record) => record !== null)
+    if (!/^[0-9a-f]+$/.test(nameOrIdPrefix)) return []
+    const ids = (await this.#ids()).filter((id) => id.startsWith(nameOrIdPrefix))
+    return ids.map((id) => this.read(id)).filter((record) => record !== null)
+  }
+
+  /** Names in use, for telling which is near. */
+  async names(): Promise<readonly string[]> {
+    return (await this.list()).map((record) => record.name)
+  }
+
+  /** Removes a container's folder and name. Idempotent. What its wall keeps there must be gone already. */
+  async remove({ id, name }: Pick<ContainerRecord, 'id' | 'name'>): Promise<void> {
+    await this.#lock.hold(async () => {
+      await rm(this.directoryOf(id), { recursive: true, force: true })
+      if ((await readLink(join(this.#names, name))) === id) await unlink(join(this.#names, name))
+    })
+  }
+
+  /** Removes folders without a record, left by processes killed in `create` or `remove`; `discard` empties them before. */
+  async removeRubbish(discard: (id: string, directory: string) => Promise<void>): Promise<void> {
+    const isRubbish = (id: string) => !this.readFile(id, RECORD_FILE)
+    if (!(await this.#ids()).some(isRubbish)) return
+    await this.#lock.hold(async () => {
+      for (const id of (await this.#ids()).filter(isRubbish)) {
+        await discard(id, this.directoryOf(id))
+        await rm(this.directoryOf(id), { recursive: true, force: true })
+      }
+    })
+  }
+
+  async #takeName(wanted: string | undefined, id: string): Promise<string> {
+    for (let attempt = 0; ; attempt++) {
+      const name = wanted ?? randomName(attempt)
+      const holder = await this.#idOfName(name)
+      if (holder === null) {
+        await rm(join(this.#names, name), { force: true })
+        await symlink(id, join(this.#names, name))
+        return name
+      }
+      if (wanted !== undefined)
+        throw new EngineError('CONFLICT', `the container name "${name}" is already in use by container ${holder.slice(0, 12)}`, {
+          data: { name, id: holder },
+          hint: `Remove that container (wolffia rm ${name}) or choose another name.`,
+        })
+    }
+  }
+
+  /** The container with this name, or null: a name whose container is gone is free. */
+  async #idOfName(name: string): Promise<string | null> {
+    if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) return null
+    const id = await readLink(join(this.#names, name))
+    return id !== null && ID.test(id) && this.read(id) !== null ? id : null
+  }
+
+  async #ids(): Promise<readonly string[]> {
+    try {
+      return (await readdir(this.#containers)).filter((name) => ID.test(name))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return []
+      throw error
+    }
+  }
+}
+
+async function readLink(path: string): Promise<string | null> {
+  try {
+    return await readlink(path)
+  } catch (error) {
+    if (['ENOENT', 'EINVAL', 'ENAMETOOLONG'].includes(codeOf(error))) return null
+    throw error
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function isRecord(value: unknown, id: string): value is ContainerRecord {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'version' in value &&
+    value.version === RECORD_VERSION &&
+    'id' in value &&
+    value.id === id
+  )
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}

@@ -1,0 +1,65 @@
+import type { DiffId, Digest } from '../oci/digest.js'
+import type { Platform } from '../oci/platform.js'
+
+/** One platform of an image: what `run --platform` can choose. */
+export interface ImagePlatform {
+  readonly platform: Platform
+  /** Digest of its manifest. */
+  readonly manifest: Digest
+  /** Bytes of its layers and config as stored. */
+  readonly sizeBytes: number
+  readonly createdAt: Date | null
+}
+
+/** One image of the store: a row of `images`. */
+export interface ImageSummary {
+  /** Digest of the manifest, or of the index when it has several platforms. */
+  readonly id: Digest
+  /** Names in their familiar form, `alpine:3.20`; empty for an image without a name. */
+  readonly references: readonly string[]
+  readonly platforms: readonly ImagePlatform[]
+  /** Bytes of all its blobs as stored, shared ones once. */
+  readonly sizeBytes: number
+  readonly createdAt: Date | null
+  /** Why it cannot be read, for a damaged image; it can still be removed. */
+  readonly problem: string | null
+}
+
+/** The part of an image's config that `run` uses, in the words of the image spec. */
+export interface ImageProcess {
+  readonly entrypoint: readonly string[]
+  readonly cmd: readonly string[]
+  /** `NAME=value`. */
+  readonly env: readonly string[]
+  readonly workingDir: string
+  readonly user: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** An image for one platform, in full: what `inspect` prints. */
+export interface ImageDetails extends ImageSummary {
+  /** The platform that was chosen. */
+  readonly platform: Platform
+  /** Digest of its manifest. */
+  readonly manifest: Digest
+  /** Digest of its config. */
+  readonly config: Digest
+  readonly process: ImageProcess
+  /** Digests of the uncompressed layers, base first. */
+  readonly diffIds: readonly DiffId[]
+}
+
+/** What `images.import` makes of a root tar or a bare module. */
+export interface ImportOptions {
+  /** Name for the new image, `debian` or `example.com/tools:1`. */
+  readonly reference?: string
+  /** `linux/amd64`, `wasi/wasm`; this machine's Linux for a tar and `wasi/wasm` for a module unless said. */
+  readonly platform?: string
+  /** Defaults of its containers. */
+  readonly process?: Partial<ImageProcess>
+  /** Dockerfile instructions over these, `CMD ["sh"]`. */
+  readonly changes?: readonly string[]
+  /** Comment in the image's history. */
+  readonly message?: string
+  readonly signal?: AbortSignal
+}

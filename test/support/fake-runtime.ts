@@ -1,0 +1,148 @@
+/**
+ * A wall of cardboard: it runs JavaScript functions as guests, so that what happens around a wall can be tested without one. It keeps a
+ * file in the container's folder for as long as a container is there, which shows whether everything was given back.
+ */
+import { writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { EngineError } from '../../src/errors.js'
+import type { ExitStatus } from '../../src/runtime/exit.js'
+import type { Receipt } from '../../src/runtime/receipt.js'
+import type { CreateRequest, RunningTask, Runtime, Task } from '../../src/runtime/runtime.js'
+
+/** What a program of the fake wall is given. */
+export interface FakeGuest {
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  readonly stdin: PassThrough
+  readonly stdout: PassThrough
+  readonly stderr: PassThrough
+  /** Resolves with the next signal. */
+  nextSignal(): Promise<NodeJS.Signals>
+}
+
+/** Returns the exit code. */
+export type FakeProgram = (guest: FakeGuest) => number | Promise<number>
+
+/** File of the container's folder that stands for what a wall keeps there. */
+export const KEPT_FILE = 'kept-by-wall'
+
+/** A wall that accepts every program and runs those it knows by the name of `args[0]`. */
+export class FakeRuntime implements Runtime {
+  readonly requests: CreateRequest[] = []
+  readonly discarded: string[] = []
+  readonly live = new Set<FakeTask>()
+  unavailableReason: string | null = null
+
+  constructor(
+    readonly name: string,
+    private readonly programs: Readonly<Record<string, FakeProgram>>,
+  ) {}
+
+  async unavailable(): Promise<string | null> {
+    return this.unavailableReason
+  }
+
+  accepts(): boolean {
+    return true
+  }
+
+  async create(request: CreateRequest): Promise<Task> {
+    this.requests.push(request)
+    const program = this.programs[request.spec.process.args[0] ?? '']
+    if (request.spec.process.args[0] === 'broken-wall') throw new EngineError('LAUNCHER_FAILED', 'the wall broke')
+    writeFileSync(join(request.directory, KEPT_FILE), '')
+    const task = new FakeTask(request, program, () => this.live.delete(task))
+    this.live.add(task)
+    return task
+  }
+
+  async open(id: string): Promise<RunningTask | null> {
+    return [...this.live].find((task) => task.request.id === id) ?? null
+  }
+
+  async discard(id: string, directory: string): Promise<void> {
+    this.discarded.push(id)
+    await rm(join(directory, KEPT_FILE), { force: true })
+  }
+}
+
+class FakeTask implements Task {
+  readonly pid = process.pid
+  readonly stdin: PassThrough | null
+  readonly stdout = new PassThrough()
+  readonly stderr: PassThrough | null
+  readonly #signals: NodeJS.Signals[] = []
+  readonly #exited: Promise<ExitStatus>
+  #exit: (status: ExitStatus) => void = () => {}
+  #wake: () => void = () => {}
+
+  constructor(
+    readonly request: CreateRequest,
+    private readonly program: FakeProgram | undefined,
+    private readonly gone: () => void,
+  ) {
+    this.stdin = request.openStdin ? new PassThrough() : null
+    this.stderr = request.spec.process.terminal ? null : new PassThrough()
+    this.#exited = new Promise((resolve) => {
+      this.#exit = (status) => {
+        this.stdout.end()
+        this.stderr?.end()
+        resolve(status)
+      }
+    })
+  }
+
+  async start(): Promise<void> {
+    if (this.program === undefined) {
+      this.#exit({ exitCode: 127, reason: 'exited', durationMs: 0 })
+      throw new EngineError('COMMAND_NOT_FOUND', `${this.request.spec.process.args[0]}: not found`)
+    }
+    const guest: FakeGuest = {
+      args: this.request.spec.process.args,
+      env: this.request.spec.process.env,
+      stdin: this.stdin ?? new PassThrough().end(),
+      stdout: this.stdout,
+      stderr: this.stderr ?? this.stdout,
+      nextSignal: async () => {
+        while (this.#signals.length === 0)
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve
+          })
+        return this.#signals.shift() ?? 'SIGKILL'
+      },
+    }
+    void Promise.resolve(this.program(guest)).then((exitCode) => this.#exit({ exitCode, reason: 'exited', durationMs: 1 }))
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    if (signal === 'SIGKILL') this.#exit({ exitCode: 137, signal, reason: 'signaled', durationMs: 1 })
+    this.#signals.push(signal)
+    this.#wake()
+  }
+
+  async resize(): Promise<void> {}
+
+  wait(): Promise<ExitStatus> {
+    return this.#exited
+  }
+
+  async receipt(): Promise<Receipt> {
+    return {
+      schema: 'wolffia.receipt/1',
+      container: this.request.id,
+      wall: 'native',
+      doubleWall: false,
+      kernel: null,
+      wasm: null,
+      limits: [],
+      crossCheck: {},
+    }
+  }
+
+  async delete(): Promise<void> {
+    this.#exit({ exitCode: 137, signal: 'SIGKILL', reason: 'signaled', durationMs: 0 })
+    this.gone()
+  }
+}
