@@ -47,16 +47,22 @@ async function buildTypeScript(esbuild) {
     logLevel: 'warning',
     legalComments: 'none',
   }
-  const entries = { cli: 'src/cli/main.ts', sandbox: 'src/wasm/sandbox/main.ts', 'sandbox-worker': 'src/wasm/sandbox/worker.ts' }
+  const entries = {
+    cli: 'src/cli/main.ts',
+    images: 'images/make.ts',
+    sandbox: 'src/wasm/sandbox/main.ts',
+    'sandbox-worker': 'src/wasm/sandbox/worker.ts',
+  }
   const present = Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(join(root, path))))
   const { sandbox, 'sandbox-worker': worker, ...commandLine } = present
-  // The command line is split so that a command loads only what it uses; the sandbox's two files are bound one by one into
-  // its bare root and so must be whole.
+  // The command line is split so that a command loads only what it uses, and finds the maker of sample images by the name that
+  // package.json gives it; the sandbox's two files are bound one by one into its bare root and so must be whole.
   await esbuild.build({
     ...options,
     entryPoints: commandLine,
     outdir: dist,
     splitting: true,
+    external: ['#images'],
     minifySyntax: true,
     chunkNames: 'chunks/[name]-[hash]',
     banner: { js: esmBanner },
@@ -194,7 +200,7 @@ async function buildGuests() {
 export async function build({ tests = false } = {}) {
   const esbuild = await import('esbuild')
   mkdirSync(join(dist, '.stamps'), { recursive: true })
-  const sources = filesBelow('src', (name) => name.endsWith('.ts'))
+  const sources = ['src', 'images'].flatMap((folder) => filesBelow(folder, (name) => name.endsWith('.ts'))).filter((path) => !isGuest(path))
   await whenChanged('typescript', [...sources, 'scripts/build.mjs', 'package.json'], ['dist/cli.js'], () => buildTypeScript(esbuild))
   await buildSeccompPrograms(esbuild)
   await buildLauncher()
