@@ -1,19 +1,23 @@
-import { once } from 'node:events'
+import type { Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { ByteString } from '../fs/file-system.js'
+import type { ListedPath } from '../fs/list.js'
 import { FIRST_DESCRIPTOR, launch } from '../launcher/client.js'
 import type { IdMap } from '../launcher/id-map.js'
 import { idMapOperations } from '../launcher/id-map.js'
 import type { TreeEntry, TreeRecord } from '../launcher/tree-stream.js'
 import { TreeStreamDecoder } from '../launcher/tree-stream.js'
-import type { ContentsDigest, ListedFile } from './listing.js'
-import { byPath } from './listing.js'
 import type { OverlayRoot } from './overlay.js'
 import { overlayOperations } from './overlay.js'
-import { isKeptXattr } from './tree-records.js'
+
+/** One path of the tree that the kernel shows: as `fs/list` lists one of ours, and the SHA-256 of a file's contents. */
+export interface KernelPath extends Omit<ListedPath, 'ino'> {
+  readonly sha256: string | null
+}
 
 /**
- * The records of the tree that the kernel shows for a stack of directories: its own overlay, mounted for this in a user namespace and
- * read there. Rejects with what the launcher says; a stream that is cut short is an INVALID_ARCHIVE.
+ * The records of the tree that the kernel shows for a stack of directories: its own overlay, mounted for this in a user namespace and read
+ * there. Rejects with what the launcher says; a stream that is cut short is an INVALID_ARCHIVE.
  */
 export async function* captureTree(idMap: IdMap, root: OverlayRoot): AsyncGenerator<TreeRecord> {
   const launcher = launch(
@@ -29,83 +33,90 @@ export async function* captureTree(idMap: IdMap, root: OverlayRoot): AsyncGenera
     },
     { descriptors: ['pipe'] },
   )
-  const [stream] = launcher.streams
   const decoder = new TreeStreamDecoder()
-  if (stream) {
-    if (!stream.readable) await once(stream, 'readable')
-    for await (const chunk of stream) yield* decoder.push(chunk as Buffer)
-  }
+  const [stream] = launcher.streams
+  if (stream) for await (const chunk of stream) yield* decoder.push(chunk as Buffer)
   await launcher.done
   decoder.finish()
 }
 
-/** Every name of the tree that the kernel shows, as `listFileSystem` lists one of ours. */
-export async function listKernelTree(idMap: IdMap, root: OverlayRoot, digest?: ContentsDigest): Promise<ListedFile[]> {
-  const files = new Map<ByteString, CapturedFile>()
-  const links: [ByteString, ByteString][] = []
-  let current: CapturedFile | undefined
+/** Every path of that tree, in the order of `fs/list`: a directory before what is in it, names in byte order. */
+export async function listKernelTree(idMap: IdMap, root: OverlayRoot): Promise<KernelPath[]> {
+  const inodes = new Map<ByteString, CapturedInode>()
+  const names: { readonly path: ByteString; readonly inode: CapturedInode }[] = []
+  let current: CapturedInode | undefined
   for await (const record of captureTree(idMap, root)) {
     if (record.record === 'entry') {
       const { entry } = record
-      current = { entry, xattrs: [], contents: [] }
-      if (entry.kind === 'hard-link') links.push([entry.path, entry.target ?? ''])
-      else files.set(entry.path, current)
-    } else if (record.record === 'xattr') current?.xattrs.push([record.name, record.value])
-    else if (record.record === 'data') current?.contents.push({ offset: record.offset, bytes: Uint8Array.from(record.bytes) })
+      current = entry.kind === 'hard-link' ? inodes.get(entry.target ?? '') : new CapturedInode(entry)
+      if (current === undefined) continue
+      inodes.set(entry.path, current)
+      names.push({ path: entry.path, inode: current })
+    } else if (record.record === 'xattr') current?.xattrs.set(record.name, record.value)
+    else if (record.record === 'data') current?.add(record.offset, record.bytes)
   }
-  const listed = [...files.values()].map((file) => listedFile(file, digest))
-  const byName = new Map(listed.map((file) => [file.path, file]))
-  for (const [path, target] of links) {
-    const file = byName.get(target)
-    if (file !== undefined) listed.push({ ...file, path })
-  }
-  return withFirstNames(listed, new Map(links))
-}
-
-interface CapturedFile {
-  readonly entry: TreeEntry
-  readonly xattrs: [ByteString, Uint8Array][]
-  readonly contents: { readonly offset: number; readonly bytes: Uint8Array }[]
-}
-
-function listedFile({ entry, xattrs, contents }: CapturedFile, digest: ContentsDigest | undefined): ListedFile {
-  const { path, kind, mode, uid, gid, mtimeNs } = entry
-  const size = entry.size ?? 0
-  if (kind === 'hard-link') throw new TypeError('a hard link has no inode of its own')
-  return {
-    path,
-    type: kind,
-    mode,
-    uid,
-    gid,
-    mtimeNs,
-    size: kind === 'file' ? size : null,
-    target: kind === 'symlink' ? (entry.target ?? '') : null,
-    linkTo: null,
-    xattrs: new Map(xattrs.filter(([name]) => isKeptXattr(name)).sort(([left], [right]) => (left < right ? -1 : 1))),
-    contents: kind === 'file' && digest !== undefined ? digest(withHoles(contents, size)) : null,
-  }
-}
-
-/** Which of several names of an inode comes first is the reader's order in the stream, and the sorted order in a listing. */
-function withFirstNames(listed: readonly ListedFile[], links: ReadonlyMap<ByteString, ByteString>): ListedFile[] {
-  const sorted = [...listed].sort(byPath)
-  const firstNames = new Map<ByteString, ByteString>()
-  return sorted.map((file) => {
-    const inode = links.get(file.path) ?? file.path
-    const first = firstNames.get(inode)
-    if (first === undefined) firstNames.set(inode, file.path)
-    return { ...file, linkTo: first ?? null }
+  names.sort((left, right) => (walkOrder(left.path) < walkOrder(right.path) ? -1 : 1))
+  const firstNames = new Map<CapturedInode, ByteString>()
+  return names.map(({ path, inode }) => {
+    const linkOf = firstNames.get(inode) ?? null
+    if (linkOf === null) firstNames.set(inode, path)
+    return inode.listed(path, linkOf)
   })
 }
 
-function* withHoles(contents: readonly { readonly offset: number; readonly bytes: Uint8Array }[], size: number): Generator<Uint8Array> {
-  const zeros = new Uint8Array(64 * 1024)
-  let position = 0
-  for (const { offset, bytes } of [...contents, { offset: size, bytes: new Uint8Array() }]) {
-    for (; position < offset; position += Math.min(zeros.length, offset - position))
-      yield zeros.subarray(0, Math.min(zeros.length, offset - position))
-    yield bytes
-    position += bytes.length
+/** Text whose plain order is the order of a walk: a slash comes before every other byte, so that a directory's entries follow it at once. */
+function walkOrder(path: ByteString): string {
+  return path.replaceAll('/', '\0')
+}
+
+class CapturedInode {
+  readonly xattrs = new Map<ByteString, Uint8Array>()
+  readonly #entry: TreeEntry
+  readonly #hash: Hash | null
+  #hashed = 0
+  #sha256: string | null = null
+
+  constructor(entry: TreeEntry) {
+    this.#entry = entry
+    this.#hash = entry.kind === 'file' ? createHash('sha256') : null
+  }
+
+  add(offset: number, bytes: Uint8Array): void {
+    this.#fill(offset)
+    this.#hash?.update(bytes)
+    this.#hashed += bytes.length
+  }
+
+  listed(path: ByteString, linkOf: ByteString | null): KernelPath {
+    const { kind, mode, uid, gid, size = 0, device, target = '', mtimeNs } = this.#entry
+    if (kind === 'hard-link') throw new TypeError('a hard link is no inode')
+    if (this.#hash !== null && this.#sha256 === null) {
+      this.#fill(size)
+      this.#sha256 = this.#hash.digest('hex')
+    }
+    return {
+      path,
+      type: kind,
+      mode,
+      uid,
+      gid,
+      size: kind === 'file' ? size : null,
+      device: kind === 'character-device' || kind === 'block-device' ? (device ?? null) : null,
+      target: kind === 'symlink' ? target : null,
+      linkOf,
+      xattrs: this.xattrs,
+      mtimeNs,
+      sha256: this.#sha256,
+    }
+  }
+
+  /** Holes are zeros. */
+  #fill(offset: number): void {
+    const zeros = Buffer.alloc(Math.min(64 * 1024, Math.max(0, offset - this.#hashed)))
+    while (this.#hashed < offset) {
+      const piece = zeros.subarray(0, Math.min(zeros.length, offset - this.#hashed))
+      this.#hash?.update(piece)
+      this.#hashed += piece.length
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Operation } from '../launcher/operations.js'
 
@@ -27,12 +27,13 @@ function upperOperations(upper: OverlayUpper | null): Operation[] {
 
 /**
  * The writable layer in a folder on disk; kept from one start to the next. Its contents belong to subordinate ids and are removed with
- * `remove-tree`. The root's own mode is 0755, as a new overlay shows its upper's.
+ * `remove-tree`. An overlay shows the mode of its upper's root as the root's: `rootMode` is the image's.
  */
-export function diskUpper(directory: string): OverlayUpper {
+export function diskUpper(directory: string, rootMode: number): OverlayUpper {
   const upper = join(directory, 'upper')
   const work = join(directory, 'work')
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  for (const folder of [upper, work]) mkdirSync(folder, { recursive: true, mode: 0o755 })
+  if (mkdirSync(upper, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(upper, rootMode)
+  mkdirSync(work, { recursive: true, mode: 0o700 })
   return { kind: 'disk', upper, work }
 }

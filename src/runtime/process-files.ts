@@ -47,10 +47,19 @@ export function parseStatus(text: string): ReadonlyMap<string, string> {
 
 /** Soft values of `/proc/PID/limits` by the names written there; `unlimited` is -1. */
 export function parseLimits(text: string): Record<string, number> {
+  return limitColumn(text, 2)
+}
+
+/** Hard values, likewise. */
+export function parseHardLimits(text: string): Record<string, number> {
+  return limitColumn(text, 3)
+}
+
+function limitColumn(text: string, column: 2 | 3): Record<string, number> {
   const limits: Record<string, number> = {}
   for (const line of linesOf(text).slice(1)) {
-    const match = /^(.+?)\s{2,}(unlimited|\d+)\s/.exec(line)
-    if (match?.[1] !== undefined) limits[match[1]] = match[2] === 'unlimited' ? -1 : Number(match[2])
+    const match = /^(.+?)\s{2,}(unlimited|\d+)\s+(unlimited|\d+)\s/.exec(line)
+    if (match?.[1] !== undefined) limits[match[1]] = match[column] === 'unlimited' ? -1 : Number(match[column])
   }
   return limits
 }

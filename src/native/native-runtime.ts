@@ -1,0 +1,163 @@
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { totalmem } from 'node:os'
+import { join } from 'node:path'
+import { EngineError } from '../errors.js'
+import { launch } from '../launcher/client.js'
+import type { IdMap } from '../launcher/id-map.js'
+import { chooseIdMap } from '../launcher/id-map.js'
+import { assetPath, seccompAsset } from '../launcher/installation.js'
+import { writeEtcFiles } from '../rootfs/etc-files.js'
+import type { OverlayUpper } from '../rootfs/overlay.js'
+import { diskUpper } from '../rootfs/overlay.js'
+import { removeTrees } from '../rootfs/remove-tree.js'
+import { ensureTrees } from '../rootfs/write-tree.js'
+import { collectReceipt } from '../runtime/collect-receipt.js'
+import { assertLimits } from '../runtime/limits.js'
+import { findProgram } from '../runtime/magic.js'
+import { parseHardLimits } from '../runtime/process-files.js'
+import type { CreateRequest, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
+import { nativeUnavailable, upperInMemory } from './availability.js'
+import { limitWays } from './limit-ways.js'
+import { NativeTask } from './native-task.js'
+import type { HostBounds } from './plan.js'
+import { containerPlan, inodesFor } from './plan.js'
+import { openRunningTask, recordGuest } from './running-task.js'
+
+/** Options of {@link NativeRuntime}. */
+export interface NativeRuntimeOptions {
+  /** The store's `trees` folder: layers as the kernel reads them. */
+  readonly treesDirectory: string
+  /** Ids of containers; the widest map this user may have when absent. */
+  readonly idMap?: IdMap
+}
+
+const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
+
+/** The native wall: Linux programs in unprivileged user namespaces. */
+export class NativeRuntime implements Runtime {
+  readonly name = 'native'
+  readonly #trees: string
+  readonly #idMap: IdMap
+
+  constructor({ treesDirectory, idMap = chooseIdMap().map }: NativeRuntimeOptions) {
+    this.#trees = treesDirectory
+    this.#idMap = idMap
+  }
+
+  unavailable(): Promise<string | null> {
+    return nativeUnavailable(this.#trees, this.#idMap)
+  }
+
+  accepts(spec: ContainerSpec, rootfs: Rootfs): boolean {
+    const kind = findProgram(spec, rootfs)?.kind
+    return kind === 'elf' || kind === 'script'
+  }
+
+  async create({ id, directory, spec, rootfs, openStdin, terminalSize = TERMINAL_SIZE, signal }: CreateRequest): Promise<Task> {
+    const seccomp = seccompAsset()
+    if (seccomp === null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall is not built for ${process.arch}`)
+    const inMemory = spec.ephemeral || spec.readonlyRootfs ? await upperInMemory(this.#trees, this.#idMap) : false
+    const ways = limitWays(inMemory ? 'memory' : 'disk')
+    assertLimits(spec.limits, this.name, ways)
+    assertSources(spec)
+    const host = hostBounds()
+    const lowers = await ensureTrees({
+      directory: this.#trees,
+      idMap: this.#idMap,
+      layers: rootfs.layers,
+      merged: () => rootfs.tree(),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    const own = ownFolder(directory)
+    try {
+      mkdirSync(own, { recursive: true, mode: 0o700 })
+      const upper = inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs))
+      const plan = containerPlan({
+        spec,
+        idMap: this.#idMap,
+        root: { lowers, upper },
+        etcFiles: writeEtcFiles(join(own, 'etc'), { hostname: spec.hostname, network: spec.network.mode }),
+        openStdin,
+        terminalSize,
+        host,
+      })
+      const launcher = launch(plan, {
+        stdio: [openStdin ? 'pipe' : 'ignore', 'pipe', spec.process.terminal ? 'ignore' : 'pipe'],
+        seccompProgramPath: assetPath(seccomp),
+        ...(signal === undefined ? {} : { signal }),
+      })
+      const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
+      try {
+        const { created, receipt: texts } = await launcher.ready
+        const receipt = collectReceipt({
+          container: id,
+          wall: this.name,
+          kernel: { pid: created.guest, texts },
+          wasm: null,
+          limits: spec.limits,
+          ways,
+        })
+        recordGuest(own, created.guest)
+        return new NativeTask({ launcher, pid: created.guest, spec, receipt, cleanUp })
+      } catch (error) {
+        launcher.kill()
+        await launcher.exited.catch(() => {})
+        throw error
+      }
+    } catch (error) {
+      if (spec.ephemeral) await this.discard(id, directory)
+      throw error
+    }
+  }
+
+  async open(_id: string, directory: string): Promise<RunningTask | null> {
+    return openRunningTask(ownFolder(directory))
+  }
+
+  async discard(_id: string, directory: string): Promise<void> {
+    const own = ownFolder(directory)
+    // Only these two can hold what is not the user's own.
+    await removeTrees(this.#idMap, [join(own, 'upper'), join(own, 'work')])
+    rmSync(own, { recursive: true, force: true })
+  }
+}
+
+/** The wall's part of a container's folder. */
+function ownFolder(directory: string): string {
+  return join(directory, 'native')
+}
+
+function hostBounds(): HostBounds {
+  const hard = parseHardLimits(readFileSync('/proc/self/limits', 'utf8'))
+  return {
+    openFiles: hard['Max open files'] ?? -1,
+    processes: hard['Max processes'] ?? -1,
+    tmpfsBytes: pages(totalmem() / 4),
+  }
+}
+
+function memoryUpper({ limits }: ContainerSpec, { tmpfsBytes }: HostBounds): OverlayUpper {
+  const bytes = limits.diskBytes === undefined ? tmpfsBytes : pages(limits.diskBytes)
+  return { kind: 'memory', bytes, inodes: inodesFor(bytes) }
+}
+
+/** Whole pages, at least one: a tmpfs rounds up, and a limit must not. */
+function pages(bytes: number): number {
+  return Math.max(4096, Math.floor(bytes / 4096) * 4096)
+}
+
+/** docker's `-v` makes a missing source as root; nothing here should make folders that the user did not ask for. */
+function assertSources({ mounts }: ContainerSpec): void {
+  for (const mount of mounts)
+    if (mount.type === 'bind' && statSync(mount.source, { throwIfNoEntry: false }) === undefined)
+      throw new EngineError('INVALID_ARGUMENT', `${mount.source} does not exist, so it cannot be mounted at ${mount.destination}`, {
+        hint: `mkdir -p ${mount.source}, or --tmpfs ${mount.destination} for a place that is gone afterwards.`,
+        data: { source: mount.source, destination: mount.destination },
+      })
+}
+
+function rootMode(rootfs: Rootfs): number {
+  const tree = rootfs.tree()
+  return tree.stat(tree.root).mode
+}
