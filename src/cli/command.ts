@@ -35,5 +35,6 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   rmi: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
   inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },
   doctor: { summary: 'Try what this host can do and say what mends it', load: () => import('./commands/doctor.js') },
+  demo: { summary: 'Run one hostile program without a wall and behind both', load: () => import('./commands/demo.js') },
   version: { summary: 'Show versions', load: () => import('./commands/version.js') },
 }

@@ -1,0 +1,73 @@
+import type { KernelEvidence, NamespaceName, Receipt } from '../runtime/receipt.js'
+import { ellipsis, humanSize, printable, type Style } from './output.js'
+
+const LABEL_WIDTH = 17
+const COLUMN_WIDTH = 31
+const WASM_PAGE_BYTES = 65536
+const NAMESPACES: readonly NamespaceName[] = ['pid', 'uts', 'mount', 'ipc', 'net', 'user', 'cgroup']
+
+/** One aspect of isolation: its name, and what a receipt says of it in a few words. */
+interface Aspect {
+  readonly label: string
+  readonly say: (receipt: Receipt) => string
+}
+
+const ofKernel =
+  (say: (kernel: KernelEvidence) => string): Aspect['say'] =>
+  ({ kernel }) =>
+    kernel === null ? '-' : say(kernel)
+
+const ASPECTS: readonly Aspect[] = [
+  ...NAMESPACES.map((name) => ({
+    label: `${name} namespace`,
+    say: ofKernel(({ namespaces }) => (namespaces[name].isolated ? `its own, ${namespaces[name].inode}` : "THE HOST'S")),
+  })),
+  { label: 'root', say: ofKernel(({ root }) => `${root.fileSystem}, ${root.hostRootVisible ? "HOST'S VISIBLE" : "host's gone"}`) },
+  { label: 'seccomp', say: ofKernel(({ seccomp }) => (seccomp.mode === 2 ? `filters: ${seccomp.filters}` : 'NONE')) },
+  { label: 'capabilities', say: ofKernel(({ capabilities }) => capabilitiesOf(capabilities.effective)) },
+  { label: 'no_new_privs', say: ofKernel(({ noNewPrivileges }) => (noNewPrivileges ? 'set' : 'NOT SET')) },
+  {
+    label: 'Landlock',
+    say: ofKernel(({ landlock }) => (landlock === null ? 'none here' : `ABI ${landlock.abi}, ${landlock.scopes.join(', ')}`)),
+  },
+  {
+    label: 'id map',
+    say: ofKernel(({ idMap }) => `0 is ${idMap.uid[0]?.[1]}, ${idMap.uid.length > 1 ? 'others subordinate' : 'no other'}`),
+  },
+  { label: 'limits', say: ({ limits }) => limits.map(({ name }) => name).join(' ') || 'none' },
+  { label: 'engine', say: ({ wasm }) => (wasm === null ? '-' : `${wasm.engine}, V8 ${wasm.v8}`) },
+  { label: 'linear memory', say: ({ wasm }) => (wasm === null ? '-' : `at most ${humanSize(wasm.memoryPagesMaximum * WASM_PAGE_BYTES)}`) },
+  { label: 'double wall', say: ({ wasm, doubleWall }) => (wasm === null ? '-' : doubleWall ? 'yes' : 'NO, SINGLE') },
+  { label: 'cross-check', say: ({ crossCheck }) => crossCheckOf(crossCheck) },
+]
+
+/** Receipts side by side, an aspect a line, in a few words each. What should be in force and is not stands in capitals. */
+export function receiptTable(receipts: readonly Receipt[], style: Style): string {
+  const heading = receipts.map(({ wall }) => style.bold(cell(`receipt: ${wall}`)))
+  const rows = ASPECTS.map(({ label, say }) => [
+    label.padEnd(LABEL_WIDTH),
+    ...receipts.map((receipt) => painted(cell(say(receipt)), style)),
+  ])
+  return [[''.padEnd(LABEL_WIDTH), ...heading], ...rows].map((cells) => `${cells.join('').trimEnd()}\n`).join('')
+}
+
+function cell(text: string): string {
+  return ellipsis(printable(text), COLUMN_WIDTH - 1).padEnd(COLUMN_WIDTH)
+}
+
+function painted(text: string, style: Style): string {
+  return /(THE HOST'S|VISIBLE|NONE|NOT SET|SINGLE|DISAGREE)/.test(text) ? style.red(text) : text
+}
+
+function capabilitiesOf(mask: string): string {
+  const count = BigInt(`0x${mask || '0'}`)
+    .toString(2)
+    .replace(/0/g, '').length
+  return count === 0 ? 'none' : `${count}, in its own namespace`
+}
+
+function crossCheckOf(checks: Receipt['crossCheck']): string {
+  const wrong = Object.keys(checks).filter((name) => !checks[name])
+  const count = Object.keys(checks).length
+  return wrong.length > 0 ? `DISAGREE: ${wrong.join(' ')}` : `${count} of ${count} agree`
+}
