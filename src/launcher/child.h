@@ -1,0 +1,27 @@
+/* The launcher's child: first process in the namespaces, later the container's init. */
+#ifndef WOLFFIA_CHILD_H
+#define WOLFFIA_CHILD_H
+
+#include "plan.h"
+
+#include <stddef.h>
+
+/* What the child has from the parent, across its own execve. */
+struct handover {
+  int plan;     /* a memfd with the plan's bytes */
+  int channel;  /* to the parent */
+  int status;   /* a pipe for the guest's wait status */
+  int stdio[3]; /* the guest's ends; unused with a terminal */
+};
+
+/* argv[0] of the copy that resumes. */
+#define CHILD_NAME "wolffia-init"
+
+/* Right after clone3: waits for the id maps, then performs a plan without a program, or executes itself again for one
+ * with. */
+_Noreturn void child_begin(const struct handover *handover, const struct plan *plan, struct setup *setup);
+
+/* main() of the sealed copy. */
+_Noreturn void child_resume(int argc, char **argv);
+
+#endif

@@ -1,0 +1,130 @@
+#include "container.h"
+
+#include "channel.h"
+#include "child.h"
+#include "failure.h"
+#include "kernel.h"
+#include "namespace.h"
+#include "setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+/* A pipe of which the child inherits one end. `child_end` is 0 for reading, 1 for writing. */
+static int make_pipe(int child_end, int *ours, int *childs) {
+  int ends[2];
+  if (pipe(ends) < 0)
+    return failure_set("pipe", "");
+  *childs = ends[child_end];
+  *ours = ends[1 - child_end];
+  return fcntl(*ours, F_SETFD, FD_CLOEXEC) < 0 ? failure_set("fcntl", "") : 0;
+}
+
+static int make_stdio(struct container *container, struct handover *handover, const struct setup *setup) {
+  if (setup->stdio != STDIO_PIPES)
+    return 0;
+  for (int descriptor = 0; descriptor < 3; descriptor++) {
+    int *ours = &container->stdio[descriptor];
+    if (make_pipe(descriptor == 0 ? 0 : 1, ours, &handover->stdio[descriptor]) < 0)
+      return -1;
+    if (fcntl(*ours, F_SETFL, O_NONBLOCK) < 0)
+      return failure_set("fcntl", "O_NONBLOCK");
+  }
+  if (!setup->stdin_open) {
+    close(container->stdio[0]);
+    container->stdio[0] = -1;
+  }
+  return 0;
+}
+
+/* The copy of the launcher that the child becomes reads the plan again, from here. */
+static int store_plan(const char *bytes, size_t length) {
+  int descriptor = memfd_create("plan", 0);
+  if (descriptor < 0)
+    return failure_set("memfd_create", "plan");
+  while (length > 0) {
+    ssize_t written = write(descriptor, bytes, length);
+    if (written < 0)
+      return failure_set("write", "plan");
+    bytes += written;
+    length -= (size_t)written;
+  }
+  return descriptor;
+}
+
+static int prepare(struct container *container, struct handover *handover, const struct plan *plan, struct setup *setup,
+                   const char *bytes, size_t length) {
+  failure_begin("launch");
+  if (channel_make(&container->channel, &handover->channel) < 0)
+    return -1;
+  if (plan->arguments == NULL)
+    return 0;
+  handover->plan = store_plan(bytes, length);
+  return handover->plan < 0 || make_pipe(1, &container->status, &handover->status) < 0 ||
+                 make_stdio(container, handover, setup) < 0
+             ? -1
+             : 0;
+}
+
+static void close_given(int *descriptor) {
+  if (*descriptor > 0)
+    close(*descriptor);
+}
+
+static void close_handover(struct handover *handover) {
+  close_given(&handover->plan);
+  close_given(&handover->channel);
+  close_given(&handover->status);
+  for (int descriptor = 0; descriptor < 3; descriptor++)
+    close_given(&handover->stdio[descriptor]);
+}
+
+static int hold_mount_namespace(const struct container *container, const struct setup *setup) {
+  char path[40];
+  if ((setup->namespaces & CLONE_NEWNS) == 0)
+    return -1;
+  snprintf(path, sizeof path, "/proc/%d/ns/mnt", container->pid);
+  /* Only speed is lost without it. */
+  return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int container_create(struct container *container, const struct plan *plan, struct setup *setup, const char *bytes,
+                     size_t length) {
+  struct handover handover = {0};
+  *container = (struct container){.process = -1, .status = -1, .stdio = {-1, -1, -1}, .guest = -1};
+  if (prepare(container, &handover, plan, setup, bytes, length) < 0)
+    return -1;
+  container->pid = namespace_clone(setup, &container->process);
+  if (container->pid < 0)
+    return -1;
+  if (container->pid == 0)
+    child_begin(&handover, plan, setup);
+  close_handover(&handover);
+  if (namespace_write_maps(setup, container->pid) < 0) {
+    struct failure why = failure;
+    container_kill(container);
+    container_reap(container);
+    failure = why;
+    return -1;
+  }
+  container->mount_namespace = hold_mount_namespace(container, setup);
+  /* A child that is gone is noticed by its pidfd. */
+  channel_send(container->channel, MESSAGE_MAPPED);
+  return 0;
+}
+
+void container_kill(const struct container *container) {
+  kernel_pidfd_send_signal(container->process, SIGKILL);
+}
+
+int container_reap(const struct container *container) {
+  int init_status = 0, guest_status;
+  while (waitpid(container->pid, &init_status, 0) < 0 && errno == EINTR)
+    ;
+  if (container->status >= 0 && read(container->status, &guest_status, sizeof guest_status) == sizeof guest_status)
+    return guest_status;
+  return init_status;
+}

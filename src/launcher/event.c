@@ -1,0 +1,133 @@
+#include "event.h"
+
+#include "failure.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void event_raw(struct event *event, const char *bytes, size_t length) {
+  if (event->length + length > event->capacity) {
+    size_t capacity = event->capacity == 0 ? 1024 : event->capacity;
+    while (capacity < event->length + length)
+      capacity *= 2;
+    event->bytes = realloc(event->bytes, capacity);
+    if (event->bytes == NULL)
+      abort();
+    event->capacity = capacity;
+  }
+  memcpy(event->bytes + event->length, bytes, length);
+  event->length += length;
+}
+
+static void put(struct event *event, const char *text) {
+  event_raw(event, text, strlen(text));
+}
+
+static void put_quoted(struct event *event, const char *bytes, size_t length) {
+  static const char hexadecimal[] = "0123456789abcdef";
+  put(event, "\"");
+  size_t plain = 0;
+  for (size_t at = 0; at < length; at++) {
+    unsigned char character = (unsigned char)bytes[at];
+    if (character >= 0x20 && character != '"' && character != '\\')
+      continue;
+    event_raw(event, bytes + plain, at - plain);
+    plain = at + 1;
+    if (character == '\n') {
+      put(event, "\\n");
+    } else if (character == '\t') {
+      put(event, "\\t");
+    } else {
+      char escape[] = {'\\', 'u', '0', '0', hexadecimal[character >> 4], hexadecimal[character & 15]};
+      event_raw(event, escape, sizeof escape);
+    }
+  }
+  event_raw(event, bytes + plain, length - plain);
+  put(event, "\"");
+}
+
+/* A comma, unless this is the first thing inside a bracket. */
+static void separate(struct event *event) {
+  char last = event->length == 0 ? '{' : event->bytes[event->length - 1];
+  if (last != '{' && last != '[')
+    put(event, ",");
+}
+
+static void put_key(struct event *event, const char *key) {
+  separate(event);
+  put_quoted(event, key, strlen(key));
+  put(event, ":");
+}
+
+static void put_number(struct event *event, int64_t value) {
+  char digits[21];
+  size_t at = sizeof digits;
+  uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+  do
+    digits[--at] = (char)('0' + rest % 10);
+  while ((rest /= 10) != 0);
+  if (value < 0)
+    digits[--at] = '-';
+  event_raw(event, digits + at, sizeof digits - at);
+}
+
+void event_begin(struct event *event, const char *name) {
+  put(event, "{");
+  event_string(event, "event", name);
+}
+
+void event_end(struct event *event) {
+  put(event, "}\n");
+}
+
+void event_string(struct event *event, const char *key, const char *value) {
+  event_text(event, key, value, strlen(value));
+}
+
+void event_text(struct event *event, const char *key, const char *bytes, size_t length) {
+  put_key(event, key);
+  put_quoted(event, bytes, length);
+}
+
+void event_number(struct event *event, const char *key, int64_t value) {
+  put_key(event, key);
+  put_number(event, value);
+}
+
+void event_bool(struct event *event, const char *key, bool value) {
+  put_key(event, key);
+  put(event, value ? "true" : "false");
+}
+
+void event_null(struct event *event, const char *key) {
+  put_key(event, key);
+  put(event, "null");
+}
+
+void event_open(struct event *event, const char *key, char bracket) {
+  put_key(event, key);
+  event_raw(event, &bracket, 1);
+}
+
+void event_close(struct event *event, char bracket) {
+  event_raw(event, &bracket, 1);
+}
+
+void event_number_element(struct event *event, int64_t value) {
+  separate(event);
+  put_number(event, value);
+}
+
+void event_string_element(struct event *event, const char *value) {
+  separate(event);
+  put_quoted(event, value, strlen(value));
+}
+
+void event_failed(struct event *event) {
+  event_begin(event, "failed");
+  event_string(event, "operation", failure.operation);
+  event_string(event, "call", failure.call == NULL ? "" : failure.call);
+  event_string(event, "argument", failure.argument == NULL ? "" : failure.argument);
+  event_number(event, "errno", failure.error);
+  event_end(event);
+}

@@ -1,0 +1,10 @@
+/* The container's init: reaps, forwards signals, ends when the guest does and takes everything with it. */
+#ifndef WOLFFIA_INIT_H
+#define WOLFFIA_INIT_H
+
+#include <sys/types.h>
+
+/* All signals must be blocked. `status` is where the guest's wait status goes. */
+_Noreturn void init_run(pid_t guest, int status);
+
+#endif

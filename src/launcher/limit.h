@@ -1,0 +1,18 @@
+/* Limits: those the parent holds, and those the kernel holds for the guest. */
+#ifndef WOLFFIA_LIMIT_H
+#define WOLFFIA_LIMIT_H
+
+struct setup;
+
+int limit_output(struct setup *setup, char **fields);
+int limit_time(struct setup *setup, char **fields);
+int limit_keep_descriptor(struct setup *setup, char **fields);
+int limit_resource(struct setup *setup, char **fields);
+int limit_umask(struct setup *setup, char **fields);
+int limit_oom_score(struct setup *setup, char **fields);
+
+/* Puts the descriptors to keep in their places and marks all others but 0, 1, 2 to be closed by execve. `spared` are
+ * moved out of the way first and hold their new numbers afterwards. */
+int limit_descriptors(struct setup *setup, int *const *spared, unsigned count);
+
+#endif

@@ -1,0 +1,19 @@
+/* The launcher: does what a plan says, says what happened. README.md describes the protocol. */
+#include "child.h"
+#include "operation.h"
+#include "supervise.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int main(int argc, char **argv) {
+  if (argc > 0 && strcmp(argv[0], CHILD_NAME) == 0)
+    child_resume(argc, argv);
+  if (argc == 2 && strcmp(argv[1], "--operations") == 0)
+    return operation_print_all();
+  if (argc == 1)
+    return supervise_run();
+  fputs("launcher: reads a plan from descriptor 3 and speaks on descriptor 4; see wolffia's src/launcher/README.md\n",
+        stderr);
+  return 2;
+}

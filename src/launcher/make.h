@@ -1,0 +1,22 @@
+/* Names inside the new root: found without leaving it, made where they are missing. */
+#ifndef WOLFFIA_MAKE_H
+#define WOLFFIA_MAKE_H
+
+#include <stdbool.h>
+
+struct setup;
+
+int make_directory(struct setup *setup, char **fields);
+int make_file(struct setup *setup, char **fields);
+int make_symlink(struct setup *setup, char **fields);
+
+/* How links in a container path are taken: inside the root only, or not at all. Magic links never. */
+enum links { LINKS_INSIDE, LINKS_NONE };
+
+/* O_PATH descriptor of a container path, or -1 with errno. */
+int make_open(const struct setup *setup, const char *path, enum links links);
+
+/* The same, made when missing: a directory, or an empty file. The failure is set. */
+int make_target(const struct setup *setup, char *path, enum links links, bool directory);
+
+#endif

@@ -1,0 +1,216 @@
+#include "mount.h"
+
+#include "failure.h"
+#include "kernel.h"
+#include "make.h"
+#include "setup.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#define HARMLESS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+int mount_make_private(struct setup *setup, char **fields) {
+  (void)setup;
+  (void)fields;
+  return kernel_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? failure_set("mount", "/") : 0;
+}
+
+int mount_detached(const char *type, const struct mount_option *options, unsigned attributes) {
+  int context = kernel_fsopen(type);
+  if (context < 0)
+    return failure_set("fsopen", type);
+  for (; options != NULL && options->key != NULL; options++) {
+    unsigned command = options->value == NULL ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+    if (kernel_fsconfig(context, command, options->key, options->value) < 0)
+      return failure_set("fsconfig", options->value == NULL ? options->key : options->value);
+  }
+  if (kernel_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
+    return failure_set("fsconfig", type);
+  int mount = kernel_fsmount(context, attributes);
+  if (mount < 0)
+    return failure_set("fsmount", type);
+  close(context);
+  return mount;
+}
+
+/* Moves a detached mount onto the target; both are descriptors, so no name is looked at again. */
+static int attach(int mount, int target, char *path) {
+  if (kernel_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+    return failure_set("move_mount", path);
+  close(target);
+  return 0;
+}
+
+/* A fresh file system on a directory that no symlink leads to. Its descriptor, or -1. */
+static int mount_fresh(struct setup *setup, const char *type, char *path, const struct mount_option *options,
+                       unsigned attributes) {
+  int mount = mount_detached(type, options, attributes);
+  if (mount < 0)
+    return -1;
+  int target = make_target(setup, path, LINKS_NONE, true);
+  return target < 0 || attach(mount, target, path) < 0 ? -1 : mount;
+}
+
+static int mount_plain(struct setup *setup, const char *type, char *path, unsigned attributes) {
+  int mount = mount_fresh(setup, type, path, NULL, attributes);
+  return mount < 0 ? -1 : close(mount);
+}
+
+int mount_proc(struct setup *setup, char **fields) {
+  return mount_plain(setup, "proc", fields[0], HARMLESS);
+}
+
+int mount_sysfs(struct setup *setup, char **fields) {
+  return mount_plain(setup, "sysfs", fields[0], HARMLESS | MOUNT_ATTR_RDONLY);
+}
+
+int mount_mqueue(struct setup *setup, char **fields) {
+  return mount_plain(setup, "mqueue", fields[0], HARMLESS);
+}
+
+int mount_cgroup(struct setup *setup, char **fields) {
+  return mount_plain(setup, "cgroup2", fields[0], HARMLESS | MOUNT_ATTR_RDONLY);
+}
+
+int mount_devpts(struct setup *setup, char **fields) {
+  const struct mount_option options[] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {0}};
+  int mount = mount_fresh(setup, "devpts", fields[0], options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+  if (mount < 0 || (setup->stdio == STDIO_TERMINAL && terminal_open(setup, mount) < 0))
+    return -1;
+  return close(mount);
+}
+
+int mount_console(struct setup *setup, char **fields) {
+  int terminal = terminal_open_guest_end(setup);
+  if (terminal < 0)
+    return -1;
+  int mount = kernel_open_tree(terminal, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+  if (mount < 0)
+    return failure_set("open_tree", fields[0]);
+  close(terminal);
+  int target = make_target(setup, fields[0], LINKS_NONE, false);
+  return target < 0 || attach(mount, target, fields[0]) < 0 ? -1 : close(mount);
+}
+
+/* Reads `ro,nosuid`; `recursive` is told apart, it is no attribute. */
+static int parse_flags(char *words, uint64_t *attributes, unsigned *recursive) {
+  static const struct {
+    const char *word;
+    uint64_t attribute;
+  } known[] = {{"ro", MOUNT_ATTR_RDONLY},
+               {"nosuid", MOUNT_ATTR_NOSUID},
+               {"nodev", MOUNT_ATTR_NODEV},
+               {"noexec", MOUNT_ATTR_NOEXEC},
+               {"recursive", 0}};
+  *attributes = 0;
+  *recursive = 0;
+  for (char *at = words; *at != '\0';) {
+    size_t length = strcspn(at, ","), index = 0;
+    while (index < sizeof known / sizeof *known &&
+           (strlen(known[index].word) != length || strncmp(known[index].word, at, length) != 0))
+      index++;
+    if (index == sizeof known / sizeof *known)
+      return failure_invalid(words);
+    *attributes |= known[index].attribute;
+    if (known[index].attribute == 0)
+      *recursive = AT_RECURSIVE;
+    at += length + (at[length] == ',');
+  }
+  return 0;
+}
+
+/* Adds attributes and takes none away: those inherited from a more privileged owner are locked (mount_setattr(2)). */
+static int add_attributes(int mount, uint64_t attributes, unsigned recursive, char *path) {
+  struct kernel_mount_attributes change = {.set = attributes};
+  if (attributes != 0 && kernel_mount_setattr(mount, recursive, &change) < 0)
+    return failure_set("mount_setattr", path);
+  return 0;
+}
+
+int mount_tmpfs(struct setup *setup, char **fields) {
+  uint64_t attributes;
+  unsigned recursive;
+  const struct mount_option options[] = {{"size", fields[1]}, {"nr_inodes", fields[2]}, {"mode", fields[3]}, {0}};
+  if (parse_flags(fields[4], &attributes, &recursive) < 0)
+    return -1;
+  int mount = mount_detached("tmpfs", options, (unsigned)attributes);
+  if (mount < 0)
+    return -1;
+  int target = make_target(setup, fields[0], LINKS_INSIDE, true);
+  return target < 0 || attach(mount, target, fields[0]) < 0 ? -1 : close(mount);
+}
+
+int mount_bind(struct setup *setup, char **fields) {
+  uint64_t attributes;
+  unsigned recursive;
+  struct stat status;
+  if (parse_flags(fields[2], &attributes, &recursive) < 0)
+    return -1;
+  int mount = kernel_open_tree(AT_FDCWD, fields[0], OPEN_TREE_CLONE | recursive);
+  if (mount < 0)
+    return failure_set("open_tree", fields[0]);
+  if (add_attributes(mount, attributes, recursive, fields[0]) < 0)
+    return -1;
+  if (fstat(mount, &status) < 0)
+    return failure_set("fstat", fields[0]);
+  int target = make_target(setup, fields[1], LINKS_INSIDE, S_ISDIR(status.st_mode));
+  return target < 0 || attach(mount, target, fields[1]) < 0 ? -1 : close(mount);
+}
+
+/* The cover for files: the host's /dev/null, and nothing else under that name. */
+static int null_device(char *path) {
+  struct stat status;
+  int mount = kernel_open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW);
+  if (mount < 0)
+    return failure_set("open_tree", "/dev/null");
+  if (fstat(mount, &status) < 0)
+    return failure_set("fstat", "/dev/null");
+  if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3)) {
+    errno = ENODEV;
+    return failure_set("open_tree", "/dev/null");
+  }
+  return add_attributes(mount, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, path) < 0 ? -1 : mount;
+}
+
+static int empty_folder(void) {
+  const struct mount_option options[] = {{"size", "4096"}, {"nr_inodes", "1"}, {"mode", "0555"}, {0}};
+  return mount_detached("tmpfs", options, HARMLESS | MOUNT_ATTR_RDONLY);
+}
+
+int mount_mask(struct setup *setup, char **fields) {
+  struct stat status;
+  int target = make_open(setup, fields[0], LINKS_NONE);
+  if (target < 0)
+    return errno == ENOENT || errno == ENOTDIR ? 0 : failure_set("openat2", fields[0]);
+  if (fstat(target, &status) < 0)
+    return failure_set("fstat", fields[0]);
+  int *cover = S_ISDIR(status.st_mode) ? &setup->mask_folder : &setup->mask_file;
+  /* The first is kept open and copied for the others: its attributes come with it. */
+  int mount = *cover >= 0               ? kernel_open_tree(*cover, "", OPEN_TREE_CLONE | AT_EMPTY_PATH)
+              : S_ISDIR(status.st_mode) ? empty_folder()
+                                        : null_device(fields[0]);
+  if (mount < 0)
+    return *cover >= 0 ? failure_set("open_tree", fields[0]) : -1;
+  if (attach(mount, target, fields[0]) < 0)
+    return -1;
+  if (*cover >= 0)
+    return close(mount);
+  *cover = mount;
+  return 0;
+}
+
+int mount_read_only(struct setup *setup, char **fields) {
+  int target = make_open(setup, fields[0], LINKS_NONE);
+  if (target < 0)
+    return errno == ENOENT || errno == ENOTDIR ? 0 : failure_set("openat2", fields[0]);
+  int mount = kernel_open_tree(target, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE);
+  if (mount < 0)
+    return failure_set("open_tree", fields[0]);
+  if (add_attributes(mount, MOUNT_ATTR_RDONLY, AT_RECURSIVE, fields[0]) < 0)
+    return -1;
+  return attach(mount, target, fields[0]) < 0 ? -1 : close(mount);
+}

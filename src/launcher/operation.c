@@ -1,0 +1,83 @@
+#include "operation.h"
+
+#include "kernel.h"
+#include "limit.h"
+#include "make.h"
+#include "mount.h"
+#include "namespace.h"
+#include "privilege.h"
+#include "root.h"
+#include "terminal.h"
+#include "tree.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct operation operations[] = {
+    {"namespace", 1, PHASE_PARENT, 0, namespace_add},
+    {"uid-map", 3, PHASE_PARENT, 0, namespace_map_uid},
+    {"gid-map", 3, PHASE_PARENT, 0, namespace_map_gid},
+    {"id-map-helper", 2, PHASE_PARENT, 0, namespace_set_helper},
+    {"stdio", 2, PHASE_PARENT, 0, terminal_set_stdio},
+    {"terminal-size", 2, PHASE_PARENT, 0, terminal_set_size},
+    {"output-limit", 1, PHASE_PARENT, 0, limit_output},
+    {"time-limit", 1, PHASE_PARENT, 0, limit_time},
+    {"keep-descriptor", 2, PHASE_PARENT, 0, limit_keep_descriptor},
+
+    {"hostname", 1, PHASE_CHILD, CLONE_NEWUTS, namespace_set_hostname},
+    {"loopback-up", 0, PHASE_CHILD, CLONE_NEWNET, namespace_raise_loopback},
+    {"mount-private", 0, PHASE_CHILD, CLONE_NEWNS, mount_make_private},
+    {"overlay-lower", 1, PHASE_CHILD, CLONE_NEWNS, root_add_lower},
+    {"overlay-upper", 2, PHASE_CHILD, CLONE_NEWNS, root_set_upper},
+    {"overlay-upper-memory", 2, PHASE_CHILD, CLONE_NEWNS, root_set_upper_in_memory},
+    {"root-overlay", 0, PHASE_CHILD, CLONE_NEWNS, root_mount_overlay},
+    {"root-tmpfs", 3, PHASE_CHILD, CLONE_NEWNS, root_mount_tmpfs},
+    {"directory", 2, PHASE_CHILD, CLONE_NEWNS, make_directory},
+    {"file", 3, PHASE_CHILD, CLONE_NEWNS, make_file},
+    {"symlink", 2, PHASE_CHILD, CLONE_NEWNS, make_symlink},
+    {"mount-proc", 1, PHASE_CHILD, CLONE_NEWNS, mount_proc},
+    {"mount-sysfs", 1, PHASE_CHILD, CLONE_NEWNS, mount_sysfs},
+    {"mount-tmpfs", 5, PHASE_CHILD, CLONE_NEWNS, mount_tmpfs},
+    {"mount-devpts", 1, PHASE_CHILD, CLONE_NEWNS, mount_devpts},
+    {"mount-console", 1, PHASE_CHILD, CLONE_NEWNS, mount_console},
+    {"mount-mqueue", 1, PHASE_CHILD, CLONE_NEWNS, mount_mqueue},
+    {"mount-cgroup", 1, PHASE_CHILD, CLONE_NEWNS, mount_cgroup},
+    {"bind", 3, PHASE_CHILD, CLONE_NEWNS, mount_bind},
+    {"mask", 1, PHASE_CHILD, CLONE_NEWNS, mount_mask},
+    {"read-only", 1, PHASE_CHILD, CLONE_NEWNS, mount_read_only},
+    {"root-read-only", 0, PHASE_CHILD, CLONE_NEWNS, root_make_read_only},
+    {"switch-root", 0, PHASE_CHILD, CLONE_NEWNS, root_switch},
+
+    {"rlimit", 3, PHASE_GUEST, 0, limit_resource},
+    {"umask", 1, PHASE_GUEST, 0, limit_umask},
+    {"oom-score-adjust", 1, PHASE_GUEST, 0, limit_oom_score},
+    {"working-directory", 1, PHASE_GUEST, 0, privilege_enter_directory},
+    {"group", 1, PHASE_GUEST, 0, privilege_add_group},
+    {"user", 2, PHASE_GUEST, 0, privilege_become_user},
+    {"capabilities", 1, PHASE_GUEST, 0, privilege_limit_capabilities},
+    {"no-new-privileges", 0, PHASE_GUEST, 0, privilege_forbid_gain},
+    {"landlock-scope", 1, PHASE_GUEST, 0, privilege_scope},
+    {"seccomp", 0, PHASE_GUEST, 0, privilege_filter},
+
+    {"tree-substitute", 1, PHASE_CHILD, CLONE_NEWUSER, tree_substitute},
+    {"tree-source", 1, PHASE_CHILD, CLONE_NEWUSER, tree_set_source},
+    {"tree-write", 2, PHASE_CHILD, CLONE_NEWUSER, tree_write},
+    {"tree-read", 2, PHASE_CHILD, CLONE_NEWUSER, tree_read},
+    {"tree-remove", 1, PHASE_CHILD, CLONE_NEWUSER, tree_remove},
+};
+
+#define OPERATION_COUNT (sizeof operations / sizeof *operations)
+
+const struct operation *operation_find(const char *name) {
+  for (size_t index = 0; index < OPERATION_COUNT; index++)
+    if (strcmp(operations[index].name, name) == 0)
+      return &operations[index];
+  return NULL;
+}
+
+int operation_print_all(void) {
+  for (size_t index = 0; index < OPERATION_COUNT; index++)
+    if (printf("%s %u\n", operations[index].name, operations[index].fields) < 0)
+      return 1;
+  return fflush(stdout) == 0 ? 0 : 1;
+}

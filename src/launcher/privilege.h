@@ -1,0 +1,23 @@
+/* Privileges, as they are dropped: directory, ids, capabilities, no_new_privs, Landlock, seccomp. */
+#ifndef WOLFFIA_PRIVILEGE_H
+#define WOLFFIA_PRIVILEGE_H
+
+struct plan;
+struct setup;
+
+int privilege_enter_directory(struct setup *setup, char **fields);
+int privilege_add_group(struct setup *setup, char **fields);
+int privilege_become_user(struct setup *setup, char **fields);
+int privilege_limit_capabilities(struct setup *setup, char **fields);
+int privilege_forbid_gain(struct setup *setup, char **fields);
+int privilege_scope(struct setup *setup, char **fields);
+int privilege_filter(struct setup *setup, char **fields);
+
+/* Reads the seccomp program while its descriptor still has the caller's number; nothing when the plan doesn't say
+ * `seccomp`. */
+int privilege_read_filter(const struct plan *plan, struct setup *setup);
+
+/* Leaves init what it needs to forward signals to a guest of another user. */
+int privilege_reduce_init(void);
+
+#endif

@@ -1,0 +1,217 @@
+/* Everything is read through the host's /proc, opened before the first mount: no file of the image and no mount of the
+ * plan can stand in for it. */
+#include "receipt.h"
+
+#include "failure.h"
+#include "kernel.h"
+#include "setup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/utsname.h>
+
+static int read_file(const struct setup *setup, const char *path, struct event *text) {
+  char piece[4096];
+  ssize_t count;
+  int descriptor = openat(setup->proc, path, O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0)
+    return failure_set("openat", path);
+  while ((count = read(descriptor, piece, sizeof piece)) > 0)
+    event_raw(text, piece, (size_t)count);
+  if (count < 0)
+    return failure_set("read", path);
+  close(descriptor);
+  return 0;
+}
+
+static int add_file(const struct setup *setup, struct event *event, const char *key, const char *path) {
+  struct event text = {0};
+  if (read_file(setup, path, &text) < 0)
+    return -1;
+  event_text(event, key, text.bytes, text.length);
+  free(text.bytes);
+  return 0;
+}
+
+static int add_texts(const struct setup *setup, struct event *event) {
+  static const char *const files[][2] = {
+      {"status", "self/status"},   {"mountinfo", "self/mountinfo"}, {"limits", "self/limits"},
+      {"uid_map", "self/uid_map"}, {"gid_map", "self/gid_map"},
+  };
+  for (size_t index = 0; index < sizeof files / sizeof *files; index++)
+    if (add_file(setup, event, files[index][0], files[index][1]) < 0)
+      return -1;
+  return 0;
+}
+
+static int add_namespaces(const struct setup *setup, struct event *event) {
+  static const char *const names[] = {"pid", "uts", "mnt", "ipc", "net", "user", "cgroup"};
+  char path[32], target[64];
+  event_open(event, "namespaces", '{');
+  for (size_t index = 0; index < sizeof names / sizeof *names; index++) {
+    strcpy(stpcpy(path, "self/ns/"), names[index]);
+    ssize_t length = readlinkat(setup->proc, path, target, sizeof target - 1);
+    if (length < 0)
+      return failure_set("readlinkat", names[index]);
+    target[length] = '\0';
+    char *bracket = strchr(target, '[');
+    event_number(event, names[index], bracket == NULL ? 0 : strtoll(bracket + 1, NULL, 10));
+  }
+  event_close(event, '}');
+  return 0;
+}
+
+/* Those that execve leaves open. */
+static int add_descriptors(const struct setup *setup, struct event *event) {
+  int descriptor = openat(setup->proc, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *folder = descriptor < 0 ? NULL : fdopendir(descriptor);
+  if (folder == NULL)
+    return failure_set("openat", "self/fd");
+  event_open(event, "descriptors", '[');
+  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+    int number = atoi(entry->d_name);
+    if (entry->d_name[0] != '.' && (fcntl(number, F_GETFD) & FD_CLOEXEC) == 0)
+      event_number_element(event, number);
+  }
+  event_close(event, ']');
+  closedir(folder);
+  return 0;
+}
+
+static int compare_names(const void *first, const void *second) {
+  return strcmp(*(char *const *)first, *(char *const *)second);
+}
+
+static int add_devices(struct event *event) {
+  char **names = NULL;
+  size_t count = 0;
+  event_open(event, "devices", '[');
+  DIR *folder = opendir("/dev");
+  if (folder == NULL && errno != ENOENT && errno != ENOTDIR)
+    return failure_set("open", "/dev");
+  for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+      continue;
+    names = realloc(names, (count + 1) * sizeof *names);
+    if (names == NULL || (names[count++] = strdup(entry->d_name)) == NULL)
+      abort();
+  }
+  if (folder != NULL)
+    closedir(folder);
+  if (count > 0)
+    qsort(names, count, sizeof *names, compare_names);
+  for (size_t index = 0; index < count; index++)
+    event_string_element(event, names[index]);
+  event_close(event, ']');
+  return 0;
+}
+
+/* Names from net/dev, whose two lines of heading have no interface; flags from the kernel. */
+static int add_interfaces(const struct setup *setup, struct event *event) {
+  struct event text = {0};
+  if (read_file(setup, "self/net/dev", &text) < 0)
+    return -1;
+  event_raw(&text, "", 1);
+  /* Made here and not inherited: a socket belongs to the network namespace it was made in. */
+  int asking = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (asking < 0)
+    return failure_set("socket", "interfaces");
+  event_open(event, "interfaces", '{');
+  char *rest = text.bytes, *line;
+  for (int number = 0; (line = strsep(&rest, "\n")) != NULL; number++) {
+    char *name = line + strspn(line, " "), *colon = strchr(name, ':');
+    struct ifreq request = {0};
+    if (number < 2 || colon == NULL || colon - name >= IFNAMSIZ)
+      continue;
+    memcpy(request.ifr_name, name, (size_t)(colon - name));
+    if (ioctl(asking, SIOCGIFFLAGS, &request) < 0)
+      return failure_set("ioctl", "SIOCGIFFLAGS");
+    event_bool(event, request.ifr_name, (request.ifr_flags & IFF_UP) != 0);
+  }
+  event_close(event, '}');
+  close(asking);
+  free(text.bytes);
+  return 0;
+}
+
+static int add_process(const struct setup *setup, struct event *event) {
+  struct utsname names;
+  struct event score = {0};
+  char directory[PATH_MAX];
+  mode_t mask = umask(0);
+  umask(mask);
+  if (uname(&names) < 0)
+    return failure_set("uname", "");
+  if (read_file(setup, "self/oom_score_adj", &score) < 0)
+    return -1;
+  event_raw(&score, "", 1);
+  if (getcwd(directory, sizeof directory) == NULL)
+    return failure_set("getcwd", "");
+  event_string(event, "hostname", names.nodename);
+  event_bool(event, "session", getsid(0) == getpid());
+  event_number(event, "umask", mask);
+  event_number(event, "oom_score_adj", strtol(score.bytes, NULL, 10));
+  event_bool(event, "dumpable", prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0);
+  event_string(event, "working_directory", directory);
+  free(score.bytes);
+  return 0;
+}
+
+static void add_landlock(const struct setup *setup, struct event *event) {
+  if (!setup->landlock_wanted) {
+    event_null(event, "landlock");
+    return;
+  }
+  event_open(event, "landlock", '{');
+  event_number(event, "abi", setup->landlock_abi);
+  event_open(event, "scopes", '[');
+  if (setup->landlock_scopes & KERNEL_LANDLOCK_SCOPE_ABSTRACT_UNIX)
+    event_string_element(event, "abstract-unix-socket");
+  if (setup->landlock_scopes & KERNEL_LANDLOCK_SCOPE_SIGNAL)
+    event_string_element(event, "signal");
+  event_close(event, ']');
+  event_close(event, '}');
+}
+
+static int add_root(struct event *event) {
+  struct statfs status;
+  if (statfs("/", &status) < 0)
+    return failure_set("statfs", "/");
+  event_open(event, "root", '{');
+  event_number(event, "bytes", (int64_t)status.f_blocks * status.f_bsize);
+  event_number(event, "inodes", (int64_t)status.f_files);
+  event_close(event, '}');
+  return 0;
+}
+
+static void add_terminal(struct event *event) {
+  struct winsize size;
+  if (ioctl(0, TIOCGWINSZ, &size) < 0) {
+    event_null(event, "terminal");
+    return;
+  }
+  event_open(event, "terminal", '{');
+  event_number(event, "rows", size.ws_row);
+  event_number(event, "columns", size.ws_col);
+  event_close(event, '}');
+}
+
+int receipt_collect(const struct setup *setup, struct event *event) {
+  event_begin(event, "receipt");
+  if (add_namespaces(setup, event) < 0 || add_texts(setup, event) < 0 || add_descriptors(setup, event) < 0 ||
+      add_interfaces(setup, event) < 0 || add_process(setup, event) < 0 || add_devices(event) < 0 ||
+      add_root(event) < 0)
+    return -1;
+  add_landlock(setup, event);
+  add_terminal(event);
+  return 0;
+}

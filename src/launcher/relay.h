@@ -1,0 +1,45 @@
+/* One direction of stdio: bytes from one descriptor to another, without ever waiting. */
+#ifndef WOLFFIA_RELAY_H
+#define WOLFFIA_RELAY_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RELAY_BYTES 65536
+
+enum relay_way { RELAY_SPLICE, RELAY_COPY };
+
+struct relay {
+  int from, to;
+  enum relay_way way;
+  bool from_socket, to_socket;
+  /* `to` is written to only when the other side can take it: a pipe or terminal of someone else's may block. */
+  size_t step;
+  /* Waiting for room in `to` rather than for bytes in `from`. */
+  bool full;
+  bool ended;
+  /* Bytes that may still pass, shared among relays; NULL without a limit. */
+  uint64_t *budget;
+  /* Something was left when the budget was used up. */
+  bool over_budget;
+  /* Written once when `from` is at its end; 0 for nothing. A terminal has no end of file but this character. */
+  char farewell;
+  char buffer[RELAY_BYTES];
+  size_t start, end;
+};
+
+/* `owned` is the end that is the launcher's own pipe or terminal; the other is the caller's. */
+void relay_begin(struct relay *relay, int from, int to, uint64_t *budget);
+
+/* What to wait for; revents of it goes to relay_step. */
+struct pollfd relay_wait(const struct relay *relay);
+
+/* Moves what can be moved. At the end both descriptors are closed and `ended` is set. */
+void relay_step(struct relay *relay);
+
+/* Ends it whatever is left. */
+void relay_end(struct relay *relay);
+
+#endif

@@ -1,0 +1,157 @@
+#include "root.h"
+
+#include "failure.h"
+#include "kernel.h"
+#include "mount.h"
+#include "number.h"
+#include "setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* The options of mount(2) are one page. */
+#define OPTIONS_BYTES 4096
+
+static int open_folder(char *path) {
+  int descriptor = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return descriptor < 0 ? failure_set("open", path) : descriptor;
+}
+
+int root_add_lower(struct setup *setup, char **fields) {
+  if (setup->lower_count == SETUP_LOWERS)
+    return failure_invalid("too many layers");
+  int descriptor = open_folder(fields[0]);
+  if (descriptor < 0)
+    return -1;
+  setup->lowers[setup->lower_count++] = descriptor;
+  return 0;
+}
+
+int root_set_upper(struct setup *setup, char **fields) {
+  if (setup->upper >= 0)
+    return failure_invalid("a second upper");
+  setup->upper = open_folder(fields[0]);
+  if (setup->upper < 0)
+    return -1;
+  setup->work = open_folder(fields[1]);
+  return setup->work < 0 ? -1 : 0;
+}
+
+/* Puts a mount on top of "/". What "/" means to this process stays below it, so nothing is hidden from anyone. */
+static int stack_on_root(int mount) {
+  return kernel_move_mount(mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ? failure_set("move_mount", "/") : 0;
+}
+
+static int make_staging(struct setup *setup, char *bytes, char *inodes) {
+  const struct mount_option options[] = {{"size", bytes}, {"nr_inodes", inodes}, {"mode", "0755"}, {0}};
+  int mount = mount_detached("tmpfs", options, MOUNT_ATTR_NODEV);
+  if (mount < 0 || stack_on_root(mount) < 0)
+    return -1;
+  setup->staging = mount;
+  return 0;
+}
+
+static int make_staging_folder(struct setup *setup, const char *name) {
+  if (mkdirat(setup->staging, name, 0755) < 0)
+    return failure_set("mkdirat", name);
+  int descriptor = openat(setup->staging, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return descriptor < 0 ? failure_set("openat", name) : descriptor;
+}
+
+int root_set_upper_in_memory(struct setup *setup, char **fields) {
+  if (setup->upper >= 0)
+    return failure_invalid("a second upper");
+  if (make_staging(setup, fields[0], fields[1]) < 0)
+    return -1;
+  setup->upper = make_staging_folder(setup, "upper");
+  setup->work = setup->upper < 0 ? -1 : make_staging_folder(setup, "work");
+  return setup->work < 0 ? -1 : 0;
+}
+
+/* Layers are named by descriptor numbers, in /proc/self/fd as the working directory: hundreds fit into a page. */
+static int overlay_options(const struct setup *setup, int bottom, char options[OPTIONS_BYTES]) {
+  size_t length = (size_t)snprintf(options, OPTIONS_BYTES, "userxattr,lowerdir=");
+  const char *separator = "";
+  for (unsigned index = setup->lower_count; index > 0; index--, separator = ":")
+    length += (size_t)snprintf(options + length, OPTIONS_BYTES - length, "%s%d", separator, setup->lowers[index - 1]);
+  if (bottom >= 0)
+    length += (size_t)snprintf(options + length, OPTIONS_BYTES - length, "%s%d", separator, bottom);
+  if (setup->upper >= 0)
+    length += (size_t)snprintf(options + length, OPTIONS_BYTES - length, ",upperdir=%d,workdir=%d", setup->upper,
+                               setup->work);
+  if (length < OPTIONS_BYTES)
+    return 0;
+  errno = E2BIG;
+  return failure_set("mount", "lowerdir");
+}
+
+static void close_layers(struct setup *setup) {
+  for (unsigned index = 0; index < setup->lower_count; index++)
+    close(setup->lowers[index]);
+  setup->lower_count = 0;
+  if (setup->upper >= 0) {
+    close(setup->upper);
+    close(setup->work);
+  }
+}
+
+int root_mount_overlay(struct setup *setup, char **fields) {
+  (void)fields;
+  char options[OPTIONS_BYTES], target[32];
+  if (setup->lower_count == 0)
+    return failure_invalid("no layers");
+  if (setup->staging < 0 && make_staging(setup, "4096", "8") < 0)
+    return -1;
+  int place = make_staging_folder(setup, "root");
+  /* Without an upper the kernel wants two lowers. */
+  int bottom = setup->upper >= 0 ? -1 : make_staging_folder(setup, "empty");
+  if (place < 0 || (setup->upper < 0 && bottom < 0) || overlay_options(setup, bottom, options) < 0)
+    return -1;
+  int names = openat(setup->proc, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (names < 0 || fchdir(names) < 0)
+    return failure_set("fchdir", "/proc/self/fd");
+  snprintf(target, sizeof target, "%d/root", setup->staging);
+  if (kernel_mount("overlay", target, "overlay", 0, options) < 0)
+    return failure_set("mount", "overlay");
+  setup->root = openat(setup->staging, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (setup->root < 0 || fchdir(setup->root) < 0)
+    return failure_set("fchdir", "overlay");
+  close(names);
+  close(place);
+  if (bottom >= 0)
+    close(bottom);
+  close_layers(setup);
+  return 0;
+}
+
+int root_mount_tmpfs(struct setup *setup, char **fields) {
+  const struct mount_option options[] = {{"size", fields[0]}, {"nr_inodes", fields[1]}, {"mode", fields[2]}, {0}};
+  int mount = mount_detached("tmpfs", options, MOUNT_ATTR_NODEV);
+  if (mount < 0 || stack_on_root(mount) < 0)
+    return -1;
+  setup->root = mount;
+  return 0;
+}
+
+int root_make_read_only(struct setup *setup, char **fields) {
+  (void)fields;
+  struct kernel_mount_attributes change = {.set = MOUNT_ATTR_RDONLY};
+  return kernel_mount_setattr(setup->root, 0, &change) < 0 ? failure_set("mount_setattr", "/") : 0;
+}
+
+int root_switch(struct setup *setup, char **fields) {
+  (void)fields;
+  if (fchdir(setup->root) < 0)
+    return failure_set("fchdir", "/");
+  /* The old root lands on top of the new one, at the same place, and is taken off again (pivot_root(2), notes): first
+   * what stands on it, for "." as a mount point is always the topmost. */
+  if (kernel_pivot_root(".", ".") < 0)
+    return failure_set("pivot_root", "/");
+  if (setup->staging >= 0 && kernel_unmount(".", MNT_DETACH) < 0)
+    return failure_set("umount2", "staging");
+  if (kernel_unmount(".", MNT_DETACH) < 0)
+    return failure_set("umount2", "/");
+  return chdir("/") < 0 ? failure_set("chdir", "/") : 0;
+}

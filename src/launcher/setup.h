@@ -1,0 +1,77 @@
+/* What a plan has settled so far: written by operations, read by later ones and by the steps around them. */
+#ifndef WOLFFIA_SETUP_H
+#define WOLFFIA_SETUP_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/types.h>
+
+/* The kernel takes no more extents in one map. */
+#define SETUP_EXTENTS 340
+#define SETUP_KEEPS   128
+/* NGROUPS_MAX is 65536; a plan that needs more than this is a mistake. */
+#define SETUP_GROUPS 1024
+/* OVL_MAX_STACK. */
+#define SETUP_LOWERS 500
+
+/* Descriptors the caller gives; see README. */
+enum { DESCRIPTOR_PLAN = 3, DESCRIPTOR_CONTROL = 4, DESCRIPTOR_SECCOMP = 5, DESCRIPTOR_FIRST = 6 };
+
+#define SETUP_NO_LIMIT UINT64_MAX
+
+struct extent {
+  uint32_t inside, outside, count;
+};
+
+struct id_map {
+  struct extent extents[SETUP_EXTENTS];
+  unsigned count;
+};
+
+struct keep {
+  int from, to;
+};
+
+enum stdio_kind { STDIO_NONE, STDIO_PIPES, STDIO_TERMINAL };
+
+struct setup {
+  /* Said before clone3; the child reads the same plan and knows them too. */
+  uint64_t namespaces;
+  struct id_map uids, gids;
+  char *newuidmap, *newgidmap;
+  enum stdio_kind stdio;
+  bool stdin_open;
+  struct winsize terminal_size;
+  uint64_t output_limit, time_limit;
+  struct keep keeps[SETUP_KEEPS];
+  unsigned keep_count;
+
+  /* The child's; -1 while there is none. */
+  int proc;        /* the host's /proc */
+  int root;        /* where container paths are resolved */
+  int staging;     /* a tmpfs on the old root, below which an overlay is put together */
+  int upper, work; /* of the overlay to come */
+  int master;      /* the guest's terminal */
+  int mask_file;   /* /dev/null as it is mounted over masked files */
+  int mask_folder; /* the empty directory mounted over masked ones */
+  int lowers[SETUP_LOWERS];
+  unsigned lower_count;
+  bool upper_in_memory;
+
+  /* The guest-to-be's. */
+  gid_t groups[SETUP_GROUPS];
+  unsigned group_count;
+  bool seccomp_wanted, landlock_wanted;
+  struct sock_fprog seccomp;
+  int landlock_abi;
+  uint64_t landlock_scopes;
+  bool substitute_owners, substitute_devices;
+  int tree_source;
+};
+
+/* Nothing said yet. */
+void setup_clear(struct setup *setup);
+
+#endif

@@ -1,0 +1,8 @@
+/* The launcher's parent: makes the container, relays, holds its own limits, and tells how it ended. */
+#ifndef WOLFFIA_SUPERVISE_H
+#define WOLFFIA_SUPERVISE_H
+
+/* The whole life of one plan; the launcher's exit status. */
+int supervise_run(void);
+
+#endif

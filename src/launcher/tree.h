@@ -1,0 +1,16 @@
+/* File trees over a descriptor; README.md has the stream's layout. */
+#ifndef WOLFFIA_TREE_H
+#define WOLFFIA_TREE_H
+
+struct setup;
+
+int tree_substitute(struct setup *setup, char **fields);
+int tree_set_source(struct setup *setup, char **fields);
+int tree_write(struct setup *setup, char **fields);
+int tree_read(struct setup *setup, char **fields);
+int tree_remove(struct setup *setup, char **fields);
+
+/* The descriptor a plan names, 6 or above and open. -1 with the failure set. */
+int tree_parse_descriptor(const char *text);
+
+#endif

@@ -1,0 +1,322 @@
+/* Writes a tree as a stream. One directory is open at a time, whatever the depth: each is found from the root by its
+ * path. */
+#include "failure.h"
+#include "kernel.h"
+#include "setup.h"
+#include "tree.h"
+#include "tree_stream.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#define OUTPUT_BYTES (TREE_RECORD_MAXIMUM + 8192)
+
+struct reader {
+  int root, output;
+  dev_t device;
+  char *buffer;
+  size_t used;
+  char path[PATH_MAX];
+  void *linked; /* of struct linked, by inode: files with more than one name */
+};
+
+struct linked {
+  ino_t inode;
+  char *path;
+};
+
+static int flush(struct reader *reader) {
+  for (size_t at = 0; at < reader->used;) {
+    ssize_t written = write(reader->output, reader->buffer + at, reader->used - at);
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written < 0)
+      return failure_set("write", "stream");
+    at += (size_t)written;
+  }
+  reader->used = 0;
+  return 0;
+}
+
+static int put(struct reader *reader, const void *bytes, size_t length) {
+  if (reader->used + length > OUTPUT_BYTES && flush(reader) < 0)
+    return -1;
+  memcpy(reader->buffer + reader->used, bytes, length);
+  reader->used += length;
+  return 0;
+}
+
+static int put_header(struct reader *reader, enum tree_record type, size_t length) {
+  struct tree_header header = {(uint8_t)type, (uint32_t)length};
+  return put(reader, &header, sizeof header);
+}
+
+static int compare_linked(const void *first, const void *second) {
+  ino_t left = ((const struct linked *)first)->inode, right = ((const struct linked *)second)->inode;
+  return left < right ? -1 : left > right;
+}
+
+/* The name under which an inode has been written already; NULL the first time, which is remembered. */
+static const char *written_as(struct reader *reader, ino_t inode) {
+  struct linked *linked = malloc(sizeof *linked);
+  if (linked == NULL)
+    abort();
+  linked->inode = inode;
+  struct linked **found = tsearch(linked, &reader->linked, compare_linked);
+  if (found == NULL)
+    abort();
+  if (*found != linked) {
+    free(linked);
+    return (*found)->path;
+  }
+  linked->path = strdup(reader->path);
+  if (linked->path == NULL)
+    abort();
+  return NULL;
+}
+
+static int put_entry(struct reader *reader, enum tree_kind kind, const struct stat *status, const char *target) {
+  size_t path_length = strlen(reader->path), target_length = strlen(target);
+  struct tree_entry entry = {
+      .kind = (uint8_t)kind,
+      .mode = status->st_mode & 07777,
+      .uid = status->st_uid,
+      .gid = status->st_gid,
+      .path_length = (uint16_t)path_length,
+      .target_length = (uint16_t)target_length,
+      .size = kind == TREE_FILE ? (uint64_t)status->st_size : 0,
+      .mtime_seconds = status->st_mtim.tv_sec,
+      .atime_seconds = status->st_atim.tv_sec,
+      .mtime_nanoseconds = (uint32_t)status->st_mtim.tv_nsec,
+      .atime_nanoseconds = (uint32_t)status->st_atim.tv_nsec,
+      .major = major(status->st_rdev),
+      .minor = minor(status->st_rdev),
+  };
+  return put_header(reader, TREE_ENTRY, sizeof entry + path_length + target_length) < 0 ||
+                 put(reader, &entry, sizeof entry) < 0 || put(reader, reader->path, path_length) < 0 ||
+                 put(reader, target, target_length) < 0
+             ? -1
+             : 0;
+}
+
+static int put_xattr(struct reader *reader, int file, const char *name) {
+  static char value[XATTR_SIZE_MAX];
+  uint16_t name_length = (uint16_t)strlen(name);
+  ssize_t length = fgetxattr(file, name, value, sizeof value);
+  if (length < 0)
+    return failure_set("fgetxattr", reader->path);
+  return put_header(reader, TREE_XATTR, sizeof name_length + name_length + (size_t)length) < 0 ||
+                 put(reader, &name_length, sizeof name_length) < 0 || put(reader, name, name_length) < 0 ||
+                 put(reader, value, (size_t)length) < 0
+             ? -1
+             : 0;
+}
+
+static int put_xattrs(struct reader *reader, int file) {
+  static char names[XATTR_LIST_MAX];
+  ssize_t length = flistxattr(file, names, sizeof names);
+  if (length < 0)
+    return errno == ENOTSUP ? 0 : failure_set("flistxattr", reader->path);
+  for (char *name = names; name < names + length; name += strlen(name) + 1)
+    if (put_xattr(reader, file, name) < 0)
+      return -1;
+  return 0;
+}
+
+/* One stretch of a file that has bytes. */
+static int put_stretch(struct reader *reader, int file, off_t from, off_t to) {
+  while (from < to) {
+    uint64_t offset = (uint64_t)from;
+    size_t wanted = to - from > TREE_DATA_BYTES ? TREE_DATA_BYTES : (size_t)(to - from);
+    if (flush(reader) < 0)
+      return -1;
+    /* Read behind where the record's beginning goes: how much there is decides what it says. */
+    char *bytes = reader->buffer + sizeof(struct tree_header) + sizeof offset;
+    ssize_t count = pread(file, bytes, wanted, from);
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count < 0)
+      return failure_set("pread", reader->path);
+    if (count == 0)
+      return 0;
+    if (put_header(reader, TREE_DATA, sizeof offset + (size_t)count) < 0 || put(reader, &offset, sizeof offset) < 0)
+      return -1;
+    reader->used += (size_t)count;
+    from += count;
+  }
+  return 0;
+}
+
+static int put_contents(struct reader *reader, int file, off_t size) {
+  for (off_t at = 0; at < size;) {
+    off_t from = lseek(file, at, SEEK_DATA);
+    if (from < 0 && errno == ENXIO)
+      return 0;
+    off_t to = from < 0 ? -1 : lseek(file, from, SEEK_HOLE);
+    if (from < 0 || to < 0) {
+      from = at;
+      to = size;
+    }
+    if (to > size)
+      to = size;
+    if (put_stretch(reader, file, from, to) < 0)
+      return -1;
+    at = to;
+  }
+  return 0;
+}
+
+static int put_file(struct reader *reader, int folder, const char *name, const struct stat *status) {
+  if (put_entry(reader, TREE_FILE, status, "") < 0)
+    return -1;
+  int file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0)
+    return failure_set("openat", reader->path);
+  int result = put_contents(reader, file, status->st_size) < 0 || put_xattrs(reader, file) < 0 ? -1 : 0;
+  close(file);
+  return result;
+}
+
+static int put_symlink(struct reader *reader, int folder, const char *name, const struct stat *status) {
+  char target[PATH_MAX];
+  ssize_t length = readlinkat(folder, name, target, sizeof target - 1);
+  if (length < 0)
+    return failure_set("readlinkat", reader->path);
+  target[length] = '\0';
+  return put_entry(reader, TREE_SYMLINK, status, target);
+}
+
+/* Anything but a directory. */
+static int put_leaf(struct reader *reader, int folder, const char *name, const struct stat *status) {
+  const char *other = status->st_nlink > 1 ? written_as(reader, status->st_ino) : NULL;
+  if (other != NULL)
+    return put_entry(reader, TREE_HARD_LINK, status, other);
+  switch (status->st_mode & S_IFMT) {
+  case S_IFREG:
+    return put_file(reader, folder, name, status);
+  case S_IFLNK:
+    return put_symlink(reader, folder, name, status);
+  case S_IFIFO:
+    return put_entry(reader, TREE_FIFO, status, "");
+  case S_IFCHR:
+    return put_entry(reader, TREE_CHARACTER_DEVICE, status, "");
+  case S_IFBLK:
+    return put_entry(reader, TREE_BLOCK_DEVICE, status, "");
+  default:
+    return put_entry(reader, TREE_SOCKET, status, "");
+  }
+}
+
+static int skip_dots(const struct dirent *entry) {
+  return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+static int by_bytes(const struct dirent **first, const struct dirent **second) {
+  return strcmp((*first)->d_name, (*second)->d_name);
+}
+
+static int put_directory(struct reader *reader);
+
+/* Puts `name` behind the path. */
+static int descend(struct reader *reader, size_t length, const char *name) {
+  size_t name_length = strlen(name);
+  if (length + 1 + name_length >= sizeof reader->path) {
+    errno = ENAMETOOLONG;
+    return failure_set("openat2", reader->path);
+  }
+  if (length > 0)
+    reader->path[length++] = '/';
+  memcpy(reader->path + length, name, name_length + 1);
+  return 0;
+}
+
+/* Leaves first, marking what is a directory by clearing the other names. */
+static int put_leaves(struct reader *reader, int folder, struct dirent **names, int count) {
+  size_t length = strlen(reader->path);
+  for (int index = 0; index < count; index++) {
+    struct stat status;
+    const char *name = names[index]->d_name;
+    if (descend(reader, length, name) < 0)
+      return -1;
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+      return failure_set("fstatat", reader->path);
+    if (status.st_dev != reader->device) {
+      errno = EXDEV;
+      return failure_set("fstatat", reader->path);
+    }
+    if (!S_ISDIR(status.st_mode)) {
+      if (put_leaf(reader, folder, name, &status) < 0)
+        return -1;
+      names[index]->d_name[0] = '\0';
+    }
+    reader->path[length] = '\0';
+  }
+  return 0;
+}
+
+static int put_folders(struct reader *reader, struct dirent **names, int count) {
+  size_t length = strlen(reader->path);
+  for (int index = 0; index < count; index++) {
+    if (names[index]->d_name[0] == '\0')
+      continue;
+    if (descend(reader, length, names[index]->d_name) < 0 || put_directory(reader) < 0)
+      return -1;
+    reader->path[length] = '\0';
+  }
+  return 0;
+}
+
+/* The directory that the path names, and all below it. */
+static int put_directory(struct reader *reader) {
+  struct stat status;
+  struct dirent **names;
+  int folder = kernel_openat2(reader->root, reader->path[0] == '\0' ? "." : reader->path, O_RDONLY | O_DIRECTORY, 0,
+                              TREE_RESOLVE);
+  if (folder < 0 || fstat(folder, &status) < 0)
+    return failure_set("openat2", reader->path);
+  if (put_entry(reader, TREE_DIRECTORY, &status, "") < 0 || put_xattrs(reader, folder) < 0)
+    return -1;
+  int count = scandirat(folder, ".", &names, skip_dots, by_bytes);
+  if (count < 0)
+    return failure_set("getdents64", reader->path);
+  int result = put_leaves(reader, folder, names, count);
+  close(folder);
+  if (result == 0)
+    result = put_folders(reader, names, count);
+  for (int index = 0; index < count; index++)
+    free(names[index]);
+  free(names);
+  return result;
+}
+
+int tree_read(struct setup *setup, char **fields) {
+  static struct reader reader;
+  struct stat status;
+  (void)setup;
+  reader.output = tree_parse_descriptor(fields[1]);
+  if (reader.output < 0)
+    return -1;
+  reader.root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (reader.root < 0 || fstat(reader.root, &status) < 0)
+    return failure_set("open", fields[0]);
+  reader.device = status.st_dev;
+  reader.path[0] = '\0';
+  reader.used = 0;
+  reader.linked = NULL;
+  reader.buffer = malloc(OUTPUT_BYTES);
+  if (reader.buffer == NULL)
+    return failure_set("malloc", fields[0]);
+  if (put(&reader, TREE_MAGIC, TREE_MAGIC_BYTES) < 0 || put_directory(&reader) < 0 ||
+      put_header(&reader, TREE_END, 0) < 0 || flush(&reader) < 0)
+    return -1;
+  free(reader.buffer);
+  close(reader.root);
+  close(reader.output);
+  return 0;
+}
