@@ -1,6 +1,11 @@
 /** What a host may lack for a test, each looked for by trying it. */
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { chooseIdMap } from '../../src/launcher/id-map.js'
+import { NativeRuntime } from '../../src/native/native-runtime.js'
 import type { Requirement } from './suite.js'
 
 /** A program that must be installed. */
@@ -20,3 +25,28 @@ export function program(name: string, ...versionArguments: string[]): Requiremen
 export const SKOPEO = program('skopeo')
 /** Makes and unpacks OCI images, our second opinion on both. */
 export const UMOCI = program('umoci')
+
+/** The native wall: user namespaces that really work, and the launcher. */
+export const NATIVE: Requirement = {
+  name: 'native',
+  missing: () => new NativeRuntime({ treesDirectory: join(tmpdir(), 'wolffia-no-trees') }).unavailable(),
+}
+
+/** More than one id for containers. */
+export const ID_RANGE: Requirement = { name: 'subuid', missing: async () => chooseIdMap().reason }
+
+/** A static program with a shell in it, to be the guest. */
+export const BUSYBOX: Requirement = {
+  name: 'busybox',
+  missing: async () => {
+    try {
+      const start = readFileSync('/bin/busybox').subarray(0, 64 * 1024)
+      return start.includes('ld-linux') ? '/bin/busybox is not static: install busybox-static' : null
+    } catch {
+      return '/bin/busybox is missing: install busybox-static'
+    }
+  },
+}
+
+/** A compiler that makes static programs, for guests written in C. */
+export const CC = program('cc')
