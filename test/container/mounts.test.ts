@@ -1,0 +1,58 @@
+import * as assert from 'uvu/assert'
+import { parseBytes, parseTmpfs, resolveMounts } from '../../src/container/mounts.js'
+import type { Mount } from '../../src/runtime/spec.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('container/mounts')
+const bind = (destination: string, source = '/etc'): Mount => ({ type: 'bind', source, destination, readonly: false })
+
+test('sizes are read in binary units, as docker reads them', () => {
+  assert.is(parseBytes('4096'), 4096)
+  assert.is(parseBytes('64k'), 65536)
+  assert.is(parseBytes('1.5G'), 1.5 * 1024 ** 3)
+  assert.is(parseBytes('10mb'), 10 * 1024 ** 2)
+  assert.is(parseBytes('1KiB'), 1024)
+  for (const wrong of ['', 'm', '-1', '1x', '1e3', 'ten', '0x10', '99999999999999999g']) assert.is(parseBytes(wrong), null, wrong)
+})
+
+test('what lies deeper is mounted later', () => {
+  const mounts = resolveMounts([bind('/a/b/c'), bind('/a')], { '/a/b': '' })
+  assert.equal(
+    mounts.map((mount) => mount.destination),
+    ['/a', '/a/b', '/a/b/c'],
+  )
+})
+
+test('destinations are brought to one form, so that a place cannot be mounted twice', () => {
+  assert.is(resolveMounts([bind('/a/../b//c/')], {})[0]?.destination, '/b/c')
+  assert.throws(() => resolveMounts([bind('/a'), bind('/a/')], {}), /duplicate mount point: \/a/)
+  assert.throws(() => resolveMounts([bind('/a')], { '/a': '' }), /duplicate mount point: \/a/)
+})
+
+test('a destination that is relative or the root, and a source that is relative or missing, are refused', () => {
+  assert.throws(() => resolveMounts([bind('etc')], {}), /must be absolute/)
+  assert.throws(() => resolveMounts([bind('/')], {}), /can't be \//)
+  assert.throws(() => resolveMounts([bind('/..')], {}), /can't be \//)
+  assert.throws(() => resolveMounts([bind('/x', 'etc')], {}), /source must be absolute/)
+  assert.throws(() => resolveMounts([bind('/x', '/no/such/path')], {}), /does not exist: \/no\/such\/path/)
+  assert.throws(() => resolveMounts([bind('/x\0y')], {}), /NUL/)
+})
+
+test('options of a tmpfs are read or refused by name', () => {
+  assert.equal(parseTmpfs('/run', ''), { type: 'tmpfs', destination: '/run', readonly: false })
+  assert.equal(parseTmpfs('/run', 'rw,noexec,size=64m,mode=1777'), {
+    type: 'tmpfs',
+    destination: '/run',
+    readonly: false,
+    sizeBytes: 64 * 1024 ** 2,
+    mode: 0o1777,
+  })
+  assert.is(parseTmpfs('/run', 'ro').readonly, true)
+  assert.throws(() => parseTmpfs('/run', 'exec'), /exec is not built yet/)
+  assert.throws(() => parseTmpfs('/run', 'uid=1000'), /uid=1000 is not built yet/)
+  assert.throws(() => parseTmpfs('/run', 'size=0'), /size=0 is not valid/)
+  assert.throws(() => parseTmpfs('/run', 'mode=8'), /mode=8 is not valid/)
+  assert.throws(() => parseTmpfs('/run', 'bogus'), /bogus is not valid/)
+})
+
+test.run()

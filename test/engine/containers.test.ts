@@ -1,0 +1,266 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import * as assert from 'uvu/assert'
+import type { CreateOptions } from '../../src/container/options.js'
+import { Engine } from '../../src/engine/engine.js'
+import { type FakeProgram, FakeRuntime, KEPT_FILE } from '../support/fake-runtime.js'
+import { assertRejects, tarOf, withFolder, writeFiles } from '../support/image-fixtures.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('engine/containers')
+
+const PROGRAMS: Readonly<Record<string, FakeProgram>> = {
+  '/hello': ({ stdout }) => {
+    stdout.write('hello\n')
+    return 0
+  },
+  '/echo': async ({ stdin, stdout }) => {
+    stdout.write(await text(stdin))
+    return 7
+  },
+  '/env': ({ env, stdout }) => {
+    stdout.write(env.join('\n'))
+    return 0
+  },
+  '/forever': () => new Promise<number>(() => {}),
+  '/polite': async ({ nextSignal }) => ((await nextSignal()) === 'SIGTERM' ? 3 : 4),
+  '/stubborn': async ({ nextSignal }) => {
+    for (;;) await nextSignal()
+  },
+}
+
+interface Bench {
+  readonly home: string
+  readonly engine: Engine
+  readonly wall: FakeRuntime
+  create(options: Partial<CreateOptions> & { readonly run?: string }): ReturnType<Engine['containers']['create']>
+}
+
+/** An engine over a wall of cardboard, with one image that holds the programs. */
+function withEngine(body: (bench: Bench) => Promise<void>): Promise<void> {
+  return withFolder(async (folder) => {
+    const home = join(folder, 'home')
+    const files = Object.fromEntries(
+      [...Object.keys(PROGRAMS), '/unknown', 'broken-wall'].map((name) => [name.replace('/', ''), '\x7fELF']),
+    )
+    await writeFiles(folder, { 'root.tar': await tarOf({ ...files, 'etc/passwd': 'root:x:0:0::/root:\n' }) })
+    const wall = new FakeRuntime('native', PROGRAMS)
+    const engine = await Engine.open({ home, runtimes: [wall] })
+    await engine.images.import(join(folder, 'root.tar'), { reference: 'some' })
+    const create = ({ run = '/hello', ...options }: Partial<CreateOptions> & { readonly run?: string }) =>
+      engine.containers.create({ image: 'some', command: [run], ...options })
+    try {
+      await body({ home, engine, wall, create })
+    } finally {
+      await engine[Symbol.asyncDispose]()
+    }
+  })
+}
+
+/** Containers' folders of a home, without that of the names. */
+function foldersIn(home: string): readonly string[] {
+  const folder = join(home, 'containers')
+  return existsSync(folder) ? readdirSync(folder).filter((name) => name !== 'names') : []
+}
+
+test('create, attach, start, wait: no byte of output is lost and the end is recorded', () =>
+  withEngine(async ({ engine, create }) => {
+    const container = await create({})
+    assert.is(container.status, 'created')
+    const output = text(container.stdout ?? assert.unreachable())
+    await container.start()
+    const status = await container.wait()
+    assert.equal([status.exitCode, status.reason, await output, container.status], [0, 'exited', 'hello\n', 'exited'])
+    assert.is((await container.wait()).exitCode, 0, 'wait may be asked again')
+    const [summary] = await engine.containers.list({ all: true })
+    assert.equal([summary?.status, summary?.exit?.exitCode, summary?.command], ['exited', 0, ['/hello']])
+    assert.equal(await engine.containers.list(), [])
+  }))
+
+test('wait may be asked for before start', () =>
+  withEngine(async ({ create }) => {
+    const container = await create({ run: '/echo', openStdin: true })
+    const ended = container.wait()
+    await container.start()
+    container.stdin?.end('in')
+    assert.is((await ended).exitCode, 7)
+  }))
+
+test('a container made to be removed leaves nothing, and wait still has its exit code', () =>
+  withEngine(async ({ home, wall, create }) => {
+    const container = await create({ run: '/echo', openStdin: true, autoRemove: true })
+    assert.is(foldersIn(home).length, 1)
+    await container.start()
+    container.stdin?.end()
+    assert.is((await container.wait()).exitCode, 7)
+    assert.equal(foldersIn(home), [])
+    assert.equal(readdirSync(join(home, 'containers', 'names')), [])
+    assert.ok(wall.discarded.includes(container.id))
+    assert.is((await container.wait()).exitCode, 7)
+  }))
+
+test('a program that does not exist is found out before anything is made', () =>
+  withEngine(async ({ home, create }) => {
+    await assertRejects(create({ run: '/nosuch' }), 'COMMAND_NOT_FOUND')
+    assert.equal(foldersIn(home), [])
+  }))
+
+test('a program that cannot be started ends its container with the code docker has', () =>
+  withEngine(async ({ home, create }) => {
+    const container = await create({ run: '/unknown' })
+    await assertRejects(container.start(), 'COMMAND_NOT_FOUND')
+    assert.equal([container.status, container.summary().exit?.exitCode], ['exited', 127])
+    const gone = await create({ run: '/unknown', autoRemove: true })
+    await assertRejects(gone.start(), 'COMMAND_NOT_FOUND')
+    assert.equal(foldersIn(home), [container.id])
+  }))
+
+test('a wall that fails leaves nothing behind, and the name is free again', () =>
+  withEngine(async ({ home, create }) => {
+    await assertRejects(create({ run: 'broken-wall', name: 'taken', env: { PATH: '/' } }), 'LAUNCHER_FAILED')
+    assert.equal(foldersIn(home), [])
+    await create({ name: 'taken' })
+  }))
+
+test('a requirement that does not hold stops the container before its first instruction', () =>
+  withEngine(async ({ home, wall, create }) => {
+    await assertRejects(create({ require: ['seccomp'] }), 'REQUIREMENT_NOT_MET', /seccomp/)
+    await assertRejects(create({ require: ['secomp'] }), 'INVALID_ARGUMENT', /seccomp/)
+    assert.equal(foldersIn(home), [])
+    assert.is(wall.live.size, 0)
+    await create({ require: ['native'] })
+  }))
+
+test('an abort during create takes back what was done', () =>
+  withEngine(async ({ home, create }) => {
+    await assertRejects(create({ signal: AbortSignal.abort() }), 'ABORTED')
+    assert.equal(foldersIn(home), [])
+  }))
+
+test('kill and stop end it, and a signal to what does not run is a conflict', () =>
+  withEngine(async ({ create }) => {
+    const killed = await create({ run: '/forever' })
+    await assertRejects(killed.kill(), 'CONFLICT')
+    await killed.start()
+    await killed.kill()
+    assert.equal([(await killed.wait()).exitCode, (await killed.wait()).signal], [137, 'SIGKILL'])
+    await assertRejects(killed.kill(), 'CONFLICT')
+    const polite = await create({ run: '/polite' })
+    await polite.start()
+    assert.is((await polite.stop()).exitCode, 3)
+    const stubborn = await create({ run: '/stubborn' })
+    await stubborn.start()
+    assert.is((await stubborn.stop({ timeoutMs: 20 })).exitCode, 137)
+  }))
+
+test('waiting can be given up while the container goes on', () =>
+  withEngine(async ({ create }) => {
+    const container = await create({ run: '/forever' })
+    await container.start()
+    await assertRejects(container.wait({ signal: AbortSignal.timeout(10) }), 'ABORTED')
+    assert.is(container.status, 'running')
+  }))
+
+test('a container runs once', () =>
+  withEngine(async ({ create }) => {
+    const container = await create({})
+    await container.start()
+    await assertRejects(container.start(), 'CONFLICT')
+    await container.wait()
+    await assertRejects(container.start(), 'CONFLICT')
+  }))
+
+test('a running container is removed by force only', () =>
+  withEngine(async ({ home, create }) => {
+    const container = await create({ run: '/forever' })
+    await container.start()
+    await assertRejects(container.remove(), 'CONFLICT')
+    await container.remove({ force: true })
+    await container.remove()
+    assert.equal(foldersIn(home), [])
+  }))
+
+test('another engine sees, waits for, kills and removes what this one runs', () =>
+  withEngine(async ({ home, wall, create }) => {
+    const container = await create({ run: '/forever', name: 'seen' })
+    await container.start()
+    await using other = await Engine.open({ home, runtimes: [wall] })
+    const [listed] = await other.containers.list()
+    assert.equal([listed?.name, listed?.status, listed?.pid], ['seen', 'running', process.pid])
+    const found = await other.containers.get(container.id.slice(0, 8))
+    assert.is(found.stdout, null)
+    await assertRejects(found.start(), 'NOT_BUILT')
+    await assertRejects(found.remove(), 'CONFLICT')
+    assert.is((await found.receipt()).container, container.id)
+    const ended = found.wait()
+    await found.kill()
+    assert.is((await ended).exitCode, 137)
+    await container.wait()
+    await found.remove()
+    assert.equal(foldersIn(home), [])
+  }))
+
+test('a name that is not there is answered with what is near', () =>
+  withEngine(async ({ engine, create }) => {
+    await create({ name: 'placid_arber' })
+    const error = await assertRejects(engine.containers.get('placid_arbor'), 'CONTAINER_NOT_FOUND')
+    assert.match(error.hint ?? '', /placid_arber/)
+    const image = await assertRejects(engine.containers.create({ image: 'sone' }), 'IMAGE_NOT_FOUND')
+    assert.match(image.hint ?? '', /some/)
+  }))
+
+test('disposing kills what runs, removes what was to be removed and keeps the rest', () =>
+  withEngine(async ({ home, wall }) => {
+    const engine = await Engine.open({ home, runtimes: [wall] })
+    const kept = await engine.containers.create({ image: 'some', command: ['/forever'] })
+    const gone = await engine.containers.create({ image: 'some', command: ['/forever'], autoRemove: true })
+    const unstarted = await engine.containers.create({ image: 'some', command: ['/hello'], autoRemove: true })
+    await kept.start()
+    await gone.start()
+    await engine[Symbol.asyncDispose]()
+    assert.is(wall.live.size, 0)
+    assert.equal(foldersIn(home), [kept.id])
+    assert.equal([kept.status, gone.status, unstarted.status], ['exited', 'exited', 'created'])
+    assert.not.ok(existsSync(join(home, 'containers', gone.id, KEPT_FILE)))
+  }))
+
+test('an image in use is not removed, and goes when its last container has gone', () =>
+  withEngine(async ({ engine, create }) => {
+    const container = await create({})
+    await assertRejects(engine.images.remove('some'), 'CONFLICT', new RegExp(container.name))
+    await container.start()
+    await container.wait()
+    await container.remove()
+    const { untagged, deleted } = await engine.images.remove('some')
+    assert.equal([untagged, deleted.length], [['some:latest'], 1])
+    assert.equal(await engine.images.list(), [])
+  }))
+
+test("the Wasm wall's guest gets a bare world and its program by its path", () =>
+  withFolder(async (folder) => {
+    const wall = new FakeRuntime('wasm', { '/bin/tool': PROGRAMS['/env'] ?? (() => 1) })
+    await using engine = await Engine.open({ home: join(folder, 'home'), runtimes: [wall] })
+    await writeFiles(folder, { 'root.tar': await tarOf({ 'bin/tool': '\0asm' }) })
+    await engine.images.import(join(folder, 'root.tar'), { reference: 'tool', process: { env: ['A=1'] } })
+    const container = await engine.containers.create({ image: 'tool', command: ['tool', 'x'], env: { B: '2' } })
+    assert.equal(
+      [container.spec.process.args, container.spec.process.env],
+      [
+        ['/bin/tool', 'x'],
+        ['A=1', 'B=2'],
+      ],
+    )
+    const output = text(container.stdout ?? assert.unreachable())
+    await container.start()
+    await container.wait()
+    assert.is(await output, 'A=1\nB=2')
+  }))
+
+test('auto passes over a wall that does not stand when the image is for another too, and says why when it is not', () =>
+  withEngine(async ({ wall, create }) => {
+    wall.unavailableReason = 'no user namespaces here'
+    await assertRejects(create({}), 'RUNTIME_UNAVAILABLE', /no user namespaces here/)
+  }))
+
+test.run()
