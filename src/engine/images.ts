@@ -109,6 +109,13 @@ export class Images {
   remove(reference: string, { force = false }: { readonly force?: boolean } = {}): Promise<RemovedImage> {
     return removeImage(this.#store, reference, {
       force,
+      removeTree: async (path) => {
+        const [{ removeLayerTree }, { chooseIdMap }] = await Promise.all([
+          import('../rootfs/remove-tree.js'),
+          import('../launcher/id-map.js'),
+        ])
+        await removeLayerTree(chooseIdMap().map, path)
+      },
       usedLayers: async () => (await this.#containers.list()).flatMap((record) => record.image.diffIds),
       uses: async () =>
         (await this.#containers.list()).map((record) => ({

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { CreateOptions } from '../container/options.js'
 import { EngineError } from '../errors.js'
 import { hostPlatform, type PlatformWish } from '../image/platform-select.js'
@@ -38,6 +39,7 @@ export class Walls {
 }
 
 /** wolffia's own walls, in the order `auto` tries them. */
-export async function ownRuntimes(_home: string): Promise<readonly Runtime[]> {
-  return []
+export async function ownRuntimes(home: string): Promise<readonly Runtime[]> {
+  const { NativeRuntime } = await import('../native/native-runtime.js')
+  return [new NativeRuntime({ treesDirectory: join(home, 'trees') })]
 }

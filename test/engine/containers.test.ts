@@ -1,11 +1,14 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
+import type { Container } from '../../src/container/container.js'
 import type { CreateOptions } from '../../src/container/options.js'
 import { Engine } from '../../src/engine/engine.js'
+import { fileTar } from '../../src/image/file-tar.js'
 import { type FakeProgram, FakeRuntime, KEPT_FILE } from '../support/fake-runtime.js'
-import { assertRejects, tarOf, withFolder, writeFiles } from '../support/image-fixtures.js'
+import { assertRejects, gather, withFolder, writeFiles } from '../support/image-fixtures.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('engine/containers')
@@ -44,7 +47,7 @@ function withEngine(body: (bench: Bench) => Promise<void>): Promise<void> {
     const files = Object.fromEntries(
       [...Object.keys(PROGRAMS), '/unknown', 'broken-wall'].map((name) => [name.replace('/', ''), '\x7fELF']),
     )
-    await writeFiles(folder, { 'root.tar': await tarOf({ ...files, 'etc/passwd': 'root:x:0:0::/root:\n' }) })
+    await writeFiles(folder, { 'root.tar': await rootTar(files) })
     const wall = new FakeRuntime('native', PROGRAMS)
     const engine = await Engine.open({ home, runtimes: [wall] })
     await engine.images.import(join(folder, 'root.tar'), { reference: 'some' })
@@ -58,6 +61,18 @@ function withEngine(body: (bench: Bench) => Promise<void>): Promise<void> {
   })
 }
 
+/** A root file system of programs. */
+function rootTar(files: Readonly<Record<string, string>>): Promise<Uint8Array> {
+  return gather(
+    fileTar(Object.entries(files).map(([path, content]) => ({ path, mode: 0o755, size: content.length, content: [Buffer.from(content)] }))),
+  )
+}
+
+function outputOf({ stdout }: Container): Promise<string> {
+  assert.ok(stdout)
+  return text(stdout as Readable)
+}
+
 /** Containers' folders of a home, without that of the names. */
 function foldersIn(home: string): readonly string[] {
   const folder = join(home, 'containers')
@@ -68,7 +83,7 @@ test('create, attach, start, wait: no byte of output is lost and the end is reco
   withEngine(async ({ engine, create }) => {
     const container = await create({})
     assert.is(container.status, 'created')
-    const output = text(container.stdout ?? assert.unreachable())
+    const output = outputOf(container)
     await container.start()
     const status = await container.wait()
     assert.equal([status.exitCode, status.reason, await output, container.status], [0, 'exited', 'hello\n', 'exited'])
@@ -241,7 +256,7 @@ test("the Wasm wall's guest gets a bare world and its program by its path", () =
   withFolder(async (folder) => {
     const wall = new FakeRuntime('wasm', { '/bin/tool': PROGRAMS['/env'] ?? (() => 1) })
     await using engine = await Engine.open({ home: join(folder, 'home'), runtimes: [wall] })
-    await writeFiles(folder, { 'root.tar': await tarOf({ 'bin/tool': '\0asm' }) })
+    await writeFiles(folder, { 'root.tar': await rootTar({ 'bin/tool': '\0asm' }) })
     await engine.images.import(join(folder, 'root.tar'), { reference: 'tool', process: { env: ['A=1'] } })
     const container = await engine.containers.create({ image: 'tool', command: ['tool', 'x'], env: { B: '2' } })
     assert.equal(
@@ -251,7 +266,7 @@ test("the Wasm wall's guest gets a bare world and its program by its path", () =
         ['A=1', 'B=2'],
       ],
     )
-    const output = text(container.stdout ?? assert.unreachable())
+    const output = outputOf(container)
     await container.start()
     await container.wait()
     assert.is(await output, 'A=1\nB=2')
