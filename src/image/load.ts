@@ -15,7 +15,6 @@ import { isReference } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
 import { writeBlobFile } from '../store/blob-file.js'
 import type { Ingest } from '../store/ingest.js'
-import { reachableFrom } from '../store/reachable.js'
 import { withName } from '../store/references.js'
 import type { Store } from '../store/store.js'
 import { type ArchiveFiles, openFolderFiles, openTarFiles } from './archive-files.js'
@@ -57,11 +56,7 @@ export async function loadImages(
         options.repository ?? (typeof source === 'string' ? repositoryFromPath(source) : null),
       )
       for (const { descriptor } of loaded) await checkImages(ingest, descriptor)
-      const { blobs } = await reachableFrom(
-        ingest,
-        loaded.map((image) => image.descriptor),
-      )
-      await ingest.commit((names) => loaded.reduce((all, { reference, descriptor }) => withName(all, reference, descriptor), names), blobs)
+      await ingest.commit((names) => loaded.reduce((all, { reference, descriptor }) => withName(all, reference, descriptor), names))
       return loaded
     } finally {
       files.close()
@@ -106,7 +101,7 @@ async function openArchive(ingest: Ingest, source: string | AsyncIterable<Uint8A
 
 async function unpack(ingest: Ingest, source: AsyncIterable<Uint8Array>): Promise<string> {
   const path = ingest.temporaryPath()
-  await writeBlobFile(path, decompress(source), {}, ingest.signal)
+  await writeBlobFile(path, decompress(source), {}, { signal: ingest.signal, flush: false })
   return path
 }
 

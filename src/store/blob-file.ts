@@ -31,16 +31,28 @@ export function digestOf(bytes: Uint8Array | string): Digest {
   return digestFromHex(createHash('sha256').update(bytes).digest('hex'))
 }
 
+/** Options of {@link writeBlobFile}. */
+export interface WriteOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Flush to the disk before it resolves: for what is to be kept. */
+  readonly flush: boolean
+}
+
 /**
- * Writes a new file, flushed to the disk, and compares it with what is expected to the last byte. Reads no further than the
+ * Writes a new file and compares it with what is expected to the last byte. Reads no further than the
  * expected size. On any error the file is gone. Throws DIGEST_MISMATCH.
  */
-export async function writeBlobFile(path: string, source: ByteStream, expected: ExpectedBlob, signal?: AbortSignal): Promise<WrittenBlob> {
+export async function writeBlobFile(
+  path: string,
+  source: ByteStream,
+  expected: ExpectedBlob,
+  { signal, flush }: WriteOptions,
+): Promise<WrittenBlob> {
   const file = await open(path, 'wx', 0o600)
   try {
     const written = await copyHashing(file, source, expected, signal)
     await file.chmod(0o400)
-    await file.sync()
+    if (flush) await file.sync()
     await file.close()
     return written
   } catch (error) {

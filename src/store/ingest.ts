@@ -19,6 +19,7 @@ import type { BlobSource } from './blob-source.js'
 import type { Lock } from './lock.js'
 import type { OciLayout } from './oci-layout.js'
 import { IDENTITY_PATTERN, mayBeAlive, ownIdentity } from './process-identity.js'
+import { reachableFrom } from './reachable.js'
 import type { NamedDescriptor, References } from './references.js'
 
 const DIRECTORY_NAME = new RegExp(`^(${IDENTITY_PATTERN})-[0-9a-f]+$`)
@@ -61,7 +62,7 @@ export class Ingest implements BlobSource, AsyncDisposable {
   /** Writes a blob, checked against what is expected of it. Rejects with DIGEST_MISMATCH. */
   async write(source: ByteStream, mediaType: string, expected: ExpectedBlob = {}): Promise<Descriptor> {
     const path = this.temporaryPath()
-    const { digest, size } = await writeBlobFile(path, source, expected, this.signal)
+    const { digest, size } = await writeBlobFile(path, source, expected, { signal: this.signal, flush: true })
     await this.#stage(digest, path)
     return { mediaType, digest, size }
   }
@@ -122,17 +123,21 @@ export class Ingest implements BlobSource, AsyncDisposable {
   }
 
   /**
-   * Makes the blobs visible and replaces the names by what `edit` returns for them, as one step for everybody else. Blobs that
-   * `keep` does not hold are dropped; without it all are kept. Ends the ingest.
+   * Makes visible what the names lead to that `edit` returns, and those names, as one step for everybody else. What no name leads to, the
+   * blobs of intermediate images for one, is dropped. Ends the ingest.
    */
-  async commit(edit: (names: readonly NamedDescriptor[]) => readonly NamedDescriptor[], keep?: ReadonlySet<Digest>): Promise<void> {
+  async commit(edit: (names: readonly NamedDescriptor[]) => readonly NamedDescriptor[]): Promise<void> {
     const { layout, references, lock } = this.target
-    const digests = [...this.#staged].filter((digest) => keep === undefined || keep.has(digest))
     await lock.hold(
       async () => {
-        for (const digest of digests) await layout.adopt(digest, join(this.directory, hexOf(digest)))
+        const names = edit(await references.list())
+        const { blobs } = await reachableFrom(
+          this,
+          names.map((name) => name.descriptor).filter(({ digest }) => this.#staged.has(digest)),
+        )
+        for (const digest of this.#staged) if (blobs.has(digest)) await layout.adopt(digest, join(this.directory, hexOf(digest)))
         await layout.flush()
-        await references.replace(edit(await references.list()))
+        await references.replace(names)
       },
       this.signal === undefined ? {} : { signal: this.signal },
     )

@@ -101,7 +101,7 @@ export class LayerStore {
     const blob = descriptor.digest === diffId ? await this.target.layout.pathOf(diffId) : null
     if (blob !== null) return link(blob, tarPath)
     try {
-      await writeBlobFile(tarPath, await uncompressed(), { digest: diffId }, signal)
+      await writeBlobFile(tarPath, await uncompressed(), { digest: diffId }, { signal, flush: true })
     } catch (error) {
       if (!(error instanceof EngineError) || error.code !== 'DIGEST_MISMATCH') throw error
       throw new EngineError(

@@ -1,6 +1,7 @@
 /** Stores, archives and small images for tests. */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -54,6 +55,16 @@ export async function tarOf(files: Files): Promise<Uint8Array> {
     return { path, size: bytes.length, content: [bytes] }
   })
   return gather(fileTar(list))
+}
+
+/** The tar with another name in its first header: names that no honest writer gives. */
+export function renameEntry(tar: Uint8Array, name: string): Uint8Array {
+  const renamed = Buffer.from(tar)
+  renamed.fill(0, 0, 100).write(name, 0, 100, 'latin1')
+  renamed.fill(' ', 148, 156)
+  const sum = renamed.subarray(0, 512).reduce((total, byte) => total + byte, 0)
+  renamed.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return renamed
 }
 
 /** All of a stream. */
@@ -132,7 +143,7 @@ export async function assertWhole(store: Store): Promise<void> {
   for (const digest of await store.layout.digests()) {
     const path = (await store.layout.pathOf(digest)) ?? assert.unreachable()
     const hash = createHash('sha256')
-    for await (const chunk of await import('node:fs').then(({ createReadStream }) => createReadStream(String(path)))) hash.update(chunk)
+    for await (const chunk of createReadStream(String(path))) hash.update(chunk)
     assert.is(hash.digest('hex'), hexOf(digest))
   }
   for (const { descriptor } of await store.references.list()) {

@@ -1,0 +1,283 @@
+import { execFile } from 'node:child_process'
+import { symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import * as assert from 'uvu/assert'
+import { loadImages } from '../../src/image/load.js'
+import { selectImage } from '../../src/image/platform-select.js'
+import { hexOf } from '../../src/oci/digest.js'
+import { MEDIA_TYPE } from '../../src/oci/media-type.js'
+import type { Store } from '../../src/store/store.js'
+import {
+  assertRejects,
+  contentsOf,
+  digestOf,
+  type Files,
+  LayoutBuilder,
+  renameEntry,
+  stream,
+  tarOf,
+  withStore,
+  writeFiles,
+} from '../support/image-fixtures.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('image/load (hostile archives)')
+const LAYER = await tarOf({ 'etc/x': 'x' })
+
+const loadTar = async (store: Store, files: Files) => loadImages(store, stream(await tarOf(files)))
+
+/** What a store holds before anything came: nothing may be added by a refused archive. */
+const EMPTY = ['index.json', 'oci-layout']
+
+async function assertNothingLeft(store: Store): Promise<void> {
+  assert.equal(await contentsOf(store), EMPTY)
+  assert.equal(await store.references.list(), [])
+}
+
+/** An archive of one image, with something changed in its files. */
+function layout(change: (files: Record<string, string | Uint8Array>, builder: LayoutBuilder) => void): Files {
+  const builder = new LayoutBuilder()
+  builder.name(builder.image([LAYER]), 'example.com/a:1')
+  change(builder.files, builder)
+  return builder.files
+}
+
+const blobOf = (bytes: Uint8Array | string) => `blobs/sha256/${hexOf(digestOf(bytes))}`
+
+test('a blob that is not what its name says is refused', () =>
+  withStore(async (store) => {
+    const files = layout((all) => {
+      all[blobOf(LAYER)] = Buffer.from(LAYER).fill(1, 600, 601)
+    })
+    await assertRejects(loadTar(store, files), 'DIGEST_MISMATCH', /but its bytes are/)
+    await assertNothingLeft(store)
+  }))
+
+test('sizes that lie, up or down, are refused', () =>
+  withStore(async (store) => {
+    for (const lie of [-1, 1, 1000]) {
+      const builder = new LayoutBuilder()
+      const { digest, size } = builder.blob(LAYER, MEDIA_TYPE.ociLayer)
+      const config = builder.blob(
+        { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [digest] } },
+        MEDIA_TYPE.ociConfig,
+      )
+      builder.name(builder.manifest(config, [{ mediaType: MEDIA_TYPE.ociLayer, digest, size: size + lie }]), 'a')
+      await assertRejects(loadTar(store, builder.files), 'DIGEST_MISMATCH', /should have \d+ bytes/)
+    }
+    await assertNothingLeft(store)
+  }))
+
+test('a digest that is a path is refused before it is used as one', () =>
+  withStore(async (store) => {
+    for (const digest of [
+      'sha256:../../../../etc/passwd',
+      `sha256:..${'/'.repeat(62)}`,
+      `SHA256:${'a'.repeat(64)}`,
+      `sha256:${'A'.repeat(64)}`,
+    ]) {
+      const index = JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType: MEDIA_TYPE.ociManifest, digest, size: 1 }] })
+      await assertRejects(
+        loadTar(store, { 'oci-layout': '{"imageLayoutVersion":"1.0.0"}', 'index.json': index }),
+        'INVALID_IMAGE',
+        /digest/,
+      )
+    }
+    await assertNothingLeft(store)
+  }))
+
+test('names with .. or from the root are refused, and nothing is written anywhere', () =>
+  withStore(async (store, folder) => {
+    for (const name of ['../escaped', 'a/../../escaped', '/escaped', 'a/../b']) {
+      await assertRejects(loadImages(store, stream(renameEntry(await tarOf({ a: '' }), name))), 'UNSAFE_PATH', /leaves the archive/)
+    }
+    assert.equal(await promisify(execFile)('ls', [folder]).then(({ stdout }) => stdout.trim()), 'store')
+    await assertNothingLeft(store)
+  }))
+
+test('a Docker archive cannot name a layer or config outside of it', () =>
+  withStore(async (store) => {
+    for (const name of ['../../../etc/passwd', '/etc/passwd', 'absent.json']) {
+      const manifest = JSON.stringify([{ Config: name, RepoTags: null, Layers: [] }])
+      await assertRejects(loadTar(store, { 'manifest.json': manifest }), name === 'absent.json' ? 'INVALID_ARCHIVE' : 'UNSAFE_PATH')
+    }
+    await assertNothingLeft(store)
+  }))
+
+test('links of an archive lead to other members only, and never in circles', () =>
+  withStore(async (store, folder) => {
+    await writeFiles(join(folder, 'a'), { real: 'x' })
+    await symlink('manifest.json', join(folder, 'a/other'))
+    await symlink('other', join(folder, 'a/manifest.json'))
+    await promisify(execFile)('tar', ['-C', join(folder, 'a'), '-cf', join(folder, 'circle.tar'), 'manifest.json', 'other', 'real'])
+    await assertRejects(loadImages(store, join(folder, 'circle.tar')), 'INVALID_ARCHIVE', /leads nowhere/)
+    await symlink('../../etc/passwd', join(folder, 'a/outside'))
+    await promisify(execFile)('tar', ['-C', join(folder, 'a'), '-cf', join(folder, 'outside.tar'), 'outside'])
+    await assertRejects(loadImages(store, join(folder, 'outside.tar')), 'UNSAFE_PATH')
+    await assertNothingLeft(store)
+  }))
+
+test('a layout’s folder is not left through a link in it, and a fifo in it blocks nobody', () =>
+  withStore(async (store, folder) => {
+    const files = { ...layout(() => {}) }
+    delete files[blobOf(LAYER)]
+    await writeFiles(join(folder, 'a'), files)
+    await writeFile(join(folder, 'outside'), LAYER)
+    await symlink('../../../outside', join(folder, 'a', blobOf(LAYER)))
+    await assertRejects(loadImages(store, join(folder, 'a')), 'INVALID_ARCHIVE', /cannot read/)
+    await promisify(execFile)('mkfifo', [join(folder, 'fifo')])
+    await promisify(execFile)('mv', [join(folder, 'fifo'), join(folder, 'a', blobOf(LAYER))])
+    await assertRejects(loadImages(store, join(folder, 'a')), 'INVALID_ARCHIVE', /no regular file/)
+    await assertNothingLeft(store)
+  }))
+
+test('ten thousand indexes within each other are refused', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    let descriptor = builder.image([LAYER])
+    for (let depth = 0; depth < 10_000; depth++) descriptor = builder.index([descriptor])
+    builder.name(descriptor, 'deep')
+    await assertRejects(loadTar(store, builder.files), 'INVALID_IMAGE', /within indexes/)
+    await assertNothingLeft(store)
+  }))
+
+test('an index of ten thousand manifests is refused', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    const config = builder.blob({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } }, MEDIA_TYPE.ociConfig)
+    const manifests = Array.from({ length: 10_000 }, (_, number) =>
+      builder.blob({ schemaVersion: 2, config, layers: [], annotations: { number: String(number) } }, MEDIA_TYPE.ociManifest),
+    )
+    builder.name(builder.index(manifests), 'wide')
+    await assertRejects(loadTar(store, builder.files), 'INVALID_IMAGE', /more than 1024 manifests/)
+    await assertNothingLeft(store)
+  }))
+
+test('a manifest of many megabytes is refused unread', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    const huge = builder.blob(`{"schemaVersion":2,"pad":"${' '.repeat(5 << 20)}"}`, MEDIA_TYPE.ociManifest)
+    await assertRejects(loadTar(store, builder.name(huge, 'huge').files), 'INVALID_IMAGE', /at most/)
+    await assertRejects(loadTar(store, { 'manifest.json': ' '.repeat(5 << 20) }), 'INVALID_ARCHIVE', /at most/)
+    await assertNothingLeft(store)
+  }))
+
+test('a manifest with more layers than any file system stacks is refused', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    const descriptor = builder.image(Array.from({ length: 1001 }, () => LAYER))
+    await assertRejects(loadTar(store, builder.name(descriptor, 'tall').files), 'INVALID_IMAGE', /manifest\.layers has 1001/)
+    await assertNothingLeft(store)
+  }))
+
+test('one layer many times is one blob, and no harm', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    builder.name(builder.image(Array.from({ length: 50 }, () => LAYER)), 'same')
+    const [loaded] = await loadTar(store, builder.files)
+    assert.ok(loaded)
+    const { image } = await selectImage(store.layout, loaded.descriptor, { platform: { os: 'linux', architecture: 'amd64' } })
+    assert.is((await image.layers()).length, 50)
+    assert.is((await store.layout.digests()).length, 3)
+  }))
+
+test('a file twice in an archive is refused: which one counts would be a matter of taste', () =>
+  withStore(async (store) => {
+    const one = await tarOf({ 'manifest.json': '[]' })
+    const twice = Buffer.concat([one.subarray(0, one.length - 1024), one])
+    await assertRejects(loadImages(store, stream(twice)), 'INVALID_ARCHIVE', /twice/)
+    await assertNothingLeft(store)
+  }))
+
+test('an archive cut off at any place is refused and leaves nothing', () =>
+  withStore(async (store) => {
+    const whole = await tarOf(layout(() => {}))
+    const packed = gzipSync(whole)
+    for (const part of [0.1, 0.5, 0.9, 0.999]) {
+      await assertRejects(loadImages(store, stream(packed.subarray(0, Math.floor(packed.length * part)))), 'INVALID_ARCHIVE')
+      // Without its last kilobyte, the end marker, a tar is still whole.
+      await assertRejects(loadImages(store, stream(whole.subarray(0, Math.floor((whole.length - 1536) * part)))), 'INVALID_ARCHIVE')
+    }
+    await assertNothingLeft(store)
+  }))
+
+test('a gzipped layer that ends too soon is found when it is first wanted, and leaves no layer', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    const packed = gzipSync(LAYER)
+    const layer = builder.blob(packed.subarray(0, packed.length - 20), MEDIA_TYPE.ociLayerGzip)
+    const config = builder.blob(
+      { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [digestOf(LAYER)] } },
+      MEDIA_TYPE.ociConfig,
+    )
+    const [loaded] = await loadTar(store, builder.name(builder.manifest(config, [layer]), 'cut').files)
+    assert.ok(loaded)
+    const { image } = await selectImage(store.layout, loaded.descriptor)
+    const [cut] = await image.layers()
+    assert.ok(cut)
+    await assertRejects(store.layers.ensure(cut), 'INVALID_ARCHIVE')
+    assert.equal(await store.layers.diffIds(), [])
+    assert.not((await contentsOf(store)).some((name) => name.startsWith('ingest') || name.startsWith('layers')))
+  }))
+
+test('a layer that unpacks to something other than its diffId is refused', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    const layer = builder.blob(gzipSync(await tarOf({ other: 'y' })), MEDIA_TYPE.ociLayerGzip)
+    const config = builder.blob(
+      { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [digestOf(LAYER)] } },
+      MEDIA_TYPE.ociConfig,
+    )
+    const [loaded] = await loadTar(store, builder.name(builder.manifest(config, [layer]), 'lie').files)
+    const { image } = await selectImage(store.layout, loaded?.descriptor ?? (assert.unreachable() as never))
+    const [lying] = await image.layers()
+    await assertRejects(store.layers.ensure(lying ?? (assert.unreachable() as never)), 'DIGEST_MISMATCH', /config says/)
+    assert.equal(await store.layers.diffIds(), [])
+  }))
+
+test('a manifest and a config that disagree about the layers are refused', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    const config = builder.blob({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } }, MEDIA_TYPE.ociConfig)
+    builder.name(builder.manifest(config, [builder.blob(LAYER, MEDIA_TYPE.ociLayer)]), 'odd')
+    await assertRejects(loadTar(store, builder.files), 'INVALID_IMAGE', /diff_ids has 0/)
+    await assertNothingLeft(store)
+  }))
+
+test('what is no image archive is refused with the way out', () =>
+  withStore(async (store) => {
+    await assertRejects(loadImages(store, stream(Buffer.from('hello'))), 'INVALID_ARCHIVE')
+    await assertRejects(loadImages(store, stream(Buffer.alloc(0))), 'INVALID_ARCHIVE')
+    const error = await assertRejects(loadTar(store, { 'etc/passwd': '' }), 'INVALID_ARCHIVE', /no image/)
+    assert.match(error.hint ?? '', 'import')
+    await assertRejects(loadImages(store, '/nowhere/at/all'), 'INVALID_ARGUMENT', /there is no/)
+    await assertRejects(loadTar(store, { 'manifest.json': '[]' }), 'INVALID_ARCHIVE', /names no image/)
+    await assertRejects(loadTar(store, { 'manifest.json': '[{"Config":1}]' }), 'INVALID_IMAGE', /manifest\.json\[0\]/)
+    await assertRejects(loadTar(store, { repositories: '{}' }), 'UNSUPPORTED_MEDIA_TYPE')
+    await assertNothingLeft(store)
+  }))
+
+test('an artifact that is no image is refused, named', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    const config = builder.blob('{}', 'application/vnd.cncf.helm.config.v1+json')
+    builder.name(builder.manifest(config, [builder.blob('chart', 'application/vnd.cncf.helm.chart.content.v1.tar+gzip')]), 'chart')
+    await assertRejects(loadTar(store, builder.files), 'UNSUPPORTED_MEDIA_TYPE', /helm/)
+    await assertNothingLeft(store)
+  }))
+
+test('a store that was damaged behind our back says so instead of running it', () =>
+  withStore(async (store) => {
+    const [loaded] = await loadTar(
+      store,
+      layout(() => {}),
+    )
+    const path = (await store.layout.pathOf(loaded?.descriptor.digest ?? (assert.unreachable() as never))) ?? ''
+    await promisify(execFile)('chmod', ['600', path])
+    await writeFile(path, 'x'.repeat(loaded?.descriptor.size ?? 0))
+    await assertRejects(selectImage(store.layout, loaded?.descriptor ?? (assert.unreachable() as never)), 'DIGEST_MISMATCH')
+  }))
+
+test.run()
