@@ -143,6 +143,7 @@ function readEntry(tar: TarWindow, header: TarHeader, headerOffset: number, exte
     flagged === 'file'
       ? locateContents(tar, header, records, headerOffset, number('size', header.size))
       : nothingAt(headerOffset + BLOCK_BYTES)
+  const end = skipContents(tar, contents.offset, contents.packedBytes)
   const isFile = type === 'file'
   if (isFile && contents.size > limits.fileBytes)
     throw new EngineError('LIMIT_EXCEEDED', `the archive holds a file of ${contents.size} bytes, more than ${limits.fileBytes}: ${name}`, {
@@ -163,7 +164,7 @@ function readEntry(tar: TarWindow, header: TarHeader, headerOffset: number, exte
     xattrs: collectXattrs(records),
     headerOffset,
   }
-  return { entry, end: skipContents(tar, contents.offset, contents.packedBytes) }
+  return { entry, end }
 }
 
 interface Contents {

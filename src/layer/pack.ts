@@ -42,7 +42,6 @@ const TYPEFLAGS: Readonly<Record<Exclude<PackEntry['type'], 'socket'>, string>> 
   directory: '5',
   fifo: '6',
 }
-const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** The tar of `entries`, in pieces. Sockets are left out: no tar can hold them. */
 export function* packTar(entries: Iterable<PackEntry>): Generator<Uint8Array, void, undefined> {
@@ -83,11 +82,9 @@ function paxRecords(entry: PackEntry, name: ByteString, target: ByteString, size
   const records: PaxRecord[] = []
   const add = (key: ByteString, value: ByteString | Uint8Array) =>
     records.push({ key, value: typeof value === 'string' ? toBytes(value) : value })
-  const longName = name.length > 100
-  const longTarget = target.length > 100
-  if ((longName && !isUtf8(name)) || (longTarget && !isUtf8(target))) add('hdrcharset', 'BINARY')
-  if (longName) add('path', name)
-  if (longTarget) add('linkpath', target)
+  // Binary names go as they are and without `hdrcharset`, which the engines and GNU tar don't know.
+  if (name.length > 100) add('path', name)
+  if (target.length > 100) add('linkpath', target)
   if (!fitsOctal(size, 11)) add('size', String(size))
   if (!fitsOctal(entry.uid, 7)) add('uid', String(entry.uid))
   if (!fitsOctal(entry.gid, 7)) add('gid', String(entry.gid))
@@ -131,13 +128,4 @@ function secondsOf(timeNs: bigint): number {
 
 function fitsOctal(value: number, digits: number): boolean {
   return value >= 0 && value < 8 ** digits
-}
-
-function isUtf8(name: ByteString): boolean {
-  try {
-    utf8.decode(toBytes(name))
-    return true
-  } catch {
-    return false
-  }
 }
