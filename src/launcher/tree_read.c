@@ -1,5 +1,5 @@
 /* Writes a tree as a stream. One directory is open at a time, whatever the depth: each is found from the root by its
- * path. */
+ * path. Mounts are not entered; that is openat2's to see, since st_dev differs within one overlay. */
 #include "failure.h"
 #include "kernel.h"
 #include "setup.h"
@@ -19,14 +19,15 @@
 
 struct reader {
   int root, output;
-  dev_t device;
   char *buffer;
   size_t used;
   char path[PATH_MAX];
-  void *linked; /* of struct linked, by inode: files with more than one name */
+  void *linked; /* of struct linked, by device and inode: files with more than one name */
 };
 
+/* An overlay shows each layer's files with a device number of its own, so inode numbers alone may meet. */
 struct linked {
+  dev_t device;
   ino_t inode;
   char *path;
 };
@@ -58,16 +59,19 @@ static int put_header(struct reader *reader, enum tree_record type, size_t lengt
 }
 
 static int compare_linked(const void *first, const void *second) {
-  ino_t left = ((const struct linked *)first)->inode, right = ((const struct linked *)second)->inode;
-  return left < right ? -1 : left > right;
+  const struct linked *left = first, *right = second;
+  if (left->device != right->device)
+    return left->device < right->device ? -1 : 1;
+  return left->inode < right->inode ? -1 : left->inode > right->inode;
 }
 
 /* The name under which an inode has been written already; NULL the first time, which is remembered. */
-static const char *written_as(struct reader *reader, ino_t inode) {
+static const char *written_as(struct reader *reader, const struct stat *status) {
   struct linked *linked = malloc(sizeof *linked);
   if (linked == NULL)
     abort();
-  linked->inode = inode;
+  linked->device = status->st_dev;
+  linked->inode = status->st_ino;
   struct linked **found = tsearch(linked, &reader->linked, compare_linked);
   if (found == NULL)
     abort();
@@ -175,9 +179,9 @@ static int put_contents(struct reader *reader, int file, off_t size) {
 static int put_file(struct reader *reader, int folder, const char *name, const struct stat *status) {
   if (put_entry(reader, TREE_FILE, status, "") < 0)
     return -1;
-  int file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  int file = kernel_openat2(folder, name, O_RDONLY | O_NONBLOCK, 0, TREE_RESOLVE);
   if (file < 0)
-    return failure_set("openat", reader->path);
+    return failure_set("openat2", reader->path);
   int result = put_contents(reader, file, status->st_size) < 0 || put_xattrs(reader, file) < 0 ? -1 : 0;
   close(file);
   return result;
@@ -194,7 +198,7 @@ static int put_symlink(struct reader *reader, int folder, const char *name, cons
 
 /* Anything but a directory. */
 static int put_leaf(struct reader *reader, int folder, const char *name, const struct stat *status) {
-  const char *other = status->st_nlink > 1 ? written_as(reader, status->st_ino) : NULL;
+  const char *other = status->st_nlink > 1 ? written_as(reader, status) : NULL;
   if (other != NULL)
     return put_entry(reader, TREE_HARD_LINK, status, other);
   switch (status->st_mode & S_IFMT) {
@@ -246,10 +250,6 @@ static int put_leaves(struct reader *reader, int folder, struct dirent **names, 
       return -1;
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
       return failure_set("fstatat", reader->path);
-    if (status.st_dev != reader->device) {
-      errno = EXDEV;
-      return failure_set("fstatat", reader->path);
-    }
     if (!S_ISDIR(status.st_mode)) {
       if (put_leaf(reader, folder, name, &status) < 0)
         return -1;
@@ -297,15 +297,13 @@ static int put_directory(struct reader *reader) {
 
 int tree_read(struct setup *setup, char **fields) {
   static struct reader reader;
-  struct stat status;
   (void)setup;
   reader.output = tree_parse_descriptor(fields[1]);
   if (reader.output < 0)
     return -1;
   reader.root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (reader.root < 0 || fstat(reader.root, &status) < 0)
+  if (reader.root < 0)
     return failure_set("open", fields[0]);
-  reader.device = status.st_dev;
   reader.path[0] = '\0';
   reader.used = 0;
   reader.linked = NULL;
