@@ -177,7 +177,12 @@ static int make_special(struct writer *writer, const char *name, mode_t type) {
   }
   if (mknodat(writer->parent, name, type | (writer->entry.mode & 07777), device) < 0)
     return failure_set("mknodat", writer->path);
-  return set_named_attributes(writer, name);
+  if (set_named_attributes(writer, name) < 0)
+    return -1;
+  /* chown took setuid and setgid away. What was just made here is no symlink. */
+  if ((writer->entry.mode & 06000) != 0 && fchmodat(writer->parent, name, writer->entry.mode & 07777, 0) < 0)
+    return failure_set("fchmodat", writer->path);
+  return 0;
 }
 
 static int make_symlink_entry(struct writer *writer, const char *name) {

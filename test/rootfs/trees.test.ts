@@ -1,0 +1,245 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import type { ReadonlyFileSystem } from '../../src/fs/file-system.js'
+import { listTree } from '../../src/fs/list.js'
+import { fromUtf8 } from '../../src/fs/names.js'
+import type { IdMap } from '../../src/launcher/id-map.js'
+import { chooseIdMap, singleIdMap } from '../../src/launcher/id-map.js'
+import type { PackEntry } from '../../src/layer/pack.js'
+import type { KernelPath } from '../../src/rootfs/capture.js'
+import { listKernelTree } from '../../src/rootfs/capture.js'
+import { removeTrees } from '../../src/rootfs/remove-tree.js'
+import { isKeptXattr } from '../../src/rootfs/tree-records.js'
+import { ensureTrees } from '../../src/rootfs/write-tree.js'
+import type { StoredLayer } from '../../src/store/layer-store.js'
+import { ID_RANGE, NATIVE } from '../support/requirements.js'
+import { packEntry, packFile, storedRootfs, storeLayer } from '../support/stored-layers.js'
+import { suite } from '../support/suite.js'
+import { randomStack } from './random-stack.js'
+
+const test = suite('rootfs/trees')
+
+/** A store's folder that is gone afterwards, whoever owns what is in it. */
+async function withStore(idMap: IdMap, body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'wolffia-trees-'))
+  try {
+    await body(folder)
+  } finally {
+    await removeTrees(idMap, [join(folder, 'trees')])
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const ensure = (folder: string, idMap: IdMap, layers: readonly StoredLayer[]) =>
+  ensureTrees({ directory: join(folder, 'trees'), idMap, layers, merged: () => storedRootfs(layers).tree() })
+
+/** What can be compared of our tree and the kernel's: a device is an empty file to the kernel, and only some xattrs are made. */
+function listed(tree: ReadonlyFileSystem): string[] {
+  return [...listTree(tree)].map(({ ino, ...path }) =>
+    path.device === null
+      ? line({ ...path, sha256: path.type === 'file' ? sha256(tree, ino) : null })
+      : line({ ...path, device: null, type: 'file', size: 0, sha256: sha256(tree, null) }),
+  )
+}
+
+async function kernelListed(idMap: IdMap, lowers: readonly string[]): Promise<string[]> {
+  return (await listKernelTree(idMap, { lowers, upper: null })).map(line)
+}
+
+/** One path with every attribute, as text. */
+function line({ path, type, mode, uid, gid, size, device, target, linkOf, mtimeNs, xattrs, sha256 }: KernelPath): string {
+  const kept = [...xattrs].filter(([name]) => isKeptXattr(name)).map(([name, value]) => `${name}=${Buffer.from(value).toString('hex')}`)
+  const owner = `${uid}:${gid}`
+  return JSON.stringify([path, type, mode.toString(8), owner, size, device, target, linkOf, String(mtimeNs), kept.sort(), sha256])
+}
+
+function sha256(tree: ReadonlyFileSystem, ino: number | null): string {
+  const hash = createHash('sha256')
+  const buffer = new Uint8Array(65_536)
+  if (ino !== null)
+    for (let position = 0, count = 1; count > 0; position += count) {
+      count = tree.read(ino, buffer, position)
+      hash.update(buffer.subarray(0, count))
+    }
+  return hash.digest('hex')
+}
+
+async function assertSameTree(idMap: IdMap, stack: readonly (readonly PackEntry[])[], folder: string): Promise<void> {
+  const layers = stack.map((entries) => storeLayer(folder, entries))
+  const lowers = await ensure(folder, idMap, layers)
+  const ours = listed(storedRootfs(layers).tree())
+  const kernels = await kernelListed(idMap, lowers)
+  assert.equal(
+    { onlyKernel: kernels.filter((line) => !ours.includes(line)), onlyOurs: ours.filter((line) => !kernels.includes(line)) },
+    SAME,
+  )
+  assert.equal(kernels, ours)
+}
+
+const SAME = { onlyKernel: [], onlyOurs: [] }
+
+const directory = (path: string, entry: Partial<PackEntry> = {}) => packEntry(path, { type: 'directory', ...entry })
+
+test.needs(NATIVE, ID_RANGE)('every kind of entry looks the same to the kernel as in our tree', () =>
+  withStore(chooseIdMap().map, (folder) =>
+    assertSameTree(
+      chooseIdMap().map,
+      [
+        [
+          directory('', { mode: 0o555, mtimeNs: 1_234_567_890_123_456_789n }),
+          directory('d', { mode: 0o1777, uid: 7, gid: 8 }),
+          packFile('d/file', 'contents', {
+            mode: 0o4755,
+            uid: 1000,
+            gid: 1001,
+            xattrs: new Map([['user.note', Uint8Array.of(0, 255, 1)]]),
+          }),
+          packEntry('d/link', { type: 'hardlink', target: 'd/file' }),
+          packEntry('d/symlink', { type: 'symlink', target: fromUtf8('../ä\u{1f331}'), mode: 0o777 }),
+          packEntry('d/pipe', { type: 'fifo', mode: 0o640, uid: 3 }),
+          packEntry('d/null', { type: 'character-device', device: { major: 1, minor: 3 }, mode: 0o666 }),
+          packEntry('d/zero-zero', { type: 'character-device', device: { major: 0, minor: 0 }, mode: 0o600 }),
+          packFile(fromUtf8(`d/${'é'.repeat(120)}`), 'long'),
+          packFile('d/\xff\xfe', 'not UTF-8'),
+          packFile('d/secret', 'x', { mode: 0, uid: 5, mtimeNs: -1_500_000_000n }),
+          directory('d/closed', { mode: 0, uid: 9 }),
+          packFile('d/closed/in', 'x'.repeat(200_000), { uid: 9, mode: 0o600 }),
+          packFile('d/tricky', '', { xattrs: new Map([['user.overlay.opaque', Uint8Array.of(0x79)]]) }),
+        ],
+      ],
+      folder,
+    ),
+  ),
+)
+
+test.needs(NATIVE, ID_RANGE)('whiteouts, opaque directories, replaced types and implied parents stack as in our union', () =>
+  withStore(chooseIdMap().map, (folder) =>
+    assertSameTree(
+      chooseIdMap().map,
+      [
+        [
+          directory('', { mode: 0o755 }),
+          directory('a', { mode: 0o700, uid: 4, xattrs: new Map([['user.kept', Uint8Array.of(1)]]) }),
+          packFile('a/one', '1'),
+          packFile('a/two', '2'),
+          directory('a/sub', { mode: 0o711, mtimeNs: 5_000_000_000n }),
+          packFile('a/sub/deep', 'deep'),
+          directory('b'),
+          packFile('b/gone', 'x'),
+          packFile('becomes-directory', 'file'),
+          directory('becomes-file'),
+          packFile('becomes-file/lost', 'x'),
+          packFile('hard', 'linked'),
+        ],
+        [
+          packEntry('a/.wh.one'),
+          packFile('a/sub/new', 'implied parents'),
+          directory('b', { mode: 0o750 }),
+          packEntry('b/.wh..wh..opq'),
+          packFile('b/fresh', 'y'),
+          directory('becomes-directory'),
+          packFile('becomes-directory/in', 'in'),
+          packFile('becomes-file', 'file now'),
+          packEntry('other-name', { type: 'hardlink', target: 'hard-here' }),
+          packFile('hard-here', 'upper'),
+          packEntry('only-whiteouts/.wh.nothing'),
+        ].filter(({ path }) => path !== 'other-name'),
+        [packFile('a/one', 'back again'), packEntry('.wh.hard'), packFile('b/.wh.fresh', ''), packFile('implied/by/file', 'z')],
+      ],
+      folder,
+    ),
+  ),
+)
+
+test.needs(NATIVE, ID_RANGE)(
+  'random stacks of layers look the same to the kernel as in our union',
+  () =>
+    withStore(chooseIdMap().map, async (folder) => {
+      for (let seed = 1; seed <= 15; seed++) {
+        try {
+          await assertSameTree(chooseIdMap().map, randomStack(seed), join(folder, String(seed)))
+        } catch (error) {
+          throw new Error(`seed ${seed}: ${(error as Error).message}\n${(error as { details?: string }).details ?? ''}`)
+        } finally {
+          await removeTrees(chooseIdMap().map, [join(folder, String(seed), 'trees')])
+        }
+      }
+    }),
+  { timeoutMs: 120_000 },
+)
+
+test.needs(NATIVE)('under a single id everything is made, and its owner is the one there is', () =>
+  withStore(singleIdMap(), async (folder) => {
+    const layers = [storeLayer(folder, [directory(''), packFile('of-another', 'x', { uid: 1000, gid: 1000, mode: 0o640 })])]
+    const files = await listKernelTree(singleIdMap(), { lowers: await ensure(folder, singleIdMap(), layers), upper: null })
+    assert.equal(
+      files.map(({ path, uid, gid, mode }) => ({ path, uid, gid, mode })),
+      [
+        { path: '', uid: 0, gid: 0, mode: 0o755 },
+        { path: 'of-another', uid: 0, gid: 0, mode: 0o640 },
+      ],
+    )
+  }),
+)
+
+test.needs(NATIVE)('a layer that comes twice is stacked once, where it comes last', () =>
+  withStore(singleIdMap(), async (folder) => {
+    const first = storeLayer(folder, [directory(''), packFile('a', 'first')])
+    const second = storeLayer(folder, [packFile('a', 'second'), packFile('b', 'second')])
+    const lowers = await ensure(folder, singleIdMap(), [first, second, first])
+    const files = await listKernelTree(singleIdMap(), { lowers, upper: null })
+    assert.equal(
+      files.map(({ path, size }) => [path, size]),
+      [
+        ['', null],
+        ['a', 5],
+        ['b', 6],
+      ],
+    )
+  }),
+)
+
+test.needs(NATIVE)('two writers at once leave one whole tree, and a dead one its partial tree only until the next', () =>
+  withStore(singleIdMap(), async (folder) => {
+    const layers = [storeLayer(folder, [directory(''), packFile('a', 'x'.repeat(1_000_000))])]
+    const all = await Promise.all(Array.from({ length: 4 }, () => ensure(folder, singleIdMap(), layers)))
+    assert.equal(new Set(all.map((lowers) => lowers.join())).size, 1)
+    const layerFolder = join(all[0]?.[0] ?? '', '..')
+    assert.equal(readdirSync(layerFolder).sort(), ['complete', 'tree'])
+    // As a killed process leaves it: no marker, and a partial tree of a process that is gone.
+    rmSync(join(layerFolder, 'complete'))
+    mkdirSync(join(layerFolder, 'tree.partial-1-1-1-00000000000000000000000000000000-1'))
+    writeFileSync(join(layerFolder, 'tree.partial-1-1-1-00000000000000000000000000000000-1', 'half'), 'x')
+    await ensure(folder, singleIdMap(), layers)
+    assert.equal(readdirSync(layerFolder).sort(), ['complete', 'tree'])
+  }),
+)
+
+test.needs(NATIVE)('a tree that cannot be written leaves nothing behind', () =>
+  withStore(singleIdMap(), async (folder) => {
+    const layer = storeLayer(folder, [directory(''), packFile('a', 'x'.repeat(10_000))])
+    writeFileSync(layer.tarPath, '')
+    let failed = false
+    try {
+      await ensureTrees({
+        directory: join(folder, 'trees'),
+        idMap: singleIdMap(),
+        layers: [layer],
+        merged: () => assert.unreachable() as never,
+      })
+    } catch {
+      failed = true
+    }
+    assert.ok(failed)
+    const left = existsSync(join(folder, 'trees')) ? readdirSync(join(folder, 'trees'), { recursive: true, encoding: 'utf8' }) : []
+    assert.equal(
+      left.filter((path) => /partial|complete/.test(path)),
+      [],
+    )
+  }),
+)
+
+test.run()
