@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -185,6 +186,26 @@ int make_symlink(struct setup *setup, char **fields) {
     return -1;
   if (symlinkat(fields[1], parent, cut.name) < 0)
     return failure_set("symlinkat", fields[0]);
+  close(parent);
+  return 0;
+}
+
+/* An overlay whose upper lacks the attributes it needs mounts all the same, and fails at exactly these: removing a
+ * directory of a lower layer, making it again, and renaming one. */
+int make_exercise(struct setup *setup, char **fields) {
+  struct cut cut;
+  char renamed[NAME_MAX + 1];
+  int parent = open_parent(setup, fields[0], &cut);
+  if (parent < 0)
+    return -1;
+  if (snprintf(renamed, sizeof renamed, "%s.renamed", cut.name) >= (int)sizeof renamed)
+    return failure_invalid(fields[0]);
+  if (unlinkat(parent, cut.name, AT_REMOVEDIR) < 0)
+    return failure_set("unlinkat", fields[0]);
+  if (mkdirat(parent, cut.name, 0755) < 0)
+    return failure_set("mkdirat", fields[0]);
+  if (renameat(parent, cut.name, parent, renamed) < 0 || renameat(parent, renamed, parent, cut.name) < 0)
+    return failure_set("renameat", fields[0]);
   close(parent);
   return 0;
 }

@@ -9,6 +9,7 @@ struct setup;
 int make_directory(struct setup *setup, char **fields);
 int make_file(struct setup *setup, char **fields);
 int make_symlink(struct setup *setup, char **fields);
+int make_exercise(struct setup *setup, char **fields);
 
 /* How links in a container path are taken: inside the root only, or not at all. Magic links never. */
 enum links { LINKS_INSIDE, LINKS_NONE };

@@ -46,6 +46,7 @@ static const struct operation operations[] = {
     {"mask", 1, PHASE_CHILD, CLONE_NEWNS, mount_mask},
     {"read-only", 1, PHASE_CHILD, CLONE_NEWNS, mount_read_only},
     {"root-read-only", 0, PHASE_CHILD, CLONE_NEWNS, root_make_read_only},
+    {"exercise-directory", 1, PHASE_CHILD, CLONE_NEWNS, make_exercise},
     {"switch-root", 0, PHASE_CHILD, CLONE_NEWNS, root_switch},
 
     {"rlimit", 3, PHASE_GUEST, 0, limit_resource},

@@ -39,6 +39,7 @@ export const OPERATIONS = {
   mask: ['path'],
   'read-only': ['path'],
   'root-read-only': [],
+  'exercise-directory': ['path'],
   'switch-root': [],
   // In the guest-to-be, in the order given, after everything above.
   rlimit: ['name', 'soft', 'hard'],

@@ -1,0 +1,250 @@
+/**
+ * What this host allows, found out by doing it: every step of the native wall as a small plan of its own. A version check lies
+ * (AppArmor, sysctls, file systems), a mount that succeeds lies too (an overlay may mount and then not rename).
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { release, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EngineError, messageOf } from '../errors.js'
+import { launch, launcherMissing, perform } from './client.js'
+import type { IdMap } from './id-map.js'
+import { chooseIdMap, idMapOperations, singleIdMap } from './id-map.js'
+import { assetPath, seccompAsset } from './installation.js'
+import type { Operation } from './operations.js'
+import { namespaceAdvice } from './probe-advice.js'
+import type { ReceiptEvent } from './protocol.js'
+
+/** One thing that was tried. */
+export interface Finding {
+  readonly name: string
+  /** What it is for, in a few words. */
+  readonly purpose: string
+  readonly ok: boolean
+  /** Without it there is no native wall at all. */
+  readonly required: boolean
+  /** What the kernel said, `EPERM`; null when it worked or was not about a call. */
+  readonly errno: string | null
+  /** What was found, as a sentence. */
+  readonly why: string
+  /** What to do about it; null when there is nothing to do. */
+  readonly fix: string | null
+}
+
+/** Options of {@link probeHost}. */
+export interface ProbeOptions {
+  /** A folder on the file system that will hold containers' writable layers; the system's temporary folder when absent. */
+  readonly directory?: string
+  /** Stops after the first required step that fails. */
+  readonly stopAtFirst?: boolean
+}
+
+const NAMESPACES = ['mount', 'pid', 'ipc', 'uts', 'net', 'cgroup'] as const
+const KERNEL_LEAST = [5, 13] as const
+const LANDLOCK_SCOPES_ABI = 6
+
+type Outcome = Pick<Finding, 'ok' | 'errno' | 'why' | 'fix'>
+
+interface Step {
+  readonly name: string
+  readonly purpose: string
+  readonly required: boolean
+  readonly attempt: () => Outcome | Promise<Outcome>
+}
+
+/** Tries each step in order and says how each went. Never throws; leaves nothing behind. */
+export async function probeHost(options: ProbeOptions = {}): Promise<Finding[]> {
+  const folder = mkdtempSync(join(options.directory ?? tmpdir(), 'wolffia-probe-'))
+  const findings: Finding[] = []
+  try {
+    for (const { name, purpose, required, attempt } of steps(folder)) {
+      const outcome = await attempt()
+      findings.push({ name, purpose, required, ...outcome })
+      // Nothing of what follows can work without the launcher or without user namespaces.
+      if (required && !outcome.ok && (options.stopAtFirst === true || name === 'launcher' || name === 'user namespace')) break
+    }
+  } finally {
+    await removeFolder(folder)
+  }
+  return findings
+}
+
+/** Why native containers cannot run here, from the steps they require; null when they can. */
+export function obstacle(findings: readonly Finding[]): string | null {
+  const failed = findings.find(({ ok, required }) => required && !ok)
+  return failed === undefined ? null : `${failed.name}: ${failed.why}${failed.fix === null ? '' : `; ${failed.fix}`}`
+}
+
+function steps(folder: string): Step[] {
+  const single = singleIdMap()
+  const chosen = chooseIdMap()
+  return [
+    { name: 'launcher', purpose: 'the native wall’s own program', required: true, attempt: probeLauncher },
+    { name: 'kernel', purpose: 'the calls the launcher makes', required: true, attempt: probeKernel },
+    {
+      name: 'user namespace',
+      purpose: 'everything else without root',
+      required: true,
+      attempt: () => tryPlan(idMapOperations(single), namespaceAdvice),
+    },
+    ...NAMESPACES.map((name) => ({
+      name: `${name} namespace`,
+      purpose: `a ${name} view of its own`,
+      required: true,
+      attempt: () => tryPlan([...idMapOperations(single), ['namespace', name]], () => 'the kernel was built without it, or forbids it'),
+    })),
+    {
+      name: 'id range',
+      purpose: 'more than one user in a container',
+      required: false,
+      attempt: () =>
+        chosen.reason === null ? tryPlan(idMapOperations(chosen.map)) : { ok: false, errno: null, why: chosen.reason, fix: null },
+    },
+    {
+      name: 'overlay on disk',
+      purpose: 'layers under a writable layer that is kept',
+      required: true,
+      attempt: () => tryOverlay(single, folder, 'disk'),
+    },
+    {
+      name: 'overlay in memory',
+      purpose: 'a writable layer that dies with its container',
+      required: false,
+      attempt: () => tryOverlay(single, folder, 'memory'),
+    },
+    { name: 'terminal', purpose: 'run -t', required: true, attempt: () => tryPlan(terminalOperations(single)) },
+    { name: 'seccomp', purpose: 'a filter on system calls', required: true, attempt: () => tryGuest(single, seccompOutcome) },
+    {
+      name: 'landlock',
+      purpose: 'signals and abstract sockets kept inside',
+      required: false,
+      attempt: () => tryGuest(single, landlockOutcome),
+    },
+  ]
+}
+
+const worked = (why: string): Outcome => ({ ok: true, errno: null, why, fix: null })
+
+function probeLauncher(): Outcome {
+  const missing = launcherMissing()
+  return missing === null ? worked(assetPath('launcher')) : { ok: false, errno: null, why: missing, fix: 'npm run build' }
+}
+
+function probeKernel(): Outcome {
+  const [major = 0, minor = 0] = release()
+    .split('.')
+    .map((part) => Number.parseInt(part, 10))
+  const enough = major > KERNEL_LEAST[0] || (major === KERNEL_LEAST[0] && minor >= KERNEL_LEAST[1])
+  return enough
+    ? worked(`Linux ${release()}`)
+    : { ok: false, errno: null, why: `Linux ${release()} is older than ${KERNEL_LEAST.join('.')}`, fix: 'run a newer kernel' }
+}
+
+async function tryPlan(operations: readonly Operation[], advise?: () => string | null): Promise<Outcome> {
+  try {
+    await perform({ operations, exec: null })
+    return worked('works')
+  } catch (error) {
+    return failed(error, advise)
+  }
+}
+
+function failed(error: unknown, advise?: () => string | null): Outcome {
+  const known = error instanceof EngineError ? error : null
+  const errno = known?.data.errno
+  return {
+    ok: false,
+    errno: typeof errno === 'string' ? errno : null,
+    why: messageOf(error),
+    fix: advise?.() ?? known?.hint ?? null,
+  }
+}
+
+function tryOverlay(map: IdMap, folder: string, kind: 'disk' | 'memory'): Promise<Outcome> {
+  const at = (name: string) => join(folder, kind, name)
+  mkdirSync(at('lower/probe'), { recursive: true })
+  for (const name of ['upper', 'work']) mkdirSync(at(name))
+  const upper: Operation = kind === 'disk' ? ['overlay-upper', at('upper'), at('work')] : ['overlay-upper-memory', 1 << 20, 64]
+  const advice =
+    kind === 'disk'
+      ? 'put WOLFFIA_HOME on a local file system such as ext4, xfs or btrfs'
+      : 'its tmpfs has no user attributes (Linux 6.6 brings them): writable layers are kept on disk instead'
+  return tryPlan(
+    [
+      ...idMapOperations(map),
+      ['namespace', 'mount'],
+      ['overlay-lower', at('lower')],
+      upper,
+      ['root-overlay'],
+      ['exercise-directory', '/probe'],
+    ],
+    () => advice,
+  )
+}
+
+function terminalOperations(map: IdMap): Operation[] {
+  return [
+    ...idMapOperations(map),
+    ['namespace', 'mount'],
+    ['stdio', 'terminal', 'closed'],
+    ['root-tmpfs', 4096, 16, '0755'],
+    ['mount-devpts', '/pts'],
+    ['mount-console', '/console'],
+  ]
+}
+
+/** Takes a guest up to its first instruction, looks at its receipt, and lets it go no further. */
+async function tryGuest(map: IdMap, judge: (receipt: ReceiptEvent) => Outcome): Promise<Outcome> {
+  const asset = seccompAsset()
+  if (asset === null) return { ok: false, errno: null, why: `there is no system call policy for ${process.arch}`, fix: null }
+  try {
+    const launcher = launch(
+      {
+        operations: [
+          ...idMapOperations(map),
+          ['namespace', 'mount'],
+          ['namespace', 'pid'],
+          ['stdio', 'pipes', 'closed'],
+          ['no-new-privileges'],
+          ['landlock-scope', 'abstract-unix-socket'],
+          ['seccomp'],
+        ],
+        exec: { args: ['/never'], env: [] },
+      },
+      { seccompProgramPath: assetPath(asset) },
+    )
+    try {
+      return judge((await launcher.ready).receipt)
+    } finally {
+      launcher.kill()
+      await launcher.exited.catch(() => {})
+    }
+  } catch (error) {
+    return failed(error)
+  }
+}
+
+function seccompOutcome({ status }: ReceiptEvent): Outcome {
+  return /^Seccomp:\s+2$/m.test(status)
+    ? worked('a filter is in force')
+    : { ok: false, errno: null, why: 'the filter was loaded and is not in force', fix: null }
+}
+
+function landlockOutcome({ landlock }: ReceiptEvent): Outcome {
+  const abi = landlock?.abi ?? 0
+  if (abi >= LANDLOCK_SCOPES_ABI) return worked(`ABI ${abi}`)
+  return { ok: false, errno: null, why: abi === 0 ? 'not in this kernel' : `ABI ${abi} has no scopes`, fix: 'Linux 6.12 brings it' }
+}
+
+/** What the overlay made in its work folder can be closed even to its owner, outside. */
+async function removeFolder(folder: string): Promise<void> {
+  const remove: readonly Operation[] = [
+    ['namespace', 'mount'],
+    ['tree-remove', folder],
+  ]
+  try {
+    await perform({ operations: [...idMapOperations(singleIdMap()), ...remove], exec: null })
+  } catch {
+    // Without namespaces there was no overlay either, so the folder is an ordinary one.
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
