@@ -45,6 +45,7 @@ export class EngineError extends Error {
   readonly data: Readonly<Record<string, unknown>>
   readonly hint: string | undefined
 
+  /** `message` says what failed and with which value, and ends without a full stop. */
   constructor(code: ErrorCode, message: string, options: EngineErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code

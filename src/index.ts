@@ -11,5 +11,25 @@ export { Engine, type EngineOptions } from './engine/engine.js'
 export type { ImageDetails, ImagePlatform, ImageProcess, ImageSummary, ImportOptions } from './engine/image-summary.js'
 export type { Images, PlatformOption, ResolvedImage } from './engine/images.js'
 export type { VersionReport } from './engine/version.js'
-export { EngineError, type EngineErrorOptions, type ErrorCode } from './errors.js'
+export { EngineError, type EngineErrorOptions, type ErrorCode, RUN_EXIT_CODES } from './errors.js'
+export type { ByteString, DeviceNumber, DirectoryEntry, FileType, Ino, ReadonlyFileSystem, Stat } from './fs/file-system.js'
 export type { RemovedImage } from './image/remove.js'
+export type { DiffId, Digest } from './oci/digest.js'
+export type { Platform } from './oci/platform.js'
+export type { ExitReason, ExitStatus } from './runtime/exit.js'
+export { DEFAULT_LIMITS, type Limits } from './runtime/limits.js'
+export type {
+  CapabilityEvidence,
+  KernelEvidence,
+  LimitEvidence,
+  LimitMechanism,
+  LimitName,
+  MountEvidence,
+  NamespaceEvidence,
+  NamespaceName,
+  Receipt,
+  WasmEvidence,
+} from './runtime/receipt.js'
+export type { CreateRequest, RunningTask, Runtime, Task, TerminalSize } from './runtime/runtime.js'
+export type { ContainerSpec, Mount, NetworkSpec, ProcessSpec, Rootfs } from './runtime/spec.js'
+export type { StoredLayer } from './store/layer-store.js'

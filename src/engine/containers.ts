@@ -6,15 +6,14 @@ import { type ContainerRecord, isOwned, isTaskAlive, summaryOf } from '../contai
 import type { ContainerState } from '../container/state.js'
 import { EngineError } from '../errors.js'
 import { didYouMean } from '../reference/nearest.js'
-import type { LayerStore } from '../store/layer-store.js'
-import type { Images } from './images.js'
+import type { Store } from '../store/store.js'
+import { imageForContainer } from './images.js'
 import type { Walls } from './walls.js'
 
 /** What {@link Containers} stands on. */
 export interface ContainersParts {
   readonly state: ContainerState
-  readonly layers: LayerStore
-  readonly images: Images
+  readonly store: Store
   readonly walls: Walls
 }
 
@@ -24,18 +23,18 @@ export class Containers implements AsyncDisposable {
   readonly #owned = new Map<string, Container>()
   #swept: Promise<void> | null = null
 
-  /** Made by the engine. */
+  /** @internal */
   constructor(parts: ContainersParts) {
     this.#parts = parts
   }
 
   /** Builds everything up to the guest's first instruction. On failure nothing is left. */
   async create(options: CreateOptions): Promise<Container> {
-    const { state, layers, images, walls } = this.#parts
+    const { state, store, walls } = this.#parts
     await this.#sweep()
     const runtimes = await walls.all()
-    const found = await images.find(options.image, await walls.wish(options))
-    const container = await createContainer({ state, layers, runtimes }, found, options)
+    const found = await imageForContainer(store, options.image, await walls.wish(options))
+    const container = await createContainer({ state, layers: store.layers, runtimes }, found, options)
     this.#owned.set(container.id, container)
     return container
   }

@@ -38,7 +38,7 @@ export class Images {
   readonly #store: Store
   readonly #containers: ContainerState
 
-  /** Made by the engine. */
+  /** @internal */
   constructor(store: Store, containers: ContainerState) {
     this.#store = store
     this.#containers = containers
@@ -93,7 +93,7 @@ export class Images {
 
   /** What a reference stands for. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
   async resolve(reference: string, options: PlatformOption = {}): Promise<ResolvedImage> {
-    const { id, image, platform } = await this.find(reference, wishOf(options))
+    const { id, image, platform } = await imageForContainer(this.#store, reference, wishOf(options))
     return { id, manifest: image.descriptor.digest, platform }
   }
 
@@ -126,16 +126,16 @@ export class Images {
     })
   }
 
-  /** The image a container is to be made of. */
-  async find(reference: string, wish: PlatformWish): Promise<ImageForContainer> {
-    const { descriptor } = await findImage(this.#store, reference)
-    const { image, platform } = await selectImage(this.#store.layout, descriptor, wish)
-    return { id: descriptor.digest, image, platform }
-  }
-
   async #summary(descriptor: Descriptor, names: readonly Reference[]): Promise<ImageSummary> {
     return summaryOfListed({ ...(await describeImage(this.#store, [], descriptor)), names })
   }
+}
+
+/** The image a container is to be made of. Rejects with IMAGE_NOT_FOUND, PLATFORM_NOT_FOUND. */
+export async function imageForContainer(store: Store, reference: string, wish: PlatformWish): Promise<ImageForContainer> {
+  const { descriptor } = await findImage(store, reference)
+  const { image, platform } = await selectImage(store.layout, descriptor, wish)
+  return { id: descriptor.digest, image, platform }
 }
 
 function summaryOfListed({ descriptor, names, platforms, sizeBytes, createdAt, problem }: ListedImage): ImageSummary {

@@ -56,6 +56,7 @@ export interface ReadonlyFileSystem {
   readonly root: Ino
   /** Inode of `name` in `directory`, or undefined when there is none. `.` and `..` are the caller's business. Throws ENOTDIR. */
   lookup(directory: Ino, name: ByteString): Ino | undefined
+  /** Attributes of an inode, of a symlink its own. */
   stat(ino: Ino): Stat
   /** Entries in an order that stays the same while the directory is unchanged. Throws ENOTDIR. */
   readdir(directory: Ino): readonly DirectoryEntry[]

@@ -28,7 +28,7 @@ export interface RemoveOptions extends PruneOptions {
   readonly uses?: () => Promise<readonly ImageUse[]>
 }
 
-/** What {@link removeImage} did. */
+/** What removing an image did. */
 export interface RemovedImage {
   /** Names that are gone, in familiar form. */
   readonly untagged: readonly string[]

@@ -64,6 +64,7 @@ export interface Task extends RunningTask {
   resize(size: TerminalSize): Promise<void>
   /** How it ended; may be called before start and more than once. */
   wait(): Promise<ExitStatus>
+  /** What isolation is really in force. */
   receipt(): Promise<Receipt>
   /** Kills what still runs and removes what the wall made, but not the writable layer of a container that is kept. Idempotent. */
   delete(): Promise<void>
