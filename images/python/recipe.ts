@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assetPath } from '../../src/launcher/installation.js'
+import { openFileSource } from '../../src/layer/file-source.js'
 import { WASI_PLATFORM } from '../../src/oci/platform.js'
 import type { Recipe } from '../recipe.js'
 
@@ -26,12 +26,7 @@ export const python: Recipe = {
         'org.opencontainers.image.version': version,
       },
     }
-    const file = { path: PROGRAM, mode: 0o755, size: found.size, content: contentsOf(module) }
+    const file = { path: PROGRAM, mode: 0o755, contents: () => openFileSource(module) }
     return { fingerprint: `${version}-${found.size}`, parts: [{ platform: WASI_PLATFORM, files: [file], config }], missing: [] }
   },
-}
-
-/** Opened when first read: an image that is current is not. */
-async function* contentsOf(path: string): AsyncGenerator<Uint8Array> {
-  yield* createReadStream(path)
 }

@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hostPlatform } from '../../src/image/platform-select.js'
 import { assetPath } from '../../src/launcher/installation.js'
+import { bytesSource } from '../../src/layer/source.js'
 import type { ContainerConfig } from '../../src/oci/image-spec.js'
 import { WASI_PLATFORM } from '../../src/oci/platform.js'
 import type { Recipe, RecipePart } from '../recipe.js'
@@ -46,7 +47,7 @@ async function part(platform: RecipePart['platform'], path: string, source: stri
     WorkingDir: '/',
     Labels: { 'org.opencontainers.image.description': 'Tries what a hostile program would try, harmlessly, and reports what it got' },
   }
-  return { platform, files: [{ path, mode: 0o755, size: bytes.length, content: [bytes] }], config }
+  return { platform, files: [{ path, mode: 0o755, contents: () => bytesSource(bytes) }], config }
 }
 
 // Sources and not the compiled program: the compiler decides its bytes.

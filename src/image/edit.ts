@@ -6,6 +6,9 @@
  * and unpacked on one machine. Who sends them elsewhere compresses them.
  */
 import { EngineError } from '../errors.js'
+import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import { packTar } from '../layer/pack.js'
+import { type ChangedTree, changedEntries, treeEntries } from '../layer/pack-tree.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import type { ContainerConfig, History, ImageConfig, Index, Manifest } from '../oci/image-spec.js'
 import { MEDIA_TYPE } from '../oci/media-type.js'
@@ -39,6 +42,16 @@ export async function withLayer(ingest: Ingest, image: Image, tar: ByteStream, s
 /** The image with one more layer that holds these files. */
 export function withFiles(ingest: Ingest, image: Image, files: readonly TarFile[], step: Step = {}): Promise<Image> {
   return withLayer(ingest, image, fileTar(files), step)
+}
+
+/** The image with one more layer that holds this tree. */
+export function withTree(ingest: Ingest, image: Image, tree: ReadonlyFileSystem, step: Step = {}): Promise<Image> {
+  return withLayer(ingest, image, packTar(treeEntries(tree)), step)
+}
+
+/** The image with one more layer that makes of its tree what the union over it has become. */
+export function withChanges(ingest: Ingest, image: Image, union: ChangedTree, step: Step = {}): Promise<Image> {
+  return withLayer(ingest, image, packTar(changedEntries(union)), step)
 }
 
 /** The image with other defaults for its containers. Members set to undefined are removed. */

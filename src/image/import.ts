@@ -85,11 +85,11 @@ async function withRoot(ingest: Ingest, base: Image, stream: AsyncIterable<Uint8
   return image
 }
 
-/** A tar says a file's size before its bytes, so a module from a stream is gathered first. */
+/** A tar says a file's size before its bytes, so a module is gathered first. */
 async function withModule(ingest: Ingest, base: Image, name: string, stream: AsyncIterable<Uint8Array>, step: Step): Promise<Image> {
   const path = ingest.temporaryPath()
-  const { size } = await writeBlobFile(path, stream, {}, { signal: ingest.signal, flush: false })
-  return withLayer(ingest, base, moduleTar(name, size, createReadStream(path)), step)
+  await writeBlobFile(path, stream, {}, { signal: ingest.signal, flush: false })
+  return withLayer(ingest, base, moduleTar(name, path), step)
 }
 
 function hasModuleMagic(bytes: Uint8Array): boolean {

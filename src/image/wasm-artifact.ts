@@ -6,11 +6,13 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
+import { openFileSource } from '../layer/file-source.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { type DiffId, digestFromHex } from '../oci/digest.js'
 import { parseWasmArtifactConfig } from '../oci/document.js'
 import type { Manifest } from '../oci/image-spec.js'
 import { MEDIA_TYPE } from '../oci/media-type.js'
+import { missingBlob } from '../store/blob-file.js'
 import type { BlobSource } from '../store/blob-source.js'
 import { fileTar } from './file-tar.js'
 import type { ImageContents } from './image.js'
@@ -34,8 +36,8 @@ export async function readWasmArtifact(source: BlobSource, manifest: Manifest): 
   if (artifact.layerDigests.length !== digests.length || artifact.layerDigests.some((digest, position) => digest !== digests[position]))
     throw new EngineError('INVALID_IMAGE', 'wasm config.layerDigests are not the digests of the manifest’s layers')
   const name = moduleName(module)
-  const tar = async () => moduleTar(name, module.size, await source.open(module))
-  const diffId = await digestOfStream(await tar())
+  const tar = async () => moduleTar(name, await pathOf(source, module))
+  const diffId = digestOfPieces(await tar())
   return {
     config: {
       os: artifact.os,
@@ -50,8 +52,8 @@ export async function readWasmArtifact(source: BlobSource, manifest: Manifest): 
 }
 
 /** A tar that holds one executable module at its root. */
-export function moduleTar(name: string, size: number, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  return fileTar([{ path: name, mode: 0o755, size, content }])
+export function moduleTar(name: string, modulePath: string): Iterable<Uint8Array> {
+  return fileTar([{ path: name, mode: 0o755, contents: () => openFileSource(modulePath) }])
 }
 
 /** A file name for a module, out of a title or path that may hold anything. */
@@ -64,8 +66,14 @@ function moduleName(module: Descriptor): string {
   return safeModuleName(module.annotations?.[TITLE_ANNOTATION] ?? '')
 }
 
-async function digestOfStream(stream: AsyncIterable<Uint8Array>): Promise<DiffId> {
+async function pathOf(source: BlobSource, module: Descriptor): Promise<string> {
+  const path = await source.pathOf(module.digest)
+  if (path === null) throw missingBlob(module)
+  return path
+}
+
+function digestOfPieces(pieces: Iterable<Uint8Array>): DiffId {
   const hash = createHash('sha256')
-  for await (const chunk of stream) hash.update(chunk)
+  for (const piece of pieces) hash.update(piece)
   return digestFromHex(hash.digest('hex'))
 }

@@ -7,8 +7,9 @@ import type { Container } from '../../src/container/container.js'
 import type { CreateOptions } from '../../src/container/options.js'
 import { Engine } from '../../src/engine/engine.js'
 import { fileTar } from '../../src/image/file-tar.js'
+import { bytesSource } from '../../src/layer/source.js'
 import { type FakeProgram, FakeRuntime, KEPT_FILE } from '../support/fake-runtime.js'
-import { assertRejects, gather, withFolder, writeFiles } from '../support/image-fixtures.js'
+import { assertRejects, withFolder, writeFiles } from '../support/image-fixtures.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('engine/containers')
@@ -47,7 +48,7 @@ function withEngine(body: (bench: Bench) => Promise<void>): Promise<void> {
     const files = Object.fromEntries(
       [...Object.keys(PROGRAMS), '/unknown', 'broken-wall'].map((name) => [name.replace('/', ''), '\x7fELF']),
     )
-    await writeFiles(folder, { 'root.tar': await rootTar(files) })
+    await writeFiles(folder, { 'root.tar': rootTar(files) })
     const wall = new FakeRuntime('native', PROGRAMS)
     const engine = await Engine.open({ home, runtimes: [wall] })
     await engine.images.import(join(folder, 'root.tar'), { reference: 'some' })
@@ -62,10 +63,9 @@ function withEngine(body: (bench: Bench) => Promise<void>): Promise<void> {
 }
 
 /** A root file system of programs. */
-function rootTar(files: Readonly<Record<string, string>>): Promise<Uint8Array> {
-  return gather(
-    fileTar(Object.entries(files).map(([path, content]) => ({ path, mode: 0o755, size: content.length, content: [Buffer.from(content)] }))),
-  )
+function rootTar(files: Readonly<Record<string, string>>): Uint8Array {
+  const list = Object.entries(files).map(([path, content]) => ({ path, mode: 0o755, contents: () => bytesSource(Buffer.from(content)) }))
+  return Buffer.concat([...fileTar(list)])
 }
 
 function outputOf({ stdout }: Container): Promise<string> {
@@ -256,7 +256,7 @@ test("the Wasm wall's guest gets a bare world and its program by its path", () =
   withFolder(async (folder) => {
     const wall = new FakeRuntime('wasm', { '/bin/tool': PROGRAMS['/env'] ?? (() => 1) })
     await using engine = await Engine.open({ home: join(folder, 'home'), runtimes: [wall] })
-    await writeFiles(folder, { 'root.tar': await rootTar({ 'bin/tool': '\0asm' }) })
+    await writeFiles(folder, { 'root.tar': rootTar({ 'bin/tool': '\0asm' }) })
     await engine.images.import(join(folder, 'root.tar'), { reference: 'tool', process: { env: ['A=1'] } })
     const container = await engine.containers.create({ image: 'tool', command: ['tool', 'x'], env: { B: '2' } })
     assert.equal(

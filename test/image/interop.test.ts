@@ -92,8 +92,8 @@ test.needs(UMOCI, SKOPEO)('a docker-archive of several images is loaded whole', 
 test.needs(SKOPEO)('skopeo finds our images by their names and copies them out in every form', () =>
   withStore(async (store, folder) => {
     const reference = withDefaultTag(parseReference('registry.example/tools:1.0'))
-    await importImage(store, stream(await tarOf({ 'etc/os-release': 'ID=test\n' })), { reference })
-    await importImage(store, stream(await tarOf({ other: '' })), { reference: withDefaultTag(parseReference('other')) })
+    await importImage(store, stream(tarOf({ 'etc/os-release': 'ID=test\n' })), { reference })
+    await importImage(store, stream(tarOf({ other: '' })), { reference: withDefaultTag(parseReference('other')) })
     const source = `oci:${store.root}:registry.example/tools:1.0`
     for (const target of [
       `docker-archive:${join(folder, 'd.tar')}:x:1`,
@@ -110,7 +110,7 @@ test.needs(SKOPEO)('skopeo finds our images by their names and copies them out i
 
 test.needs(SKOPEO, UMOCI)('skopeo copies into our layout, beside what is there, and we find what it brought', () =>
   withStore(async (store, folder) => {
-    await importImage(store, stream(await tarOf({ other: '' })), { reference: withDefaultTag(parseReference('other')) })
+    await importImage(store, stream(tarOf({ other: '' })), { reference: withDefaultTag(parseReference('other')) })
     await skopeo('copy', `oci:${await umociImage(folder)}:base`, `oci:${store.root}:busybox:1`)
     const found = await findImage(store, 'docker.io/library/busybox:1')
     const { image } = await selectImage(store.layout, found.descriptor)
@@ -122,7 +122,7 @@ test.needs(SKOPEO, UMOCI)('skopeo copies into our layout, beside what is there, 
 
 test.needs(UMOCI)('umoci unpacks an image of our store', () =>
   withStore(async (store, folder) => {
-    await importImage(store, stream(await tarOf({ 'etc/os-release': 'ID=test\n' })), { reference: withDefaultTag(parseReference('tools')) })
+    await importImage(store, stream(tarOf({ 'etc/os-release': 'ID=test\n' })), { reference: withDefaultTag(parseReference('tools')) })
     await run('umoci', 'unpack', '--rootless', '--image', `${store.root}:docker.io/library/tools:latest`, join(folder, 'bundle'))
     assert.is(await readFile(join(folder, 'bundle/rootfs/etc/os-release'), 'utf8'), 'ID=test\n')
   }),
@@ -130,7 +130,7 @@ test.needs(UMOCI)('umoci unpacks an image of our store', () =>
 
 test.needs(SKOPEO)('a gzipped layer keeps its blob and is unpacked to its diffId', () =>
   withStore(async (store, folder) => {
-    await importImage(store, stream(await tarOf({ a: 'x'.repeat(100_000) })), { reference: withDefaultTag(parseReference('a')) })
+    await importImage(store, stream(tarOf({ a: 'x'.repeat(100_000) })), { reference: withDefaultTag(parseReference('a')) })
     await skopeo('copy', '--dest-compress', `oci:${store.root}:docker.io/library/a:latest`, `oci:${join(folder, 'gz')}:b`)
     const [loaded] = await loadImages(store, join(folder, 'gz'))
     assert.ok(loaded)

@@ -24,9 +24,9 @@ import {
 import { suite } from '../support/suite.js'
 
 const test = suite('image/load (hostile archives)')
-const LAYER = await tarOf({ 'etc/x': 'x' })
+const LAYER = tarOf({ 'etc/x': 'x' })
 
-const loadTar = async (store: Store, files: Files) => loadImages(store, stream(await tarOf(files)))
+const loadTar = async (store: Store, files: Files) => loadImages(store, stream(tarOf(files)))
 
 /** What a store holds before anything came: nothing may be added by a refused archive. */
 const EMPTY = ['index.json', 'oci-layout']
@@ -91,7 +91,7 @@ test('a digest that is a path is refused before it is used as one', () =>
 test('names with .. or from the root are refused, and nothing is written anywhere', () =>
   withStore(async (store, folder) => {
     for (const name of ['../escaped', 'a/../../escaped', '/escaped', 'a/../b']) {
-      await assertRejects(loadImages(store, stream(renameEntry(await tarOf({ a: '' }), name))), 'UNSAFE_PATH', /leaves the archive/)
+      await assertRejects(loadImages(store, stream(renameEntry(tarOf({ a: '' }), name))), 'UNSAFE_PATH', /leaves the archive/)
     }
     assert.equal(await promisify(execFile)('ls', [folder]).then(({ stdout }) => stdout.trim()), 'store')
     await assertNothingLeft(store)
@@ -185,7 +185,7 @@ test('one layer many times is one blob, and no harm', () =>
 
 test('a file twice in an archive is refused: which one counts would be a matter of taste', () =>
   withStore(async (store) => {
-    const one = await tarOf({ 'manifest.json': '[]' })
+    const one = tarOf({ 'manifest.json': '[]' })
     const twice = Buffer.concat([one.subarray(0, one.length - 1024), one])
     await assertRejects(loadImages(store, stream(twice)), 'INVALID_ARCHIVE', /twice/)
     await assertNothingLeft(store)
@@ -193,7 +193,7 @@ test('a file twice in an archive is refused: which one counts would be a matter 
 
 test('an archive cut off at any place is refused and leaves nothing', () =>
   withStore(async (store) => {
-    const whole = await tarOf(layout(() => {}))
+    const whole = tarOf(layout(() => {}))
     const packed = gzipSync(whole)
     for (const part of [0.1, 0.5, 0.9, 0.999]) {
       await assertRejects(loadImages(store, stream(packed.subarray(0, Math.floor(packed.length * part)))), 'INVALID_ARCHIVE')
@@ -225,7 +225,7 @@ test('a gzipped layer that ends too soon is found when it is first wanted, and l
 test('a layer that unpacks to something other than its diffId is refused', () =>
   withStore(async (store) => {
     const builder = new LayoutBuilder()
-    const layer = builder.blob(gzipSync(await tarOf({ other: 'y' })), MEDIA_TYPE.ociLayerGzip)
+    const layer = builder.blob(gzipSync(tarOf({ other: 'y' })), MEDIA_TYPE.ociLayerGzip)
     const config = builder.blob(
       { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [digestOf(LAYER)] } },
       MEDIA_TYPE.ociConfig,

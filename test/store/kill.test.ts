@@ -52,7 +52,7 @@ async function archiveIn(folder: string): Promise<string> {
   const layers = await Promise.all([1, 2, 3].map((number) => tarOf({ [`file${number}`]: Buffer.alloc(300_000, number) })))
   const files = builder.name(builder.image(layers), 'example.com/killed:1').files
   const path = join(folder, 'archive.tar')
-  await writeFile(path, await tarOf(files))
+  await writeFile(path, tarOf(files))
   return path
 }
 
@@ -90,8 +90,8 @@ test('two loads of the same archive, and one of another, at once: all are there,
   withFolder(async (folder) => {
     const archive = await archiveIn(folder)
     const other = new LayoutBuilder()
-    other.name(other.image([await tarOf({ file1: Buffer.alloc(300_000, 1) })]), 'example.com/other:1')
-    await writeFile(join(folder, 'other.tar'), await tarOf(other.files))
+    other.name(other.image([tarOf({ file1: Buffer.alloc(300_000, 1) })]), 'example.com/other:1')
+    await writeFile(join(folder, 'other.tar'), tarOf(other.files))
     const store = await Store.open({ root: join(folder, 'store') })
     await Promise.all([archive, archive, join(folder, 'other.tar')].map((path) => loadImages(store, path)))
     const names = (await store.references.list()).map(({ reference }) => reference?.path)

@@ -23,7 +23,7 @@ test('the store is in WOLFFIA_HOME, else in XDG_DATA_HOME, else below the home f
 
 test('every folder of a store is its owner’s alone, and no file can be read by others', () =>
   withStore(async (store) => {
-    await importImage(store, stream(await tarOf({ a: 'x' })), named('a'))
+    await importImage(store, stream(tarOf({ a: 'x' })), named('a'))
     const entries = await readdir(store.root, { recursive: true })
     for (const entry of ['.', ...entries]) {
       const { mode } = await lstat(join(store.root, entry))
@@ -61,7 +61,7 @@ test('what an ingest wrote is invisible until it is committed, and gone when it 
 
 test('of an ingest only what names lead to is kept', () =>
   withStore(async (store) => {
-    await importImage(store, stream(await tarOf({ a: 'x' })), { ...named('a'), changes: ['CMD ["a"]', 'USER 1'] })
+    await importImage(store, stream(tarOf({ a: 'x' })), { ...named('a'), changes: ['CMD ["a"]', 'USER 1'] })
     assert.is((await store.layout.digests()).length, 3)
     assert.equal((await prune(store)).blobs, [])
   }))
@@ -87,7 +87,7 @@ test('what another tool wrote into index.json stays when names change', () =>
     await ingest.commit((names) => withName(names, null, blob))
     const foreign = { ...blob, annotations: { 'org.opencontainers.image.ref.name': 'Not A Reference', 'org.example': 'kept' } }
     await writeFile(join(store.root, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [foreign] }))
-    await importImage(store, stream(await tarOf({ a: '' })), named('a'))
+    await importImage(store, stream(tarOf({ a: '' })), named('a'))
     const { manifests } = JSON.parse(await readFile(join(store.root, 'index.json'), 'utf8')) as { manifests: unknown[] }
     assert.equal(manifests[0], foreign)
     assert.is(manifests.length, 2)
@@ -102,7 +102,7 @@ test('an index.json that is damaged is an error that names it, never an empty st
 
 test('pruning removes unused blobs, layers and trees, keeps used ones, and asks the engine to remove trees', () =>
   withStore(async (store) => {
-    const layer = await tarOf({ a: 'x' })
+    const layer = tarOf({ a: 'x' })
     await importImage(store, stream(layer), named('a'))
     await writeFile(join(store.root, 'blobs/sha256', digestOf('loose').slice(7)), 'loose')
     const [used, unused, imaged] = [digestOf('used'), digestOf('unused'), digestOf(layer)].map((digest) => digest.slice(7))

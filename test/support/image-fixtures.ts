@@ -13,6 +13,7 @@ import { fileTar } from '../../src/image/file-tar.js'
 import { openImage } from '../../src/image/image.js'
 import { readEntries } from '../../src/layer/entry.js'
 import { openFileSource } from '../../src/layer/file-source.js'
+import { bytesSource } from '../../src/layer/source.js'
 import type { Descriptor } from '../../src/oci/descriptor.js'
 import { type Digest, digestFromHex, hexOf } from '../../src/oci/digest.js'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
@@ -49,12 +50,11 @@ export function digestOf(content: string | Uint8Array): Digest {
 }
 
 /** Bytes of a tar of regular files. */
-export async function tarOf(files: Files): Promise<Uint8Array> {
+export function tarOf(files: Files): Uint8Array {
   const list = Object.entries(files).map(([path, content]) => {
-    const bytes = typeof content === 'string' ? Buffer.from(content) : content
-    return { path, size: bytes.length, content: [bytes] }
+    return { path, contents: () => bytesSource(typeof content === 'string' ? Buffer.from(content) : content) }
   })
-  return gather(fileTar(list))
+  return Buffer.concat([...fileTar(list)])
 }
 
 /** The tar with another name in its first header: names that no honest writer gives. */
@@ -65,13 +65,6 @@ export function renameEntry(tar: Uint8Array, name: string): Uint8Array {
   const sum = renamed.subarray(0, 512).reduce((total, byte) => total + byte, 0)
   renamed.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
   return renamed
-}
-
-/** All of a stream. */
-export async function gather(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of stream) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }
 
 /** Bytes as a stream of pieces. */
