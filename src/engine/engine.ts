@@ -39,7 +39,7 @@ export class Engine implements AsyncDisposable {
 
   /** Tries what the walls need, by doing it. */
   doctor(): Promise<Diagnosis> {
-    return diagnose(this.#walls)
+    return diagnose(this.#walls, this.home)
   }
 
   /** What runs here. */

@@ -18,14 +18,15 @@ export const command: CliCommand = {
       return stands ? 0 : 1
     }
     const style = new Style(process.stdout)
-    const mark = (ok: boolean) => (ok ? style.green('ok  ') : style.red('FAIL'))
-    for (const { name, ok, detail, fix } of findings) {
-      process.stdout.write(`${mark(ok)} ${style.bold(name.padEnd(18))} ${detail}\n`)
-      if (fix !== undefined) process.stdout.write(`     ${' '.repeat(18)} ${style.yellow(`to mend: ${fix}`)}\n`)
+    const marks = { ok: style.green('ok  '), missing: style.yellow('--  '), failed: style.red('FAIL') }
+    const line = (mark: string, name: string, text: string) => process.stdout.write(`${mark} ${style.bold(name.padEnd(20))} ${text}\n`)
+    for (const { name, purpose, ok, required, why, fix } of findings) {
+      line(ok ? marks.ok : required ? marks.failed : marks.missing, name, ok ? why : `${why} (for ${purpose})`)
+      if (fix !== null) process.stdout.write(`${' '.repeat(26)}${style.yellow(`to mend it: ${fix}`)}\n`)
     }
     process.stdout.write('\n')
     for (const [name, reason] of Object.entries(runtimes))
-      process.stdout.write(`${mark(reason === null)} ${style.bold(`${name} wall`.padEnd(18))} ${reason ?? 'stands'}\n`)
+      line(reason === null ? marks.ok : marks.failed, `${name} wall`, reason ?? 'stands')
     return stands ? 0 : 1
   },
 }
