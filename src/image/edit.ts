@@ -21,6 +21,9 @@ import { type Image, openImage } from './image.js'
 /** What the history says about a change. Times are RFC 3339. */
 export type Step = Pick<History, 'created' | 'created_by' | 'author' | 'comment'>
 
+/** Members of a config to set; those set to undefined are removed. */
+export type ConfigChange = { readonly [Name in keyof ContainerConfig]?: ContainerConfig[Name] | undefined }
+
 /** An image without layers. */
 export async function emptyImage(ingest: Ingest, platform: Platform, config: ContainerConfig = {}): Promise<Image> {
   return writeImage(ingest, { ...normalizePlatform(platform), config, rootfs: { type: 'layers', diff_ids: [] }, history: [] }, [])
@@ -54,8 +57,8 @@ export function withChanges(ingest: Ingest, image: Image, union: ChangedTree, st
   return withLayer(ingest, image, packTar(changedEntries(union)), step)
 }
 
-/** The image with other defaults for its containers. Members set to undefined are removed. */
-export async function withContainerConfig(ingest: Ingest, image: Image, change: Partial<ContainerConfig>, step: Step = {}): Promise<Image> {
+/** The image with other defaults for its containers. */
+export async function withContainerConfig(ingest: Ingest, image: Image, change: ConfigChange, step: Step = {}): Promise<Image> {
   const [config, { layers }] = await Promise.all([image.config(), image.manifest()])
   const merged = { ...config.config, ...change }
   const defined = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined)) as ContainerConfig

@@ -61,9 +61,9 @@ function byId(names: readonly NamedDescriptor[], text: string): FoundImage | nul
   const matches = names.map(({ descriptor }) => descriptor).filter((descriptor) => hexOf(descriptor.digest).startsWith(hex))
   const [first] = matches
   if (first === undefined) return null
-  const ids = [...new Set(matches.map((descriptor) => hexOf(descriptor.digest).slice(0, Math.max(12, hex.length + 2))))]
+  const ids = [...new Set(matches.map((descriptor) => hexOf(descriptor.digest)))]
   if (ids.length > 1)
-    throw new EngineError('INVALID_ARGUMENT', `the id ${text} is the beginning of ${ids.length} images: ${ids.join(', ')}`, {
+    throw new EngineError('INVALID_ARGUMENT', `the id ${text} is the beginning of ${ids.length} images: ${ids.slice(0, 5).join(', ')}`, {
       hint: 'Write more of its digits.',
       data: { ids },
     })

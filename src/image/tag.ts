@@ -9,7 +9,7 @@ import { findAmong } from './find.js'
  * Gives an image another name, taking it from the image that had it; that one stays, without the name. Returns the name in full.
  * Rejects with IMAGE_NOT_FOUND, INVALID_REFERENCE.
  */
-export function tagImage(
+export async function tagImage(
   store: Store,
   source: string,
   target: string,
