@@ -153,8 +153,10 @@ int mount_bind(struct setup *setup, char **fields) {
   int mount = kernel_open_tree(AT_FDCWD, fields[0], OPEN_TREE_CLONE | recursive);
   if (mount < 0)
     return failure_set("open_tree", fields[0]);
-  if (add_attributes(mount, attributes, recursive, fields[0]) < 0)
-    return -1;
+  /* Private: what the host mounts below the source later must not appear inside. */
+  struct kernel_mount_attributes change = {.set = attributes, .propagation = MS_PRIVATE};
+  if (kernel_mount_setattr(mount, recursive, &change) < 0)
+    return failure_set("mount_setattr", fields[0]);
   if (fstat(mount, &status) < 0)
     return failure_set("fstat", fields[0]);
   int target = make_target(setup, fields[1], LINKS_INSIDE, S_ISDIR(status.st_mode));

@@ -41,8 +41,11 @@ int terminal_open(struct setup *setup, int devpts) {
 int terminal_open_guest_end(struct setup *setup) {
   if (setup->master < 0)
     return failure_invalid("a terminal needs mount-devpts before it");
-  int terminal = ioctl(setup->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-  return terminal < 0 ? failure_set("ioctl", "TIOCGPTPEER") : terminal;
+  /* With O_CLOEXEC here the kernel would show it of every copy in fdinfo, whether closed at execve or not. */
+  int terminal = ioctl(setup->master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+  if (terminal < 0)
+    return failure_set("ioctl", "TIOCGPTPEER");
+  return fcntl(terminal, F_SETFD, FD_CLOEXEC) < 0 ? failure_set("fcntl", "TIOCGPTPEER") : terminal;
 }
 
 int terminal_control(struct setup *setup) {

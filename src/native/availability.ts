@@ -1,12 +1,62 @@
-import { launcherMissing } from '../launcher/client.js'
-import type { IdMap } from '../launcher/id-map.js'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { release } from 'node:os'
+import { join } from 'node:path'
+import { assetPath } from '../launcher/installation.js'
+import { obstacle, probeHost } from '../launcher/probe.js'
 
-/** Why the native wall cannot be used here, or null. */
-export async function nativeUnavailable(_trees: string, _idMap: IdMap): Promise<string | null> {
-  return launcherMissing()
+/** What the native wall needs to know of this host. */
+export interface Availability {
+  /** Why there is no native wall, a sentence with the least fix; null when there is one. */
+  readonly obstacle: string | null
+  /** Whether a tmpfs here can carry an overlay's writable layer (user xattrs: Linux 6.6). */
+  readonly upperInMemory: boolean
 }
 
-/** Whether this host's tmpfs can carry an overlay's writable layer (user xattrs, Linux 6.6). */
-export async function upperInMemory(_trees: string, _idMap: IdMap): Promise<boolean> {
-  return true
+const asked = new Map<string, Promise<Availability>>()
+
+/**
+ * What the probe finds for a folder that is to hold trees; asked once per process. A good answer is kept in that folder until the next boot,
+ * kernel or launcher, so that a run costs one process and not one for each step of the probe. A bad one is not: who mends the host
+ * should see it at once. A host that turns bad in between is told by the operation that fails.
+ */
+export function availability(treesDirectory: string): Promise<Availability> {
+  const known = asked.get(treesDirectory)
+  if (known !== undefined) return known
+  const answer = findOut(treesDirectory).catch((error: Error) => ({ obstacle: error.message, upperInMemory: false }))
+  asked.set(treesDirectory, answer)
+  return answer
+}
+
+interface Kept extends Availability {
+  readonly circumstances: string
+}
+
+async function findOut(directory: string): Promise<Availability> {
+  const path = join(directory, 'probe.json')
+  const circumstances = currentCircumstances()
+  const kept = readKept(path)
+  if (kept?.circumstances === circumstances) return kept
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const findings = await probeHost({ directory })
+  const found = {
+    obstacle: obstacle(findings),
+    upperInMemory: findings.some(({ name, ok }) => name === 'overlay in memory' && ok),
+  }
+  if (found.obstacle === null) writeFileSync(path, JSON.stringify({ ...found, circumstances } satisfies Kept), { mode: 0o600 })
+  return found
+}
+
+function readKept(path: string): Kept | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch {
+    return null
+  }
+}
+
+/** What a probe's answer depends on and what can be had without making anything. */
+function currentCircumstances(): string {
+  const launcher = statSync(assetPath('launcher'), { throwIfNoEntry: false })
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+  return [boot, release(), launcher?.mtimeMs, launcher?.size, process.geteuid?.()].join(' ')
 }

@@ -17,7 +17,7 @@ import { findProgram } from '../runtime/magic.js'
 import { parseHardLimits } from '../runtime/process-files.js'
 import type { CreateRequest, RunningTask, Runtime, Task } from '../runtime/runtime.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
-import { nativeUnavailable, upperInMemory } from './availability.js'
+import { availability } from './availability.js'
 import { limitWays } from './limit-ways.js'
 import { NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
@@ -45,8 +45,8 @@ export class NativeRuntime implements Runtime {
     this.#idMap = idMap
   }
 
-  unavailable(): Promise<string | null> {
-    return nativeUnavailable(this.#trees, this.#idMap)
+  async unavailable(): Promise<string | null> {
+    return (await availability(this.#trees)).obstacle
   }
 
   accepts(spec: ContainerSpec, rootfs: Rootfs): boolean {
@@ -57,7 +57,7 @@ export class NativeRuntime implements Runtime {
   async create({ id, directory, spec, rootfs, openStdin, terminalSize = TERMINAL_SIZE, signal }: CreateRequest): Promise<Task> {
     const seccomp = seccompAsset()
     if (seccomp === null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall is not built for ${process.arch}`)
-    const inMemory = spec.ephemeral || spec.readonlyRootfs ? await upperInMemory(this.#trees, this.#idMap) : false
+    const inMemory = (spec.ephemeral || spec.readonlyRootfs) && (await availability(this.#trees)).upperInMemory
     const ways = limitWays(inMemory ? 'memory' : 'disk')
     assertLimits(spec.limits, this.name, ways)
     assertSources(spec)

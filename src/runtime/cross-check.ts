@@ -92,15 +92,24 @@ function outsideId(map: readonly IdExtent[], id: number): number | undefined {
   return extent === undefined ? undefined : extent[1] + (id - extent[0])
 }
 
-/** Descriptors that survive execve; the one that listing them opens is gone by the time its flags are asked for. */
+/** Descriptors that survive execve. One that is gone between listing and looking was closed by the launcher, which still tidies up. */
 function inheritedDescriptors(pid: number): number[] {
   return readdirSync(`/proc/${pid}/fdinfo`)
     .map(Number)
-    .filter((descriptor) => {
-      const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8'))?.[1]
-      return flags === undefined || (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0
-    })
+    .filter((descriptor) => survivesExecve(pid, descriptor))
     .sort(ascending)
+}
+
+function survivesExecve(pid: number, descriptor: number): boolean {
+  let text: string
+  try {
+    text = readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+  const flags = /^flags:\s*([0-7]+)$/m.exec(text)?.[1]
+  return flags === undefined || (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0
 }
 
 function interfaceNames(netDev: string): string[] {
