@@ -1,7 +1,7 @@
 import type { ExitedEvent } from '../launcher/protocol.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Limits } from '../runtime/limits.js'
-import { signalName } from './running-task.js'
+import { signalName } from '../runtime/running-task.js'
 
 /** What the launcher says of an exit, in the words of every wall. */
 export function exitStatus({ code, signal, reason, duration_ns }: ExitedEvent, limits: Limits): ExitStatus {

@@ -15,6 +15,7 @@ import { collectReceipt } from '../runtime/collect-receipt.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram } from '../runtime/magic.js'
 import { parseHardLimits } from '../runtime/process-files.js'
+import { openRunningTask, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, RunningTask, Runtime, Task } from '../runtime/runtime.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { availability } from './availability.js'
@@ -22,7 +23,6 @@ import { limitWays } from './limit-ways.js'
 import { NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
 import { containerPlan, inodesFor } from './plan.js'
-import { openRunningTask, recordGuest } from './running-task.js'
 
 /** Options of {@link NativeRuntime}. */
 export interface NativeRuntimeOptions {

@@ -3,10 +3,10 @@ import { Readable } from 'node:stream'
 import type { LauncherProcess } from '../launcher/client.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
+import { signalNumber } from '../runtime/running-task.js'
 import type { Task, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import { exitStatus } from './exit-status.js'
-import { signalNumber } from './running-task.js'
 
 /** What a {@link NativeTask} is made of. */
 export interface NativeTaskParts {

@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { EngineError } from '../errors.js'
-import type { RunningTask } from '../runtime/runtime.js'
 import type { ProcessIdentity } from '../store/process-identity.js'
 import { identityOf, mayBeAlive, pidOf } from '../store/process-identity.js'
+import type { RunningTask } from './runtime.js'
 
 /** Where a task says, for other processes, who its guest is. */
 const FILE = 'guest.json'
