@@ -1,0 +1,80 @@
+import { WasiError } from './errno.js'
+import type { Filestat } from './layouts.js'
+
+/** What `fd_readdir` lists. */
+export interface ListedEntry {
+  readonly name: string
+  readonly ino: number
+  readonly filetype: number
+}
+
+/** Times to set; undefined stays. */
+export interface TimeChange {
+  readonly atimeNs?: bigint
+  readonly mtimeNs?: bigint
+}
+
+/**
+ * An open descriptor: what it is, what may be done with it, and what each call does. Rights are checked by `fd.ts` and `path.ts`
+ * before a method is called; a method that makes no sense for a kind of descriptor fails as Linux would.
+ */
+export abstract class Descriptor {
+  abstract readonly filetype: number
+  flags = 0
+  rightsBase: number
+  rightsInheriting: number
+  /** Name under which the host gave it, byte string; null for what the guest opened. */
+  readonly preopenName: string | null = null
+
+  constructor(rightsBase: number, rightsInheriting: number) {
+    this.rightsBase = rightsBase
+    this.rightsInheriting = rightsInheriting
+  }
+
+  abstract filestat(): Filestat
+
+  read(_buffers: readonly Uint8Array[]): number {
+    throw new WasiError('EBADF')
+  }
+
+  write(_buffers: readonly Uint8Array[]): number {
+    throw new WasiError('EBADF')
+  }
+
+  readAt(_buffers: readonly Uint8Array[], _position: number): number {
+    throw new WasiError('ESPIPE')
+  }
+
+  writeAt(_buffers: readonly Uint8Array[], _position: number): number {
+    throw new WasiError('ESPIPE')
+  }
+
+  seek(_offset: number, _whence: number): number {
+    throw new WasiError('ESPIPE')
+  }
+
+  allocate(_offset: number, _length: number): void {
+    throw new WasiError('EINVAL')
+  }
+
+  setSize(_size: number): void {
+    throw new WasiError('EINVAL')
+  }
+
+  setTimes(_change: TimeChange): void {
+    throw new WasiError('EINVAL')
+  }
+
+  /** Entries from `cookie` on, for directories: `.` and `..` first. */
+  entries(_cookie: number): readonly ListedEntry[] {
+    throw new WasiError('ENOTDIR')
+  }
+
+  /** Bytes a read would give at once, for `poll_oneoff`; null while it would block. */
+  readable(): { readonly bytes: number; readonly ended: boolean } | null {
+    return { bytes: 0, ended: false }
+  }
+
+  /** Called once, when the last number for it is gone. */
+  close(): void {}
+}

@@ -1,0 +1,72 @@
+import type { DirectoryHandle } from '../../fs/resolve.js'
+import { Descriptor, type ListedEntry, type TimeChange } from './descriptor.js'
+import { WasiError } from './errno.js'
+import { FILETYPE } from './flags.js'
+import type { GuestTree, WalkStart } from './guest-tree.js'
+import { type Filestat, filetypeOf } from './layouts.js'
+
+/** What a {@link DirectoryDescriptor} is made of. */
+export interface OpenDirectory {
+  readonly tree: GuestTree
+  readonly handle: DirectoryHandle
+  /** Name under which the host gives it; null for one that the guest opened, which is then confined to what is below. */
+  readonly preopenName: string | null
+  readonly rightsBase: number
+  readonly rightsInheriting: number
+}
+
+/** An open directory: where walks start, and a listing that stays the same while it is read. */
+export class DirectoryDescriptor extends Descriptor implements WalkStart {
+  readonly filetype = FILETYPE.directory
+  override readonly preopenName: string | null
+  readonly handle: DirectoryHandle
+  readonly #tree: GuestTree
+  #listing: readonly ListedEntry[] | null = null
+
+  constructor({ tree, handle, preopenName, rightsBase, rightsInheriting }: OpenDirectory) {
+    super(rightsBase, rightsInheriting)
+    this.#tree = tree
+    this.handle = handle
+    this.preopenName = preopenName
+    handle.fs.retain(handle.ino)
+  }
+
+  get confined(): boolean {
+    return this.preopenName === null
+  }
+
+  override close(): void {
+    this.handle.fs.release(this.handle.ino)
+  }
+
+  override filestat(): Filestat {
+    return this.#tree.filestat(this.handle)
+  }
+
+  override setTimes(change: TimeChange): void {
+    this.#tree.checkOwner(this.handle)
+    this.#tree.checkWritable(this.handle.fs)
+    this.handle.fs.setAttributes(this.handle.ino, change)
+  }
+
+  override seek(): number {
+    throw new WasiError('EISDIR')
+  }
+
+  /** Cookie 0 lists anew; any other goes on in the same listing, so that names which come or go meanwhile shift nothing. */
+  override entries(cookie: number): readonly ListedEntry[] {
+    if (cookie === 0 || this.#listing === null) this.#listing = this.#list()
+    return this.#listing
+  }
+
+  #list(): readonly ListedEntry[] {
+    const { fs, ino, parent } = this.handle
+    const filetype = FILETYPE.directory
+    const listing: ListedEntry[] = [
+      { name: '.', ino, filetype },
+      { name: '..', ino: parent?.ino ?? ino, filetype },
+    ]
+    for (const entry of fs.readdir(ino)) listing.push({ name: entry.name, ino: entry.ino, filetype: filetypeOf(entry.type) })
+    return listing
+  }
+}

@@ -1,0 +1,102 @@
+import type { ByteString } from '../../fs/file-system.js'
+import { WasiError } from './errno.js'
+
+/** The longest path a guest may pass, as Linux's PATH_MAX. */
+const PATH_MAX = 4096
+/** The most buffers one call may name, as Linux's. */
+const IOV_MAX = 1024
+
+/**
+ * A guest's linear memory, read and written at this one place. Every pointer and length comes from the guest: each is taken as
+ * unsigned and checked against the memory's present size, and what lies outside is EFAULT, never an exception of JavaScript's.
+ */
+export class GuestMemory {
+  readonly #memory: WebAssembly.Memory
+  #bytes: Uint8Array
+  #view: DataView
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#memory = memory
+    this.#bytes = new Uint8Array(memory.buffer)
+    this.#view = new DataView(memory.buffer)
+  }
+
+  /** `length` bytes at `pointer`, as a view that is good until the guest runs again. */
+  bytes(pointer: number, length: number): Uint8Array {
+    const start = this.#range(pointer, length >>> 0)
+    return this.#bytes.subarray(start, start + (length >>> 0))
+  }
+
+  u32(pointer: number): number {
+    return this.#view.getUint32(this.#range(pointer, 4), true)
+  }
+
+  u64(pointer: number): bigint {
+    return this.#view.getBigUint64(this.#range(pointer, 8), true)
+  }
+
+  u8(pointer: number): number {
+    return this.#view.getUint8(this.#range(pointer, 1))
+  }
+
+  u16(pointer: number): number {
+    return this.#view.getUint16(this.#range(pointer, 2), true)
+  }
+
+  setU32(pointer: number, value: number): void {
+    this.#view.setUint32(this.#range(pointer, 4), value, true)
+  }
+
+  setU64(pointer: number, value: bigint): void {
+    this.#view.setBigUint64(this.#range(pointer, 8), value, true)
+  }
+
+  /** Copies `source` to `pointer`. */
+  write(pointer: number, source: Uint8Array): void {
+    this.bytes(pointer, source.length).set(source)
+  }
+
+  /** A struct of `length` bytes to be filled in, zeroed first; its offsets are those of the layout. */
+  struct(pointer: number, length: number): DataView {
+    const start = this.#range(pointer, length)
+    this.#bytes.fill(0, start, start + length)
+    return new DataView(this.#bytes.buffer, start, length)
+  }
+
+  /**
+   * A path: bytes, as Linux takes them, so that a name which is not UTF-8 can be opened as it was listed. EINVAL for a NUL, which
+   * would end it early; ENAMETOOLONG beyond PATH_MAX.
+   */
+  path(pointer: number, length: number): ByteString {
+    const bytes = this.bytes(pointer, length)
+    if (bytes.length >= PATH_MAX) throw new WasiError('ENAMETOOLONG')
+    let path = ''
+    for (const byte of bytes) {
+      if (byte === 0) throw new WasiError('EINVAL')
+      path += String.fromCharCode(byte)
+    }
+    return path
+  }
+
+  /** The buffers of an iovec or ciovec array, all checked before the first is used. EINVAL beyond IOV_MAX. */
+  buffers(pointer: number, count: number): Uint8Array[] {
+    const length = count >>> 0
+    if (length > IOV_MAX) throw new WasiError('EINVAL')
+    const start = this.#range(pointer, length * 8)
+    const buffers: Uint8Array[] = []
+    for (let at = start; at < start + length * 8; at += 8)
+      buffers.push(this.bytes(this.#view.getUint32(at, true), this.#view.getUint32(at + 4, true)))
+    return buffers
+  }
+
+  /** Checks a range and gives its start; the views are renewed when the memory has grown since. */
+  #range(pointer: number, length: number): number {
+    if (this.#bytes.buffer !== this.#memory.buffer) {
+      this.#bytes = new Uint8Array(this.#memory.buffer)
+      this.#view = new DataView(this.#memory.buffer)
+    }
+    const start = pointer >>> 0
+    if (start + length > this.#bytes.length) throw new WasiError('EFAULT')
+    return start
+  }
+}

@@ -1,0 +1,101 @@
+/** Sizes and offsets of preview1's structures (typenames.witx), and the writers of those that cross in more than one call. */
+import type { FileType, Stat } from '../../fs/file-system.js'
+import { FILETYPE } from './flags.js'
+import type { GuestMemory } from './guest-memory.js'
+
+export const FILESTAT_SIZE = 64
+export const FDSTAT_SIZE = 24
+export const PRESTAT_SIZE = 8
+export const DIRENT_SIZE = 24
+export const SUBSCRIPTION_SIZE = 48
+export const EVENT_SIZE = 32
+
+/** `filetype` of an inode. A fifo has none of its own. */
+export function filetypeOf(type: FileType): number {
+  return FILETYPES[type]
+}
+
+const FILETYPES: Readonly<Record<FileType, number>> = {
+  file: FILETYPE.regularFile,
+  directory: FILETYPE.directory,
+  symlink: FILETYPE.symbolicLink,
+  fifo: FILETYPE.unknown,
+  socket: FILETYPE.socketStream,
+  'character-device': FILETYPE.characterDevice,
+  'block-device': FILETYPE.blockDevice,
+}
+
+/** Attributes as preview1 has them: `filestat` without mode, owner or group. */
+export interface Filestat {
+  readonly device: number
+  readonly ino: number
+  readonly filetype: number
+  readonly linkCount: number
+  readonly size: number
+  readonly atimeNs: bigint
+  readonly mtimeNs: bigint
+  readonly ctimeNs: bigint
+}
+
+/** Attributes of an inode of the file system with number `device`. */
+export function filestatOf(device: number, stat: Stat): Filestat {
+  return {
+    device,
+    ino: stat.ino,
+    filetype: filetypeOf(stat.type),
+    linkCount: stat.linkCount,
+    size: stat.size,
+    atimeNs: stat.atimeNs,
+    mtimeNs: stat.mtimeNs,
+    ctimeNs: stat.ctimeNs,
+  }
+}
+
+/** Writes a `filestat`. Times before the epoch, which preview1 cannot say, read as the epoch. */
+export function writeFilestat(memory: GuestMemory, pointer: number, stat: Filestat): void {
+  const view = memory.struct(pointer, FILESTAT_SIZE)
+  view.setBigUint64(0, BigInt(stat.device), true)
+  view.setBigUint64(8, BigInt(stat.ino), true)
+  view.setUint8(16, stat.filetype)
+  view.setBigUint64(24, BigInt(stat.linkCount), true)
+  view.setBigUint64(32, BigInt(stat.size), true)
+  view.setBigUint64(40, sinceEpoch(stat.atimeNs), true)
+  view.setBigUint64(48, sinceEpoch(stat.mtimeNs), true)
+  view.setBigUint64(56, sinceEpoch(stat.ctimeNs), true)
+}
+
+function sinceEpoch(nanoseconds: bigint): bigint {
+  return nanoseconds < 0n ? 0n : BigInt.asUintN(64, nanoseconds)
+}
+
+/** What `fd_fdstat_get` says of a descriptor. */
+export interface Fdstat {
+  readonly filetype: number
+  readonly flags: number
+  readonly rightsBase: number
+  readonly rightsInheriting: number
+}
+
+/** Writes an `fdstat`. */
+export function writeFdstat(memory: GuestMemory, pointer: number, stat: Fdstat): void {
+  const view = memory.struct(pointer, FDSTAT_SIZE)
+  view.setUint8(0, stat.filetype)
+  view.setUint16(2, stat.flags, true)
+  view.setBigUint64(8, BigInt(stat.rightsBase), true)
+  view.setBigUint64(16, BigInt(stat.rightsInheriting), true)
+}
+
+/** A `dirent` and its name; what does not fit in `into` is cut, as fd_readdir wants it. Returns the bytes written. */
+export function writeDirent(into: Uint8Array, next: bigint, ino: number, filetype: number, name: string): number {
+  const header = new Uint8Array(DIRENT_SIZE)
+  const view = new DataView(header.buffer)
+  view.setBigUint64(0, next, true)
+  view.setBigUint64(8, BigInt(ino), true)
+  view.setUint32(16, name.length, true)
+  view.setUint8(20, filetype)
+  const headerLength = Math.min(DIRENT_SIZE, into.length)
+  into.set(header.subarray(0, headerLength))
+  const nameLength = Math.min(name.length, into.length - headerLength)
+  for (let index = 0; index < nameLength; index++) into[headerLength + index] = name.charCodeAt(index)
+  return headerLength + nameLength
+}

@@ -1,0 +1,118 @@
+import { EXECUTE, READ, WRITE } from '../../fs/access.js'
+import type { DirectoryHandle, Resolved } from '../../fs/resolve.js'
+import type { Context } from './context.js'
+import type { Descriptor } from './descriptor.js'
+import { DeviceDescriptor } from './device-descriptor.js'
+import { DirectoryDescriptor } from './directory-descriptor.js'
+import { WasiError } from './errno.js'
+import { FileDescriptor } from './file-descriptor.js'
+import { FDFLAGS_ALL, LOOKUPFLAGS, OFLAGS, OFLAGS_ALL } from './flags.js'
+import type { GuestTree, Place } from './guest-tree.js'
+import { CHANGING_RIGHTS, DIRECTORY_RIGHTS, decodeRights, FILE_RIGHTS, PREOPEN_INHERITING, RIGHTS } from './rights.js'
+
+/** What `path_open` was asked, decoded. */
+interface OpenRequest {
+  readonly oflags: number
+  readonly fdflags: number
+  readonly rights: { readonly base: number; readonly inheriting: number }
+}
+
+const CREATE_MODE = 0o644
+
+/** `path_open`. */
+export function pathOpenFunctions(context: Context) {
+  const { memory, table, tree } = context
+  return {
+    path_open(
+      fd: number,
+      lookupflags: number,
+      pathPointer: number,
+      pathLength: number,
+      oflags: number,
+      base: bigint,
+      inheriting: bigint,
+      fdflags: number,
+      openedPointer: number,
+    ): void {
+      const directory = table.with(fd, RIGHTS.pathOpen)
+      if ((oflags & ~OFLAGS_ALL) !== 0 || (fdflags & ~FDFLAGS_ALL) !== 0) throw new WasiError('EINVAL')
+      if (!(directory instanceof DirectoryDescriptor)) throw new WasiError('ENOTDIR')
+      if ((oflags & OFLAGS.creat) !== 0) requireRight(directory, RIGHTS.pathCreateFile)
+      if ((oflags & OFLAGS.trunc) !== 0) requireRight(directory, RIGHTS.pathFilestatSetSize)
+      const rights = { base: inherited(base, directory), inheriting: inherited(inheriting, directory) }
+      memory().u32(openedPointer)
+      table.checkRoom()
+      const exclusive = (oflags & OFLAGS.creat) !== 0 && (oflags & OFLAGS.excl) !== 0
+      const follow = (lookupflags & LOOKUPFLAGS.symlinkFollow) !== 0 && !exclusive
+      const resolved = tree.walk(directory, memory().path(pathPointer, pathLength), follow ? 'follow' : 'keep-unless-slash')
+      const opened = openResolved(context, resolved, { oflags, fdflags, rights })
+      opened.flags = fdflags
+      memory().setU32(openedPointer, table.add(opened))
+    },
+  }
+}
+
+function requireRight(descriptor: Descriptor, right: number): void {
+  if ((descriptor.rightsBase & right) === 0) throw new WasiError('ENOTCAPABLE')
+}
+
+/** Rights asked for a new descriptor, which must be among those its directory passes on. */
+function inherited(asked: bigint, directory: DirectoryDescriptor): number {
+  const rights = decodeRights(asked)
+  if (rights === null || (rights & ~directory.rightsInheriting) !== 0) throw new WasiError('ENOTCAPABLE')
+  return rights
+}
+
+function openResolved(context: Context, resolved: Resolved, request: OpenRequest): Descriptor {
+  const { oflags } = request
+  const { tree } = context
+  if (resolved.ino === undefined) {
+    if ((oflags & OFLAGS.creat) === 0) throw new WasiError('ENOENT')
+    if (resolved.mustBeDirectory) throw new WasiError('EISDIR')
+    if ((oflags & OFLAGS.directory) !== 0) throw new WasiError('EINVAL')
+    // Who has just made a file may write it, whatever its mode says (open(2)).
+    return openFile(tree, createFile(tree, resolved), request)
+  }
+  if ((oflags & OFLAGS.creat) !== 0 && (oflags & OFLAGS.excl) !== 0) throw new WasiError('EEXIST')
+  if (resolved.type === 'symlink') throw new WasiError('ELOOP')
+  if (resolved.directory !== null) return openDirectory(tree, resolved.directory, request)
+  if ((oflags & OFLAGS.directory) !== 0) throw new WasiError('ENOTDIR')
+  const place = { fs: resolved.fs, ino: resolved.ino }
+  checkOpen(tree, place, request)
+  if (resolved.type === 'file') return openFile(tree, place, request)
+  const rights = request.rights.base & FILE_RIGHTS & ~(RIGHTS.fdSeek | RIGHTS.fdTell)
+  return new DeviceDescriptor(tree.stat(place).device, () => tree.filestat(place), context.host, rights)
+}
+
+function createFile(tree: GuestTree, resolved: Resolved): Place {
+  const { directory, name } = tree.vacancy(resolved)
+  const { uid, gid } = tree.credentials
+  return { fs: directory.fs, ino: directory.fs.create(directory.ino, name, { type: 'file', mode: CREATE_MODE, uid, gid }) }
+}
+
+/** Permission bits of something that exists, and whether its file system may change. */
+function checkOpen(tree: GuestTree, place: Place, { oflags, rights }: OpenRequest): void {
+  const writing = (rights.base & RIGHTS.fdWrite) !== 0 || (oflags & OFLAGS.trunc) !== 0
+  tree.checkAccess(place, ((rights.base & RIGHTS.fdRead) !== 0 ? READ : 0) | (writing ? WRITE : 0))
+  if (writing && tree.stat(place).type === 'file') tree.checkWritable(place.fs)
+}
+
+function openFile(tree: GuestTree, place: Place, { oflags, rights }: OpenRequest): Descriptor {
+  if ((oflags & OFLAGS.trunc) !== 0) place.fs.setAttributes(place.ino, { size: 0 })
+  const possible = tree.isReadonly(place.fs) ? FILE_RIGHTS & ~CHANGING_RIGHTS : FILE_RIGHTS
+  return new FileDescriptor(tree, place, { base: rights.base & possible, inheriting: rights.inheriting })
+}
+
+function openDirectory(tree: GuestTree, handle: DirectoryHandle, { oflags, rights }: OpenRequest): Descriptor {
+  if ((oflags & OFLAGS.creat) !== 0 && (oflags & OFLAGS.directory) === 0) throw new WasiError('EISDIR')
+  if ((rights.base & RIGHTS.fdWrite) !== 0 || (oflags & OFLAGS.trunc) !== 0) throw new WasiError('EISDIR')
+  if ((rights.base & RIGHTS.fdReaddir) !== 0) tree.checkAccess(handle, READ)
+  const rightsBase = rights.base & DIRECTORY_RIGHTS
+  return new DirectoryDescriptor({ tree, handle, preopenName: null, rightsBase, rightsInheriting: rights.inheriting })
+}
+
+/** A directory that the host gives: every right, and the whole tree in reach. */
+export function preopenedDirectory(tree: GuestTree, handle: DirectoryHandle, preopenName: string): DirectoryDescriptor {
+  tree.checkAccess(handle, EXECUTE)
+  return new DirectoryDescriptor({ tree, handle, preopenName, rightsBase: DIRECTORY_RIGHTS, rightsInheriting: PREOPEN_INHERITING })
+}

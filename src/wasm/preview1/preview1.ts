@@ -1,0 +1,96 @@
+/**
+ * `wasi_snapshot_preview1`: every function of it, over a file tree in memory.
+ *
+ * The guest is hostile. Three rules keep it inside: its memory is touched only through {@link GuestMemory}, which checks every
+ * range; its paths are walked one name at a time with a trail of directory handles, so that there is no string that could lead
+ * out; and what it may learn beyond its files comes through {@link Host}.
+ */
+import { argsEnvFunctions } from './args-env.js'
+import { clockFunctions } from './clock.js'
+import type { Context } from './context.js'
+import type { DescriptorTable } from './descriptor-table.js'
+import { errnoOf, WasiError } from './errno.js'
+import { fdFunctions } from './fd.js'
+import { GuestMemory } from './guest-memory.js'
+import type { GuestTree } from './guest-tree.js'
+import { GuestExit, type Host } from './host.js'
+import { pathFunctions } from './path.js'
+import { pollFunctions } from './poll.js'
+import { procFunctions } from './proc.js'
+import { randomFunctions } from './random.js'
+import { schedFunctions } from './sched.js'
+import { sockFunctions } from './sock.js'
+
+/** One guest's view of the host. */
+export interface Preview1 {
+  /** What to pass to `WebAssembly.instantiate` under `PREVIEW1`. */
+  readonly functions: Readonly<Record<string, (...args: never[]) => number>>
+  /** Tells where the guest's memory is; before the first call. */
+  attach(memory: WebAssembly.Memory): void
+  /** How the guest ended itself, if it has. It stays ended, whatever it catches. */
+  readonly exit: GuestExit | null
+}
+
+type Call = (...args: never[]) => void
+
+/** What a guest is made of. */
+export interface Preview1Options {
+  readonly host: Host
+  /** stdin, stdout and stderr, then the preopened directories. */
+  readonly table: DescriptorTable
+  readonly tree: GuestTree
+}
+
+/** Links these parts into the functions of preview1. */
+export function createPreview1(options: Preview1Options): Preview1 {
+  let guestMemory: GuestMemory | undefined
+  let exit: GuestExit | null = null
+  const context: Context = {
+    ...options,
+    memory: () => {
+      if (guestMemory === undefined) throw new WasiError('EFAULT')
+      return guestMemory
+    },
+  }
+
+  function answer(call: Call): (...args: never[]) => number {
+    return (...args) => {
+      // A guest with exception handling can catch what proc_exit throws; no call serves it after that.
+      if (exit !== null) throw exit
+      try {
+        call(...args)
+        return 0
+      } catch (error) {
+        const errno = errnoOf(error)
+        if (errno !== undefined) return errno
+        if (error instanceof GuestExit) exit = error
+        throw error
+      }
+    }
+  }
+
+  const functions = Object.fromEntries(Object.entries(callsOf(context)).map(([name, call]) => [name, answer(call as Call)]))
+  return {
+    functions,
+    attach: (memory) => {
+      guestMemory = new GuestMemory(memory)
+    },
+    get exit() {
+      return exit
+    },
+  }
+}
+
+function callsOf(context: Context) {
+  return {
+    ...argsEnvFunctions(context),
+    ...clockFunctions(context),
+    ...fdFunctions(context),
+    ...pathFunctions(context),
+    ...pollFunctions(context),
+    ...procFunctions(),
+    ...randomFunctions(context),
+    ...schedFunctions(),
+    ...sockFunctions(context),
+  }
+}

@@ -1,0 +1,23 @@
+/** The part of the WebAssembly JavaScript interface that the wall uses; TypeScript has it only together with the browser's DOM. */
+declare namespace WebAssembly {
+  class Memory {
+    constructor(descriptor: { initial: number; maximum?: number; shared?: boolean })
+    readonly buffer: ArrayBuffer
+  }
+  class Table {
+    readonly length: number
+  }
+  class Module {
+    constructor(bytes: Uint8Array)
+    static imports(module: Module): { module: string; name: string; kind: string }[]
+    static exports(module: Module): { name: string; kind: string }[]
+  }
+  class Instance {
+    constructor(module: Module, imports?: Readonly<Record<string, Readonly<Record<string, unknown>>>>)
+    readonly exports: Readonly<Record<string, unknown>>
+  }
+  class RuntimeError extends Error {}
+  class CompileError extends Error {}
+  class LinkError extends Error {}
+  function compile(bytes: Uint8Array): Promise<Module>
+}
