@@ -1,0 +1,263 @@
+/**
+ * A guest's binary before anything of it runs: what it is, what it imports, and how much it may ever grow.
+ *
+ * Maxima of memories and tables are written into the binary itself, so that the engine enforces them: `resourceLimits` of a worker
+ * do not reach linear memory, and a table that grows too far would abort the process (V8).
+ */
+import { EngineError } from '../errors.js'
+import { PREVIEW1, PREVIEW1_NAMES } from './preview1/names.js'
+
+/** Bytes of a page of linear memory. */
+export const WASM_PAGE_BYTES = 65_536
+
+/** How far a module may grow. */
+export interface ModuleLimits {
+  readonly memoryPages: number
+  readonly tableElements: number
+}
+
+/** A module whose growth is bounded. */
+export interface PreparedModule {
+  /** The binary to compile: the given one, or a copy with lower maxima. */
+  readonly bytes: Uint8Array
+  /** `module.name` of every import, in order. */
+  readonly imports: readonly string[]
+  /** The most pages all memories together can have. */
+  readonly memoryPagesMaximum: number
+  /** The most elements all tables together can have. */
+  readonly tableElementsMaximum: number
+}
+
+const SECTION = { import: 2, table: 4, memory: 5 } as const
+const EXTERNAL = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const
+const HAS_MAXIMUM = 1
+const SHARED = 2
+const IS_64_BIT = 4
+
+/** Parses and bounds a module. Throws COMMAND_NOT_EXECUTABLE for what cannot run here, LIMIT_EXCEEDED for what starts too large. */
+export function prepareModule(bytes: Uint8Array, limits: ModuleLimits): PreparedModule {
+  checkHeader(bytes)
+  const parts: Uint8Array[] = [bytes.subarray(0, 8)]
+  const imports: string[] = []
+  const bound = new Bounds(limits)
+  for (let at = 8; at < bytes.length; ) {
+    const reader = new BinaryReader(bytes, at)
+    const id = reader.byte()
+    const size = reader.u32()
+    const end = reader.position + size
+    if (end > bytes.length) throw malformed('a section is longer than the file')
+    const contents = new BinaryReader(bytes.subarray(0, end), reader.position)
+    if (id === SECTION.import) imports.push(...readImports(contents))
+    if (id === SECTION.table) parts.push(section(id, bound.tables(contents)))
+    else if (id === SECTION.memory) parts.push(section(id, bound.memories(contents)))
+    else parts.push(bytes.subarray(at, end))
+    at = end
+  }
+  checkImports(imports)
+  return {
+    bytes: bound.changed ? concatenate(parts) : bytes,
+    imports,
+    memoryPagesMaximum: bound.memoryPages,
+    tableElementsMaximum: bound.tableElements,
+  }
+}
+
+function checkHeader(bytes: Uint8Array): void {
+  const isWasm = bytes.length >= 8 && bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d
+  if (!isWasm)
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the program is not a WebAssembly module: it does not begin with \\0asm', {
+      hint: 'Run it with --runtime native if it is a Linux program.',
+    })
+  if (bytes[6] === 1)
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the program is a WebAssembly component, and only core modules run here', {
+      hint: 'Build it for the target wasm32-wasip1 (wasi_snapshot_preview1).',
+    })
+  if (bytes[4] !== 1 || bytes[5] !== 0 || bytes[7] !== 0)
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the program is WebAssembly of an unknown version', {
+      data: { version: [...bytes.subarray(4, 8)] },
+    })
+}
+
+/** Throws COMMAND_NOT_EXECUTABLE and names the first import that nothing here provides, with what would. */
+function checkImports(imports: readonly string[]): void {
+  for (const name of imports) {
+    const dot = name.indexOf('.')
+    const module = name.slice(0, dot)
+    if (module === PREVIEW1 && PREVIEW1_NAMES.has(name.slice(dot + 1))) continue
+    const hint = HINTS.find(([pattern]) => pattern.test(name))?.[1]
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', `the module imports ${name}, which this wall does not provide`, {
+      hint: hint ?? `It provides ${PREVIEW1} and nothing else.`,
+      data: { import: name },
+    })
+  }
+}
+
+const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
+  [/^wasi_unstable\./, 'That is preview 0 of WASI; build it with a toolchain of 2020 or later.'],
+  [/^wasi\.thread-spawn$|^env\.memory$/, 'That is wasi-threads; build it for the target wasm32-wasip1 without threads.'],
+  [/^wasi:/, 'That is preview 2 of WASI; build it for the target wasm32-wasip1.'],
+  [/^(go|gojs)\./, "That is Go's target for browsers; build it with GOOS=wasip1 GOARCH=wasm."],
+  [/^env\.(emscripten|_?invoke|__syscall)/, 'That is Emscripten for browsers; build it with -sSTANDALONE_WASM or with wasi-sdk.'],
+  [/^wbg\.|^__wbindgen/, 'That is wasm-bindgen for browsers; build it for the target wasm32-wasip1.'],
+]
+
+function readImports(reader: BinaryReader): string[] {
+  const imports: string[] = []
+  for (let count = reader.u32(); count > 0; count--) {
+    imports.push(`${reader.name()}.${reader.name()}`)
+    const kind = reader.byte()
+    if (kind === EXTERNAL.function) reader.u32()
+    else if (kind === EXTERNAL.table) {
+      reader.referenceType()
+      reader.limits()
+    } else if (kind === EXTERNAL.memory) reader.limits()
+    else if (kind === EXTERNAL.global) {
+      reader.valueType()
+      reader.byte()
+    } else if (kind === EXTERNAL.tag) {
+      reader.byte()
+      reader.u32()
+    } else throw malformed('an import of an unknown kind')
+  }
+  return imports
+}
+
+/** Rewrites table and memory sections within what is left of the limits, which hold for all of a kind together. */
+class Bounds {
+  memoryPages = 0
+  tableElements = 0
+  changed = false
+  readonly #limits: ModuleLimits
+
+  constructor(limits: ModuleLimits) {
+    this.#limits = limits
+  }
+
+  memories(reader: BinaryReader): number[] {
+    const count = reader.u32()
+    const out = encodeU32(count)
+    for (let index = 0; index < count; index++) {
+      const limits = reader.limits()
+      const maximum = this.#bound(limits, this.#limits.memoryPages - this.memoryPages, 'pages of memory')
+      this.memoryPages += maximum
+      out.push(limits.flags | HAS_MAXIMUM, ...encodeU32(limits.minimum), ...encodeU32(maximum))
+    }
+    return out
+  }
+
+  tables(reader: BinaryReader): number[] {
+    const count = reader.u32()
+    const out = encodeU32(count)
+    for (let index = 0; index < count; index++) {
+      const type = reader.referenceType()
+      const limits = reader.limits()
+      const maximum = this.#bound(limits, this.#limits.tableElements - this.tableElements, 'table elements')
+      this.tableElements += maximum
+      out.push(...type, limits.flags | HAS_MAXIMUM, ...encodeU32(limits.minimum), ...encodeU32(maximum))
+    }
+    return out
+  }
+
+  #bound(limits: Limits, left: number, unit: string): number {
+    if ((limits.flags & (SHARED | IS_64_BIT)) !== 0)
+      throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module has a shared or 64-bit memory, which preview1 has no place for', {
+        hint: 'Build it for the target wasm32-wasip1 without threads.',
+      })
+    if (limits.minimum > left)
+      throw new EngineError('LIMIT_EXCEEDED', `the module starts with ${limits.minimum} ${unit}, more than its limit of ${left}`, {
+        hint: unit === 'table elements' ? 'Raise the limit tableElements.' : 'Raise --memory.',
+      })
+    const maximum = Math.min(limits.maximum ?? left, left)
+    this.changed ||= maximum !== limits.maximum
+    return maximum
+  }
+}
+
+interface Limits {
+  readonly flags: number
+  readonly minimum: number
+  readonly maximum: number | undefined
+}
+
+class BinaryReader {
+  readonly #bytes: Uint8Array
+  position: number
+
+  constructor(bytes: Uint8Array, position: number) {
+    this.#bytes = bytes
+    this.position = position
+  }
+
+  byte(): number {
+    const byte = this.#bytes[this.position++]
+    if (byte === undefined) throw malformed('it ends too early')
+    return byte
+  }
+
+  /** LEB128, 32 bits unsigned. */
+  u32(): number {
+    let value = 0
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.byte()
+      value += (byte & 127) * 2 ** shift
+      if (byte < 128) return value
+    }
+    throw malformed('a number is too long')
+  }
+
+  name(): string {
+    const length = this.u32()
+    const start = this.position
+    this.position += length
+    if (this.position > this.#bytes.length) throw malformed('a name is longer than its section')
+    return new TextDecoder().decode(this.#bytes.subarray(start, this.position))
+  }
+
+  limits(): Limits {
+    const flags = this.byte()
+    if (flags > 7) throw malformed('limits of an unknown kind')
+    return { flags, minimum: this.u32(), maximum: (flags & HAS_MAXIMUM) === 0 ? undefined : this.u32() }
+  }
+
+  /** The bytes of a reference type, to be written again. */
+  referenceType(): number[] {
+    const first = this.byte()
+    if (first === 0x70 || first === 0x6f) return [first]
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module has a table of typed references, which this wall cannot bound', {
+      data: { type: first },
+    })
+  }
+
+  valueType(): void {
+    const first = this.byte()
+    // A reference with a heap type, which is a number of its own.
+    if (first === 0x63 || first === 0x64) this.u32()
+  }
+}
+
+function malformed(what: string): EngineError {
+  return new EngineError('COMMAND_NOT_EXECUTABLE', `the program is not a valid WebAssembly module: ${what}`)
+}
+
+function section(id: number, contents: readonly number[]): Uint8Array {
+  return Uint8Array.of(id, ...encodeU32(contents.length), ...contents)
+}
+
+function encodeU32(value: number): number[] {
+  const bytes: number[] = []
+  do {
+    bytes.push((value & 127) | (value > 127 ? 128 : 0))
+    value = Math.floor(value / 128)
+  } while (value > 0)
+  return bytes
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}

@@ -1,0 +1,93 @@
+import type { Duplex } from 'node:stream'
+import { EngineError } from '../errors.js'
+import type { ExitStatus } from '../runtime/exit.js'
+import type { WasmEvidence } from '../runtime/receipt.js'
+import { GO, type SandboxEvent, type StartMessage } from './sandbox/protocol.js'
+
+/**
+ * The supervisor's end of a sandbox's descriptors 3 and 4. What comes in is the sandbox's main thread speaking, which runs no guest
+ * code; it is checked all the same, line by line, for a guest that has broken out of V8.
+ */
+export class SandboxControl {
+  /** The guest is compiled and waits. */
+  readonly ready: Promise<WasmEvidence>
+  readonly started: Promise<void>
+  /** What the sandbox says of the guest's end; null when it went without a word. */
+  readonly exited: Promise<ExitStatus | null>
+  readonly #control: Duplex
+  readonly #take: (event: SandboxEvent) => void
+  readonly #lost: () => void
+  #partialLine = ''
+
+  constructor(start: Duplex, control: Duplex, message: StartMessage) {
+    const ready = deferred<WasmEvidence>()
+    const started = deferred<void>()
+    const exited = deferred<ExitStatus | null>()
+    this.ready = ready.promise
+    this.started = started.promise
+    this.exited = exited.promise
+    this.#control = control
+    this.#take = (event) => {
+      if (event.event === 'ready') ready.resolve(event.evidence)
+      else if (event.event === 'started') started.resolve()
+      else if (event.event === 'failed') ready.reject(failure(event))
+      else exited.resolve(event)
+    }
+    this.#lost = () => {
+      const error = new EngineError('SANDBOX_FAILED', 'the sandbox process ended without a word')
+      ready.reject(error)
+      started.reject(error)
+      exited.resolve(null)
+    }
+    start.end(JSON.stringify(message))
+    control.setEncoding('utf8')
+    control.on('data', (text: string) => this.#read(text))
+    control.on('close', this.#lost)
+  }
+
+  /** Lets the guest run. */
+  go(): void {
+    if (this.#control.writable) this.#control.write(`${GO}\n`)
+  }
+
+  #read(text: string): void {
+    const lines = (this.#partialLine + text).split('\n')
+    this.#partialLine = lines.pop() ?? ''
+    for (const line of lines) {
+      const event = parseEvent(line)
+      if (event === null) {
+        this.#lost()
+        this.#control.destroy()
+        return
+      }
+      this.#take(event)
+    }
+  }
+}
+
+const EVENTS: ReadonlySet<unknown> = new Set(['ready', 'started', 'failed', 'exited'])
+
+function parseEvent(line: string): SandboxEvent | null {
+  try {
+    const event = JSON.parse(line) as { event?: unknown } | null
+    return event !== null && EVENTS.has(event.event) ? (event as SandboxEvent) : null
+  } catch {
+    return null
+  }
+}
+
+function failure({ code, message, hint, data }: Extract<SandboxEvent, { event: 'failed' }>): EngineError {
+  return new EngineError(code, message, hint === undefined ? { data } : { data, hint })
+}
+
+function deferred<Value>() {
+  let resolve: (value: Value) => void = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const promise = new Promise<Value>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  // Not every caller waits for every promise.
+  promise.catch(() => {})
+  return { promise, resolve, reject }
+}

@@ -1,0 +1,98 @@
+import { type IdMap, idMapOperations } from '../launcher/id-map.js'
+import { type Operation, octal, type Plan } from '../launcher/operations.js'
+import type { TerminalSize } from '../runtime/runtime.js'
+import type { ContainerSpec } from '../runtime/spec.js'
+import type { NodeFiles } from './node-files.js'
+
+/** What the plan of a walled sandbox depends on. */
+export interface SandboxPlanRequest {
+  readonly spec: ContainerSpec
+  /** Ids of the sandbox's own namespace; the guest's ids are its files' business and need none. */
+  readonly idMap: IdMap
+  readonly node: NodeFiles
+  /** Host paths of the two files the sandbox executes. */
+  readonly sandboxPath: string
+  readonly workerPath: string
+  readonly nodeFlags: readonly string[]
+  /** How many descriptors the sandbox inherits from 3 on. */
+  readonly descriptors: number
+  readonly openStdin: boolean
+  readonly terminalSize: TerminalSize
+}
+
+/** First of `LaunchOptions.descriptors` in the launcher, and where the sandbox has it. */
+const LAUNCHER_DESCRIPTOR = 6
+const SANDBOX_DESCRIPTOR = 3
+const ROOT_BYTES = 1024 * 1024
+const ROOT_INODES = 256
+/** Threads of Node: V8's and libuv's pools, the worker. */
+const THREADS = 64
+const OPEN_FILES = 4096
+/** What /proc tells of the kernel and of others, hidden from a guest that has broken out of V8. */
+const MASKED = ['/proc/keys', '/proc/key-users', '/proc/kallsyms', '/proc/kcore', '/proc/kmsg', '/proc/timer_list', '/proc/interrupts']
+const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+
+/** Where the bind mount with this place in the spec is, in the sandbox's own root. */
+export function bindPath(place: number): string {
+  return `/binds/${place}`
+}
+
+/**
+ * The native wall around a sandbox process: every namespace, and a root that holds Node, its libraries, two files of wolffia's and
+ * nothing else of the host. It has no network whatever the container asks for: preview1 has no sockets to use one with.
+ */
+export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Plan {
+  const { terminal } = spec.process
+  const namespaces = ['mount', 'pid', 'ipc', 'uts', 'cgroup', 'net']
+  return {
+    operations: [
+      ...idMapOperations(request.idMap),
+      ...namespaces.map((name): Operation => ['namespace', name]),
+      ['stdio', terminal ? 'terminal' : 'pipes', request.openStdin ? 'open' : 'closed'],
+      ...(terminal ? [['terminal-size', request.terminalSize.rows, request.terminalSize.columns] as const] : []),
+      ...Array.from({ length: request.descriptors }, (_, index): Operation => {
+        return ['keep-descriptor', LAUNCHER_DESCRIPTOR + index, SANDBOX_DESCRIPTOR + index]
+      }),
+      ['hostname', spec.hostname],
+      ['mount-private'],
+      ['root-tmpfs', ROOT_BYTES, ROOT_INODES, octal(0o755)],
+      ...fileOperations(node, request),
+      ...(terminal ? [['mount-devpts', '/dev/pts'] as const] : []),
+      ...['null', 'urandom'].map((name): Operation => ['bind', `/dev/${name}`, `/dev/${name}`, 'nosuid,noexec']),
+      ['mount-proc', '/proc'],
+      ...MASKED.map((path): Operation => ['mask', path]),
+      ...READ_ONLY.map((path): Operation => ['read-only', path]),
+      ...bindOperations(spec),
+      ['root-read-only'],
+      ['switch-root'],
+      ['rlimit', 'nproc', THREADS, THREADS],
+      ['rlimit', 'nofile', OPEN_FILES, OPEN_FILES],
+      ['rlimit', 'core', 1, 1],
+      ['umask', octal(0o022)],
+      ['oom-score-adjust', 500],
+      ['user', 0, 0],
+      ['working-directory', '/'],
+      ['capabilities', '0'],
+      ['no-new-privileges'],
+      ['seccomp'],
+    ],
+    exec: { args: ['/node', ...request.nodeFlags, '/sandbox.mjs'], env: ['LD_LIBRARY_PATH=/lib'] },
+  }
+}
+
+function fileOperations(node: NodeFiles, { sandboxPath, workerPath }: Pick<SandboxPlanRequest, 'sandboxPath' | 'workerPath'>): Operation[] {
+  const { interpreter, libraries } = node
+  return [
+    ['bind', node.node, '/node', 'ro,nosuid,nodev'],
+    ...(interpreter === null ? [] : [['bind', interpreter.source, interpreter.path, 'ro,nosuid,nodev'] as const]),
+    ...libraries.map(({ name, source }): Operation => ['bind', source, `/lib/${name}`, 'ro,nosuid,nodev']),
+    ['bind', sandboxPath, '/sandbox.mjs', 'ro,nosuid,nodev,noexec'],
+    ['bind', workerPath, '/sandbox-worker.mjs', 'ro,nosuid,nodev,noexec'],
+  ]
+}
+
+function bindOperations({ mounts }: ContainerSpec): Operation[] {
+  return mounts.flatMap((mount, place): Operation[] =>
+    mount.type === 'bind' ? [['bind', mount.source, bindPath(place), `recursive,nosuid,nodev,noexec${mount.readonly ? ',ro' : ''}`]] : [],
+  )
+}

@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { constants } from 'node:os'
+import type { Duplex, Readable, Writable } from 'node:stream'
+import { EngineError } from '../errors.js'
+import { launch } from '../launcher/client.js'
+import { assetPath } from '../launcher/installation.js'
+import type { Plan } from '../launcher/operations.js'
+import type { ReceiptTexts } from '../runtime/kernel-evidence.js'
+import type { TerminalSize } from '../runtime/runtime.js'
+
+/** How a sandbox process ended, as the kernel says. */
+export interface ProcessEnd {
+  readonly code: number | null
+  /** Linux's number. */
+  readonly signal: number | null
+}
+
+/** A sandbox process, behind the native wall or alone. */
+export interface SandboxProcess {
+  /** Host pid of the process that runs Node. */
+  readonly pid: number
+  readonly stdin: Writable | null
+  readonly stdout: Readable
+  readonly stderr: Readable | null
+  /** The process's descriptors 3 and 4. */
+  readonly start: Duplex
+  readonly control: Duplex
+  /** What the launcher found inside, before Node was executed; null without a wall. */
+  readonly kernel: { readonly pid: number; readonly texts: ReceiptTexts } | null
+  /** Resolves when the process is gone and everything it has written can be read. */
+  readonly ended: Promise<ProcessEnd>
+  /** Lets Node run. */
+  execute(): Promise<void>
+  signal(number: number): void
+  resize(size: TerminalSize): void
+  /** Ends it, whatever it does. */
+  kill(): void
+}
+
+/** What both kinds are started with. */
+export interface SandboxStart {
+  readonly openStdin: boolean
+  readonly terminal: boolean
+  /** Files that become descriptors 5, 6, …. */
+  readonly files: readonly { readonly path: string; readonly flags: 'r' | 'w' }[]
+  readonly signal?: AbortSignal
+}
+
+/** Starts a sandbox behind the native wall. Resolves when it stands before its first instruction. */
+export async function startWalled(plan: Plan, seccompName: string, start: SandboxStart): Promise<SandboxProcess> {
+  const descriptors = openAll(start.files)
+  try {
+    const launcher = launch(plan, {
+      stdio: [start.openStdin ? 'pipe' : 'ignore', 'pipe', start.terminal ? 'ignore' : 'pipe'],
+      descriptors: ['pipe', 'pipe', ...descriptors],
+      seccompProgramPath: assetPath(seccompName),
+      ...(start.signal === undefined ? {} : { signal: start.signal }),
+    })
+    const [startStream, control] = launcher.streams
+    if (!startStream || !control || launcher.stdout === null) throw new EngineError('INTERNAL', 'the launcher has no pipes')
+    for (const stream of [startStream, control]) stream.on('error', () => {})
+    const { created, receipt } = await launcher.ready
+    return {
+      pid: created.guest,
+      stdin: launcher.stdin,
+      stdout: launcher.stdout,
+      stderr: start.terminal ? null : launcher.stderr,
+      start: startStream,
+      control,
+      kernel: { pid: created.guest, texts: receipt },
+      ended: launcher.exited,
+      execute: () => launcher.go(),
+      signal: (number) => launcher.signal(number),
+      resize: (size) => launcher.resize(size),
+      kill: () => launcher.kill(),
+    }
+  } finally {
+    for (const descriptor of descriptors) closeSync(descriptor)
+  }
+}
+
+/** Starts a sandbox as a plain child process with an empty environment: the Wasm wall alone. */
+export function startAlone(nodeFlags: readonly string[], start: SandboxStart): SandboxProcess {
+  start.signal?.throwIfAborted()
+  if (start.terminal)
+    throw new EngineError('UNSUPPORTED_BY_HOST', '-t needs the native wall, which makes the terminal, and there is none here', {
+      hint: 'Leave -t out, or see wolffia doctor.',
+    })
+  const descriptors = openAll(start.files)
+  try {
+    const child = spawn(process.execPath, [...nodeFlags, assetPath('sandbox.js')], {
+      stdio: [start.openStdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...descriptors],
+      env: {},
+      cwd: '/',
+      detached: true,
+    })
+    const [, , , startStream, control] = child.stdio as unknown as readonly Duplex[]
+    if (child.pid === undefined || startStream === undefined || control === undefined)
+      throw new EngineError('SANDBOX_FAILED', `Node cannot be started: ${process.execPath}`)
+    for (const stream of [startStream, control, child]) stream.on('error', () => {})
+    const abort = (): void => send(constants.signals.SIGKILL)
+    start.signal?.addEventListener('abort', abort, { once: true })
+    let gone = false
+    const send = (number: number): void => {
+      if (!gone) child.kill(number)
+    }
+    return {
+      pid: child.pid,
+      stdin: child.stdin,
+      stdout: child.stdout as Readable,
+      stderr: child.stderr,
+      start: startStream,
+      control,
+      kernel: null,
+      ended: new Promise((resolve) => {
+        child.on('exit', () => {
+          gone = true
+          start.signal?.removeEventListener('abort', abort)
+        })
+        child.on('close', (code, signal) => resolve({ code, signal: signal === null ? null : constants.signals[signal] }))
+      }),
+      execute: async () => {},
+      signal: send,
+      resize: () => {},
+      kill: () => send(constants.signals.SIGKILL),
+    }
+  } finally {
+    for (const descriptor of descriptors) closeSync(descriptor)
+  }
+}
+
+function openAll(files: SandboxStart['files']): number[] {
+  const descriptors: number[] = []
+  try {
+    for (const { path, flags } of files) descriptors.push(openSync(path, flags, 0o600))
+    return descriptors
+  } catch (error) {
+    for (const descriptor of descriptors) closeSync(descriptor)
+    throw error
+  }
+}

@@ -1,0 +1,95 @@
+import { fstatSync, readSync } from 'node:fs'
+import { EngineError } from '../../errors.js'
+import type { FileSystem } from '../../fs/file-system.js'
+import { fromUtf8 } from '../../fs/names.js'
+import type { DirectoryHandle } from '../../fs/resolve.js'
+import { UnionFs } from '../../fs/union-fs.js'
+import { openFileSource } from '../../layer/file-source.js'
+import { parseIndex } from '../../layer/index.js'
+import { PackedLayer } from '../../layer/packed-layer.js'
+import { GuestTree } from '../preview1/guest-tree.js'
+import { HostDirectory } from './host-directory.js'
+import { FIRST_LAYER_DESCRIPTOR, type SandboxMount, type StartMessage } from './protocol.js'
+
+/** What a guest sees: its tree, and the directories it is given. */
+export interface GuestFiles {
+  readonly tree: GuestTree
+  /** The writable layer and what lies below it. */
+  readonly root: UnionFs
+  readonly preopens: readonly { readonly name: string; readonly handle: DirectoryHandle }[]
+}
+
+/** Devices that need no kernel: their minor numbers, major 1. */
+const DEVICES = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
+
+/**
+ * Builds the guest's files from inherited descriptors: the layers' union, a /dev of its own, the mounts, the working directory.
+ * What is missing on the way to a mount or to the working directory is made, as the native wall does.
+ */
+export function openGuestFiles(start: StartMessage): GuestFiles {
+  const root = new UnionFs({
+    lowers: Array.from({ length: start.layers }, (_, index) => openLayer(FIRST_LAYER_DESCRIPTOR + index * 2)),
+    limits: { diskBytes: start.limits.diskBytes, inodes: start.limits.inodes },
+  })
+  const tree = new GuestTree(root, { credentials: start.user, readonly: start.readonlyRootfs })
+  const mountAt = (destination: string, fs: FileSystem, readonly: boolean) =>
+    tree.mount(makeDirectories(tree, fromUtf8(destination), 0), fs, { readonly })
+  mountAt('/dev', deviceFiles(), false)
+  const mounts = start.mounts.map((mount) => ({
+    name: mount.destination,
+    handle: mountAt(mount.destination, openMount(mount), mount.readonly),
+  }))
+  const cwd = makeDirectories(tree, fromUtf8(start.cwd), start.user.uid)
+  const atRoot = tree.isRoot(cwd)
+  return {
+    tree,
+    root,
+    // wasi-libc cannot tell `.` from `/` and takes the later: absolute paths must not begin at the working directory.
+    preopens: [...(atRoot ? [] : [{ name: '.', handle: cwd }]), { name: '/', handle: tree.root }, ...mounts],
+  }
+}
+
+function openLayer(descriptor: number): PackedLayer {
+  return new PackedLayer(parseIndex(readWhole(descriptor + 1)), openFileSource(descriptor))
+}
+
+/** Reads by position: several threads share the descriptor, and with it the offset. */
+function readWhole(descriptor: number): Uint8Array {
+  const bytes = new Uint8Array(fstatSync(descriptor).size)
+  for (let at = 0; at < bytes.length; ) {
+    const count = readSync(descriptor, bytes, at, bytes.length - at, at)
+    if (count === 0) throw new EngineError('SANDBOX_FAILED', 'the index of a layer is cut short')
+    at += count
+  }
+  return bytes
+}
+
+function openMount(mount: SandboxMount): FileSystem {
+  if (mount.type === 'bind') return new HostDirectory(mount.source)
+  const fs = new UnionFs({ lowers: [], limits: { diskBytes: mount.bytes, inodes: mount.inodes } })
+  fs.setAttributes(fs.root, { mode: mount.mode })
+  return fs
+}
+
+function deviceFiles(): FileSystem {
+  const fs = new UnionFs({ lowers: [], limits: { diskBytes: 1 << 20, inodes: 1024 } })
+  for (const [name, minor] of Object.entries(DEVICES))
+    fs.create(fs.root, name, { type: 'character-device', mode: 0o666, uid: 0, gid: 0, device: { major: 1, minor } })
+  return fs
+}
+
+function makeDirectories(tree: GuestTree, path: string, uid: number): DirectoryHandle {
+  const walked = path.split('/').filter((name) => name !== '' && name !== '.')
+  let reached = '/'
+  let handle = tree.root
+  for (const name of walked) {
+    reached += `${name}/`
+    const found = tree.walkAsHost(reached.slice(0, -1))
+    if (found.ino === undefined && found.name !== null)
+      found.parent.fs.create(found.parent.ino, found.name, { type: 'directory', mode: 0o755, uid, gid: uid })
+    const { directory } = tree.walkAsHost(reached)
+    if (directory === null) throw new EngineError('INVALID_ARGUMENT', `${reached} is not a directory in the container`)
+    handle = directory
+  }
+  return handle
+}

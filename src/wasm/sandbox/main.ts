@@ -1,0 +1,183 @@
+/**
+ * The sandbox process: one per container, the guest's whole trust domain.
+ *
+ * This thread supervises and never executes guest code. It reads what to run, bounds and compiles the module, tells what it has
+ * found (the receipt's evidence, before any instruction of the guest), feeds stdin, and holds the limits of time and output. The
+ * guest runs in a worker, which holds its files.
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { Worker } from 'node:worker_threads'
+import { EngineError, type ErrorCode, messageOf } from '../../errors.js'
+import { fromUtf8 } from '../../fs/names.js'
+import type { WasmEvidence } from '../../runtime/receipt.js'
+import { type PreparedModule, prepareModule } from '../module.js'
+import { openGuestFiles } from './guest-files.js'
+import type { FailureMessage, GoMessage, WorkerMessage, WorkerStart } from './messages.js'
+import { CONTROL_DESCRIPTOR, GO, START_DESCRIPTOR, type StartMessage } from './protocol.js'
+import { createStdinBuffer, StdinWriter } from './stdin-ring.js'
+import { exitStatusOf, report, stopped } from './supervision.js'
+
+/**
+ * V8 compiles a module twice: at once by its baseline compiler, then hot functions again, but never one that is still running. A
+ * program that spends its time in one long loop so stays at a fifth of its speed. Modules up to this size are compiled well at
+ * once instead; larger ones would keep the user waiting (26 MB: 12 s).
+ */
+const OPTIMIZE_AT_ONCE_BYTES = 512 * 1024
+/** JavaScript heap for the guest's inodes; linear memory and file contents lie outside it. */
+const WORKER_HEAP_MB = 1024
+const WORKER_STACK_MB = 4
+
+const start = JSON.parse(readFileSync(START_DESCRIPTOR, 'utf8')) as StartMessage
+const stdinBuffer = createStdinBuffer()
+const worker = new Worker(workerPath(), {
+  workerData: { start, stdin: stdinBuffer } satisfies WorkerStart,
+  env: {},
+  execArgv: [],
+  resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB, stackSizeMb: WORKER_STACK_MB },
+})
+const workerReady = new Promise<void>((resolve, reject) => {
+  worker.on('error', (error) => (startedAt === null ? reject(error) : fell(error)))
+  worker.on('message', (message: WorkerMessage) => {
+    if (message.type === 'ready') resolve()
+    else if (message.type === 'failed') reject(errorOf(message.error))
+    else take(message)
+  })
+})
+let startedAt: number | null = null
+let resumeStdin = (): void => {}
+
+try {
+  const { module, evidence } = await prepareGuest()
+  await workerReady
+  report({ event: 'ready', evidence })
+  onCommand(() => run(module))
+} catch (error) {
+  const known = error instanceof EngineError ? error : new EngineError('SANDBOX_FAILED', messageOf(error))
+  const { code, message, hint, data } = known
+  report({ event: 'failed', code, message, ...(hint === undefined ? {} : { hint }), data })
+  process.exit(1)
+}
+
+/** The worker's bundle lies beside this one and is named alike: `.js` in the package, `.mjs` in the bare root, which has no package. */
+function workerPath(): string {
+  return fileURLToPath(import.meta.url).replace(/sandbox(\.m?js)$/, 'sandbox-worker$1')
+}
+
+/** Finds the program in a view of the files of this thread's own, while the worker still comes up. */
+async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: WasmEvidence }> {
+  const files = openGuestFiles(start)
+  const { fs, ino, type } = files.tree.walkAsHost(fromUtf8(start.program))
+  if (ino === undefined) throw new EngineError('COMMAND_NOT_FOUND', `${start.program} does not exist in the container`)
+  if (type !== 'file') throw new EngineError('COMMAND_NOT_EXECUTABLE', `${start.program} is a ${type}`)
+  const bytes = new Uint8Array(fs.stat(ino).size)
+  fs.read(ino, bytes, 0)
+  const prepared = prepareModule(bytes, start.limits)
+  const module = await compile(prepared)
+  return {
+    module,
+    evidence: {
+      engine: 'v8, wolffia preview1',
+      v8: process.versions.v8,
+      moduleDigest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
+      imports: prepared.imports,
+      memoryPagesMaximum: prepared.memoryPagesMaximum,
+      tableElementsMaximum: prepared.tableElementsMaximum,
+      preopens: files.preopens.map(({ name }) => name),
+      environment: start.env,
+    },
+  }
+}
+
+async function compile({ bytes }: PreparedModule): Promise<WebAssembly.Module> {
+  if (bytes.length <= OPTIMIZE_AT_ONCE_BYTES) setFlagsFromString('--no-liftoff')
+  let module: WebAssembly.Module
+  try {
+    module = await WebAssembly.compile(bytes)
+  } catch (cause) {
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', `the program is not a valid WebAssembly module: ${messageOf(cause)}`, { cause })
+  }
+  const isCommand = WebAssembly.Module.exports(module).some(({ name, kind }) => name === '_start' && kind === 'function')
+  if (!isCommand)
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module exports no _start: it is a library, not a program', {
+      hint: 'Build it as a WASI command.',
+    })
+  return module
+}
+
+function onCommand(go: () => void): void {
+  let text = ''
+  const commands = new Socket({ fd: CONTROL_DESCRIPTOR })
+  commands.setEncoding('utf8')
+  commands.on('data', (chunk: string) => {
+    text += chunk
+    if (startedAt === null && text.startsWith(`${GO}\n`)) go()
+  })
+  commands.on('error', () => {})
+  // A supervisor that is gone leaves nobody to run for.
+  commands.on('close', () => process.kill(process.pid, 'SIGKILL'))
+}
+
+function run(module: WebAssembly.Module): void {
+  startedAt = performance.now()
+  feedStdin()
+  const { timeoutMs } = start.limits
+  if (timeoutMs !== null) setTimeout(() => end(stopped('timeout', `it ran for longer than ${timeoutMs} ms`, elapsed())), timeoutMs)
+  worker.postMessage({ module } satisfies GoMessage)
+  report({ event: 'started' })
+}
+
+function feedStdin(): void {
+  const ring = new StdinWriter(stdinBuffer)
+  let rest: Uint8Array = new Uint8Array()
+  let ended = false
+  const put = (): void => {
+    rest = rest.subarray(ring.put(rest))
+    if (rest.length > 0) return
+    if (ended) ring.end()
+    else process.stdin.resume()
+  }
+  const finish = (): void => {
+    ended = true
+    put()
+  }
+  process.stdin.on('data', (chunk: Buffer) => {
+    process.stdin.pause()
+    // The stream may give a chunk more before it rests.
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    put()
+  })
+  process.stdin.on('end', finish)
+  process.stdin.on('error', finish)
+  resumeStdin = put
+}
+
+function take(message: WorkerMessage): void {
+  if (message.type === 'stdin-room') resumeStdin()
+  else if (message.type === 'ended') end(exitStatusOf(message.outcome, start.limits, elapsed()))
+  else if (message.type === 'output-exceeded')
+    end(stopped('limit', `it wrote more than ${start.limits.outputBytes} bytes to stdout and stderr`, elapsed()))
+}
+
+/** The worker itself broke: its heap is full, or wolffia has a bug. */
+function fell(error: Error): void {
+  const heap = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY'
+  end(stopped(heap ? 'out-of-memory' : 'signaled', heap ? 'its files took all memory there is for them' : messageOf(error), elapsed()))
+}
+
+function end(status: ReturnType<typeof stopped>): void {
+  report({ event: 'exited', ...status })
+  // Nothing is left to be put away, and a worker in an endless loop or a blocked write would only be waited for.
+  process.kill(process.pid, 'SIGKILL')
+}
+
+function elapsed(): number {
+  return startedAt === null ? 0 : performance.now() - startedAt
+}
+
+function errorOf({ code, message, hint, data }: FailureMessage): EngineError {
+  return new EngineError(code as ErrorCode, message, hint === undefined ? { data } : { data, hint })
+}

@@ -1,0 +1,70 @@
+/**
+ * What the supervisor and the sandbox process say to each other: one start message (JSON, to its end) on descriptor 3, then events
+ * out and commands in on descriptor 4, one line each. Both are the sandbox's main thread's; the guest's worker never holds them.
+ */
+import type { ErrorCode } from '../../errors.js'
+import type { ExitStatus } from '../../runtime/exit.js'
+import type { WasmEvidence } from '../../runtime/receipt.js'
+
+export const START_DESCRIPTOR = 3
+export const CONTROL_DESCRIPTOR = 4
+/** Tar and index of each layer, base first, from this number on. */
+export const FIRST_LAYER_DESCRIPTOR = 5
+
+/** A mount as the sandbox sees it. */
+export type SandboxMount =
+  /** `source` is a path in the sandbox's own root: the kernel has bound the host's directory or file there. */
+  | { readonly type: 'bind'; readonly destination: string; readonly source: string; readonly readonly: boolean }
+  | {
+      readonly type: 'tmpfs'
+      readonly destination: string
+      readonly bytes: number
+      readonly inodes: number
+      readonly mode: number
+      readonly readonly: boolean
+    }
+
+/** What a sandbox is to run. Nothing in it is a default: the supervisor has decided everything. */
+export interface StartMessage {
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  /** Path of the module in the container. */
+  readonly program: string
+  readonly cwd: string
+  readonly user: { readonly uid: number; readonly gid: number; readonly additionalGids: readonly number[] }
+  readonly terminal: boolean
+  readonly layers: number
+  readonly mounts: readonly SandboxMount[]
+  readonly readonlyRootfs: boolean
+  /** Descriptor to write the upper to as a layer's tar at exit, or null when it dies with the container. */
+  readonly upperDescriptor: number | null
+  readonly limits: SandboxLimits
+}
+
+/** Limits that the sandbox holds; null is none. */
+export interface SandboxLimits {
+  readonly memoryPages: number
+  readonly tableElements: number
+  readonly openFiles: number
+  readonly diskBytes: number
+  readonly inodes: number
+  readonly outputBytes: number | null
+  readonly timeoutMs: number | null
+}
+
+/** What the sandbox's main thread says. */
+export type SandboxEvent =
+  /** The guest is compiled and bounded; not one of its instructions has run. */
+  | { readonly event: 'ready'; readonly evidence: WasmEvidence }
+  | {
+      readonly event: 'failed'
+      readonly code: ErrorCode
+      readonly message: string
+      readonly hint?: string
+      readonly data: Readonly<Record<string, unknown>>
+    }
+  | { readonly event: 'started' }
+  | ({ readonly event: 'exited' } & ExitStatus)
+
+/** What the supervisor says once `ready` is there. */
+export const GO = 'go'

@@ -1,0 +1,96 @@
+import { totalmem } from 'node:os'
+import { join } from 'node:path'
+import { EngineError } from '../errors.js'
+import { DEFAULT_LIMITS } from '../runtime/limits.js'
+import type { ContainerSpec, Mount } from '../runtime/spec.js'
+import { WASM_PAGE_BYTES } from './module.js'
+import type { SandboxLimits, SandboxMount, StartMessage } from './sandbox/protocol.js'
+
+/** What a {@link StartMessage} depends on besides the spec. */
+export interface StartMessageParts {
+  readonly spec: ContainerSpec
+  /** Path of the module in the container. */
+  readonly program: string
+  readonly layers: number
+  /** Where the sandbox finds the bind mount with this place in the spec. */
+  readonly bindPath: (place: number, source: string) => string
+  readonly upperDescriptor: number | null
+}
+
+/** Bytes of JavaScript heap that go with each inode uncounted: one inode for so many bytes of disk bounds them. */
+const BYTES_PER_INODE = 16 * 1024
+const LEAST_INODES = 1024
+/** Pages of WebAssembly's 4 GiB. */
+const MEMORY_PAGES_MAXIMUM = 65_536
+/** The largest table V8 makes. */
+const TABLE_MAXIMUM = 10_000_000
+
+/** What the sandbox is told: the spec, with every limit decided. Throws INVALID_ARGUMENT for a mount that cannot be. */
+export function startMessage({ spec, ...parts }: StartMessageParts): StartMessage {
+  return {
+    args: spec.process.args,
+    env: spec.process.env,
+    program: parts.program,
+    cwd: join('/', spec.process.cwd),
+    user: spec.process.user,
+    terminal: spec.process.terminal,
+    layers: parts.layers,
+    mounts: orderedMounts(spec, parts.bindPath),
+    readonlyRootfs: spec.readonlyRootfs,
+    upperDescriptor: parts.upperDescriptor,
+    limits: sandboxLimits(spec),
+  }
+}
+
+/** Inodes that so many bytes of disk may come with. */
+export function inodesFor(bytes: number): number {
+  return Math.max(LEAST_INODES, Math.ceil(bytes / BYTES_PER_INODE))
+}
+
+function sandboxLimits({ limits }: ContainerSpec): SandboxLimits {
+  const diskBytes = limits.diskBytes ?? diskDefault()
+  return {
+    memoryPages: memoryPages(limits.memoryBytes ?? DEFAULT_LIMITS.wasmMemoryBytes),
+    tableElements: Math.min(limits.tableElements ?? DEFAULT_LIMITS.tableElements, TABLE_MAXIMUM),
+    openFiles: limits.openFiles ?? DEFAULT_LIMITS.openFiles,
+    diskBytes,
+    inodes: inodesFor(diskBytes),
+    outputBytes: limits.outputBytes ?? null,
+    timeoutMs: limits.timeoutMs ?? null,
+  }
+}
+
+/** Whole pages within so many bytes, as the engine counts memory. */
+export function memoryPages(bytes: number): number {
+  return Math.min(Math.floor(bytes / WASM_PAGE_BYTES), MEMORY_PAGES_MAXIMUM)
+}
+
+/** A quarter of the host's memory, as a tmpfs of the native wall has. */
+function diskDefault(): number {
+  return Math.floor(totalmem() / 4)
+}
+
+/** A parent's mount before its children's, else in the order given. */
+function orderedMounts({ mounts }: ContainerSpec, bindPath: StartMessageParts['bindPath']): SandboxMount[] {
+  const depth = (mount: SandboxMount): number => mount.destination.split('/').length
+  return mounts.map((mount, place) => sandboxMount(mount, place, bindPath)).sort((left, right) => depth(left) - depth(right))
+}
+
+function sandboxMount(mount: Mount, place: number, bindPath: StartMessageParts['bindPath']): SandboxMount {
+  const destination = permittedDestination(mount.destination)
+  const { readonly } = mount
+  if (mount.type === 'bind') return { type: 'bind', destination, source: bindPath(place, mount.source), readonly }
+  const bytes = mount.sizeBytes ?? diskDefault()
+  return { type: 'tmpfs', destination, bytes, inodes: inodesFor(bytes), mode: mount.mode ?? 0o1777, readonly }
+}
+
+function permittedDestination(destination: string): string {
+  const path = join('/', destination).replace(/(.)\/$/, '$1')
+  if (destination.startsWith('/') && path !== '/' && path !== '/dev') return path
+  throw new EngineError('INVALID_ARGUMENT', `nothing can be mounted at ${destination}`, {
+    hint: destination.startsWith('/')
+      ? 'The root and /dev are the container’s own; choose another place.'
+      : 'The place in the container must be an absolute path.',
+    data: { destination },
+  })
+}

@@ -1,0 +1,57 @@
+import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openFileSource } from '../layer/file-source.js'
+import { indexTar, serializeIndex } from '../layer/index.js'
+
+/**
+ * The writable layer of a container that is kept, as the layers its runs have left: `upper-1.tar`, `upper-2.tar` … in the wall's
+ * folder, each a layer of its own above the image's. A run writes its own when its guest has come to its end; what a kill cuts off
+ * is not a layer, since only whole ones bear the name.
+ */
+export interface NewUpper {
+  /** Where the sandbox writes. */
+  readonly path: string
+  /** Makes it count. */
+  keep(): void
+}
+
+/** Tar and index of a layer. */
+export interface KeptLayer {
+  readonly tarPath: string
+  readonly indexPath: string
+}
+
+/** Layers that earlier runs have left, oldest first; indexes that are missing are made. */
+export function keptLayers(folder: string): KeptLayer[] {
+  return numbersIn(folder).map((number) => {
+    const tarPath = join(folder, `upper-${number}.tar`)
+    const indexPath = join(folder, `upper-${number}.index`)
+    if (!existsSync(indexPath)) writeIndex(tarPath, indexPath)
+    return { tarPath, indexPath }
+  })
+}
+
+/** A place for this run's layer. */
+export function newUpper(folder: string): NewUpper {
+  const number = (numbersIn(folder).at(-1) ?? 0) + 1
+  const path = join(folder, 'upper.new')
+  return { path, keep: () => renameSync(path, join(folder, `upper-${number}.tar`)) }
+}
+
+function numbersIn(folder: string): number[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder)
+    .flatMap((name) => /^upper-(\d+)\.tar$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((left, right) => left - right)
+}
+
+function writeIndex(tarPath: string, indexPath: string): void {
+  const source = openFileSource(tarPath)
+  try {
+    writeFileSync(`${indexPath}.new`, serializeIndex(indexTar(source)), { mode: 0o600 })
+    renameSync(`${indexPath}.new`, indexPath)
+  } finally {
+    source.close()
+  }
+}

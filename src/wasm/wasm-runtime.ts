@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { EngineError } from '../errors.js'
+import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import { launcherMissing } from '../launcher/client.js'
+import { singleIdMap } from '../launcher/id-map.js'
+import { assetPath, seccompAsset } from '../launcher/installation.js'
+import { collectReceipt } from '../runtime/collect-receipt.js'
+import { assertLimits } from '../runtime/limits.js'
+import { findProgram, type Program } from '../runtime/magic.js'
+import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
+import { openRunningTask, recordGuest } from '../runtime/running-task.js'
+import type { CreateRequest, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
+import { WASM_LIMIT_WAYS } from './limit-ways.js'
+import { nodeFiles } from './node-files.js'
+import { FIRST_LAYER_DESCRIPTOR, type StartMessage } from './sandbox/protocol.js'
+import { SandboxControl } from './sandbox-control.js'
+import { bindPath, sandboxPlan } from './sandbox-plan.js'
+import { type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
+import { startMessage } from './start-message.js'
+import { keptLayers, type NewUpper, newUpper } from './uppers.js'
+import { WasmTask } from './wasm-task.js'
+
+/** Options of {@link WasmRuntime}. */
+export interface WasmRuntimeOptions {
+  /**
+   * Whether the sandbox stands behind the native wall: `auto` where this host can make one, `required` or not at all, `never` for
+   * tests and hosts that are a wall themselves. The receipt says which it was (`doubleWall`).
+   */
+  readonly nativeWall?: 'auto' | 'required' | 'never'
+}
+
+const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
+
+/** The Wasm wall: WASI programs in V8, in a process of their own, behind the native wall where there is one. */
+export class WasmRuntime implements Runtime {
+  readonly name = 'wasm'
+  readonly #nativeWall: 'auto' | 'required' | 'never'
+
+  constructor({ nativeWall = 'auto' }: WasmRuntimeOptions = {}) {
+    this.#nativeWall = nativeWall
+  }
+
+  async unavailable(): Promise<string | null> {
+    return this.#nativeWall === 'required' ? noNativeWall() : null
+  }
+
+  accepts(spec: ContainerSpec, rootfs: Rootfs): boolean {
+    return findProgram(spec, rootfs)?.kind === 'wasm'
+  }
+
+  async create(request: CreateRequest): Promise<Task> {
+    const { id, directory, spec, rootfs } = request
+    assertLimits(spec.limits, this.name, WASM_LIMIT_WAYS)
+    assertPossible(spec)
+    const program = findProgram(spec, rootfs)
+    if (program === null) throw new EngineError('COMMAND_NOT_FOUND', `${spec.process.args[0]} does not exist in the container`)
+    const own = ownFolder(directory)
+    const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
+    mkdirSync(own, { recursive: true, mode: 0o700 })
+    let sandbox: SandboxProcess | undefined
+    try {
+      const upper = spec.ephemeral || spec.readonlyRootfs ? null : newUpper(own)
+      const started = await this.#startProcess(request, program, upper)
+      sandbox = started.sandbox
+      const receipt = collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec), wasm: null })
+      await sandbox.execute()
+      const control = new SandboxControl(sandbox.start, sandbox.control, started.message)
+      const wasm = await control.ready
+      recordGuest(own, sandbox.pid)
+      return new WasmTask({ sandbox, control, upper, receipt: completed(receipt, wasm, program, rootfs, spec), cleanUp })
+    } catch (error) {
+      sandbox?.kill()
+      await sandbox?.ended.catch(() => {})
+      await cleanUp()
+      throw error
+    }
+  }
+
+  async open(_id: string, directory: string): Promise<RunningTask | null> {
+    return openRunningTask(ownFolder(directory))
+  }
+
+  async discard(_id: string, directory: string): Promise<void> {
+    rmSync(ownFolder(directory), { recursive: true, force: true })
+  }
+
+  async #startProcess(
+    request: CreateRequest,
+    program: Program,
+    upper: NewUpper | null,
+  ): Promise<{ sandbox: SandboxProcess; message: StartMessage }> {
+    const { spec, rootfs, directory, openStdin, terminalSize = TERMINAL_SIZE } = request
+    const reason = this.#nativeWall === 'never' ? 'it was not asked for' : noNativeWall()
+    if (reason !== null && this.#nativeWall === 'required')
+      throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall cannot stand around the sandbox: ${reason}`)
+    const walled = reason === null
+    const layers = [...rootfs.layers, ...keptLayers(ownFolder(directory))].flatMap(({ tarPath, indexPath }) => [tarPath, indexPath])
+    const files: SandboxStart['files'] = [
+      ...layers.map((path) => ({ path, flags: 'r' as const })),
+      ...(upper === null ? [] : [{ path: upper.path, flags: 'w' as const }]),
+    ]
+    const message = startMessage({
+      spec,
+      program: program.path,
+      layers: layers.length / 2,
+      bindPath: walled ? bindPath : (_place, source) => source,
+      upperDescriptor: upper === null ? null : FIRST_LAYER_DESCRIPTOR + layers.length,
+    })
+    const start: SandboxStart = {
+      openStdin,
+      terminal: spec.process.terminal,
+      files,
+      ...(request.signal === undefined ? {} : { signal: request.signal }),
+    }
+    const nodeFlags = flagsOfNode(message)
+    if (!walled) return { sandbox: startAlone(nodeFlags, start), message }
+    const plan = sandboxPlan({
+      spec,
+      idMap: singleIdMap(),
+      node: nodeFiles(),
+      sandboxPath: assetPath('sandbox.js'),
+      workerPath: assetPath('sandbox-worker.js'),
+      nodeFlags,
+      descriptors: 2 + files.length,
+      openStdin,
+      terminalSize,
+    })
+    return { sandbox: await startWalled(plan, seccompAsset() ?? '', start), message }
+  }
+}
+
+/** The wall's part of a container's folder. */
+function ownFolder(directory: string): string {
+  return join(directory, 'wasm')
+}
+
+/** Why no native wall can be made around a sandbox here, or null. */
+function noNativeWall(): string | null {
+  const seccomp = seccompAsset()
+  if (seccomp === null || !existsSync(assetPath(seccomp))) return `it is not built for ${process.arch}`
+  return launcherMissing()
+}
+
+/** What the guest must never have of Node, and the engine's own bound on memory beside the one in the module. */
+function flagsOfNode({ limits }: StartMessage): string[] {
+  return [
+    `--wasm-max-mem-pages=${Math.max(1, limits.memoryPages)}`,
+    '--no-addons',
+    '--no-deprecation',
+    '--disallow-code-generation-from-strings',
+    '--no-experimental-fetch',
+  ]
+}
+
+/** Refuses by name what this wall cannot give. */
+function assertPossible({ network, mounts }: ContainerSpec): void {
+  if (network.mode !== 'none')
+    throw new EngineError('NOT_BUILT', `--network ${network.mode}: programs of preview1 have no sockets`, {
+      hint: 'Leave --network out for Wasm images.',
+    })
+  for (const mount of mounts) {
+    if (mount.type !== 'bind') continue
+    const stat = statSync(mount.source, { throwIfNoEntry: false })
+    if (stat === undefined)
+      throw new EngineError('INVALID_ARGUMENT', `${mount.source} does not exist, so it cannot be mounted at ${mount.destination}`, {
+        hint: `mkdir -p ${mount.source}, or --tmpfs ${mount.destination} for a place that is gone afterwards.`,
+        data: { source: mount.source, destination: mount.destination },
+      })
+  }
+}
+
+function shared({ kernel }: SandboxProcess, { limits }: ContainerSpec) {
+  return { kernel, limits, ways: WASM_LIMIT_WAYS }
+}
+
+/**
+ * The receipt with the engine's evidence. The module's digest is compared from outside: this process reads the same file of the
+ * image for itself.
+ */
+function completed(receipt: Receipt, wasm: WasmEvidence, { ino }: Program, rootfs: Rootfs, { process: { env } }: ContainerSpec): Receipt {
+  const checks = {
+    ...receipt.crossCheck,
+    ...(ino === null ? {} : { moduleDigest: digestOf(rootfs.tree(), ino) === wasm.moduleDigest }),
+    environment: JSON.stringify(wasm.environment) === JSON.stringify(env),
+  }
+  const failed = Object.entries(checks).filter(([, agrees]) => !agrees)
+  if (failed.length > 0)
+    throw new EngineError('SANDBOX_FAILED', `the sandbox shows something else than this process sees: ${failed.map(([name]) => name)}`)
+  const { kernel } = receipt
+  const doubleWall = kernel?.namespaces.user.isolated === true && kernel.seccomp.mode === 2
+  return { ...receipt, doubleWall, wasm, crossCheck: checks }
+}
+
+function digestOf(tree: ReadonlyFileSystem, ino: number): string {
+  const bytes = new Uint8Array(tree.stat(ino).size)
+  tree.read(ino, bytes, 0)
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}

@@ -1,0 +1,131 @@
+import { constants } from 'node:os'
+import type { Readable, Writable } from 'node:stream'
+import type { ExitStatus } from '../runtime/exit.js'
+import type { Receipt } from '../runtime/receipt.js'
+import { signalName, signalNumber } from '../runtime/running-task.js'
+import type { Task, TerminalSize } from '../runtime/runtime.js'
+import type { SandboxControl } from './sandbox-control.js'
+import type { ProcessEnd, SandboxProcess } from './sandbox-process.js'
+import type { NewUpper } from './uppers.js'
+
+/** What a {@link WasmTask} is made of. */
+export interface WasmTaskParts {
+  readonly sandbox: SandboxProcess
+  readonly control: SandboxControl
+  readonly receipt: Receipt
+  /** Where the sandbox writes what the guest has changed; null when it dies with the container. */
+  readonly upper: NewUpper | null
+  /** Removes what the wall made on disk. */
+  readonly cleanUp: () => Promise<void>
+}
+
+/** Signals that end nothing by default. */
+const HARMLESS: ReadonlySet<NodeJS.Signals> = new Set(['SIGCHLD', 'SIGCONT', 'SIGURG', 'SIGWINCH'])
+
+/** A Wasm guest in a sandbox process. */
+export class WasmTask implements Task {
+  readonly pid: number
+  readonly stdin: Writable | null
+  readonly stdout: Readable
+  readonly stderr: Readable | null
+  readonly #sandbox: SandboxProcess
+  readonly #control: SandboxControl
+  readonly #receipt: Receipt
+  readonly #upper: NewUpper | null
+  readonly #cleanUp: () => Promise<void>
+  readonly #exit: Promise<ExitStatus>
+  #startedAt: number | null = null
+  /** The signal that was asked for, where another had to be sent for it. */
+  #askedSignal: NodeJS.Signals | null = null
+  #deleted: Promise<void> | undefined
+
+  constructor({ sandbox, control, receipt, upper, cleanUp }: WasmTaskParts) {
+    this.pid = sandbox.pid
+    this.stdin = sandbox.stdin
+    this.stdout = sandbox.stdout
+    this.stderr = sandbox.stderr
+    this.#sandbox = sandbox
+    this.#control = control
+    this.#receipt = receipt
+    this.#upper = upper
+    this.#cleanUp = cleanUp
+    this.#exit = this.#waitForEnd()
+    this.#exit.catch(() => {})
+    this.stdin?.on('error', () => {})
+  }
+
+  async start(): Promise<void> {
+    this.#startedAt = performance.now()
+    this.#control.go()
+    await this.#control.started
+  }
+
+  /**
+   * A guest of preview1 has no signal handlers, so every signal does what it does by default. SIGUSR1, which Node takes for itself,
+   * is sent as SIGKILL and reported as what it was.
+   */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    const number = signalNumber(signal)
+    if (HARMLESS.has(signal)) return
+    if (signal === 'SIGUSR1') this.#askedSignal = signal
+    this.#sandbox.signal(signal === 'SIGUSR1' ? constants.signals.SIGKILL : number)
+  }
+
+  async resize(size: TerminalSize): Promise<void> {
+    this.#sandbox.resize(size)
+  }
+
+  wait(): Promise<ExitStatus> {
+    return this.#exit
+  }
+
+  async receipt(): Promise<Receipt> {
+    return this.#receipt
+  }
+
+  delete(): Promise<void> {
+    this.#deleted ??= this.#delete()
+    return this.#deleted
+  }
+
+  async #delete(): Promise<void> {
+    this.#sandbox.kill()
+    await this.#sandbox.ended.catch(() => {})
+    this.stdin?.destroy()
+    await this.#cleanUp()
+  }
+
+  /** The sandbox's own word, or the kernel's when it was killed before it could say one. */
+  async #waitForEnd(): Promise<ExitStatus> {
+    const end = await this.#sandbox.ended
+    const said = await this.#control.exited
+    if (said === null) return this.#killed(end)
+    // Killed on the way, it may have been cut off: only a guest that came to its own end leaves its files.
+    if (said.reason === 'exited' || said.detail?.startsWith('wasm trap')) this.#upper?.keep()
+    return exitStatusOf(said)
+  }
+
+  #killed({ code, signal }: ProcessEnd): ExitStatus {
+    const durationMs = this.#startedAt === null ? 0 : performance.now() - this.#startedAt
+    const name = this.#askedSignal ?? (signal === null ? undefined : signalName(signal))
+    if (name === undefined)
+      return { exitCode: 125, reason: 'signaled', detail: `the sandbox process ended without a word (status ${code})`, durationMs }
+    const status = { exitCode: 128 + signalNumber(name), signal: name, durationMs }
+    // Node and V8 abort when they cannot get what they need.
+    if (ABORTS.has(name)) return { ...status, reason: 'out-of-memory', detail: `the engine gave up (${name}): memory is exhausted` }
+    return { ...status, reason: 'signaled' }
+  }
+}
+
+const ABORTS: ReadonlySet<NodeJS.Signals> = new Set(['SIGABRT', 'SIGTRAP', 'SIGILL'])
+
+/** Only the fields of an exit status, whatever else the sandbox has said. */
+function exitStatusOf({ exitCode, signal, reason, detail, durationMs }: ExitStatus): ExitStatus {
+  return {
+    exitCode: Number(exitCode) & 255,
+    ...(signal === undefined ? {} : { signal }),
+    reason,
+    ...(detail === undefined ? {} : { detail }),
+    durationMs: Number(durationMs),
+  }
+}
