@@ -40,6 +40,6 @@ export class Walls {
 
 /** wolffia's own walls, in the order `auto` tries them. */
 export async function ownRuntimes(home: string): Promise<readonly Runtime[]> {
-  const { NativeRuntime } = await import('../native/native-runtime.js')
-  return [new NativeRuntime({ treesDirectory: join(home, 'trees') })]
+  const [{ NativeRuntime }, { WasmRuntime }] = await Promise.all([import('../native/native-runtime.js'), import('../wasm/wasm-runtime.js')])
+  return [new NativeRuntime({ treesDirectory: join(home, 'trees') }), new WasmRuntime()]
 }
