@@ -24,6 +24,7 @@ async function runCommand(name: string, words: readonly string[], debug: boolean
   if (entry === undefined) return unknownCommand(name)
   const { command } = await entry.load()
   const parser = parserFor(name, entry.summary, command)
+  if (debug) parser.setOptionValue('debug', true)
   try {
     parser.parse(command.rewrite?.(words) ?? words, { from: 'user' })
     assertArity(name, command, parser.args.length)
@@ -31,7 +32,7 @@ async function runCommand(name: string, words: readonly string[], debug: boolean
     return (await command.run(positional, parser.opts())) ?? 0
   } catch (error) {
     if (error instanceof CommanderError && error.code === 'commander.helpDisplayed') return 0
-    return report(error, { parser, command: name, debug: debug || parser.opts().debug === true })
+    return report(error, { parser, command: name, debug: parser.opts().debug === true })
   }
 }
 

@@ -8,7 +8,7 @@
  * - `ingest/`, `locks/`: what is under way (`ingest.ts`, `lock.ts`)
  */
 import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { EngineError } from '../errors.js'
 import { defaultHome } from './home.js'
 import { Ingest } from './ingest.js'
@@ -48,8 +48,21 @@ export class Store {
   }
 }
 
+/** As `mkdir -p`, but ends everywhere: Node's own never does below /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || (await lstat(dirname(path)).catch(() => null)) !== null) throw error
+    await makeFolder(dirname(path))
+    await mkdir(path, { mode: 0o700 })
+  }
+}
+
 async function claimFolder(root: string): Promise<void> {
-  await mkdir(root, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+  await makeFolder(root).catch((cause: NodeJS.ErrnoException) => {
     throw new EngineError('INVALID_ARGUMENT', `cannot make the store in ${root}: ${cause.message}`, {
       cause,
       hint: 'Set WOLFFIA_HOME to a folder that you may write.',

@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors.js'
 import type { CliCommand } from '../command.js'
-import { report } from '../report.js'
+import { forEach } from '../each.js'
 
 /** `wolffia inspect`: containers and images in full, as one JSON array. A container wins over an image of the same name. */
 export const command: CliCommand = {
@@ -12,7 +12,7 @@ export const command: CliCommand = {
       .option('--platform <os/arch>', "which of an image's platforms")
       .option('-f, --format <template>', 'not built yet')
   },
-  async run(names, { type, platform, format }) {
+  async run(names, { type, platform, format, debug }) {
     if (format !== undefined)
       throw new EngineError('NOT_BUILT', '--format is not built yet', {
         hint: 'Pick what you need from the JSON: wolffia inspect NAME | jq .[0].Id',
@@ -25,20 +25,14 @@ export const command: CliCommand = {
     const { inspectContainer, inspectImage } = await import('../inspect-form.js')
     await using engine = await Engine.open()
     const found: unknown[] = []
-    let exitCode = 0
-    for (const name of names) {
-      try {
-        const container =
-          type === 'image' ? null : await orNull('CONTAINER_NOT_FOUND', () => engine.containers.get(name), type === undefined)
-        found.push(
-          container !== null
-            ? await inspectContainer(container)
-            : inspectImage(await engine.images.inspect(name, platform === undefined ? {} : { platform: String(platform) })),
-        )
-      } catch (error) {
-        exitCode = report(error, { parser: null, command: 'inspect', debug: false })
-      }
-    }
+    const exitCode = await forEach(names, { command: 'inspect', debug: debug === true }, async (name) => {
+      const container = type === 'image' ? null : await orNull('CONTAINER_NOT_FOUND', () => engine.containers.get(name), type === undefined)
+      found.push(
+        container !== null
+          ? await inspectContainer(container)
+          : inspectImage(await engine.images.inspect(name, platform === undefined ? {} : { platform: String(platform) })),
+      )
+    })
     process.stdout.write(`${JSON.stringify(found, null, 4)}\n`)
     return exitCode
   },

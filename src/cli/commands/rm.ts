@@ -8,10 +8,10 @@ export const command: CliCommand = {
   configure(parser) {
     parser.option('-f, --force', 'kill those that run (SIGKILL), and pass over those that do not exist')
   },
-  async run(names, { force }) {
+  async run(names, { force, debug }) {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    return forEach('rm', names, async (name) => {
+    return forEach(names, { command: 'rm', debug: debug === true }, async (name) => {
       const container = await engine.containers.get(name)
       await container.remove({ force: force === true })
       process.stdout.write(`${name}\n`)

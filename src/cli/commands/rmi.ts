@@ -8,10 +8,10 @@ export const command: CliCommand = {
   configure(parser) {
     parser.option('-f, --force', 'also when containers use it')
   },
-  async run(names, { force }) {
+  async run(names, { force, debug }) {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    return forEach('rmi', names, async (name) => {
+    return forEach(names, { command: 'rmi', debug: debug === true }, async (name) => {
       const { untagged, deleted } = await engine.images.remove(name, { force: force === true })
       for (const reference of untagged) process.stdout.write(`Untagged: ${reference}\n`)
       for (const digest of deleted) process.stdout.write(`Deleted: ${digest}\n`)

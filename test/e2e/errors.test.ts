@@ -1,0 +1,98 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { CommandLine } from '../support/command-line.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('e2e/errors')
+const wolffia = new CommandLine()
+
+/** Words, exit code (docker's), and what stderr must say. */
+const MISTAKES: readonly (readonly [words: string, code: number, ...says: readonly RegExp[]])[] = [
+  ['rnu', 1, /unknown command: rnu/, /Did you mean "run"/, /wolffia help/],
+  ['--bogus', 125, /unknown flag: --bogus/],
+  ['pull alpine', 1, /`pull` is not built yet/, /wolffia load/],
+  ['run', 1, /'wolffia run' requires at least 1 argument/, /wolffia run --help/],
+  ['tag a', 1, /requires 2 arguments/],
+  ['images a b', 1, /at most 1 argument/],
+  ['ps x', 1, /requires no arguments|at most 0/],
+  ['rm', 1, /requires at least 1 argument/],
+  ['run --bogus x', 125, /unknown flag: --bogus/],
+  ['run --entrypiont x y', 125, /unknown flag: --entrypiont/, /"--entrypoint"/],
+  ['run --name', 125, /flag needs an argument: --name/],
+  ['run -p 80:80 x', 125, /--publish is not built yet/, /--network/],
+  ['run -d x', 125, /--detach is not built yet/, /foreground/],
+  ['run -m 5x x', 125, /invalid argument "5x" for "-m, --memory"/],
+  ['run --network bridge x', 125, /--network bridge is not built yet/],
+  ['run -v ./a:/b x', 125, /must be an absolute path/, /\$PWD/],
+  ['run nosuch', 125, /nosuch/, /wolffia (load|import)/],
+  ['run UPPER', 125, /must be lowercase/],
+  ['run -it x', 1, /the input device is not a TTY/],
+  ['rmi nosuch', 1, /nosuch/],
+  ['rm nosuch', 1, /no such container: nosuch/],
+  ['inspect nosuch', 1, /nosuch/],
+  ['tag nosuch other', 1, /nosuch/],
+  ['load -i nosuch.tar', 1, /nosuch\.tar/],
+  ['load', 1, /archive/],
+  ['import nosuch.tar x', 1, /nosuch\.tar/],
+  ['import notatar x', 1, /notatar|archive|tar/],
+  ['inspect -f {{.Id}} x', 1, /--format is not built yet/],
+  ['import http://x.example/a.tar', 1, /URL is not built yet/, /curl/],
+]
+
+for (const [words, code, ...says] of MISTAKES)
+  test(`\`wolffia ${words}\` ends with ${code} and says why`, async () => {
+    writeFileSync(join(wolffia.folder, 'notatar'), 'this is no tar\n'.repeat(100))
+    const ended = await wolffia.run(words.split(' '))
+    assert.equal([ended.code, words.startsWith('inspect nosuch') ? '' : ended.stdout], [code, ''], ended.stderr)
+    assert.match(ended.stderr, /^wolffia: /)
+    for (const said of says) assert.match(ended.stderr, said)
+    assert.not.match(ended.stderr, /^\s+at /m, 'no stack trace')
+  })
+
+test('a mistake leaves nothing in the store', async () => {
+  assert.is((await wolffia.output('images')).split('\n').length, 2)
+  assert.is((await wolffia.output('ps', '-a')).split('\n').length, 2)
+})
+
+test('--debug shows the causes, before the command and after', async () => {
+  for (const words of [
+    ['--debug', 'rm', 'nosuch'],
+    ['-D', 'run', 'nosuch'],
+    ['run', '--debug', 'nosuch'],
+  ])
+    assert.match((await wolffia.run(words)).stderr, /code (CONTAINER|IMAGE)_NOT_FOUND/, words.join(' '))
+})
+
+test('help is a page, for every command and for none', async () => {
+  for (const words of [[], ['help'], ['--help']])
+    assert.match(await wolffia.output(...words), /Commands:[\s\S]*\brun\b[\s\S]*not built yet/)
+  for (const name of ['run', 'ps', 'rm', 'images', 'load', 'import', 'tag', 'rmi', 'inspect', 'doctor', 'version', 'demo'])
+    for (const words of [
+      [name, '--help'],
+      ['help', name],
+    ])
+      assert.match(await wolffia.output(...words), new RegExp(`^Usage: wolffia ${name} `), name)
+})
+
+test('version in one line and in full', async () => {
+  assert.match(await wolffia.output('--version'), /^wolffia version \d+\.\d+\.\d+\n$/)
+  assert.match(await wolffia.output('version'), /Version: +\d+\.\d+\.\d+\n[\s\S]*Node: +v/)
+})
+
+test('a home that cannot be is named', async () => {
+  writeFileSync(join(wolffia.folder, 'file'), '')
+  for (const [home, says] of [
+    ['relative', /no absolute path/],
+    [join(wolffia.folder, 'file'), /file/],
+    ['/proc/nothing', /\/proc\/nothing/],
+  ] as const) {
+    const ended = await wolffia.run(['images'], { env: { WOLFFIA_HOME: home } })
+    assert.is(ended.code, 1)
+    assert.match(ended.stderr, says)
+  }
+})
+
+test('nothing is left', () => wolffia.end())
+
+test.run()
