@@ -23,7 +23,9 @@
 
 enum { MAX_FIELDS = 256, FIRST_OWN_DESCRIPTOR = 32 };
 
-static char *environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", NULL, NULL, NULL};
+enum { KEPT = 5 };
+
+static char *environment[KEPT + 2] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"};
 
 static void fail(const char *what) {
   printf("error %s: %s\n", what, strerror(errno));
@@ -139,8 +141,9 @@ int main(void) {
   signal(SIGPIPE, SIG_IGN);
   // What peers need to find their state; everything else of the environment stays out.
   int next = 1;
-  const char *const kept[] = {"XDG_RUNTIME_DIR", "HOME"};
-  for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+  const char *const kept[KEPT] = {"XDG_RUNTIME_DIR", "HOME", "_CONTAINERS_USERNS_CONFIGURED",
+                                  "_CONTAINERS_ROOTLESS_UID", "_CONTAINERS_ROOTLESS_GID"};
+  for (size_t i = 0; i < KEPT; i++) {
     const char *value = getenv(kept[i]);
     if (value == NULL || asprintf(&environment[next], "%s=%s", kept[i], value) < 0)
       continue;

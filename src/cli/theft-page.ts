@@ -64,6 +64,7 @@ function attemptCell({ report }: Theft, name: string, style: Style): string {
   if (attempt === undefined) return style.green(cell('killed before that'))
   if (attempt.outcome === 'got') return style.red(cell(`GOT ${ATTEMPTS[name]?.loot(attempt) ?? ''}`))
   if (attempt.outcome === 'stopped') return style.green(cell(`stopped at ${attempt.got} of ${attempt.wanted}`))
+  if (name === 'kernel' && attempt.wanted > 0) return style.green(cell(`none of ${attempt.wanted}`))
   return style.green(cell(PHRASES[attempt.note] ?? attempt.note))
 }
 

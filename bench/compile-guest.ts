@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { messageOf } from '../src/errors.js'
+import { hasProgram } from './has-program.js'
+import { require, Unavailable } from './unavailable.js'
+import { packageRoot, type Workbench } from './workbench.js'
+
+/** A program of `guests/`. */
+export type GuestName = 'cpu' | 'files' | 'wait'
+
+/** A guest of `guests/` for both walls, from the same source, by compilers of the same mind (-O2). */
+export interface CompiledGuest {
+  readonly nativePath: string
+  readonly modulePath: string
+}
+
+/** Compiles it once for a run. Rejects with Unavailable where a compiler is missing. */
+export function compileGuest(workbench: Workbench, name: GuestName): Promise<CompiledGuest> {
+  return workbench.once(`guest ${name}`, async () => {
+    require(hasProgram('clang') && hasProgram('cc'), 'a C compiler and clang with wasi-libc are needed (Debian: gcc clang lld wasi-libc)')
+    const source = join(packageRoot, 'bench/guests', `${name}.c`)
+    const nativePath = join(workbench.directory, `${name}-guest`)
+    const modulePath = `${nativePath}.wasm`
+    const flags = ['-std=c11', '-D_GNU_SOURCE', '-O2']
+    await compile('clang', [...flags, '-static', '-o', nativePath, source, '-lm'])
+    await compile('clang', ['--target=wasm32-wasi', ...flags, '-o', modulePath, source, '-lm'])
+    return { nativePath, modulePath }
+  })
+}
+
+async function compile(compiler: string, args: readonly string[]): Promise<void> {
+  await promisify(execFile)(compiler, [...args]).catch((error) => {
+    throw new Unavailable(messageOf(error))
+  })
+}

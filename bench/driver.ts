@@ -1,0 +1,66 @@
+import { execFile, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+
+/** A program that ran once in the driver. */
+export interface DriverRun {
+  /** Start to exit. */
+  readonly durationMs: number
+  readonly exitCode: number
+}
+
+/** Compiles `driver/driver.c` to `output`. Rejects with what the compiler said. */
+export async function compileDriver(source: string, output: string): Promise<void> {
+  await promisify(execFile)(process.env.CC ?? 'cc', ['-std=c11', '-O2', '-Wall', '-static', '-o', output, source])
+}
+
+/**
+ * The small C parent that starts, waits and measures (`driver/driver.c`): the same for every mode that is a program, so that no mode
+ * pays for Node's own spawn. Requests are answered in order.
+ */
+export class Driver implements AsyncDisposable {
+  readonly #child
+  readonly #waiting: ((line: string) => void)[] = []
+
+  /** Starts it; `command` is the compiled driver, with what shall run before it in front. */
+  constructor(command: readonly [string, ...string[]], environment: NodeJS.ProcessEnv = process.env) {
+    const [program, ...args] = command
+    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env: environment })
+    this.#child.stdin.on('error', () => {})
+    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#waiting.shift()?.(line))
+    this.#child.on('close', (code) => {
+      for (const answer of this.#waiting.splice(0)) answer(`error the driver ended with ${code}`)
+    })
+    this.#child.on('error', (error) => {
+      for (const answer of this.#waiting.splice(0)) answer(`error ${error.message}`)
+    })
+  }
+
+  /** Runs a program with nothing as stdio. Rejects when it cannot be started. */
+  run(program: string, args: readonly string[]): Promise<DriverRun> {
+    return this.#request(['plain', program, ...args])
+  }
+
+  /** Runs the launcher on a plan, letting its guest go when the receipt is there. */
+  launch(launcher: string, planPath: string, seccompPath: string): Promise<DriverRun> {
+    return this.#request(['launcher', planPath, seccompPath, launcher])
+  }
+
+  async #request(fields: readonly string[]): Promise<DriverRun> {
+    if (this.#child.exitCode !== null) throw new Error(`the driver has ended with ${this.#child.exitCode}`)
+    const line = await new Promise<string>((resolve) => {
+      this.#waiting.push(resolve)
+      this.#child.stdin.write(`${[fields.length, ...fields].join('\0')}\0`)
+    })
+    const answer = /^(\d+) (\d+)$/.exec(line)
+    if (!answer) throw new Error(line.replace(/^error /, ''))
+    return { durationMs: Number(answer[1]) / 1e6, exitCode: Number(answer[2]) }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return
+    const closed = new Promise((resolve) => this.#child.on('close', resolve))
+    this.#child.stdin.end()
+    await closed
+  }
+}

@@ -1,0 +1,40 @@
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { fileTar, type TarFile } from '../src/image/file-tar.js'
+import { openFileSource } from '../src/layer/file-source.js'
+import { indexTar } from '../src/layer/index.js'
+import { PackedLayer } from '../src/layer/packed-layer.js'
+import { type ByteSource, bytesSource } from '../src/layer/source.js'
+import type { Workbench } from './workbench.js'
+
+const BLOCK_BYTES = 512
+
+/** A layer of these files, packed and indexed as the store does it. */
+export async function packedLayer(workbench: Workbench, name: string, files: readonly TarFile[]): Promise<PackedLayer> {
+  const path = await workbench.file(`layers/${name}.tar`, Buffer.concat([...fileTar(files)]))
+  return openLayer(path)
+}
+
+/** A layer of one file so large that it is not written: its bytes are a hole in the tar. */
+export async function hugeFileLayer(workbench: Workbench, name: string, bytes: number): Promise<PackedLayer> {
+  const hole: ByteSource = { size: bytes, read: (buffer) => buffer.fill(0).length, close: () => {} }
+  const header = fileTar([{ path: 'huge', contents: () => hole }]).next()
+  const path = await workbench.file(`layers/${name}.tar`, '')
+  const descriptor = openSync(path, 'w')
+  writeSync(descriptor, header.value ?? new Uint8Array())
+  ftruncateSync(descriptor, BLOCK_BYTES + Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES + 2 * BLOCK_BYTES)
+  closeSync(descriptor)
+  return openLayer(path)
+}
+
+/** Empty files in directories of at most a hundred, as images have them. */
+export function manyFiles(count: number, prefix = 'file'): TarFile[] {
+  return Array.from({ length: count }, (_, number) => ({
+    path: `usr/share/package-${Math.floor(number / 100)}/${prefix}-${number}.txt`,
+    contents: () => bytesSource(new Uint8Array()),
+  }))
+}
+
+function openLayer(path: string): PackedLayer {
+  const source = openFileSource(path)
+  return new PackedLayer(indexTar(source), source)
+}

@@ -1,0 +1,79 @@
+/**
+ * The targets that exist so far, a row each, and those that come later with the issue that brings them. Figures are ratios against
+ * something named wherever they can be: absolute ones drift with the machine.
+ */
+import type { LaterTarget, Target } from './target.js'
+import type { Workload } from './workload.js'
+import { appendByte } from './workloads/append-byte.js'
+import { idleWasm } from './workloads/idle-wasm.js'
+import { imageSize } from './workloads/image-size.js'
+import { kill } from './workloads/kill.js'
+import { openedImage } from './workloads/opened-image.js'
+import { startInNode } from './workloads/start-in-node.js'
+import { startToExit } from './workloads/start-to-exit.js'
+import { unionLookup } from './workloads/union-lookup.js'
+import { unpack } from './workloads/unpack.js'
+import { nBody, sha256 } from './workloads/wasm-cpu.js'
+import { largeRead, largeWrite, listing, smallFiles } from './workloads/wasm-files.js'
+
+const ratio = (what: string, workload: Workload, of: string, atMost: number, to: string): Target => ({
+  what,
+  workload,
+  comparison: { kind: 'ratio', of, to },
+  atMost,
+})
+const value = (what: string, workload: Workload, of: string, atMost: number): Target => ({
+  what,
+  workload,
+  comparison: { kind: 'value', of },
+  atMost,
+})
+
+/** Rows that can be measured. */
+export const TARGETS: readonly Target[] = [
+  ratio('native start to exit, launcher alone, single id', startToExit, 'launcher', 0.7, 'bubblewrap'),
+  ratio('  the same', startToExit, 'launcher', 1 / 7, 'crun'),
+  ratio('  the same', startToExit, 'launcher', 1 / 30, 'podman'),
+  {
+    what: "the command line's own share",
+    workload: startToExit,
+    comparison: { kind: 'excess', of: 'command-line', over: ['node', 'launcher'] },
+    atMost: 20,
+  },
+  ratio('wolffia run --rm in all', startToExit, 'command-line', 1 / 2, 'podman'),
+  ratio('native start through the library, single id', startInNode, 'library', 2.5, 'bare-node'),
+  ratio('start of a 200 MB image', imageSize, 'large', 1.15, 'small'),
+  ratio('start of an image of 100 layers', imageSize, '100-layers', 1.15, 'small'),
+  value('idle Wasm container in a process of its own', idleWasm, 'wasm', 25),
+  ratio('Wasm files: open, read, stat', smallFiles, 'wasm', 2.5, 'bare'),
+  ratio('Wasm files: sequential and scattered reads', largeRead, 'wasm', 1, 'bare'),
+  ratio('Wasm files: write of 100 MiB', largeWrite, 'wasm', 1.5, 'bare'),
+  ratio('Wasm files: readdir of 10,000', listing, 'wasm', 3, 'bare'),
+  ratio('Wasm processor: SHA-256', sha256, 'wasm', 1.25, 'bare'),
+  ratio('Wasm processor: n-body', nBody, 'wasm', 1.25, 'bare'),
+  value('kill of a looping guest, native wall', kill, 'native', 10),
+  value('kill of a looping guest, Wasm wall', kill, 'wasm', 10),
+  ratio('union lookup, 100 layers against 1', unionLookup, '100-layers', 1.1, '1-layer'),
+  value('a byte appended to a lower file of 1 GiB', appendByte, 'union', 1),
+  ratio('unpack of a 200 MB image', unpack, 'trees', 1.5, 'tar'),
+  ratio('  the same', unpack, 'trees', 0.5, 'umoci'),
+  ratio('  the same', unpack, 'trees', 0.5, 'podman'),
+  value('memory of an opened image, a file', openedImage, 'opened', 400),
+]
+
+const LIFE = "A container's whole life, as docker's users know it"
+const UNION = 'The union filesystem and its layers at full depth'
+const NATIVE = 'The native wall at full depth'
+const WASM = 'The Wasm wall at full depth, and plugins'
+
+/** Rows whose subject is not built yet. */
+export const LATER_TARGETS: readonly LaterTarget[] = [
+  { what: 'native start through the holder, range map: launcher and library', issue: UNION },
+  { what: 'memory of a detached native container', issue: LIFE },
+  { what: "fork() of a container's filesystem", issue: UNION },
+  { what: '1,000 containers of one image', issue: NATIVE },
+  { what: 'Wasm: a call inside the sandbox process; host to sandbox and back', issue: WASM },
+  { what: 'Wasm: one more instance in the same process; prewarmed container', issue: WASM },
+  { what: 'Wasm processor with fuel', issue: WASM },
+  { what: 'a plugin from its snapshot', issue: WASM },
+]

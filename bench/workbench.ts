@@ -1,0 +1,171 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { messageOf } from '../src/errors.js'
+import { Engine } from '../src/index.js'
+import { singleIdMap } from '../src/launcher/id-map.js'
+import { NativeRuntime } from '../src/native/native-runtime.js'
+import { compileDriver, Driver } from './driver.js'
+import { coveredCgroupCommand, rootlessEnvironment } from './hybrid-cgroup.js'
+import { require, Unavailable } from './unavailable.js'
+
+/** The package's own folder. */
+export const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
+
+/** Commands that busybox answers to in the root tree. */
+const APPLETS = ['true', 'sh', 'sleep', 'cat', 'ls']
+
+/** What modes and workloads share during one run: folders, parents, engine, trees. All made when first wanted and removed at the end. */
+export class Workbench implements AsyncDisposable {
+  readonly #made = new Map<string, Promise<unknown>>()
+  readonly #closers: (() => Promise<void>)[] = []
+
+  private constructor(
+    /** Removed at the end. */
+    readonly directory: string,
+    /** Few rounds and small sizes: shows that everything runs, and roughly how fast. */
+    readonly quick: boolean,
+  ) {}
+
+  static async open(options: { readonly quick: boolean }): Promise<Workbench> {
+    return new Workbench(await mkdtemp(join(tmpdir(), 'wolffia-bench-')), options.quick)
+  }
+
+  /** Calls `make` once for a name and gives what it made to all who ask. */
+  once<T>(name: string, make: () => Promise<T>): Promise<T> {
+    const made = this.#made.get(name) ?? make()
+    this.#made.set(name, made)
+    return made as Promise<T>
+  }
+
+  /** Has something done at the end, last first. */
+  atEnd(action: () => Promise<void>): void {
+    this.#closers.push(action)
+  }
+
+  /** The parent of programs. */
+  driver(): Promise<Driver> {
+    return this.once('driver', async () => this.#own(new Driver([await this.#driverPath()])))
+  }
+
+  /** The parent of peers that refuse hybrid cgroups; on other hosts the same as {@link driver}. */
+  peerDriver(): Promise<Driver> {
+    return this.once('peer driver', async () => {
+      const command = coveredCgroupCommand()
+      if (command === null) return this.driver()
+      const runtimeDirectory = join(this.directory, 'run')
+      await mkdir(runtimeDirectory, { recursive: true, mode: 0o700 })
+      const environment = { ...process.env, ...rootlessEnvironment(), XDG_RUNTIME_DIR: runtimeDirectory }
+      return this.#own(new Driver([...command, await this.#driverPath()], environment))
+    })
+  }
+
+  /** What peers' ids are, seen from their parent: root where {@link coveredCgroupCommand} made a namespace for them. */
+  peerIds(): { readonly uid: number; readonly gid: number } {
+    if (coveredCgroupCommand() !== null) return { uid: 0, gid: 0 }
+    return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+  }
+
+  /** An engine over a store of its own. */
+  engine(): Promise<Engine> {
+    return this.once('engine', async () => {
+      const engine = await Engine.open({ home: join(this.directory, 'home') })
+      this.atEnd(() => engine[Symbol.asyncDispose]())
+      return engine
+    })
+  }
+
+  /** An engine over the same store whose native wall maps a single id: what every host can do, and what peers are given. */
+  singleIdEngine(): Promise<Engine> {
+    return this.once('single-id engine', async () => {
+      const { home } = await this.engine()
+      const engine = await Engine.open({
+        home,
+        runtimes: [new NativeRuntime({ treesDirectory: join(home, 'trees'), idMap: singleIdMap() })],
+      })
+      this.atEnd(() => engine[Symbol.asyncDispose]())
+      return engine
+    })
+  }
+
+  /** A root tree of 2 MB: a static busybox. */
+  rootDirectory(): Promise<string> {
+    return this.once('root directory', async () => {
+      const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path))
+      require(busybox, 'busybox is not installed (Debian: busybox-static)')
+      const root = join(this.directory, 'root')
+      for (const name of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp']) await mkdir(join(root, name), { recursive: true })
+      await cp(busybox, join(root, 'bin/busybox'))
+      for (const applet of APPLETS) await symlink('busybox', join(root, 'bin', applet))
+      return root
+    })
+  }
+
+  /** {@link rootDirectory} as a tar. */
+  rootTar(): Promise<string> {
+    return this.once('root tar', async () => {
+      const path = join(this.directory, 'root.tar')
+      await promisify(execFile)('tar', ['-C', await this.rootDirectory(), '--owner=0', '--group=0', '-cf', path, '.'])
+      return path
+    })
+  }
+
+  /** {@link rootDirectory} as an image of the engine's. */
+  busyboxImage(): Promise<string> {
+    return this.once('busybox image', async () => {
+      await (await this.engine()).images.import(await this.rootTar(), { reference: 'busybox' })
+      return 'busybox'
+    })
+  }
+
+  /** A module of `wasm/` as an image of the engine's. */
+  moduleImage(name: string): Promise<string> {
+    return this.once(`image ${name}`, async () => {
+      await (await this.engine()).images.import(this.modulePath(name), { reference: name })
+      return name
+    })
+  }
+
+  /** A module of `wasm/`, as the build leaves it. */
+  modulePath(name: string): string {
+    return join(packageRoot, 'dist/wasm', `${name}.wasm`)
+  }
+
+  /** Writes a file into the run's folder and gives its path. */
+  async file(name: string, content: string | Uint8Array): Promise<string> {
+    const path = join(this.directory, name)
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, content)
+    return path
+  }
+
+  #driverPath(): Promise<string> {
+    return this.once('driver program', async () => {
+      const path = join(this.directory, 'driver')
+      await compileDriver(join(packageRoot, 'bench/driver/driver.c'), path).catch((error) => {
+        throw new Unavailable(`the driver cannot be compiled: ${messageOf(error)}`)
+      })
+      return path
+    })
+  }
+
+  #own(driver: Driver): Driver {
+    this.atEnd(() => driver[Symbol.asyncDispose]())
+    return driver
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const close of this.#closers.reverse()) await close()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}
+
+function findPackageRoot(folder: string): string {
+  if (existsSync(join(folder, 'package.json'))) return folder
+  if (dirname(folder) === folder) throw new Error('the package has no package.json')
+  return findPackageRoot(dirname(folder))
+}

@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expectSuccess } from '../expect-success.js'
+import { hasProgram } from '../has-program.js'
+import type { Subject } from '../measure.js'
+import { type PackedSystem, packedSystem } from '../packed-system.js'
+import { podmanWords } from '../podman-words.js'
+import { require } from '../unavailable.js'
+import { unpackTrees } from '../unpack-trees.js'
+import type { Workbench } from '../workbench.js'
+import { orMissing, type Workload } from '../workload.js'
+
+/** A system of 200 MB and 5,000 files as one uncompressed layer, unpacked below the run's folder; removed outside the clock. */
+export const unpack: Workload = {
+  name: 'unpack',
+  summary: 'a layer of 200 MB and 5,000 files, uncompressed',
+  unit: 'ms',
+  rounds: 12,
+  quickRounds: 2,
+  async open(workbench) {
+    const system = await packedSystem(workbench)
+    return [
+      await orMissing('tar', async () => tar(workbench, system)),
+      await orMissing('trees', () => unpackTrees(workbench, system)),
+      await orMissing('umoci', async () => umoci(workbench, system)),
+      await orMissing('podman', () => podmanLoad(workbench, system)),
+    ]
+  },
+}
+
+function tar(workbench: Workbench, { tarPath }: PackedSystem): Subject {
+  const place = join(workbench.directory, 'unpack-tar')
+  const sample = async () => {
+    await mkdir(place)
+    const driver = await workbench.driver()
+    const durationMs = expectSuccess(await driver.run('tar', ['-C', place, '-xf', tarPath]))
+    await rm(place, { recursive: true })
+    return durationMs
+  }
+  return { name: 'tar', sample }
+}
+
+function umoci(workbench: Workbench, { layoutPath }: PackedSystem): Subject {
+  require(hasProgram('umoci'), 'umoci is not installed')
+  const place = join(workbench.directory, 'unpack-umoci')
+  const sample = async () => {
+    const driver = await workbench.driver()
+    const durationMs = expectSuccess(await driver.run('umoci', ['unpack', '--rootless', '--image', `${layoutPath}:system`, place]))
+    await rm(place, { recursive: true })
+    return durationMs
+  }
+  return { name: 'umoci', sample }
+}
+
+async function podmanLoad(workbench: Workbench, { layoutPath }: PackedSystem): Promise<Subject> {
+  require(hasProgram('podman'), 'podman is not installed')
+  const archive = join(workbench.directory, 'system-archive.tar')
+  await promisify(execFile)('tar', ['-C', layoutPath, '-chf', archive, '.'])
+  const words = await podmanWords(workbench)
+  const driver = await workbench.peerDriver()
+  workbench.atEnd(async () => void (await driver.run('rm', ['-rf', join(workbench.directory, 'podman')])))
+  const sample = async () => {
+    const durationMs = expectSuccess(await driver.run('podman', [...words, 'load', '-i', archive]))
+    expectSuccess(await driver.run('podman', [...words, 'rmi', '--all', '--force']))
+    return durationMs
+  }
+  return { name: 'podman', sample }
+}

@@ -1,0 +1,44 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import * as assert from 'uvu/assert'
+import { compileDriver, Driver } from '../../bench/driver.js'
+import { program } from '../support/requirements.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('bench/driver')
+const withCompiler = test.needs(program('cc'))
+
+async function withDriver(body: (driver: Driver) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'wolffia-test-'))
+  try {
+    await compileDriver(resolve('bench/driver/driver.c'), join(folder, 'driver'))
+    await using driver = new Driver([join(folder, 'driver')])
+    await body(driver)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+withCompiler('a program is timed from its start to its exit, and its exit code is told', () =>
+  withDriver(async (driver) => {
+    const slept = await driver.run('sleep', ['0.05'])
+    assert.is(slept.exitCode, 0)
+    assert.ok(slept.durationMs >= 50 && slept.durationMs < 5000, String(slept.durationMs))
+    assert.is((await driver.run('sh', ['-c', 'exit 7'])).exitCode, 7)
+    assert.is((await driver.run('sh', ['-c', 'kill -9 $$'])).exitCode, 137)
+  }),
+)
+
+withCompiler('a program that is not there is an error, and the next one runs', () =>
+  withDriver(async (driver) => {
+    const error = await driver.run('/no/such/program', []).then(
+      () => null,
+      (reason) => reason,
+    )
+    assert.match(error.message, /\/no\/such\/program: No such file/)
+    assert.is((await driver.run('true', [])).exitCode, 0)
+  }),
+)
+
+test.run()
