@@ -65,6 +65,7 @@ int root_set_upper_in_memory(struct setup *setup, char **fields) {
     return failure_invalid("a second upper");
   if (make_staging(setup, fields[0], fields[1]) < 0)
     return -1;
+  setup->upper_in_memory = true;
   setup->upper = make_staging_folder(setup, "upper");
   setup->work = setup->upper < 0 ? -1 : make_staging_folder(setup, "work");
   return setup->work < 0 ? -1 : 0;
@@ -97,11 +98,26 @@ static void close_layers(struct setup *setup) {
   }
 }
 
+/* An overlay shows its upper's root as its own, so a fresh upper gets the attributes of the topmost layer's. */
+static int dress_upper(const struct setup *setup) {
+  struct stat status;
+  if (fstat(setup->lowers[setup->lower_count - 1], &status) < 0)
+    return failure_set("fstat", "/");
+  const struct timespec times[] = {status.st_atim, status.st_mtim};
+  if (fchownat(setup->staging, "upper", status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+    return failure_set("fchownat", "/");
+  if (fchmodat(setup->staging, "upper", status.st_mode & 07777, 0) < 0)
+    return failure_set("fchmodat", "/");
+  return utimensat(setup->staging, "upper", times, AT_SYMLINK_NOFOLLOW) < 0 ? failure_set("utimensat", "/") : 0;
+}
+
 int root_mount_overlay(struct setup *setup, char **fields) {
   (void)fields;
   char options[OPTIONS_BYTES], target[32];
   if (setup->lower_count == 0)
     return failure_invalid("no layers");
+  if (setup->upper_in_memory && dress_upper(setup) < 0)
+    return -1;
   if (setup->staging < 0 && make_staging(setup, "4096", "8") < 0)
     return -1;
   int place = make_staging_folder(setup, "root");

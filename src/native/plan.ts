@@ -63,7 +63,8 @@ export function containerPlan(request: PlanRequest): Plan {
         terminal: spec.process.terminal,
         ownSharedMemory: !spec.mounts.some(({ destination }) => normalized(destination) === '/dev/shm'),
       }),
-      ...request.etcFiles.map(({ source, path }): Operation => ['bind', source, path, 'nosuid,nodev,noexec']),
+      // Read-only: they lie on the host's disk, where nothing would bound what a guest appends.
+      ...request.etcFiles.map(({ source, path }): Operation => ['bind', source, path, 'ro,nosuid,nodev,noexec']),
       ...mountOperations(request),
       ...MASKED_PATHS.map((path): Operation => ['mask', path]),
       ...READ_ONLY_PATHS.map((path): Operation => ['read-only', path]),

@@ -1,0 +1,220 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import * as assert from 'uvu/assert'
+import { EngineError } from '../../src/errors.js'
+import { singleIdMap } from '../../src/launcher/id-map.js'
+import type { ExitStatus } from '../../src/runtime/exit.js'
+import type { CreateRequest } from '../../src/runtime/runtime.js'
+import type { NativeWall } from '../support/native-wall.js'
+import { withNativeWall } from '../support/native-wall.js'
+import { BUSYBOX, ID_RANGE, NATIVE } from '../support/requirements.js'
+import type { SpecChange } from '../support/specs.js'
+import { containerSpec } from '../support/specs.js'
+import { busyboxEntries, packEntry, storedRootfs, storeLayer } from '../support/stored-layers.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('native/native-runtime')
+const native = test.needs(NATIVE, BUSYBOX)
+
+let containers = 0
+
+interface Ran extends ExitStatus {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a shell script to its end and gives back everything it did. */
+async function shell(wall: NativeWall, script: string, change: SpecChange = {}, request: Partial<CreateRequest> = {}): Promise<Ran> {
+  const directory = join(wall.folder, `container-${++containers}`)
+  mkdirSync(directory)
+  const spec = containerSpec({ ...change, process: { args: ['/bin/sh', '-c', script], env: ['PATH=/bin'], ...change.process } })
+  const task = await wall.runtime.create({ id: `c${containers}`, directory, spec, rootfs: wall.rootfs, openStdin: false, ...request })
+  try {
+    const output = Promise.all([text(task.stdout), task.stderr === null ? '' : text(task.stderr)])
+    await task.start()
+    const status = await task.wait()
+    const [stdout, stderr] = await output
+    return { ...status, stdout, stderr }
+  } finally {
+    await task.delete()
+    await wall.runtime.discard('', directory)
+  }
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'it was not refused',
+    (error: unknown) => (error instanceof EngineError ? error.code : String(error)),
+  )
+}
+
+native('a container has the host name, processes, devices and loopback of its own', () =>
+  withNativeWall(async (wall) => {
+    const script = 'busybox hostname; busybox ls /proc | busybox grep -c "^[0-9]*$"; busybox ls /dev; busybox ip -o link | busybox wc -l'
+    const { stdout, exitCode } = await shell(wall, script, { hostname: 'duckweed' })
+    assert.is(exitCode, 0)
+    const lines = stdout.trimEnd().split('\n')
+    assert.is(lines[0], 'duckweed')
+    // init, the shell, and what the pipe runs.
+    assert.ok(Number(lines[1]) <= 5, lines[1])
+    assert.equal(lines.slice(2, -1), [
+      'fd',
+      'full',
+      'mqueue',
+      'null',
+      'ptmx',
+      'pts',
+      'random',
+      'shm',
+      'stderr',
+      'stdin',
+      'stdout',
+      'tty',
+      'urandom',
+      'zero',
+    ])
+    assert.is(lines.at(-1), '1')
+  }),
+)
+
+native('hosts and resolv.conf are ours and cannot be written, and the host name resolves', () =>
+  withNativeWall(async (wall) => {
+    const { stdout, stderr } = await shell(wall, 'busybox cat /etc/hosts /etc/hostname /etc/resolv.conf; echo x >> /etc/hosts')
+    assert.match(stdout, /127\.0\.0\.1\tguest\n/)
+    assert.match(stdout, /no network/)
+    assert.match(stderr, /Read-only file system/)
+  }),
+)
+
+native('the root has the mode that the image gives it', () =>
+  withNativeWall(async (wall) => {
+    const entries = busyboxEntries().map((entry) => (entry.path === '' ? { ...entry, mode: 0o511 } : entry))
+    const rootfs = storedRootfs([storeLayer(wall.folder, entries), storeLayer(wall.folder, [packEntry('extra', { type: 'directory' })])])
+    for (const ephemeral of [true, false]) assert.is((await shell(wall, 'busybox stat -c %a /', { ephemeral }, { rootfs })).stdout, '511\n')
+  }),
+)
+
+native('a read-only root refuses writes and keeps tmpfs mounts writable', () =>
+  withNativeWall(async (wall) => {
+    const mounts = [{ type: 'tmpfs', destination: '/scratch', readonly: false }] as const
+    const { stdout, stderr } = await shell(wall, 'echo x > /file; echo y > /scratch/file && busybox cat /scratch/file', {
+      readonlyRootfs: true,
+      ephemeral: false,
+      mounts,
+    })
+    assert.match(stderr, /Read-only file system/)
+    assert.is(stdout, 'y\n')
+  }),
+)
+
+native('a bind mount shows the host folder, and a read-only one cannot be written or remounted', () =>
+  withNativeWall(async (wall) => {
+    const source = join(wall.folder, 'shared')
+    mkdirSync(source)
+    writeFileSync(join(source, 'from-host'), 'hello')
+    const bind = (readonly: boolean) => ({ mounts: [{ type: 'bind', source, destination: '/shared', readonly }] as const })
+    assert.is((await shell(wall, 'busybox cat /shared/from-host; echo back > /shared/from-guest', bind(false))).stdout, 'hello')
+    assert.is(readFileSync(join(source, 'from-guest'), 'utf8'), 'back\n')
+    assert.is(statSync(join(source, 'from-guest')).uid, process.getuid?.())
+    const refused = await shell(wall, 'echo x > /shared/from-guest; busybox mount -o remount,rw /shared; echo y > /shared/more', bind(true))
+    assert.match(refused.stderr, /Read-only file system/)
+    assert.is(readFileSync(join(source, 'from-guest'), 'utf8'), 'back\n')
+  }),
+)
+
+native('a bind source that does not exist is refused and not made', () =>
+  withNativeWall(async (wall) => {
+    const mounts = [{ type: 'bind', source: join(wall.folder, 'missing'), destination: '/x', readonly: false }] as const
+    assert.is(await codeOf(shell(wall, 'true', { mounts })), 'INVALID_ARGUMENT')
+    assert.is(statSync(join(wall.folder, 'missing'), { throwIfNoEntry: false }), undefined)
+  }),
+)
+
+native('sizes of tmpfs, /dev/shm and the writable layer hold', () =>
+  withNativeWall(async (wall) => {
+    const fill = (path: string) => `busybox dd if=/dev/zero of=${path} bs=64k 2>/dev/null; busybox stat -c %s ${path}`
+    const { stdout } = await shell(wall, [fill('/small/file'), fill('/dev/shm/file'), fill('/file')].join('; '), {
+      mounts: [{ type: 'tmpfs', destination: '/small', sizeBytes: 1 << 20, readonly: false }],
+      limits: { diskBytes: 3 << 20 },
+    })
+    const sizes = stdout.trimEnd().split('\n').map(Number)
+    assert.equal(sizes.slice(0, 2), [1 << 20, 64 << 20])
+    assert.ok((sizes[2] ?? 0) > 2 << 20 && (sizes[2] ?? 0) <= 3 << 20, String(sizes[2]))
+  }),
+)
+
+native('memory, cpus, tables, and a disk limit for a layer on disk fail by name and with the way out', () =>
+  withNativeWall(async (wall) => {
+    assert.is(await codeOf(shell(wall, 'true', { limits: { memoryBytes: 1 << 30 } })), 'NOT_BUILT')
+    assert.is(await codeOf(shell(wall, 'true', { limits: { cpus: 1 } })), 'NOT_BUILT')
+    assert.is(await codeOf(shell(wall, 'true', { limits: { tableElements: 10 } })), 'UNSUPPORTED_BY_HOST')
+    assert.is(await codeOf(shell(wall, 'true', { limits: { diskBytes: 1 << 20 }, ephemeral: false })), 'UNSUPPORTED_BY_HOST')
+  }),
+)
+
+test.needs(
+  NATIVE,
+  BUSYBOX,
+  ID_RANGE,
+)('a user, its group and its other groups are those asked for, without any capability', () =>
+  withNativeWall(async (wall) => {
+    const user = { uid: 1000, gid: 1001, additionalGids: [5, 7] }
+    const { stdout } = await shell(wall, 'busybox id -u; busybox id -g; busybox id -G; busybox grep Cap /proc/self/status', {
+      process: { user },
+    })
+    const lines = stdout.trimEnd().split('\n')
+    assert.equal(lines.slice(0, 3), ['1000', '1001', '1001 5 7'])
+    assert.equal(
+      lines.slice(3).map((line) => line.split('\t')[1]),
+      Array(5).fill('0000000000000000'),
+    )
+  }),
+)
+
+native('under a single id a program runs as root and another user is refused by name', () =>
+  withNativeWall(
+    async (wall) => {
+      assert.is((await shell(wall, 'busybox id -u')).stdout, '0\n')
+      const user = { uid: 1000, gid: 1000, additionalGids: [] }
+      assert.is(await codeOf(shell(wall, 'true', { process: { user } })), 'UNSUPPORTED_BY_HOST')
+    },
+    { idMap: singleIdMap() },
+  ),
+)
+
+native('a terminal is one: it has a size, echoes, turns newlines, and the guest leads its session', () =>
+  withNativeWall(async (wall) => {
+    const { stdout } = await shell(
+      wall,
+      'busybox tty; busybox stty size; busybox ls -l /dev/console',
+      { process: { terminal: true } },
+      {
+        terminalSize: { rows: 30, columns: 100 },
+      },
+    )
+    assert.match(stdout, /^\/dev\/pts\/0\r\n30 100\r\n/)
+    assert.match(stdout, /\/dev\/console/)
+  }),
+)
+
+native('two containers see nothing of each other', () =>
+  withNativeWall(async (wall) => {
+    const [one, two] = await Promise.all([
+      shell(wall, 'echo mine > /tmp/mine; busybox sleep 0.3; busybox ls /tmp; busybox ps | busybox grep -c sleep'),
+      shell(wall, 'echo yours > /tmp/yours; busybox sleep 0.3; busybox ls /tmp'),
+    ])
+    assert.match(one.stdout, /^mine\n/)
+    assert.is(two.stdout, 'yours\n')
+  }),
+)
+
+native("the host's network shows the host's interfaces and its resolv.conf", () =>
+  withNativeWall(async (wall) => {
+    const { stdout } = await shell(wall, 'busybox cat /etc/resolv.conf /proc/net/dev', { network: { mode: 'host' } })
+    assert.ok(stdout.includes(readFileSync('/etc/resolv.conf', 'utf8')))
+    for (const [, name] of readFileSync('/proc/net/dev', 'utf8').matchAll(/^\s*([^\s:|]+):/gm)) assert.match(stdout, `${name}:`)
+  }),
+)
+
+test.run()
