@@ -1,0 +1,236 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import type { EngineError } from '../../src/errors.js'
+import { assetPath } from '../../src/launcher/installation.js'
+import { compileGuest } from '../support/compile-guest.js'
+import { idMaps, withBox } from '../support/launcher-box.js'
+import { BUSYBOX, CC, NATIVE } from '../support/requirements.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('launcher/attacks')
+const native = test.needs(NATIVE, BUSYBOX)
+
+/** The answers that SECURITY.md promises, by the names that test/fixtures/attacks.c prints. */
+const ANSWERS: Readonly<Record<string, RegExp>> = {
+  descriptors: /^3$/,
+  processes: /^2$/,
+  ...Object.fromEntries(
+    ['user', 'mount', 'pid', 'net', 'ipc', 'uts', 'cgroup'].flatMap((name) => [
+      [`unshare-${name}`, /^EPERM$/],
+      [`clone-${name}`, /^EPERM$/],
+    ]),
+  ),
+  clone3: /^ENOSYS$/,
+  ...Object.fromEntries(
+    [
+      'setns mount remount umount fsopen open_tree move_mount mount_setattr pivot_root',
+      'bpf perf_event_open io_uring_setup io_uring_enter userfaultfd keyctl add_key request_key kexec_load init_module',
+      'finit_module delete_module reboot swapon open_by_handle_at syslog quotactl acct settimeofday vhangup personality',
+      'TIOCSTI TIOCLINUX TIOCSTI-high mknod-null mknod-disk sethostname socket-raw socket-raw6',
+    ]
+      .join(' ')
+      .split(' ')
+      .map((name) => [name, /^EPERM$/]),
+  ),
+  ...Object.fromEntries(['vsock', 'alg', 'packet', 'key', 'xdp'].map((family) => [`socket-${family}`, /^EAFNOSUPPORT$/])),
+  'socket-netfilter': /^EPROTONOSUPPORT$/,
+  'socket-sctp': /^EPROTONOSUPPORT$/,
+  'socket-unix': /^ok$/,
+  'socket-tcp': /^ok$/,
+  'socket-udp6': /^(ok|EAFNOSUPPORT)$/,
+  'socket-route': /^ok$/,
+  'personality-plain': /^ok$/,
+  // The kernel lets anybody make 0:0, but not through an overlay, where it would be a whiteout.
+  'mknod-whiteout': /^EPERM$/,
+  ...(process.arch === 'x64' ? { int80: /^killed 31$/, x32: /^killed 31$/ } : {}),
+  'open /proc/1/exe for writing': /^EACCES$/,
+  'open /proc/1/exe': /^EACCES$/,
+  'open /proc/1/fd': /^(EACCES|ok)$/,
+  'open /proc/1/root': /^EACCES$/,
+  'open /proc/1/mem': /^EACCES$/,
+  'ptrace init': /^EPERM$/,
+  ...Object.fromEntries(
+    ['keys', 'timer_list', 'kallsyms', 'kmsg', 'kcore', 'iomem', 'sched_debug'].map((name) => [
+      `read /proc/${name}`,
+      name === 'iomem' ? /^(empty|bytes|EACCES|EPERM|ENOENT)$/ : /^(empty|EACCES|EPERM|ENOENT)$/,
+    ]),
+  ),
+  ...Object.fromEntries(
+    [
+      '/proc/sys/kernel/core_pattern',
+      '/proc/sys/kernel/hostname',
+      '/proc/sys/vm/overcommit_memory',
+      '/proc/irq/default_smp_affinity',
+      '/proc/sysrq-trigger',
+      '/sys/kernel/mm/ksm/run',
+    ].map((path) => [`write ${path}`, /^(EACCES|EROFS|ENOENT)$/]),
+  ),
+}
+
+for (const idMap of idMaps())
+  test.needs(
+    NATIVE,
+    BUSYBOX,
+    CC,
+  )(`every attempt of the native table gets its answer under a ${idMap.kind} id map`, () =>
+    withBox(async (box) => {
+      await compileGuest('attacks', join(box.root, 'attacks'))
+      const { stdout, exited, stderr } = await box.run(['/attacks'], { idMap })
+      assert.is(exited.code, 0, stdout + stderr)
+      const seen = new Map(
+        stdout
+          .trim()
+          .split('\n')
+          .map((line) => {
+            const name = Object.keys(ANSWERS).find((known) => line.startsWith(`${known} `)) ?? line
+            return [name, line.slice(name.length + 1)]
+          }),
+      )
+      const wrong = [...seen].filter(([name, answer]) => !(ANSWERS[name]?.test(answer) ?? false))
+      const absent = Object.keys(ANSWERS).filter((name) => !seen.has(name))
+      assert.equal({ wrong, absent }, { wrong: [], absent: [] })
+    }),
+  )
+
+native('CVE-2019-5736: a guest that is the launcher’s own program through #!/proc/self/exe changes nothing on the host', () =>
+  withBox(async (box) => {
+    const before = digest(assetPath('launcher'))
+    writeFileSync(join(box.root, 'evil'), '#!/proc/self/exe\n', { mode: 0o755 })
+    for (const command of ['/evil', '/proc/self/exe']) {
+      // Executed in the guest-to-be: at most the launcher's own copy runs, without descriptors, and ends.
+      const result = await box.run([command]).catch((error: EngineError) => error.code)
+      if (typeof result !== 'string') assert.is.not(result.exited.code, 0)
+    }
+    const { stdout } = await box.shell('for p in /proc/[0-9]*; do echo x > $p/exe; done 2>/dev/null; echo tried')
+    assert.is(stdout, 'tried\n')
+    assert.is(digest(assetPath('launcher')), before)
+  }),
+)
+
+native('CVE-2024-21626: no working directory leads out through a leaked descriptor', () =>
+  withBox(async (box) => {
+    for (let number = 0; number < 24; number++) {
+      const error = await box
+        .run(['true'], { workingDirectory: `/proc/self/fd/${number}` })
+        .catch((thrown: EngineError) => thrown.data.errno)
+      assert.ok(['ELOOP', 'ENOENT', 'ENOTDIR'].includes(String(error)), `${number}: ${JSON.stringify(error)}`)
+    }
+    symlinkSync('/proc/self/fd/7', join(box.root, 'leak'))
+    const error = await box.run(['true'], { workingDirectory: '/leak' }).catch((thrown: EngineError) => thrown.data.errno)
+    assert.ok(['ELOOP', 'ENOENT'].includes(String(error)), JSON.stringify(error))
+  }),
+)
+
+native('CVE-2019-19921, CVE-2019-16884: /proc as a symlink in the image is refused', () =>
+  withBox(async (box) => {
+    mkdirSync(join(box.root, 'elsewhere'))
+    symlinkSync('elsewhere', join(box.root, 'proc'))
+    const error = await box.run(['true']).catch((thrown: EngineError) => thrown.data)
+    assert.equal(error, { operation: 'mount-proc', call: 'openat2', argument: '/proc', errno: 'ELOOP' })
+  }),
+)
+
+native('CVE-2021-30465, CVE-2025-31133: mounts and masks through an image’s symlinks stay inside the root', () =>
+  withBox(async (box) => {
+    const outside = join(box.folder, 'outside')
+    mkdirSync(outside)
+    writeFileSync(join(outside, 'secret'), 'host')
+    mkdirSync(join(box.root, outside), { recursive: true })
+    for (const [name, target] of [
+      ['absolute', outside],
+      ['relative', '../../../../../../../../../..'.concat(outside)],
+      ['magic', '/proc/self/root'],
+    ] as const)
+      symlinkSync(target, join(box.root, name))
+    const { stdout } = await box.shell(`cat ${outside}/here/plain; cat /absolute/here/plain`, {
+      mounts: [
+        ['mount-tmpfs', '/absolute', 4096, 8, '0755', ''],
+        ['file', '/absolute/here/plain', '0644', 'inside\n'],
+        ['directory', '/relative/made', '0755'],
+      ],
+    })
+    assert.is(stdout, 'inside\ninside\n')
+    assert.is(existsSync(join(outside, 'made')), false)
+    assert.is(existsSync(join(outside, 'here')), false)
+    for (const operation of [
+      ['mask', '/absolute/secret'],
+      ['read-only', '/relative'],
+    ] as const) {
+      const error = await box.run(['true'], { mounts: [operation] }).catch((thrown: EngineError) => thrown.data.errno)
+      assert.is(error, 'ELOOP')
+    }
+    const error = await box
+      .run(['true'], { mounts: [['bind', outside, '/magic/tmp', '']] })
+      .catch((thrown: EngineError) => thrown.data.errno)
+    assert.is(error, 'ELOOP')
+  }),
+)
+
+native('CVE-2025-52565: /dev/console as a symlink is refused', () =>
+  withBox(async (box) => {
+    const error = await box
+      .run(['true'], {
+        terminal: true,
+        mounts: [
+          ['symlink', '/dev/console-link', '/proc/sys/kernel/core_pattern'],
+          ['mount-console', '/dev/console-link'],
+        ],
+      })
+      .catch((thrown: EngineError) => thrown.data)
+    assert.equal(error, { operation: 'mount-console', call: 'openat2', argument: '/dev/console-link', errno: 'ELOOP' })
+  }),
+)
+
+native('CVE-2017-5226: with a terminal too, TIOCSTI is refused and the caller’s terminal is not the guest’s', () =>
+  withBox(async (box) => {
+    const process = box.launch(['sh', '-c', 'busybox tty; exec 3</dev/tty; busybox readlink /proc/self/fd/3'], { terminal: true })
+    let output = ''
+    process.stdout?.on('data', (chunk) => {
+      output += chunk
+    })
+    await process.ready
+    await process.go()
+    await process.exited
+    assert.is(output, '/dev/pts/0\r\n/dev/tty\r\n')
+  }),
+)
+
+native('a plan that would touch the host’s own mounts, name or network is refused whole', () =>
+  withBox(async (box) => {
+    const hostname = execFileSync('hostname', { encoding: 'utf8' })
+    for (const [namespace, operation] of [
+      ['mount', 'mount-private'],
+      ['uts', 'hostname'],
+      ['net', 'loopback-up'],
+      ['pid', 'exec'],
+    ] as const) {
+      const plan = box.plan(['true'])
+      const { launch } = await import('../../src/launcher/client.js')
+      const operations = plan.operations.filter((step) => !(step[0] === 'namespace' && step[1] === namespace))
+      const error = await launch({ ...plan, operations }).ready.catch((thrown: EngineError) => thrown.data)
+      assert.is((error as { operation: string }).operation, operation === 'mount-private' ? 'mount-private' : operation)
+    }
+    assert.is(execFileSync('hostname', { encoding: 'utf8' }), hostname)
+  }),
+)
+
+native('a setuid program of the image gains nothing', () =>
+  withBox(async (box) => {
+    const [, range] = idMaps()
+    if (range === undefined) return
+    const { stdout } = await box.shell('busybox cp /bin/busybox /tmp/b; busybox id -u', { idMap: range, user: [1000, 1000] })
+    assert.is(stdout, '1000\n')
+    execFileSync('chmod', ['4755', join(box.root, 'bin/busybox')])
+    const asRoot = await box.shell('busybox id -u; busybox grep CapEff /proc/self/status', { idMap: range, user: [1000, 1000] })
+    assert.is(asRoot.stdout, '1000\nCapEff:\t0000000000000000\n')
+  }),
+)
+
+function digest(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex')
+}
+
+test.run()

@@ -1,0 +1,182 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { EngineError } from '../../src/errors.js'
+import { launch } from '../../src/launcher/client.js'
+import { idMapOperations, singleIdMap } from '../../src/launcher/id-map.js'
+import { assetPath, seccompAsset } from '../../src/launcher/installation.js'
+import type { Operation, OperationName } from '../../src/launcher/operations.js'
+import { OPERATIONS } from '../../src/launcher/operations.js'
+import { processesWith, withBox } from '../support/launcher-box.js'
+import { BUSYBOX, NATIVE } from '../support/requirements.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('launcher/failure')
+const native = test.needs(NATIVE, BUSYBOX)
+
+/** For each operation that can fail, a way in which it does. Those without an argument are failed by what they lack. */
+const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
+  namespace: [['namespace', 'time']],
+  'uid-map': [['uid-map', 'x', 0, 1]],
+  'gid-map': [['gid-map', 0, 0, 4294967296n]],
+  'id-map-helper': [['id-map-helper', '/bin/false', '/bin/false']],
+  stdio: [['stdio', 'files', 'open']],
+  'terminal-size': [['terminal-size', -1, 80]],
+  'output-limit': [['output-limit', '1k']],
+  'time-limit': [['time-limit', '']],
+  'keep-descriptor': [['keep-descriptor', 4, 5]],
+  hostname: [['hostname', 'x'.repeat(65)]],
+  'overlay-lower': [['overlay-lower', '/nowhere']],
+  'overlay-upper': [['overlay-upper', '/nowhere', '/nowhere']],
+  'overlay-upper-memory': [['overlay-upper-memory', 'much', 1]],
+  'root-tmpfs': [['root-tmpfs', 4096, 'x', '0755']],
+  directory: [['directory', '/proc/self/fd/0/x', '0755']],
+  file: [['file', '/etc', '0644', 'x']],
+  symlink: [['symlink', '/etc', 'x']],
+  'mount-proc': [['mount-proc', '/bin/busybox']],
+  'mount-sysfs': [['mount-sysfs', 'relative']],
+  'mount-tmpfs': [['mount-tmpfs', '/tmp', 4096, 8, '0755', 'nosuid,unknown']],
+  'mount-devpts': [['mount-devpts', '/bin/busybox/x']],
+  'mount-console': [['mount-console', '/dev/console']],
+  'mount-mqueue': [['mount-mqueue', '/bin/busybox']],
+  'mount-cgroup': [['mount-cgroup', '/bin/busybox']],
+  bind: [['bind', '/nowhere', '/tmp', '']],
+  mask: [['mask', '/proc/self/../self/status']],
+  'read-only': [['read-only', '/proc/self']],
+  'exercise-directory': [['exercise-directory', '/etc/nowhere']],
+  rlimit: [['rlimit', 'openfiles', 1, 1]],
+  umask: [['umask', '0999']],
+  'oom-score-adjust': [['oom-score-adjust', 5000]],
+  'working-directory': [['working-directory', '/nowhere']],
+  group: [['group', -1]],
+  user: [['user', 4242424, 0]],
+  capabilities: [['capabilities', 'all']],
+  'landlock-scope': [['landlock-scope', 'files']],
+  'tree-substitute': [['tree-substitute', 'names']],
+  'tree-source': [['tree-source', 77]],
+  'tree-write': [['tree-write', '/nowhere', 77]],
+  'tree-read': [['tree-read', '/nowhere', 77]],
+  'tree-remove': [['tree-remove', '/proc/self/status']],
+}
+
+/** Nothing to be wrong about: no fields, and what they do can't be refused in a namespace of one's own. */
+const CANNOT_FAIL = ['loopback-up', 'mount-private', 'root-overlay', 'root-read-only', 'switch-root', 'no-new-privileges', 'seccomp']
+
+test('every operation has a bad argument to be tried with', () => {
+  assert.equal(
+    Object.keys(OPERATIONS).filter((name) => !(name in BAD) && !CANNOT_FAIL.includes(name)),
+    [],
+  )
+})
+
+native('a bad argument of any operation is reported by name, and nothing is left mounted or running', () =>
+  withBox(async (box) => {
+    const marker = box.folder
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    for (const [name, operations] of Object.entries(BAD)) {
+      const plan = box.plan(['sleep', '1000', marker])
+      const at = plan.operations.findIndex(([other]) => other === 'switch-root')
+      const before = plan.operations.slice(0, at)
+      const launcher = launch(
+        { operations: [...before, ...operations, ...plan.operations.slice(at)], exec: plan.exec },
+        { seccompProgramPath: assetPath(seccompAsset() ?? 'none') },
+      )
+      const error = await launcher.ready.catch((thrown: unknown) => thrown)
+      assert.instance(error, EngineError, name)
+      const { operation, errno } = (error as EngineError).data
+      assert.is(operation, name, `${name}: ${(error as EngineError).message}`)
+      assert.match(String(errno), /^E[A-Z0-9]+$/)
+      // What failed is told after everything is gone.
+      assert.equal(processesWith(marker), [], name)
+    }
+    assert.is(readFileSync('/proc/self/mountinfo', 'utf8'), mounts)
+  }),
+)
+
+native('what is no plan is refused', async () => {
+  const { spawn } = await import('node:child_process')
+  for (const bytes of [
+    '',
+    'done',
+    'nonsense\0done\0',
+    'hostname\0',
+    'exec\0',
+    'exec\x000\x000\0',
+    'exec\x001\0a\0',
+    'done\0done\0',
+    'exec\x009999999999\0',
+  ]) {
+    const child = spawn(assetPath('launcher'), [], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: {} })
+    let said = ''
+    child.stdio[4]?.on('data', (chunk) => {
+      said += chunk
+    })
+    const input = child.stdio[3]
+    if (input !== null && input !== undefined && 'end' in input) input.end(bytes)
+    await new Promise((resolve) => child.once('close', resolve))
+    assert.is(JSON.parse(said).event, 'failed', JSON.stringify(bytes))
+    assert.is(JSON.parse(said).operation, 'plan', JSON.stringify(bytes))
+  }
+})
+
+native('a seccomp program that is none is refused', () =>
+  withBox(async (box) => {
+    for (const bytes of ['', 'seven', 'x'.repeat(80)]) {
+      const path = join(box.folder, 'program')
+      writeFileSync(path, bytes)
+      const error = await box.run(['true'], { launch: { seccompProgramPath: path } }).catch((thrown: EngineError) => thrown.data.operation)
+      assert.is(error, 'seccomp', JSON.stringify(bytes))
+    }
+  }),
+)
+
+native('a missing setgroups right is told, not passed over', async () => {
+  await withBox(async (box) => {
+    const error = await box.run(['true'], { guest: [['group', 0]] }).catch((thrown: EngineError) => thrown.data)
+    assert.equal(error, { operation: 'user', call: 'setgroups', argument: '', errno: 'EPERM' })
+  })
+})
+
+native('an overlay over nothing is refused, and a root without a writable layer is read-only', () =>
+  withBox(async (box) => {
+    const base: Operation[] = [...idMapOperations(singleIdMap()), ['namespace', 'mount']]
+    const refused = await launch({ operations: [...base, ['root-overlay']], exec: null }).done.catch((thrown: EngineError) => thrown.data)
+    assert.is((refused as { operation: string }).operation, 'root-overlay')
+    const readOnly = await launch({
+      operations: [...base, ['overlay-lower', box.root], ['root-overlay'], ['file', '/new', '0644', '']],
+      exec: null,
+    }).done.catch((thrown: EngineError) => thrown.data.errno)
+    assert.is(readOnly, 'EROFS')
+    await launch({ operations: [...base, ['overlay-lower', box.root], ['root-overlay']], exec: null }).done
+  }),
+)
+
+native('a hundred and twenty layers fit into one overlay, base first', () =>
+  withBox(async (box) => {
+    const layers = Array.from({ length: 120 }, (_, index) => {
+      const layer = join(box.folder, `layers/${'x'.repeat(100)}${index}`)
+      mkdirSync(layer, { recursive: true })
+      writeFileSync(join(layer, 'top'), `${index}`)
+      writeFileSync(join(layer, `only-${index}`), '')
+      return layer
+    })
+    const plan = box.plan(['sh', '-c', 'cat /top; busybox ls / | busybox grep -c only-'])
+    const operations = plan.operations.flatMap((operation): Operation[] =>
+      operation[0] === 'overlay-lower' ? [operation, ...layers.map((layer): Operation => ['overlay-lower', layer])] : [operation],
+    )
+    const launcher = launch(
+      { ...plan, operations: operations.filter(([name]) => name !== 'seccomp') },
+      { stdio: ['ignore', 'pipe', 'ignore'] },
+    )
+    let output = ''
+    launcher.stdout?.on('data', (chunk) => {
+      output += chunk
+    })
+    await launcher.ready
+    await launcher.go()
+    assert.is((await launcher.exited).code, 0)
+    assert.is(output, '119120\n')
+  }),
+)
+
+test.run()

@@ -1,0 +1,138 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import * as assert from 'uvu/assert'
+import { EngineError } from '../../src/errors.js'
+import { eventually, idMaps, processesWith, withBox } from '../support/launcher-box.js'
+import { BUSYBOX, NATIVE } from '../support/requirements.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('launcher/life')
+const native = test.needs(NATIVE, BUSYBOX)
+let markers = 0
+const newMarker = () => `wolffia-marker-${process.pid}-${++markers}`
+
+for (const idMap of idMaps()) {
+  native(`killing the launcher leaves nothing running under a ${idMap.kind} id map`, () =>
+    withBox(async (box) => {
+      const marker = newMarker()
+      const launcher = box.launch(['sh', '-c', `busybox setsid sleep 1000 & sleep 1000; : ${marker}`], { idMap })
+      const { created } = await launcher.ready
+      await launcher.go()
+      await eventually('the guest runs', () => processesWith(marker).length > 0)
+      assert.ok(launcher.pid !== undefined)
+      process.kill(launcher.pid ?? 0, 'SIGKILL')
+      await eventually('nothing is left', () => processesWith(marker).length === 0 && !exists(created.pid) && !exists(created.guest))
+      assert.is(await launcher.exited.catch((error: EngineError) => error.code), 'LAUNCHER_FAILED')
+    }),
+  )
+
+  native(`closing the control socket kills the container, before go and after, under a ${idMap.kind} id map`, () =>
+    withBox(async (box) => {
+      for (const started of [false, true]) {
+        const launcher = box.launch(['sleep', '1000'], { idMap })
+        const { created } = await launcher.ready
+        if (started) await launcher.go()
+        launcher.kill()
+        const exited = await launcher.exited
+        assert.is(exited.signal, 9)
+        await eventually('the guest is gone', () => !exists(created.guest) && !exists(created.pid))
+      }
+    }),
+  )
+
+  native(`a signal goes to the guest, whatever user it is, under a ${idMap.kind} id map`, () =>
+    withBox(async (box) => {
+      const user = idMap.kind === 'range' ? ([1000, 1000] as const) : ([0, 0] as const)
+      const launcher = box.launch(['sh', '-c', 'trap "exit 9" USR1; echo ready; while :; do sleep 0.02; done'], { idMap, user })
+      await launcher.ready
+      await launcher.go()
+      await new Promise((resolve) => launcher.stdout?.once('data', resolve))
+      launcher.signal(10)
+      assert.is((await launcher.exited).code, 9)
+    }),
+  )
+}
+
+native('an aborted launch ends with ABORTED and nothing running', () =>
+  withBox(async (box) => {
+    const abort = new AbortController()
+    const launcher = box.launch(['sleep', '1000'], { launch: { signal: abort.signal } })
+    const { created } = await launcher.ready
+    await launcher.go()
+    abort.abort()
+    const error = await launcher.exited.catch((thrown: unknown) => thrown)
+    assert.instance(error, EngineError)
+    assert.is((error as EngineError).code, 'ABORTED')
+    await eventually('the guest is gone', () => !exists(created.guest))
+  }),
+)
+
+native('init reaps orphans and forwards what it is sent', () =>
+  withBox(async (box) => {
+    const { stdout, exited } = await box.shell(
+      'trap "echo forwarded; exit 6" USR2; for i in 1 2 3 4 5; do (busybox true &) ; done; sleep 0.3; busybox cat /proc/[0-9]*/status | busybox grep -c zombie; kill -USR2 1; while :; do sleep 0.02; done',
+    )
+    assert.is(stdout, '0\nforwarded\n')
+    assert.is(exited.code, 6)
+  }),
+)
+
+native('init survives every signal the guest may send it', () =>
+  withBox(async (box) => {
+    const { exited } = await box.shell(
+      'trap "" TERM INT HUP USR1 USR2 QUIT; for s in 1 2 3 6 9 11 15 19; do kill -$s 1; done; sleep 0.1; exit 8',
+    )
+    // Those that the guest does not ignore come back to it; init itself never ends by one.
+    assert.ok(exited.code === 8 || exited.signal !== null, JSON.stringify(exited))
+  }),
+)
+
+native('an idle container costs no processor time', () =>
+  withBox(async (box) => {
+    const launcher = box.launch(['sleep', '1000'], { stdin: 'open' })
+    const { created } = await launcher.ready
+    await launcher.go()
+    const ticks = () =>
+      [launcher.pid ?? 0, created.pid].map((pid) => {
+        const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+        return Number(fields[11]) + Number(fields[12])
+      })
+    const before = ticks()
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const after = ticks()
+    assert.ok(
+      after.every((value, index) => value - (before[index] ?? 0) <= 2),
+      `${before} ${after}`,
+    )
+    launcher.kill()
+    await launcher.exited
+  }),
+)
+
+native('init holds one pipe and nothing else of the host', () =>
+  withBox(async (box) => {
+    const launcher = box.launch(['sleep', '1000'])
+    const { created } = await launcher.ready
+    await launcher.go()
+    const held = execFileSync('ls', ['-l', `/proc/${created.pid}/fd`], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .slice(1)
+    assert.is(held.length, 1, held.join('\n'))
+    assert.match(held[0] ?? '', /pipe:/)
+    assert.match(readFileSync(`/proc/${created.pid}/status`, 'utf8'), /^CapEff:\s+0000000000000020$/m)
+    launcher.kill()
+    await launcher.exited
+  }),
+)
+
+function exists(pid: number): boolean {
+  try {
+    // A zombie that nobody has reaped yet runs no more.
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+test.run()
