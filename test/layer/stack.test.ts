@@ -1,0 +1,246 @@
+/**
+ * Random stacks of layers, unpacked by our union, by a model of a few lines, and by umoci: three ways to the same tree.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import * as assert from 'uvu/assert'
+import type { FileType } from '../../src/fs/file-system.js'
+import { formatListing, type ListedPath, listTree } from '../../src/fs/list.js'
+import { UnionFs } from '../../src/fs/union-fs.js'
+import { type PackEntry, packTar } from '../../src/layer/pack.js'
+import { type Requirement, suite } from '../support/suite.js'
+import { layerOf, withFolder } from './tar.js'
+
+const test = suite('layer/stacks')
+
+const umoci: Requirement = {
+  name: 'umoci',
+  missing: async () => {
+    for (const tool of [
+      ['umoci', '--version'],
+      ['getfattr', '--version'],
+    ] as const)
+      if (spawnSync(tool[0], [tool[1]]).error) return `${tool[0]} is not installed`
+    return null
+  },
+}
+
+interface LayerPlan {
+  readonly entries: readonly PackEntry[]
+  /** Names taken away, and directories made opaque. */
+  readonly whiteouts: readonly string[]
+  readonly opaque: readonly string[]
+}
+
+const DIRECTORIES = ['a', 'b', 'a/c', 'a/c/d']
+const NAMES = ['a', 'b', 'c', 'd', 'x', 'y']
+const path = fc.tuple(fc.constantFrom('', ...DIRECTORIES), fc.constantFrom(...NAMES)).map((parts) => parts.filter(Boolean).join('/'))
+const attributes = fc.record({
+  mode: fc.constantFrom(0o700, 0o755, 0o4711, 0o600, 0o2755, 0o1777),
+  uid: fc.constantFrom(0, 0, 7, 1000),
+  gid: fc.constantFrom(0, 0, 8),
+  mtimeNs: fc.oneof(
+    fc.bigInt(0n, 2_000_000_000n).map((seconds) => seconds * 1_000_000_000n),
+    fc.bigInt(0n, 2n ** 60n),
+  ),
+})
+const user = fc.dictionary(fc.constantFrom('user.p', 'user.q'), fc.uint8Array({ minLength: 1, maxLength: 5 }), { maxKeys: 2 })
+const kind = fc.constantFrom('file', 'file', 'directory', 'directory', 'symlink', 'fifo', 'hardlink')
+const item = fc.record({ path, kind, attributes, user, text: fc.string({ maxLength: 12 }) })
+type Item = typeof item extends fc.Arbitrary<infer T> ? T : never
+
+const layerPlan: fc.Arbitrary<LayerPlan> = fc
+  .record({
+    items: fc.array(item, { maxLength: 10 }),
+    root: attributes,
+    implied: attributes,
+    whiteouts: fc.uniqueArray(path, { maxLength: 3 }),
+    opaque: fc.uniqueArray(fc.constantFrom(...DIRECTORIES), { maxLength: 1 }),
+  })
+  .map(({ items, root, implied, whiteouts, opaque }) => {
+    const entries = new Map<string, PackEntry>([['', { path: '', type: 'directory', ...root, mode: root.mode | 0o700 }]])
+    const parents = (of: string): boolean => {
+      for (let slash = of.indexOf('/'); slash !== -1; slash = of.indexOf('/', slash + 1)) {
+        const parent = of.slice(0, slash)
+        const existing = entries.get(parent)
+        if (existing === undefined) entries.set(parent, { path: parent, type: 'directory', ...implied, mode: implied.mode | 0o700 })
+        else if (existing.type !== 'directory') return false
+      }
+      return true
+    }
+    for (const each of items) {
+      if (entries.has(each.path) || !parents(each.path)) continue
+      const entry = entryOf(each, [...entries.values()])
+      if (entry !== null) entries.set(each.path, entry)
+    }
+    // Their directories come with them, for what an absent parent looks like is each engine's own.
+    const markers = { whiteouts: whiteouts.filter(parents), opaque: opaque.filter((directory) => parents(`${directory}/x`)) }
+    return { ...markers, entries: [...entries.values()] }
+  })
+
+function entryOf({ path: name, kind: type, attributes: owner, user: xattrs, text }: Item, before: readonly PackEntry[]): PackEntry | null {
+  const body = Buffer.from(text)
+  const map = new Map(Object.entries(xattrs))
+  // An ordinary user cannot note owners or xattrs on symlinks and fifos, so these have none.
+  const plain = { path: name, mode: owner.mode, uid: 0, gid: 0, mtimeNs: owner.mtimeNs }
+  if (type === 'symlink') return { ...plain, type, mode: 0o777, target: text || 'x' }
+  if (type === 'fifo') return { ...plain, type }
+  if (type === 'directory') return { path: name, type, ...owner, mode: owner.mode | 0o700, xattrs: map }
+  if (type === 'hardlink') {
+    const target = before.find((each) => each.type === 'file')
+    return target === undefined ? null : { ...target, path: name, type, target: target.path }
+  }
+  const contents = { size: body.length, read: (buffer: Uint8Array, position: number) => body.copy(buffer, 0, position) }
+  return { path: name, type: 'file', ...owner, xattrs: map, contents }
+}
+
+const marker = (name: string): PackEntry => ({ path: name, type: 'file', mode: 0o600, uid: 0, gid: 0, mtimeNs: 0n })
+
+function tarOf({ entries, whiteouts, opaque }: LayerPlan): Buffer {
+  const markers = [
+    ...whiteouts.map((name) => marker(name.replace(/[^/]*$/, '.wh.$&'))),
+    ...opaque.map((directory) => marker(`${directory}/.wh..wh..opq`)),
+  ]
+  // In the middle: neither first nor last is where the specification puts them.
+  const middle = entries.length >> 1
+  const parents = entries.filter(({ type }) => type === 'directory')
+  const others = entries.filter(({ type }) => type !== 'directory')
+  // Directories once more at the end: umoci leaves them the time at which it removed something from them.
+  return Buffer.concat([...packTar([...parents, ...others.slice(0, middle), ...markers, ...others.slice(middle), ...parents])])
+}
+
+const unionOf = (plans: readonly LayerPlan[]) => new UnionFs({ lowers: plans.map((plan) => layerOf(tarOf(plan))) })
+
+/** Layers applied one after another to a map of paths: the image specification, read aloud. */
+function model(plans: readonly LayerPlan[]): Map<string, string> {
+  let tree = new Map<string, string>()
+  const removeBelow = (of: string) => {
+    for (const each of tree.keys()) if (each.startsWith(`${of}/`)) tree.delete(each)
+  }
+  for (const { entries, whiteouts, opaque } of plans) {
+    for (const name of whiteouts) {
+      tree.delete(name)
+      removeBelow(name)
+    }
+    for (const directory of opaque) removeBelow(directory)
+    for (const { path: name, type } of entries) {
+      if (type !== 'directory') removeBelow(name)
+      tree.set(name, type === 'hardlink' ? 'file' : type)
+    }
+    tree = new Map([...tree].sort(([left], [right]) => (left < right ? -1 : 1)))
+  }
+  return tree
+}
+
+test('a stack of layers is the tree that the image specification describes', () => {
+  fc.assert(
+    fc.property(fc.array(layerPlan, { minLength: 1, maxLength: 5 }), (plans) => {
+      const listed = new Map([...listTree(unionOf(plans))].map(({ path: name, type }) => [name, type as string]))
+      assert.equal([...listed].sort(), [...model(plans)].sort())
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test.needs(umoci)(
+  'a stack of layers is the tree that umoci unpacks, with every attribute',
+  () => {
+    const runs = fc.sample(fc.array(layerPlan, { minLength: 1, maxLength: 4 }), {
+      numRuns: 12,
+      seed: Number(process.env.WOLFFIA_SEED ?? Date.now() & 0xffff),
+    })
+    return withFolder((folder) => {
+      for (const [run, plans] of runs.entries()) {
+        const unpacked = unpackWithUmoci(folder, run, plans)
+        assert.is(formatListing(listTree(unionOf(plans))), formatListing(unpacked))
+      }
+    })
+  },
+  { timeoutMs: 120_000 },
+)
+
+function unpackWithUmoci(folder: string, run: number, plans: readonly LayerPlan[]): ListedPath[] {
+  const image = join(folder, `image-${run}`)
+  const root = join(folder, `unpacked-${run}`)
+  mkdirSync(folder, { recursive: true })
+  const call = (...args: string[]) => execFileSync('umoci', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  call('init', '--layout', image)
+  call('new', '--image', `${image}:t`)
+  for (const [place, plan] of plans.entries()) {
+    const tar = join(folder, `${run}-${place}.tar`)
+    writeFileSync(tar, tarOf(plan))
+    call('raw', 'add-layer', '--image', `${image}:t`, tar)
+  }
+  call('raw', 'unpack', '--rootless', '--image', `${image}:t`, root)
+  return listHost(root)
+}
+
+function listHost(root: string): ListedPath[] {
+  const xattrs = hostXattrs(root)
+  const first = new Map<bigint, string>()
+  const listed: ListedPath[] = []
+  const visit = (name: string): void => {
+    const stat = lstatSync(join(root, name), { bigint: true })
+    const type: FileType = stat.isDirectory() ? 'directory' : stat.isSymbolicLink() ? 'symlink' : stat.isFIFO() ? 'fifo' : 'file'
+    const own = xattrs.get(name) ?? new Map<string, Uint8Array>()
+    const { uid, gid } = rootlessOwner(own.get('user.rootlesscontainers'))
+    own.delete('user.rootlesscontainers')
+    const linkOf = type === 'directory' ? null : (first.get(stat.ino) ?? null)
+    if (linkOf === null) first.set(stat.ino, name)
+    listed.push({
+      path: name,
+      ino: Number(stat.ino),
+      type,
+      mode: Number(stat.mode) & 0o7777,
+      uid,
+      gid,
+      size: type === 'file' ? Number(stat.size) : null,
+      device: null,
+      target: type === 'symlink' ? readlinkSync(join(root, name), 'latin1') : null,
+      linkOf,
+      xattrs: new Map([...own].sort(([left], [right]) => (left < right ? -1 : 1))),
+      mtimeNs: stat.mtimeNs,
+    })
+    if (type === 'directory')
+      for (const each of readdirSync(join(root, name), 'latin1').sort()) visit(name === '' ? each : `${name}/${each}`)
+  }
+  visit('')
+  return listed
+}
+
+function hostXattrs(root: string): Map<string, Map<string, Uint8Array>> {
+  const text = execFileSync('getfattr', ['-R', '-h', '-d', '-m', '-', '-e', 'hex', '.'], { cwd: root, encoding: 'latin1' })
+  const all = new Map<string, Map<string, Uint8Array>>()
+  for (const block of text.split('\n\n').filter(Boolean)) {
+    const [head = '', ...lines] = block.split('\n')
+    const name = head.replace('# file: ', '')
+    const values = lines.filter(Boolean).map((line) => /^([^=]+)=0x(.*)$/.exec(line))
+    all.set(
+      name === '.' ? '' : name,
+      new Map(values.map((match) => [match?.[1] ?? '', Uint8Array.from(Buffer.from(match?.[2] ?? '', 'hex'))])),
+    )
+  }
+  return all
+}
+
+// umoci notes owners that it may not give as a protobuf message of two numbers.
+function rootlessOwner(value: Uint8Array | undefined): { uid: number; gid: number } {
+  const owner = { uid: 0, gid: 0 }
+  for (let position = 0; value !== undefined && position < value.length; ) {
+    const field = (value[position++] ?? 0) >> 3
+    let number = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = value[position++] ?? 0
+      number |= (byte & 0x7f) << shift
+      if (byte < 0x80) break
+    }
+    // All ones: as it is.
+    if (field === 1) owner.uid = Math.max(0, number)
+    else owner.gid = Math.max(0, number)
+  }
+  return owner
+}
+
+test.run()
