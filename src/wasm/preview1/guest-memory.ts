@@ -28,27 +28,33 @@ export class GuestMemory {
   }
 
   u32(pointer: number): number {
-    return this.#view.getUint32(this.#range(pointer, 4), true)
+    const offset = this.#range(pointer, 4)
+    return this.#view.getUint32(offset, true)
   }
 
   u64(pointer: number): bigint {
-    return this.#view.getBigUint64(this.#range(pointer, 8), true)
+    const offset = this.#range(pointer, 8)
+    return this.#view.getBigUint64(offset, true)
   }
 
   u8(pointer: number): number {
-    return this.#view.getUint8(this.#range(pointer, 1))
+    const offset = this.#range(pointer, 1)
+    return this.#view.getUint8(offset)
   }
 
   u16(pointer: number): number {
-    return this.#view.getUint16(this.#range(pointer, 2), true)
+    const offset = this.#range(pointer, 2)
+    return this.#view.getUint16(offset, true)
   }
 
   setU32(pointer: number, value: number): void {
-    this.#view.setUint32(this.#range(pointer, 4), value, true)
+    const offset = this.#range(pointer, 4)
+    this.#view.setUint32(offset, value, true)
   }
 
   setU64(pointer: number, value: bigint): void {
-    this.#view.setBigUint64(this.#range(pointer, 8), value, true)
+    const offset = this.#range(pointer, 8)
+    this.#view.setBigUint64(offset, value, true)
   }
 
   /** Copies `source` to `pointer`. */
@@ -89,7 +95,10 @@ export class GuestMemory {
     return buffers
   }
 
-  /** Checks a range and gives its start; the views are renewed when the memory has grown since. */
+  /**
+   * Checks a range and gives its start; the views are renewed when the memory has grown since, so it must come before any use of
+   * them, also within one expression.
+   */
   #range(pointer: number, length: number): number {
     if (this.#bytes.buffer !== this.#memory.buffer) {
       this.#bytes = new Uint8Array(this.#memory.buffer)
