@@ -1,6 +1,7 @@
 import { node } from '../modes/node.js'
 import { nodeWasi } from '../modes/node-wasi.js'
 import { sandbox } from '../modes/sandbox.js'
+import { wasmerMemfs } from '../modes/wasmer-memfs.js'
 import { openModes, type Workload } from '../workload.js'
 
 /** Ways to run a WASI module. */
@@ -10,5 +11,5 @@ export const startWasm: Workload = {
   unit: 'ms',
   rounds: 40,
   quickRounds: 4,
-  open: (workbench) => openModes(workbench, [node, nodeWasi, sandbox], []),
+  open: (workbench) => openModes(workbench, [node, nodeWasi, sandbox, wasmerMemfs], []),
 }

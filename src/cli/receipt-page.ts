@@ -1,9 +1,8 @@
-import type { KernelEvidence, NamespaceName, Receipt } from '../runtime/receipt.js'
+import type { KernelEvidence, LimitEvidence, NamespaceName, Receipt } from '../runtime/receipt.js'
 import { ellipsis, humanSize, printable, type Style } from './output.js'
 
 const LABEL_WIDTH = 17
 const COLUMN_WIDTH = 31
-const WASM_PAGE_BYTES = 65536
 const NAMESPACES: readonly NamespaceName[] = ['pid', 'uts', 'mount', 'ipc', 'net', 'user', 'cgroup']
 
 /** One aspect of isolation: its name, and what a receipt says of it in a few words. */
@@ -16,6 +15,13 @@ const ofKernel =
   (say: (kernel: KernelEvidence) => string): Aspect['say'] =>
   ({ kernel }) =>
     kernel === null ? '-' : say(kernel)
+
+const ofLimit =
+  (name: LimitEvidence['name'], unit: (value: number) => string): Aspect['say'] =>
+  ({ limits }) => {
+    const limit = limits.find((candidate) => candidate.name === name)
+    return limit === undefined ? '-' : `${unit(limit.value)}, by ${limit.mechanism}`
+  }
 
 const ASPECTS: readonly Aspect[] = [
   ...NAMESPACES.map((name) => ({
@@ -34,9 +40,11 @@ const ASPECTS: readonly Aspect[] = [
     label: 'id map',
     say: ofKernel(({ idMap }) => `0 is ${idMap.uid[0]?.[1]}, ${idMap.uid.length > 1 ? 'others subordinate' : 'no other'}`),
   },
-  { label: 'limits', say: ({ limits }) => limits.map(({ name }) => name).join(' ') || 'none' },
-  { label: 'engine', say: ({ wasm }) => (wasm === null ? '-' : `${wasm.engine}, V8 ${wasm.v8}`) },
-  { label: 'linear memory', say: ({ wasm }) => (wasm === null ? '-' : `at most ${humanSize(wasm.memoryPagesMaximum * WASM_PAGE_BYTES)}`) },
+  { label: 'memory limit', say: ofLimit('memory', humanSize) },
+  { label: 'process limit', say: ofLimit('pids', String) },
+  { label: 'disk limit', say: ofLimit('disk', humanSize) },
+  { label: 'time limit', say: ofLimit('time', (milliseconds) => `${milliseconds / 1000} s`) },
+  { label: 'engine', say: ({ wasm }) => wasm?.engine ?? '-' },
   { label: 'double wall', say: ({ wasm, doubleWall }) => (wasm === null ? '-' : doubleWall ? 'yes' : 'NO, SINGLE') },
   { label: 'cross-check', say: ({ crossCheck }) => crossCheckOf(crossCheck) },
 ]

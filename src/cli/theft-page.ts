@@ -51,7 +51,8 @@ export function theftTable(thefts: readonly Theft[], style: Style): string {
 
 /** A wall that is missing here, or a limit, with its way out. */
 function footnote({ wall, absent, note }: Theft, style: Style): string {
-  const sentence = absent !== null ? `${wall}: left out. ${absent}` : note !== null ? `${wall}: no memory limit. ${note}` : null
+  const sentence =
+    absent !== null ? `${wall}: left out. ${absent}` : note !== null ? `${wall}: the memory is not limited here: ${note}` : null
   return sentence === null ? '' : `\n${style.yellow(wrapText(printable(sentence), PAGE_WIDTH))}\n`
 }
 

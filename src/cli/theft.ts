@@ -59,7 +59,7 @@ export async function stealBehind(engine: Engine, wall: Wall, decoys: Decoys): P
     if (!(error instanceof EngineError)) throw error
     if (error.code !== 'UNSUPPORTED_BY_HOST' && error.code !== 'NOT_BUILT') return { ...noTheft(wall), absent: sentenceOf(error) }
     // The memory limit is the one that takes something of the host: without a cgroup the rest is shown without it, and that is said.
-    return { ...(await steal(engine, wall, decoys, LIMITS)), note: sentenceOf(error) }
+    return { ...(await steal(engine, wall, decoys, LIMITS)), note: messageOf(error) }
   }
 }
 

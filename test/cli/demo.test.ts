@@ -56,13 +56,13 @@ test('a wall that the host lacks is said below with the way out, and a missing l
   const table = theftTable(
     [
       theft('native', [], { report: null, absent: 'user namespaces are forbidden here. Install the AppArmor profile that doctor prints.' }),
-      theft('wasm', [attempt('keys', 'refused', 'ENOENT', 0, 3)], { note: 'no cgroup is delegated to you.' }),
+      theft('wasm', [attempt('keys', 'refused', 'ENOENT', 0, 3)], { note: 'no cgroup is delegated to you' }),
     ],
     plain,
   )
   assert.match(table, /^ +wasm$/m)
   assert.match(table, /^native: left out\. user namespaces are forbidden here\. Install the AppArmor\nprofile that doctor prints\.$/m)
-  assert.match(table, /^wasm: no memory limit\. no cgroup is delegated to you\.$/m)
+  assert.match(table, /^wasm: the memory is not limited here: no cgroup is delegated to you$/m)
 })
 
 test('a terminal gets colours, and what the guest wrote cannot steer it', () => {
@@ -101,6 +101,8 @@ test('a receipt is shown aspect by aspect, and what is not in force in capitals'
   assert.match(table, /^pid namespace +its own, 4026532000$/m)
   assert.match(table, /^net namespace +THE HOST'S$/m)
   assert.match(table, /^capabilities +14, in its own namespace$/m)
+  assert.match(table, /^process limit +32, by rlimit$/m)
+  assert.match(table, /^memory limit +-$/m)
   assert.match(table, /^no_new_privs +NOT SET$/m)
   assert.match(table, /^cross-check +DISAGREE: seccomp$/m)
   assert.match(receiptTable([{ ...receipt, wall: 'wasm', kernel: null }], plain), /^net namespace +-$/m)

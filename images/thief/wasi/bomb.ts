@@ -8,6 +8,7 @@ import { GOT, REFUSED, Result, SKIPPED, STOPPED } from './report'
 const PAGES_IN_MIB: i32 = 16
 const BLOCKS_IN_MIB: i32 = 16
 const BLOCK_BYTES: i32 = 65536
+const RESERVE_BYTES: usize = 262144
 
 /** preview1 has no call that makes a process. */
 export function bombProcesses(errand: Errand): Result {
@@ -37,10 +38,16 @@ export function bombDisk(errand: Errand): Result {
 
 export function bombMemory(errand: Errand): Result {
   if (errand.memoryMib == 0) return new Result(SKIPPED, 0, 0, 'no memory=')
-  for (let reached = 0; reached < errand.memoryMib; reached++) {
+  // Kept back, or there would be no memory left to tell of it.
+  const reserve = heap.alloc(RESERVE_BYTES)
+  let reached = 0
+  while (reached < errand.memoryMib) {
     const page = memory.grow(PAGES_IN_MIB)
-    if (page < 0) return new Result(STOPPED, reached, errand.memoryMib, 'memory.grow')
+    if (page < 0) break
     memory.fill((<usize>page) << 16, 1, PAGES_IN_MIB << 16)
+    reached++
   }
+  heap.free(reserve)
+  if (reached < errand.memoryMib) return new Result(STOPPED, reached, errand.memoryMib, 'memory.grow')
   return new Result(GOT, errand.memoryMib, errand.memoryMib, 'MiB')
 }

@@ -92,5 +92,5 @@ export function reachNetwork(errand: Errand): Result {
 
 /** A module has no system calls: whatever it does not import does not exist for it. */
 export function reachKernel(_errand: Errand): Result {
-  return new Result(REFUSED, 0, 0, 'no system calls in WASI')
+  return new Result(REFUSED, 0, 0, 'no syscalls in WASI')
 }
