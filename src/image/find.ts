@@ -1,6 +1,7 @@
 import { EngineError } from '../errors.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { hexOf } from '../oci/digest.js'
+import { nearest } from '../reference/nearest.js'
 import { familiarReference, isReference, parseReference, withDefaultTag } from '../reference/normalize.js'
 import { formatReference, type Reference, sameRepository } from '../reference/reference.js'
 import type { NamedDescriptor } from '../store/references.js'
@@ -33,13 +34,13 @@ export function findAmong(names: readonly NamedDescriptor[], text: string): Foun
   if (found !== null) return found
   // An id that is none and no name either is a mistake in the name.
   if (!isId(text)) parseReference(text)
-  const near = nearest(names, text)
+  const near = namesNear(names, text)
   throw new EngineError('IMAGE_NOT_FOUND', `there is no image ${JSON.stringify(text)} here`, {
     hint:
-      near === null
+      near.length === 0
         ? 'Get one with `wolffia load ARCHIVE` or `wolffia import TAR-OR-WASM NAME`; `wolffia images` lists what there is.'
-        : `Did you mean ${near}? \`wolffia images\` lists what there is.`,
-    data: { reference: text, ...(near === null ? {} : { nearest: near }) },
+        : `Did you mean ${near.join(' or ')}? \`wolffia images\` lists what there is.`,
+    data: { reference: text, nearest: near },
   })
 }
 
@@ -79,29 +80,18 @@ function describe(names: readonly NamedDescriptor[], descriptor: Descriptor, ref
   return { descriptor, reference, names: own.flatMap((name) => (name.reference === null ? [] : [name.reference])) }
 }
 
-/** The name that takes the fewest changes of a letter, when they are few. */
-function nearest(names: readonly NamedDescriptor[], text: string): string | null {
-  const scored = names
-    .flatMap(({ reference }) => (reference === null ? [] : [familiarReference(reference)]))
-    .map((name) => ({
-      name,
-      distance: Math.min(distance(name, text), distance(name.replace(/:[^:/]*$/, ''), text.replace(/:[^:/]*$/, ''))),
-    }))
-    .sort((one, other) => one.distance - other.distance)
-  const [best] = scored
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(text.length / 3)) ? best.name : null
+/** Names a person may have meant: near as a whole, else near without the tag. */
+function namesNear(names: readonly NamedDescriptor[], text: string): readonly string[] {
+  const known = names.flatMap(({ reference }) => (reference === null ? [] : [familiarReference(reference)]))
+  const whole = nearest(
+    text,
+    known.map((name) => name.replace(/:latest$/, '')),
+  )
+  if (whole.length > 0) return whole
+  const near = nearest(withoutTag(text), known.map(withoutTag))
+  return known.filter((name) => near.includes(withoutTag(name))).slice(0, 3)
 }
 
-/** Levenshtein's distance. */
-function distance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, column) => column)
-  for (let line = 1; line <= one.length; line++) {
-    const next = [line]
-    for (let column = 1; column <= other.length; column++) {
-      const change = (row[column - 1] ?? 0) + (one[line - 1] === other[column - 1] ? 0 : 1)
-      next.push(Math.min(change, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[other.length] ?? 0
+function withoutTag(name: string): string {
+  return name.replace(/:[^:/]*$/, '')
 }

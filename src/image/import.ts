@@ -106,7 +106,7 @@ async function openPath(path: string): Promise<AsyncIterable<Uint8Array>> {
     throw new EngineError('INVALID_ARGUMENT', `${path} is a directory`, {
       hint: `Pack it first: tar -C ${path} -c . | wolffia import - NAME`,
     })
-  return createReadStream(path)
+  return createReadStream(path, { highWaterMark: 1 << 20 })
 }
 
 /** The first four bytes or more, and a stream that still has them. */

@@ -22,6 +22,9 @@ import { loadDockerArchive } from './load-docker.js'
 import { loadOciLayout } from './load-oci.js'
 import { platformImages } from './platform-select.js'
 
+// Larger pieces than Node's own choice: an archive is read once, from its start to its end.
+const READ_BYTES = 1 << 20
+
 /** An image that was loaded, once for each of its names. */
 export interface LoadedImage {
   /** Null for an image that the archive has no name for. */
@@ -96,7 +99,7 @@ async function openArchive(ingest: Ingest, source: string | AsyncIterable<Uint8A
   })
   if (found.isDirectory()) return openFolderFiles(source)
   if (found.isFile() && detectCompression(await firstBytes(source)) === 'none') return openTarFiles(source)
-  return openTarFiles(await unpack(ingest, createReadStream(source)))
+  return openTarFiles(await unpack(ingest, createReadStream(source, { highWaterMark: READ_BYTES })))
 }
 
 async function unpack(ingest: Ingest, source: AsyncIterable<Uint8Array>): Promise<string> {

@@ -69,7 +69,7 @@ export async function selectImage(source: BlobSource, descriptor: Descriptor, wi
 }
 
 /** Descriptors of the stored manifests below `root`, in order, each once. */
-export async function manifestsOf(source: BlobSource, root: Descriptor): Promise<readonly Descriptor[]> {
+async function manifestsOf(source: BlobSource, root: Descriptor): Promise<readonly Descriptor[]> {
   const found = new Map<string, Descriptor>()
   let documents = 0
   const walk = async (descriptor: Descriptor, depth: number): Promise<void> => {

@@ -5,7 +5,7 @@ const LEGACY_DEFAULT_DOMAIN = 'index.docker.io'
 const OFFICIAL_PREFIX = 'library/'
 
 /** Tag of a reference that names none. */
-export const DEFAULT_TAG = 'latest'
+const DEFAULT_TAG = 'latest'
 
 /**
  * Reads what a user typed, by docker's rules: a first part with a dot, a colon or an upper-case letter, or `localhost`, is the
@@ -35,18 +35,18 @@ export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: DEFAULT_TAG } : reference
 }
 
+/** The reference as people write it, `alpine:3.20`; it reads back as the same reference. */
+export function familiarReference(reference: Reference): string {
+  return withSuffixes(familiarRepository(reference), reference)
+}
+
 /** The repository as people write it: docker.io and library/ left out. */
-export function familiarRepository({ domain, path }: Reference): string {
+function familiarRepository({ domain, path }: Reference): string {
   if (domain !== DEFAULT_DOMAIN) return `${domain}/${path}`
   const short = path.startsWith(OFFICIAL_PREFIX) ? path.slice(OFFICIAL_PREFIX.length) : path
   if (!short.includes('/')) return short
   // What is left must read back as the same name: docker.io/localhost/app may not become a registry's.
   return isDomain(path.slice(0, path.indexOf('/'))) ? `${domain}/${path}` : path
-}
-
-/** The reference as people write it, `alpine:3.20`; it reads back as the same reference. */
-export function familiarReference(reference: Reference): string {
-  return withSuffixes(familiarRepository(reference), reference)
 }
 
 function splitDomain(name: string): { domain: string; rest: string } {

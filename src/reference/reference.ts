@@ -18,7 +18,7 @@ export interface Reference {
 }
 
 /** Characters a repository path may have. */
-export const MAXIMUM_PATH_LENGTH = 255
+const MAXIMUM_PATH_LENGTH = 255
 
 const DOMAIN_LABEL = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])'
 const DOMAIN = new RegExp(`^(?:${DOMAIN_LABEL}(?:\\.${DOMAIN_LABEL})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`)
@@ -66,12 +66,7 @@ export function checkReference({ typed, domain, rest }: ReferenceText): Referenc
 
 /** Full form: what is stored, `docker.io/library/alpine:3.20@sha256:…`. */
 export function formatReference(reference: Reference): string {
-  return withSuffixes(repositoryOf(reference), reference)
-}
-
-/** The repository alone, in full form: `docker.io/library/alpine`. */
-export function repositoryOf({ domain, path }: Reference): string {
-  return `${domain}/${path}`
+  return withSuffixes(`${reference.domain}/${reference.path}`, reference)
 }
 
 /** Whether two references name the same repository. */

@@ -65,8 +65,7 @@ export async function writeBlobFile(
 async function copyHashing(file: FileHandle, source: ByteStream, expected: ExpectedBlob, signal?: AbortSignal): Promise<WrittenBlob> {
   const hash = createHash('sha256')
   let size = 0
-  for await (const chunk of source) {
-    if (signal?.aborted) throw new EngineError('ABORTED', 'stopped while writing a blob', { cause: signal.reason })
+  for await (const chunk of signal === undefined ? source : untilAborted(source, signal)) {
     size += chunk.length
     if (expected.size !== undefined && size > expected.size) throw wrongSize(expected, `more than ${expected.size}`)
     hash.update(chunk)
@@ -80,6 +79,30 @@ async function copyHashing(file: FileHandle, source: ByteStream, expected: Expec
       data: { expected: expected.digest, found: digest },
     })
   return { digest, size }
+}
+
+/** The source's bytes; ABORTED as soon as the signal says so, even while a source such as a terminal has nothing to give. */
+async function* untilAborted(source: ByteStream, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  let abort = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(new EngineError('ABORTED', 'stopped before everything had come', { cause: signal.reason }))
+  })
+  aborted.catch(() => {})
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  let ended = false
+  try {
+    while (!ended) {
+      const next = await Promise.race([iterator.next(), aborted])
+      if (next.done) ended = true
+      else yield next.value
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    // Not waited for: a source that waits for its own next piece would not answer.
+    if (!ended) void Promise.resolve(iterator.return?.()).catch(() => {})
+  }
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {

@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Descriptor } from '../oci/descriptor.js'
 import { type Digest, hexOf } from '../oci/digest.js'
-import { type ByteStream, digestOf, type ExpectedBlob, openBlobFile, readBlobFile, writeBlobFile } from './blob-file.js'
+import { type ByteStream, digestOf, type ExpectedBlob, missingBlob, openBlobFile, readBlobFile, writeBlobFile } from './blob-file.js'
 import type { BlobSource } from './blob-source.js'
 import type { Lock } from './lock.js'
 import type { OciLayout } from './oci-layout.js'
@@ -32,7 +32,7 @@ export interface IngestTarget {
   readonly lock: Lock
 }
 
-/** A set of blobs that is not yet part of the store. Dispose of it (`await using`, or {@link discard}) when done. */
+/** A set of blobs that is not yet part of the store; after the commit it reads from there. Dispose of it (`await using`, or {@link discard}) when done. */
 export class Ingest implements BlobSource, AsyncDisposable {
   readonly #staged = new Set<Digest>()
   #count = 0
@@ -63,16 +63,6 @@ export class Ingest implements BlobSource, AsyncDisposable {
   async write(source: ByteStream, mediaType: string, expected: ExpectedBlob = {}): Promise<Descriptor> {
     const path = this.temporaryPath()
     const { digest, size } = await writeBlobFile(path, source, expected, { signal: this.signal, flush: true })
-    await this.#stage(digest, path)
-    return { mediaType, digest, size }
-  }
-
-  /** Takes over a finished file of {@link temporaryPath} that the caller has written, flushed and hashed. */
-  async writeFile(
-    path: string,
-    mediaType: string,
-    { digest, size }: { readonly digest: Digest; readonly size: number },
-  ): Promise<Descriptor> {
     await this.#stage(digest, path)
     return { mediaType, digest, size }
   }
@@ -113,13 +103,11 @@ export class Ingest implements BlobSource, AsyncDisposable {
   }
 
   async open(descriptor: Descriptor): Promise<Readable> {
-    await this.reuse(descriptor)
-    return openBlobFile(join(this.directory, hexOf(descriptor.digest)), descriptor)
+    return openBlobFile(await this.#existing(descriptor), descriptor)
   }
 
   async readDocument(descriptor: Descriptor): Promise<Uint8Array> {
-    await this.reuse(descriptor)
-    return readBlobFile(join(this.directory, hexOf(descriptor.digest)), descriptor)
+    return readBlobFile(await this.#existing(descriptor), descriptor)
   }
 
   /**
@@ -152,6 +140,14 @@ export class Ingest implements BlobSource, AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.discard()
+  }
+
+  /** Where a blob is: here, taken from the store if need be, or, after the commit, in the store. */
+  async #existing(descriptor: Descriptor): Promise<string> {
+    await this.reuse(descriptor)
+    const path = await this.pathOf(descriptor.digest)
+    if (path === null) throw missingBlob(descriptor)
+    return path
   }
 
   async #stage(digest: Digest, path: string): Promise<void> {

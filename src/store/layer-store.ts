@@ -13,7 +13,7 @@ import { openFileSource } from '../layer/file-source.js'
 import { indexTar, serializeIndex } from '../layer/index.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { type DiffId, digestFromHex, hexOf } from '../oci/digest.js'
-import { writeBlobFile } from './blob-file.js'
+import { missingBlob, writeBlobFile } from './blob-file.js'
 import { Ingest, type IngestTarget } from './ingest.js'
 import { flushFolder } from './oci-layout.js'
 
@@ -99,7 +99,10 @@ export class LayerStore {
   async #makeTar({ descriptor, diffId, uncompressed }: Layer, tarPath: string, signal?: AbortSignal): Promise<void> {
     // Blobs were checked when they came, so a blob with this very digest is the tar.
     const blob = descriptor.digest === diffId ? await this.target.layout.pathOf(diffId) : null
-    if (blob !== null) return link(blob, tarPath)
+    if (blob !== null)
+      return link(blob, tarPath).catch((error: NodeJS.ErrnoException) => {
+        throw error.code === 'ENOENT' ? missingBlob(descriptor) : error
+      })
     try {
       await writeBlobFile(tarPath, await uncompressed(), { digest: diffId }, { signal, flush: true })
     } catch (error) {

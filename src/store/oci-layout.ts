@@ -93,22 +93,19 @@ export async function flushFolder(path: string): Promise<void> {
   }
 }
 
-/** Replaces a file by rename, flushed: readers see the old or the new one, whole, whatever happens. */
+/**
+ * Replaces a file by rename, flushed: readers see the old or the new one, whole, whatever happens. The caller holds the lock, so the new
+ * one has always the same name beside it, and what a killed process left of it is overwritten.
+ */
 export async function replaceFile(path: string, content: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.${process.hrtime.bigint()}.new`
+  const file = await open(`${path}.new`, 'w', 0o600)
   try {
-    const file = await open(temporary, 'wx', 0o600)
-    try {
-      await file.writeFile(content)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
   }
+  await rename(`${path}.new`, path)
 }
 
 async function checkLayoutVersion(root: string): Promise<void> {

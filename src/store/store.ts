@@ -7,7 +7,7 @@
  * - `containers/<id>/`: belongs to `container/`
  * - `ingest/`, `locks/`: what is under way (`ingest.ts`, `lock.ts`)
  */
-import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { EngineError } from '../errors.js'
 import { defaultHome } from './home.js'
@@ -68,11 +68,12 @@ async function claimFolder(root: string): Promise<void> {
       hint: 'Set WOLFFIA_HOME to a folder that you may write.',
     })
   })
-  const stat = await lstat(root)
+  // Followed on purpose: a home may be a link to another disk. Whose it is is judged where it leads.
+  const found = await stat(root)
   const hint = 'Set WOLFFIA_HOME to a folder of your own.'
-  if (!stat.isDirectory()) throw new EngineError('INVALID_ARGUMENT', `${root} is no directory`, { hint })
-  if (stat.uid !== process.geteuid?.())
-    throw new EngineError('INVALID_ARGUMENT', `${root} belongs to another user (uid ${stat.uid})`, { hint })
+  if (!found.isDirectory()) throw new EngineError('INVALID_ARGUMENT', `${root} is no directory`, { hint })
+  if (found.uid !== process.geteuid?.())
+    throw new EngineError('INVALID_ARGUMENT', `${root} belongs to another user (uid ${found.uid})`, { hint })
   if ((await lstat(join(root, 'oci-layout')).catch(() => null)) === null) {
     const foreign = (await readdir(root)).find((name) => !OWN_NAMES.includes(name) && !name.startsWith('oci-layout.'))
     if (foreign !== undefined)
@@ -80,5 +81,5 @@ async function claimFolder(root: string): Promise<void> {
         hint,
       })
   }
-  if ((stat.mode & 0o7777) !== 0o700) await chmod(root, 0o700)
+  if ((found.mode & 0o7777) !== 0o700) await chmod(root, 0o700)
 }

@@ -2,8 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
-import { composeIndex, emptyImage, withContainerConfig, withFiles } from '../../src/image/edit.js'
+import { UnionFs } from '../../src/fs/union-fs.js'
+import { composeIndex, emptyImage, withChanges, withContainerConfig, withFiles, withTree } from '../../src/image/edit.js'
 import { findImage } from '../../src/image/find.js'
+import type { Image } from '../../src/image/image.js'
 import { importImage } from '../../src/image/import.js'
 import { listImages } from '../../src/image/list.js'
 import { loadImages } from '../../src/image/load.js'
@@ -149,6 +151,39 @@ test('the same edits of the same image give the same digests, and leave the old 
     assert.is(await make(), await make())
   }))
 
+test('a tree and what a union made of it become layers that read back the same', () =>
+  withStore(async (store) => {
+    const ingest = await store.ingest()
+    const base = await withFiles(ingest, await emptyImage(ingest, hostPlatform()), [
+      { path: 'a/kept', contents: () => bytesSource(Buffer.from('1')) },
+      { path: 'a/gone', contents: () => bytesSource(Buffer.from('2')) },
+    ])
+    await ingest.commit((names) => withName(names, reference('base'), base.descriptor))
+    const open = async (image: Image) => {
+      const layers = await Promise.all((await image.layers()).map((layer) => store.layers.ensure(layer)))
+      return Promise.all(
+        layers.map(async ({ tarPath, indexPath }) => new PackedLayer(parseIndex(await readFile(indexPath)), openFileSource(tarPath))),
+      )
+    }
+    const { image } = await selectImage(store.layout, (await findImage(store, 'base')).descriptor)
+    const union = new UnionFs({ lowers: await open(image) })
+    const folder = union.lookup(union.root, 'a') ?? (assert.unreachable() as never)
+    union.unlink(folder, 'gone')
+    union.create(folder, 'new', { type: 'file', mode: 0o600, uid: 1, gid: 2 })
+    const second = await store.ingest()
+    const changed = await withChanges(second, image, union)
+    const flat = await withTree(second, await emptyImage(second, hostPlatform()), union)
+    await second.commit((names) => withName(withName(names, reference('changed'), changed.descriptor), reference('flat'), flat.descriptor))
+    for (const name of ['changed', 'flat']) {
+      const edited = await selectImage(store.layout, (await findImage(store, name)).descriptor)
+      const tree = new UnionFs({ lowers: await open(edited.image) })
+      const listed = tree.readdir(tree.lookup(tree.root, 'a') ?? -1).map((entry) => entry.name)
+      assert.equal([...listed].sort(), ['kept', 'new'])
+    }
+    assert.is((await changed.layers()).length, 2)
+    assert.is((await flat.layers()).length, 1)
+  }))
+
 test('an index holds one image for each platform, and the rule chooses among them', () =>
   withStore(async (store) => {
     const ingest = await store.ingest()
@@ -252,6 +287,7 @@ test('an image is found by its names, its digest and the beginning of its id', (
     await assertRejects(findImage(store, 'UPPER'), 'INVALID_REFERENCE', /lowercase/)
     const error = await assertRejects(findImage(store, 'example.com/tool:1'), 'IMAGE_NOT_FOUND')
     assert.match(error.hint ?? '', 'Did you mean example.com/tools:1?')
+    assert.match((await assertRejects(findImage(store, 'othre:2'), 'IMAGE_NOT_FOUND')).hint ?? '', 'Did you mean other:latest?')
     assert.match((await assertRejects(findImage(store, 'zzzzzz'), 'IMAGE_NOT_FOUND')).hint ?? '', 'wolffia load')
   }))
 

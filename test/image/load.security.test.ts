@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
@@ -265,6 +266,16 @@ test('an artifact that is no image is refused, named', () =>
     const config = builder.blob('{}', 'application/vnd.cncf.helm.config.v1+json')
     builder.name(builder.manifest(config, [builder.blob('chart', 'application/vnd.cncf.helm.chart.content.v1.tar+gzip')]), 'chart')
     await assertRejects(loadTar(store, builder.files), 'UNSUPPORTED_MEDIA_TYPE', /helm/)
+    await assertNothingLeft(store)
+  }))
+
+test('loading is stopped by its signal, even while a source gives nothing, and leaves nothing', () =>
+  withStore(async (store) => {
+    const stalled = new Readable({ read() {} })
+    stalled.push(tarOf(layout(() => {})).subarray(0, 2000))
+    const loading = loadImages(store, stalled, { signal: AbortSignal.timeout(50) })
+    await assertRejects(loading, 'ABORTED')
+    stalled.destroy()
     await assertNothingLeft(store)
   }))
 

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { importImage } from '../../src/image/import.js'
@@ -36,6 +36,14 @@ test('a folder that is open to others is closed when it becomes a store', () =>
     await chmod(folder, 0o755)
     await Store.open({ root: folder })
     assert.is((await stat(folder)).mode & 0o777, 0o700)
+  }))
+
+test('a store may be a link to another disk', () =>
+  withFolder(async (folder) => {
+    await mkdir(join(folder, 'disk'))
+    await symlink('disk', join(folder, 'store'))
+    await Store.open({ root: join(folder, 'store') })
+    assert.ok((await readdir(join(folder, 'disk'))).includes('oci-layout'))
   }))
 
 test('a folder with other things in it is not taken over', () =>
