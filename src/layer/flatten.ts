@@ -5,7 +5,7 @@ import type { LayerNode } from './tree-builder.js'
 
 type Child = readonly [name: ByteString, node: LayerNode]
 
-/** The finished tree as an index, in breadth-first order, which puts each directory after the one that holds it. */
+/** The finished tree as an index, breadth first. */
 export function flatten(root: LayerNode, tarBytes: number): LayerIndex {
   const { nodes, children, linkCounts } = numberNodes(root)
   const whiteouts = nodes.flatMap((node, place) => [...(node.whiteouts ?? [])].sort().map((name) => ({ directory: place + 1, name })))

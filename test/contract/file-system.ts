@@ -194,6 +194,14 @@ export function fileSystemContract(test: TestSuite, { name, make, lacks = [] }: 
     fails('EINVAL', () => fs.rename(d, 'sub', deep, 'x'))
     assert.is(fs.lookup(d, 'sub'), sub)
   })
+  check('what is below itself is judged by where a directory is now', (fs, d) => {
+    const a = fs.create(d, 'a', folder)
+    const b = fs.create(a, 'b', folder)
+    fs.rename(a, 'b', d, 'b')
+    fs.rename(d, 'a', b, 'a')
+    fails('EINVAL', () => fs.rename(d, 'b', a, 'b'))
+    assert.is(fs.lookup(b, 'a'), a)
+  })
   check('rename of something missing is refused', (fs, d) => {
     fails('ENOENT', () => fs.rename(d, 'missing', d, 'x'))
   })
