@@ -134,43 +134,49 @@ class Bounds {
   }
 
   memories(reader: BinaryReader): number[] {
-    const count = reader.u32()
-    const out = encodeU32(count)
-    for (let index = 0; index < count; index++) {
-      const limits = reader.limits()
-      const maximum = this.#bound(limits, this.#limits.memoryPages - this.memoryPages, 'pages of memory')
-      this.memoryPages += maximum
-      out.push(limits.flags | HAS_MAXIMUM, ...encodeU32(limits.minimum), ...encodeU32(maximum))
-    }
-    return out
+    const memories = readList(reader, () => ({ type: [] as number[], limits: reader.limits() }))
+    const { encoded, total } = this.#bound(memories, this.#limits.memoryPages, 'pages of memory')
+    this.memoryPages = total
+    return encoded
   }
 
   tables(reader: BinaryReader): number[] {
-    const count = reader.u32()
-    const out = encodeU32(count)
-    for (let index = 0; index < count; index++) {
-      const type = reader.referenceType()
-      const limits = reader.limits()
-      const maximum = this.#bound(limits, this.#limits.tableElements - this.tableElements, 'table elements')
-      this.tableElements += maximum
-      out.push(...type, limits.flags | HAS_MAXIMUM, ...encodeU32(limits.minimum), ...encodeU32(maximum))
-    }
-    return out
+    const tables = readList(reader, () => ({ type: reader.referenceType(), limits: reader.limits() }))
+    const { encoded, total } = this.#bound(tables, this.#limits.tableElements, 'table elements')
+    this.tableElements = total
+    return encoded
   }
 
-  #bound(limits: Limits, left: number, unit: string): number {
-    if ((limits.flags & (SHARED | IS_64_BIT)) !== 0)
+  /** Every one keeps its minimum; what is left above them goes to the first that may grow. */
+  #bound(entries: readonly { readonly type: readonly number[]; readonly limits: Limits }[], limit: number, unit: string) {
+    const minimum = entries.reduce((sum, { limits }) => sum + limits.minimum, 0)
+    if (entries.some(({ limits }) => (limits.flags & (SHARED | IS_64_BIT)) !== 0))
       throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module has a shared or 64-bit memory, which preview1 has no place for', {
         hint: 'Build it for the target wasm32-wasip1 without threads.',
       })
-    if (limits.minimum > left)
-      throw new EngineError('LIMIT_EXCEEDED', `the module starts with ${limits.minimum} ${unit}, more than its limit of ${left}`, {
+    if (minimum > limit)
+      throw new EngineError('LIMIT_EXCEEDED', `the module starts with ${minimum} ${unit}, more than its limit of ${limit}`, {
         hint: unit === 'table elements' ? 'Raise the limit tableElements.' : 'Raise --memory.',
       })
-    const maximum = Math.min(limits.maximum ?? left, left)
-    this.changed ||= maximum !== limits.maximum
-    return maximum
+    const encoded = encodeU32(entries.length)
+    let left = limit - minimum
+    let total = 0
+    for (const { type, limits } of entries) {
+      const growth = Math.min(left, Math.max(0, (limits.maximum ?? Number.POSITIVE_INFINITY) - limits.minimum))
+      const maximum = limits.minimum + growth
+      left -= growth
+      total += maximum
+      this.changed ||= maximum !== limits.maximum
+      encoded.push(...type, limits.flags | HAS_MAXIMUM, ...encodeU32(limits.minimum), ...encodeU32(maximum))
+    }
+    return { encoded, total }
   }
+}
+
+function readList<Entry>(reader: BinaryReader, read: () => Entry): Entry[] {
+  const entries: Entry[] = []
+  for (let count = reader.u32(); count > 0; count--) entries.push(read())
+  return entries
 }
 
 interface Limits {

@@ -11,6 +11,7 @@ export interface StartMessageParts {
   readonly spec: ContainerSpec
   /** Path of the module in the container. */
   readonly program: string
+  readonly preopens: StartMessage['preopens']
   readonly layers: number
   /** Where the sandbox finds the bind mount with this place in the spec. */
   readonly bindPath: (place: number, source: string) => string
@@ -34,6 +35,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     cwd: join('/', spec.process.cwd),
     user: spec.process.user,
     terminal: spec.process.terminal,
+    preopens: parts.preopens,
     layers: parts.layers,
     mounts: orderedMounts(spec, parts.bindPath),
     readonlyRootfs: spec.readonlyRootfs,

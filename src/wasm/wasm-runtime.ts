@@ -30,6 +30,8 @@ export interface WasmRuntimeOptions {
    * tests and hosts that are a wall themselves. The receipt says which it was (`doubleWall`).
    */
   readonly nativeWall?: 'auto' | 'required' | 'never'
+  /** `none`: guests are given no directory, not even their root, and compute with arguments, environment and stdio alone. */
+  readonly preopens?: 'all' | 'none'
 }
 
 const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
@@ -38,9 +40,11 @@ const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
 export class WasmRuntime implements Runtime {
   readonly name = 'wasm'
   readonly #nativeWall: 'auto' | 'required' | 'never'
+  readonly #preopens: 'all' | 'none'
 
-  constructor({ nativeWall = 'auto' }: WasmRuntimeOptions = {}) {
+  constructor({ nativeWall = 'auto', preopens = 'all' }: WasmRuntimeOptions = {}) {
     this.#nativeWall = nativeWall
+    this.#preopens = preopens
   }
 
   async unavailable(): Promise<string | null> {
@@ -105,6 +109,7 @@ export class WasmRuntime implements Runtime {
     const message = startMessage({
       spec,
       program: program.path,
+      preopens: this.#preopens,
       layers: layers.length / 2,
       bindPath: walled ? bindPath : (_place, source) => source,
       upperDescriptor: upper === null ? null : FIRST_LAYER_DESCRIPTOR + layers.length,

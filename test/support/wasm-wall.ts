@@ -16,7 +16,7 @@ import type { ExitStatus } from '../../src/runtime/exit.js'
 import type { Receipt } from '../../src/runtime/receipt.js'
 import type { Task } from '../../src/runtime/runtime.js'
 import type { Rootfs } from '../../src/runtime/spec.js'
-import { WasmRuntime } from '../../src/wasm/wasm-runtime.js'
+import { WasmRuntime, type WasmRuntimeOptions } from '../../src/wasm/wasm-runtime.js'
 import { containerSpec, type SpecChange } from './specs.js'
 
 /** Content of a file, or `{ target }` of a symlink, by path; directories are made on the way. */
@@ -94,11 +94,7 @@ export interface WasmWall {
 }
 
 /** Opens a wall over an image with `files` (and the probe as /probe.wasm), and cleans up whatever happens. */
-export async function withWasmWall(
-  files: Files,
-  body: (wall: WasmWall) => Promise<void>,
-  options: { readonly nativeWall?: 'auto' | 'required' | 'never' } = {},
-): Promise<void> {
+export async function withWasmWall(files: Files, body: (wall: WasmWall) => Promise<void>, options: WasmRuntimeOptions = {}): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'wolffia-wasm-'))
   const runtime = new WasmRuntime(options)
   const tasks: Task[] = []

@@ -40,13 +40,9 @@ export function openGuestFiles(start: StartMessage): GuestFiles {
     handle: mountAt(mount.destination, openMount(mount), mount.readonly),
   }))
   const cwd = makeDirectories(tree, fromUtf8(start.cwd), start.user.uid)
-  const atRoot = tree.isRoot(cwd)
-  return {
-    tree,
-    root,
-    // wasi-libc cannot tell `.` from `/` and takes the later: absolute paths must not begin at the working directory.
-    preopens: [...(atRoot ? [] : [{ name: '.', handle: cwd }]), { name: '/', handle: tree.root }, ...mounts],
-  }
+  // wasi-libc cannot tell `.` from `/` and takes the later: absolute paths must not begin at the working directory.
+  const preopens = [...(tree.isRoot(cwd) ? [] : [{ name: '.', handle: cwd }]), { name: '/', handle: tree.root }, ...mounts]
+  return { tree, root, preopens: start.preopens === 'all' ? preopens : [] }
 }
 
 function openLayer(descriptor: number): PackedLayer {

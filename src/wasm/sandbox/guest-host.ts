@@ -1,4 +1,4 @@
-import { getRandomValues } from 'node:crypto'
+import { createRequire } from 'node:module'
 import { fromUtf8 } from '../../fs/names.js'
 import type { Host, InputStream } from '../preview1/host.js'
 import { pause } from './output.js'
@@ -9,6 +9,8 @@ const CLOCK_RESOLUTION_NS = 1000n
 /** The most bytes of one call of Web Crypto. */
 const RANDOM_PIECE = 65_536
 const LONGEST_WAIT_MS = 2 ** 31
+
+let crypto: typeof import('node:crypto') | undefined
 
 /** What preview1 needs, from this thread of Node. The monotonic clock starts with the sandbox: the host's uptime is not the guest's to know. */
 export function guestHost(process_: { readonly args: readonly string[]; readonly env: readonly string[] }): Host {
@@ -28,7 +30,9 @@ export function guestHost(process_: { readonly args: readonly string[]; readonly
       },
     },
     random(buffer) {
-      for (let at = 0; at < buffer.length; at += RANDOM_PIECE) getRandomValues(buffer.subarray(at, at + RANDOM_PIECE))
+      // Loaded when first asked for: few guests do, and it is a tenth of a start.
+      crypto ??= createRequire(import.meta.url)('node:crypto') as typeof import('node:crypto')
+      for (let at = 0; at < buffer.length; at += RANDOM_PIECE) crypto.getRandomValues(buffer.subarray(at, at + RANDOM_PIECE))
     },
     wait(stdin: InputStream | null, deadlineNs) {
       const left = deadlineNs === null ? LONGEST_WAIT_MS : Number(deadlineNs - monotonicNs()) / 1e6

@@ -5,7 +5,6 @@
  * found (the receipt's evidence, before any instruction of the guest), feeds stdin, and holds the limits of time and output. The
  * guest runs in a worker, which holds its files.
  */
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -76,7 +75,8 @@ async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: W
   const bytes = new Uint8Array(fs.stat(ino).size)
   fs.read(ino, bytes, 0)
   const prepared = prepareModule(bytes, start.limits)
-  const module = await compile(prepared)
+  // Loading crypto takes a while: the compiler's threads work meanwhile.
+  const [module, { createHash }] = await Promise.all([compile(prepared), import('node:crypto')])
   return {
     module,
     evidence: {

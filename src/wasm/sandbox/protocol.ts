@@ -33,6 +33,8 @@ export interface StartMessage {
   readonly cwd: string
   readonly user: { readonly uid: number; readonly gid: number; readonly additionalGids: readonly number[] }
   readonly terminal: boolean
+  /** Whether the guest is given its directories, or computes with stdio alone. */
+  readonly preopens: 'all' | 'none'
   readonly layers: number
   readonly mounts: readonly SandboxMount[]
   readonly readonlyRootfs: boolean

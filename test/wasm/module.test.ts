@@ -1,0 +1,79 @@
+import * as assert from 'uvu/assert'
+import { EngineError } from '../../src/errors.js'
+import { type ModuleLimits, prepareModule } from '../../src/wasm/module.js'
+import { suite } from '../support/suite.js'
+import { guestBytes } from '../support/wasm-wall.js'
+import { wat } from '../support/wat.js'
+
+const LIMITS = { memoryPages: 16, tableElements: 100 }
+const test = suite('wasm/module')
+
+function refusal(bytes: Uint8Array, limits: ModuleLimits = LIMITS): EngineError {
+  try {
+    prepareModule(bytes, limits)
+  } catch (error) {
+    if (error instanceof EngineError) return error
+    throw error
+  }
+  return assert.unreachable('it was not refused') as never
+}
+
+test('maxima of memory and tables are written into the binary, and the engine keeps to them', () => {
+  const module = wat(`(module
+    (memory (export "memory") 1) (table $small 1 funcref) (table $large 2 1000000 funcref)
+    (func (export "grow") (result i32) (memory.grow (i32.const 15)))
+    (func (export "beyond") (result i32) (memory.grow (i32.const 1)))
+    (func (export "table") (result i32) (table.grow $small (ref.null func) (i32.const 99)))
+    (func (export "table2") (result i32) (table.grow $small (ref.null func) (i32.const 1))))`)
+  const prepared = prepareModule(module, { memoryPages: 16, tableElements: 1_000_100 })
+  assert.is(prepared.memoryPagesMaximum, 16)
+  assert.is(prepared.tableElementsMaximum, 1_000_100)
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(prepareModule(module, { memoryPages: 16, tableElements: 102 }).bytes))
+  const call = (name: string) => (exports[name] as () => number)()
+  assert.equal([call('grow'), call('beyond')], [1, -1])
+  assert.equal([call('table'), call('table2')], [1, -1])
+})
+
+test('a module within its limits is compiled as it is', () => {
+  const module = wat('(module (memory 1 2))')
+  assert.is(prepareModule(module, LIMITS).bytes, module)
+})
+
+test('a module that starts above its limits is refused by name', () => {
+  assert.is(refusal(wat('(module (memory 17))')).code, 'LIMIT_EXCEEDED')
+  assert.is(refusal(wat('(module (table 101 funcref))')).code, 'LIMIT_EXCEEDED')
+})
+
+test('an import that nothing provides is named, with what would provide it', () => {
+  const error = refusal(wat('(module (import "wasi_unstable" "fd_write" (func)))'))
+  assert.is(error.code, 'COMMAND_NOT_EXECUTABLE')
+  assert.match(error.message, 'wasi_unstable.fd_write')
+  assert.match(error.hint ?? '', 'preview 0')
+  assert.match(refusal(wat('(module (import "env" "memory" (memory 1 1)))')).hint ?? '', 'threads')
+  assert.match(refusal(wat('(module (import "wasi_snapshot_preview1" "fd_fly" (func)))')).message, 'fd_fly')
+})
+
+test('what is not a core module is refused', () => {
+  assert.match(refusal(Buffer.from('#!/bin/sh\n')).message, 'not a WebAssembly module')
+  assert.match(refusal(Uint8Array.of(0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0)).message, 'component')
+  assert.match(refusal(Uint8Array.of(0, 0x61, 0x73, 0x6d, 2, 0, 0, 0)).message, 'version')
+  assert.match(refusal(wat('(module (memory 1 1 shared))')).message, 'shared')
+})
+
+test('a binary cut off or changed anywhere is refused or compiles, and nothing else happens', () => {
+  const whole = guestBytes('hello')
+  for (let length = 0; length < whole.length; length += 97) {
+    const cut = whole.slice(0, length)
+    const changed = whole.slice()
+    changed[length] = (changed[length] ?? 0) ^ 0xff
+    for (const bytes of [cut, changed]) {
+      try {
+        prepareModule(bytes, LIMITS)
+      } catch (error) {
+        assert.instance(error, EngineError)
+      }
+    }
+  }
+})
+
+test.run()

@@ -1,0 +1,191 @@
+/** What a module tries against its sandbox, one attack a test. */
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { EngineError } from '../../src/errors.js'
+import { NATIVE } from '../support/requirements.js'
+import { suite } from '../support/suite.js'
+import { type Files, type WasmWall, withWasmWall } from '../support/wasm-wall.js'
+import { wat } from '../support/wat.js'
+
+const test = suite('wasm/sandbox.security')
+const attack = (files: Files, body: (wall: WasmWall) => Promise<void>) => () => withWasmWall(files, body)
+const MIB = 1024 * 1024
+
+test(
+  'memory bomb: memory ends at its limit',
+  attack({}, async ({ run }) => {
+    const { status, stdout, receipt } = await run(['/probe.wasm', 'memory', '0'], { change: { limits: { memoryBytes: 8 * MIB } } })
+    assert.match(stdout, /^pages 1[12]\d/)
+    assert.is(status.reason, 'exited')
+    assert.is(receipt.wasm?.memoryPagesMaximum, 128)
+  }),
+)
+
+test(
+  'memory bomb: a guest that dies of it ends with reason "out-of-memory"',
+  attack(
+    {
+      '/bomb.wasm': wat(`(module (memory (export "memory") 1)
+        (func (export "_start") (loop $again
+          (if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then (unreachable))) (br $again))))`),
+    },
+    async ({ run }) => {
+      const { status, stderr } = await run(['/bomb.wasm'], { change: { limits: { memoryBytes: 4 * MIB } } })
+      assert.equal([status.exitCode, status.reason], [134, 'out-of-memory'])
+      assert.match(stderr, 'unreachable')
+    },
+  ),
+)
+
+test(
+  'table bomb: a table ends at its limit and takes nothing down',
+  attack(
+    {
+      '/bomb.wasm': wat(`(module (memory (export "memory") 1) (table $t (export "t") 1 externref)
+        (func (export "_start") (loop $again
+          (if (i32.eq (table.grow $t (ref.null extern) (i32.const 1000)) (i32.const -1)) (then (unreachable))) (br $again))))`),
+    },
+    async ({ run }) => {
+      const { status, receipt } = await run(['/bomb.wasm'], { change: { limits: { tableElements: 100_000 } } })
+      assert.equal([status.exitCode, status.reason], [134, 'limit'])
+      assert.is(receipt.wasm?.tableElementsMaximum, 100_000)
+      assert.is((await run(['/bomb.wasm'])).status.exitCode, 134)
+    },
+  ),
+)
+
+test(
+  'recursion without end: a trap, not a crash',
+  attack({}, async ({ run }) => {
+    const { status, stderr } = await run(['/probe.wasm', 'recurse'])
+    assert.equal([status.exitCode, status.signal, status.reason], [134, 'SIGABRT', 'signaled'])
+    assert.match(stderr, 'call stack exhausted')
+  }),
+)
+
+test(
+  'output bomb: killed at the limit, and no byte more comes out',
+  attack({}, async ({ run }) => {
+    const { status, stdout } = await run(['/probe.wasm', 'output', '0'], { change: { limits: { outputBytes: 100_001 } } })
+    assert.equal([status.reason, stdout.length], ['limit', 100_001])
+  }),
+)
+
+test(
+  'time bomb: killed at the limit, in a loop as in a sleep',
+  attack({}, async ({ run, create }) => {
+    for (const command of [['loop'], ['sleep', '60000']]) {
+      const { status } = await run(['/probe.wasm', ...command], { change: { limits: { timeoutMs: 150 } } })
+      assert.equal([status.reason, status.exitCode], ['timeout', 137])
+    }
+    // Blocked on a stdin that never comes.
+    const waiting = await create(['/probe.wasm', 'echo'], { limits: { timeoutMs: 150 } })
+    await waiting.start()
+    assert.is((await waiting.wait()).reason, 'timeout')
+  }),
+)
+
+test(
+  'descriptor bomb: EMFILE at the limit',
+  attack({}, async ({ run }) => {
+    const { stdout } = await run(['/probe.wasm', 'open-many', '/probe.wasm', '0'], { change: { limits: { openFiles: 50 } } })
+    assert.is(stdout, '/probe.wasm: EMFILE\nopened 46\n')
+  }),
+)
+
+test(
+  'disk bomb: ENOSPC at the limit, and what is there stays',
+  attack({}, async ({ run }) => {
+    const { stdout } = await run(['/probe.wasm', 'write', '/kept', 'kept', ',', 'fill', '/bomb', '0', ',', 'cat', '/kept'], {
+      change: { limits: { diskBytes: 2 * MIB } },
+    })
+    assert.match(stdout, /^\/bomb: ENOSPC\nwritten (19|20)\d{5}\nkept$/)
+  }),
+)
+
+test(
+  'a closed stdout ends in EPIPE, not in a hang',
+  attack({}, async ({ create }) => {
+    const task = await create(['/probe.wasm', 'output', '0'], { limits: { timeoutMs: 20_000 } })
+    task.stdout.destroy()
+    await task.start()
+    assert.is.not((await task.wait()).reason, 'limit')
+  }),
+)
+
+test(
+  'a guest that says it has exited or prints a receipt changes neither',
+  attack({}, async ({ run }) => {
+    const { status, receipt } = await run(['/probe.wasm', 'lie', ',', 'exit', '3'])
+    assert.is(status.exitCode, 3)
+    assert.not.ok('everything' in receipt.crossCheck)
+    assert.is(receipt.crossCheck.moduleDigest, true)
+  }),
+)
+
+test(
+  'the environment, the arguments and the clock are the container’s, not the host’s',
+  attack({}, async ({ run }) => {
+    const { stdout } = await run(['/probe.wasm', 'env', ',', 'args', 'a', 'b', ',', 'clock'], {
+      change: { process: { env: ['ONLY=this'] } },
+    })
+    const lines = stdout.trim().split('\n')
+    assert.equal(lines.slice(0, 3), ['ONLY=this', 'a', 'b'])
+    const [realtime = '', monotonic = ''] = (lines[3] ?? '').split(' ')
+    assert.ok(Math.abs(Number(realtime) / 1e6 - Date.now()) < 60_000)
+    // The host's uptime is not told, and nothing is finer than a microsecond.
+    assert.ok(Number(monotonic) < 60e9)
+    assert.match(realtime, /000$/)
+  }),
+)
+
+for (const nativeWall of ['never', 'required'] as const) {
+  const register = nativeWall === 'never' ? test : test.needs(NATIVE)
+  const wall = nativeWall === 'never' ? 'single wall' : 'double wall'
+
+  register(`${wall}: a bind mount is read and written, and nothing beside it is reached`, async () => {
+    const host = mkdtempSync(join(tmpdir(), 'wolffia-bind-'))
+    mkdirSync(join(host, 'shared'))
+    writeFileSync(join(host, 'secret'), 'secret')
+    writeFileSync(join(host, 'shared/file'), 'shared')
+    symlinkSync('../secret', join(host, 'shared/up'))
+    symlinkSync(join(host, 'secret'), join(host, 'shared/absolute'))
+    symlinkSync('/proc/self/root/etc/passwd', join(host, 'shared/magic'))
+    const mounts = [{ type: 'bind', source: join(host, 'shared'), destination: '/data', readonly: false }] as const
+    const commands = 'cat /data/file , cat /data/up , cat /data/absolute , cat /data/magic , cat /data/../secret , write /data/new text , '
+    const more = 'rename /data/new /data/newer , link /data/newer /data/twin , rename /data/file /outside , list /data'
+    await withWasmWall(
+      {},
+      async ({ run }) => {
+        const { stdout } = await run(['/probe.wasm', ...(commands + more).split(' ')], { change: { mounts } })
+        for (const line of ['shared/data/up: ENOENT', '/data/absolute: ENOENT', '/data/magic: ENOENT', '/data/file: EXDEV', '4 twin'])
+          assert.ok(stdout.includes(`${line}\n`), `${line} is missing in ${stdout}`)
+        assert.not.match(stdout, 'secret\n')
+        assert.is(readFileSync(join(host, 'shared/newer'), 'utf8'), 'text')
+      },
+      { nativeWall },
+    )
+  })
+}
+
+test(
+  'a program that is no module, or a library, never starts',
+  attack({ '/text': 'text', '/library.wasm': wat('(module (memory (export "memory") 1))') }, async ({ create }) => {
+    for (const [path, message] of [
+      ['/text', 'not a WebAssembly module'],
+      ['/library.wasm', 'no _start'],
+    ] as const)
+      try {
+        await create([path])
+        assert.unreachable('it was made')
+      } catch (error) {
+        assert.instance(error, EngineError)
+        assert.is((error as EngineError).code, 'COMMAND_NOT_EXECUTABLE')
+        assert.match((error as EngineError).message, message)
+      }
+  }),
+)
+
+test.run()

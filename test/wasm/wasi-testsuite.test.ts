@@ -1,0 +1,94 @@
+/**
+ * The official tests of preview1 (github.com/WebAssembly/wasi-testsuite, branch prod/testsuite-base, which holds the compiled
+ * tests), run behind the Wasm wall as containers. `WASI_TESTSUITE` names a checkout; without it they are skipped.
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { type Requirement, suite } from '../support/suite.js'
+import { withWasmWall } from '../support/wasm-wall.js'
+
+/** A test's specification (doc/specification.md, "Configuration Spec", legacy form). */
+interface Specification {
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly root?: string
+  readonly exit_code?: number
+  readonly stdout?: string
+  readonly stderr?: string
+}
+
+const LANGUAGES = ['assemblyscript', 'c', 'rust']
+const TESTS_EXPECTED = 72
+const checkout = process.env.WASI_TESTSUITE
+
+const TESTSUITE: Requirement = {
+  name: 'wasi-testsuite',
+  missing: async () => {
+    if (checkout === undefined) return 'WASI_TESTSUITE names no checkout of WebAssembly/wasi-testsuite (branch prod/testsuite-base)'
+    return existsSync(join(checkout, 'tests')) ? null : `${checkout} holds no tests`
+  },
+}
+
+const test = suite('wasm/wasi-testsuite')
+
+test.needs(TESTSUITE)(
+  'every official test of preview1 passes',
+  async () => {
+    const failed: string[] = []
+    const cases = LANGUAGES.flatMap((language) => casesIn(join(checkout ?? '', 'tests', language, 'testsuite/wasm32-wasip1')))
+    // Two at a time: most of a test is the start of a process.
+    const queue = [...cases]
+    const worker = async () => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) failed.push(...(await runCase(next)))
+    }
+    await Promise.all([worker(), worker()])
+    console.log(`\nwasi-testsuite: ${cases.length - failed.length} of ${cases.length}`)
+    assert.equal(failed, [])
+    assert.ok(cases.length >= TESTS_EXPECTED, `${cases.length} tests found`)
+  },
+  { timeoutMs: 140_000 },
+)
+
+interface Case {
+  readonly name: string
+  readonly folder: string
+  readonly specification: Specification
+}
+
+function casesIn(folder: string): Case[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.wasm'))
+    .map((file) => {
+      const path = join(folder, file.replace(/\.wasm$/, '.json'))
+      return { name: file, folder, specification: existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Specification) : {} }
+    })
+}
+
+async function runCase({ name, folder, specification }: Case): Promise<string[]> {
+  const { args = [], env = {}, root, exit_code = 0, stdout, stderr } = specification
+  const module = `/${name}`
+  const files = { [module]: readFileSync(join(folder, name)), ...(root === undefined ? {} : filesBelow(join(folder, root), '')) }
+  const problems: string[] = []
+  const runCommand: Parameters<typeof withWasmWall>[1] = async ({ run }) => {
+    const environment = Object.entries(env).map(([key, value]) => `${key}=${value}`)
+    const result = await run([module, ...args], { change: { process: { env: environment } } })
+    if (result.status.exitCode !== exit_code) problems.push(`${name}: exit code ${result.status.exitCode}: ${result.stderr.slice(0, 300)}`)
+    else if (stdout !== undefined && result.stdout !== stdout) problems.push(`${name}: stdout ${JSON.stringify(result.stdout)}`)
+    else if (stderr !== undefined && result.stderr !== stderr) problems.push(`${name}: stderr ${JSON.stringify(result.stderr)}`)
+  }
+  await withWasmWall(files, runCommand, { preopens: root === undefined ? 'none' : 'all' })
+  return problems
+}
+
+function filesBelow(folder: string, prefix: string): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    readdirSync(folder).flatMap((name) => {
+      const path = join(folder, name)
+      if (statSync(path).isDirectory()) return Object.entries(filesBelow(path, `${prefix}/${name}`)) as [string, Uint8Array][]
+      return [[`${prefix}/${name}`, readFileSync(path)]] as [string, Uint8Array][]
+    }),
+  )
+}
+
+test.run()
