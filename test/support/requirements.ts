@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { chooseIdMap } from '../../src/launcher/id-map.js'
 import { NativeRuntime } from '../../src/native/native-runtime.js'
+import { WasmRuntime } from '../../src/wasm/wasm-runtime.js'
 import type { Requirement } from './suite.js'
 
 /** A program that must be installed. */
@@ -31,6 +32,9 @@ export const NATIVE: Requirement = {
   name: 'native',
   missing: () => new NativeRuntime({ treesDirectory: join(tmpdir(), 'wolffia-no-trees') }).unavailable(),
 }
+
+/** The Wasm wall, with or without the native one around it. */
+export const WASM: Requirement = { name: 'wasm', missing: () => new WasmRuntime().unavailable() }
 
 /** More than one id for containers. */
 export const ID_RANGE: Requirement = { name: 'subuid', missing: async () => chooseIdMap().reason }
