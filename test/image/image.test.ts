@@ -24,7 +24,7 @@ import { familiarReference, parseReference, withDefaultTag } from '../../src/ref
 import { prune } from '../../src/store/prune.js'
 import { withName } from '../../src/store/references.js'
 import type { Store } from '../../src/store/store.js'
-import { assertRejects, contentsOf, LayoutBuilder, namesIn, stream, tarOf, withStore } from '../support/image-fixtures.js'
+import { assertRejects, contentsOf, digestOf, LayoutBuilder, namesIn, stream, tarOf, withStore } from '../support/image-fixtures.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('image')
@@ -240,6 +240,42 @@ test('the index of a builder, with attestations and a platform that was not save
     assert.is(formatPlatform(platform), 'wasi/wasm')
     assert.is((await image.layers()).length, 1)
     assert.equal((await prune(store)).blobs, [])
+  }))
+
+test('what docker save writes today, both forms in one, keeps its digests and takes the full name', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    const manifest = builder.image([ROOT])
+    const annotations = { 'io.containerd.image.name': 'docker.io/library/busybox:1.36', 'org.opencontainers.image.ref.name': '1.36' }
+    builder.name({ ...manifest, annotations })
+    const docker = JSON.stringify([{ Config: 'absent', RepoTags: ['other:1'], Layers: [] }])
+    await loadImages(store, stream(tarOf({ ...builder.files, 'manifest.json': docker })))
+    assert.equal(await namesOf(store), ['busybox:1.36'])
+    assert.is((await findImage(store, 'busybox:1.36')).descriptor.digest, manifest.digest)
+  }))
+
+test('a Docker archive may hold several images, gzipped layers and images without names', () =>
+  withStore(async (store) => {
+    const config = JSON.stringify({
+      architecture: 'amd64',
+      os: 'linux',
+      rootfs: { type: 'layers', diff_ids: [digestOf(ROOT), digestOf(ROOT)] },
+    })
+    const images = [
+      { Config: 'c.json', RepoTags: ['example.com/a:1', 'example.com/b:2'], Layers: ['plain/layer.tar', 'packed'] },
+      { Config: './c.json', RepoTags: null, Layers: ['packed', 'packed'] },
+    ]
+    const archive = tarOf({ 'c.json': config, 'plain/layer.tar': ROOT, packed: gzipSync(ROOT), 'manifest.json': JSON.stringify(images) })
+    const loaded = await loadImages(store, stream(archive))
+    assert.is(loaded.length, 3)
+    assert.equal(await namesOf(store), ['example.com/a:1', 'example.com/b:2', null])
+    const { image } = await selectImage(store.layout, loaded[0]?.descriptor ?? (assert.unreachable() as never), {
+      platform: parsePlatform('linux/amd64'),
+    })
+    assert.is((await image.manifest()).config.digest, digestOf(config))
+    const types = (await image.layers()).map(({ descriptor }) => descriptor.mediaType)
+    assert.equal(types, [MEDIA_TYPE.ociLayer, MEDIA_TYPE.ociLayerGzip])
+    for (const layer of await image.layers()) assert.equal(namesIn(await store.layers.ensure(layer)), ['etc/os-release'])
   }))
 
 test('a CNCF Wasm artifact stays as it came and is presented as an image that holds the module', () =>

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readdir, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
@@ -84,6 +84,42 @@ test('a store whose process was killed at any moment is whole, is used on, and k
         'oci-layout',
       ].sort(),
     )
+  }))
+
+/** Holds the lock until it is killed. */
+const DOOMED = `
+  import { Lock } from ${JSON.stringify(sibling('../../src/store/lock.js'))}
+  await new Lock(process.argv[1] + '/lock').hold(() => new Promise(() => { setInterval(() => {}, 1000); process.stdout.write('in') }))
+`
+
+/** Adds one to a number in a file, again and again, under the lock; says so each time. */
+const COUNTER = `
+  import { readFile, writeFile } from 'node:fs/promises'
+  import { Lock } from ${JSON.stringify(sibling('../../src/store/lock.js'))}
+  const [folder, turns] = process.argv.slice(1)
+  for (let turn = 0; turn < Number(turns); turn++)
+    await new Lock(folder + '/lock').hold(async () => {
+      const count = Number(await readFile(folder + '/count', 'utf8'))
+      await writeFile(folder + '/count', String(count + 1))
+    })
+`
+
+test('processes that count under one lock lose no count, though some are killed while they hold it', () =>
+  withFolder(async (folder) => {
+    await writeFile(join(folder, 'count'), '0')
+    const count = (turns: number) =>
+      spawn(process.execPath, ['--input-type=module', '-e', COUNTER, folder, String(turns)], { stdio: 'ignore' })
+    const ended = (child: ReturnType<typeof count>) => new Promise<number | null>((resolve) => child.on('close', resolve))
+    const honest = [count(20), count(20), count(20)].map(ended)
+    // The doomed write nothing that counts: they hold the lock for a file of their own.
+    const doomed = Array.from({ length: 4 }, () => {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', DOOMED, folder], { stdio: ['ignore', 'pipe', 'ignore'] })
+      child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), Math.random() * 30))
+      return ended(child)
+    })
+    assert.equal(await Promise.all(honest), [0, 0, 0])
+    assert.equal(await Promise.all(doomed), [null, null, null, null])
+    assert.is(await readFile(join(folder, 'count'), 'utf8'), '60')
   }))
 
 test('two loads of the same archive, and one of another, at once: all are there, every blob once', () =>
