@@ -17,8 +17,8 @@ export const EXECUTE = 1
 type Owned = Pick<Stat, 'mode' | 'uid' | 'gid' | 'type'>
 
 /**
- * Whether `credentials` may do all of `wanted` by the permission bits: the owner's for the owner, else the group's for its members, else the
- * others'. uid 0 may do everything, but execute a file only where some execute bit is set (capabilities DAC_OVERRIDE).
+ * Whether `credentials` may do all of `wanted` by the permission bits: the owner's for the owner, else the group's for its members, else
+ * the others'. uid 0 may do everything, but execute a file only where some execute bit is set (capabilities DAC_OVERRIDE).
  */
 export function mayAccess(stat: Owned, { uid, gid, additionalGids }: Credentials, wanted: number): boolean {
   if (uid === 0) return (wanted & EXECUTE) === 0 || stat.type === 'directory' || (stat.mode & 0o111) !== 0

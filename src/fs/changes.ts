@@ -11,7 +11,10 @@ export interface DirectoryViews {
 
 type Pair = readonly [path: ByteString, original: Inode | undefined, current: Inode | undefined]
 
-/** Differences between what the layers have below `root` and what is there now. Directories that were never read are walked only when asked for. */
+/**
+ * Differences between what the layers have below `root` and what is there now. Directories that were never read are walked only when asked
+ * for.
+ */
 export function* changesOf(root: Inode, views: DirectoryViews): Generator<Change, void, undefined> {
   // A stack and not recursion: a guest decides how deep the tree is.
   const pending: Pair[] = [['', root, root]]

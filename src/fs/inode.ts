@@ -25,8 +25,8 @@ export interface DirectoryState {
 }
 
 /**
- * An inode of a union: one of the layers' until something of it changes, and then only what changed is its own. Hard links of a layer are one
- * inode, so a change through one name is seen through all.
+ * An inode of a union: one of the layers' until something of it changes, and then only what changed is its own. Hard links of a layer are
+ * one inode, so a change through one name is seen through all.
  */
 export class Inode {
   readonly ino: Ino

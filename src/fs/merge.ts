@@ -25,8 +25,8 @@ export function mergeRoots(lowers: readonly LayerFileSystem[]): readonly Source[
 }
 
 /**
- * Names of directories that show through one another, topmost first: a name hides the same name below, except that directories merge; a whiteout
- * hides it in all layers below its own; nothing shows through an opaque directory, nor through anything that is not a directory.
+ * Names of directories that show through one another, topmost first: a name hides the same name below, except that directories merge; a
+ * whiteout hides it in all layers below its own; nothing shows through an opaque directory, nor through anything that is not a directory.
  */
 export function mergeEntries(directories: readonly Source[]): ReadonlyMap<ByteString, MergedEntry> {
   const merged = new Map<ByteString, MergedEntry & { readonly sources: Source[] }>()

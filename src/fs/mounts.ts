@@ -1,8 +1,8 @@
 import type { Ino, ReadonlyFileSystem } from './file-system.js'
 
 /**
- * Trees mounted over directories of other trees. A directory is named by its file system and inode, so a mount stays where it is when directories
- * above it are renamed, and covers the directory under each of its names.
+ * Trees mounted over directories of other trees. A directory is named by its file system and inode, so a mount stays where it is when
+ * directories above it are renamed, and covers the directory under each of its names.
  */
 export class MountTable<F extends ReadonlyFileSystem> {
   readonly #mounts = new Map<F, Map<Ino, F>>()

@@ -7,8 +7,8 @@ const SMALLEST_PAGE_BYTES = 256
 export type ReadLower = (buffer: Uint8Array, position: number) => number
 
 /**
- * Contents of a file as pages over an optional lower file. A page that was never written is the lower file's, or a hole. A page of our own is
- * as long as it was needed, in powers of two: a small file costs a small page; what lies beyond it is zeros.
+ * Contents of a file as pages over an optional lower file. A page that was never written is the lower file's, or a hole. A page of our own
+ * is as long as it was needed, in powers of two: a small file costs a small page; what lies beyond it is zeros.
  */
 export class Pages {
   readonly #pages = new Map<number, Uint8Array>()

@@ -1,6 +1,7 @@
 /**
- * Paths, walked with a stack of directory handles and never joined as strings. A handle knows the directory it was reached through, so `..` goes
- * back the way that was come, stays at the root, and leaves a mounted tree as it was entered. Nothing outside the handles can be named.
+ * Paths, walked with a stack of directory handles and never joined as strings. A handle knows the directory it was reached through, so `..`
+ * goes back the way that was come, stays at the root, and leaves a mounted tree as it was entered. Nothing outside the handles can be
+ * named.
  */
 import { type Credentials, EXECUTE, mayAccess } from './access.js'
 import { ErrnoError } from './errno.js'

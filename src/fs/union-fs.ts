@@ -29,8 +29,8 @@ const MAXIMUM_XATTR_BYTES = 65_536
 const MAXIMUM_LINKS = 0xffff_ffff
 
 /**
- * Layers under one writable tree, all in memory. A directory is merged once, when first read, so a lookup costs the same above one layer and above
- * a hundred; a written file copies the pages that were written. Reads set no atime.
+ * Layers under one writable tree, all in memory. A directory is merged once, when first read, so a lookup costs the same above one layer
+ * and above a hundred; a written file copies the pages that were written. Reads set no atime.
  */
 export class UnionFs implements FileSystem {
   readonly lowers: readonly LayerFileSystem[]
@@ -215,8 +215,8 @@ export class UnionFs implements FileSystem {
   }
 
   /**
-   * What differs from the layers, each directory before what is in it, names in byte order. The root's path is empty. A directory that was removed is
-   * one deletion; a renamed one is a deletion and additions.
+   * What differs from the layers, each directory before what is in it, names in byte order. The root's path is empty. A directory that was
+   * removed is one deletion; a renamed one is a deletion and additions.
    */
   changes(): Iterable<Change> {
     return changesOf(this.#inode(this.root), {

@@ -33,8 +33,8 @@ export function detectCompression(head: Uint8Array): Compression {
 }
 
 /**
- * The bytes that `input` was made from, whichever way it was packed. Ends with INVALID_ARCHIVE when `input` is broken or ends too soon, with
- * LIMIT_EXCEEDED when it becomes more than `limits` allow. Destroying the result destroys a Readable `input`.
+ * The bytes that `input` was made from, whichever way it was packed. Ends with INVALID_ARCHIVE when `input` is broken or ends too soon,
+ * with LIMIT_EXCEEDED when it becomes more than `limits` allow. Destroying the result destroys a Readable `input`.
  */
 export function decompress(input: AsyncIterable<Uint8Array>, limits: Partial<DecompressionLimits> = {}): Readable {
   return Readable.from(decompressed(input, { ...DEFAULT_DECOMPRESSION_LIMITS, ...limits }), { objectMode: false })

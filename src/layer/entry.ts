@@ -65,7 +65,8 @@ interface Extensions {
 
 /**
  * Entries of an uncompressed tar in order, without their contents. The archive ends at two blocks of zeros or, as many writers leave it,
- * at the end of the file; global pax headers are skipped, as the engines that wrote today's images do. Throws INVALID_ARCHIVE, LIMIT_EXCEEDED.
+ * at the end of the file; global pax headers are skipped, as the engines that wrote today's images do. Throws INVALID_ARCHIVE,
+ * LIMIT_EXCEEDED.
  */
 export function* readEntries(source: ByteSource, limits: EntryLimits): Generator<TarEntry, void, undefined> {
   const tar = new TarWindow(source)

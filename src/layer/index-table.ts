@@ -1,8 +1,10 @@
 /**
- * The index of a layer as columns in one run of bytes. The form on disk is the form in memory: loading is one read, a check and a set of views.
+ * The index of a layer as columns in one run of bytes. The form on disk is the form in memory: loading is one read, a check and a set of
+ * views.
  *
- * Inode n stands at place n-1 of its columns; 1 is the root. A directory's entries stand together, sorted by name. `first` and `count` are a range of entries for a directory, of segments for a file, of
- * heap bytes for a symlink, and major and minor for a device. The order of bytes is the machine's, as the magic number shows.
+ * Inode n stands at place n-1 of its columns; 1 is the root. A directory's entries stand together, sorted by name. `first` and `count` are
+ * a range of entries for a directory, of segments for a file, of heap bytes for a symlink, and major and minor for a device. The order of
+ * bytes is the machine's, as the magic number shows.
  */
 import { EngineError } from '../errors.js'
 import type { FileType } from '../fs/file-system.js'

@@ -1,6 +1,6 @@
 /**
- * How a layer's tar becomes a tree: `indexTar` reads its headers once, `serializeIndex` and `parseIndex` keep the result beside the tar, and
- * `PackedLayer` (`packed-layer.ts`) presents it as a file system whose contents stay in the tar.
+ * How a layer's tar becomes a tree: `indexTar` reads its headers once, `serializeIndex` and `parseIndex` keep the result beside the tar,
+ * and `PackedLayer` (`packed-layer.ts`) presents it as a file system whose contents stay in the tar.
  */
 import { EngineError } from '../errors.js'
 import { readEntries } from './entry.js'

@@ -16,8 +16,9 @@ export function* treeEntries(fs: ReadonlyFileSystem): Generator<PackEntry, void,
 }
 
 /**
- * Entries of a layer that makes of a union's layers what the union is: changed paths with every directory above them, a whiteout for what is gone, an
- * opaque marker in a directory that replaced another (image-spec, layer.md). Throws UNSAFE_PATH for a name that a layer would read as a marker.
+ * Entries of a layer that makes of a union's layers what the union is: changed paths with every directory above them, a whiteout for what
+ * is gone, an opaque marker in a directory that replaced another (image-spec, layer.md). Throws UNSAFE_PATH for a name that a layer would
+ * read as a marker.
  */
 export function* changedEntries(union: ChangedTree): Generator<PackEntry, void, undefined> {
   const written = new Set<ByteString>()

@@ -1,6 +1,6 @@
 /**
- * How a tree becomes a layer's tar: ustar headers, pax records as bytes where ustar has no room (long or binary names, xattrs, large numbers, times
- * finer than a second), entries in the order given. The same entries make the same bytes.
+ * How a tree becomes a layer's tar: ustar headers, pax records as bytes where ustar has no room (long or binary names, xattrs, large
+ * numbers, times finer than a second), entries in the order given. The same entries make the same bytes.
  */
 import { EngineError } from '../errors.js'
 import type { ByteString, DeviceNumber, FileType } from '../fs/file-system.js'

@@ -16,8 +16,8 @@ export interface Segment {
 }
 
 /**
- * One layer as a read-only tree over its index and its uncompressed tar. Holds the index; contents are read from the tar when asked for, holes
- * are zeros. The tar must be the one that was indexed: its size is compared, its digest is the store's business.
+ * One layer as a read-only tree over its index and its uncompressed tar. Holds the index; contents are read from the tar when asked for,
+ * holes are zeros. The tar must be the one that was indexed: its size is compared, its digest is the store's business.
  */
 export class PackedLayer implements LayerFileSystem {
   readonly root = ROOT

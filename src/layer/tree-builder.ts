@@ -1,5 +1,6 @@
 /**
- * A layer's tree while its entries come in. Nothing is ever resolved: a name is a list of components that go down from the root, links are data.
+ * A layer's tree while its entries come in. Nothing is ever resolved: a name is a list of components that go down from the root, links are
+ * data.
  *
  * - `..` is refused, leading slashes and `.` fall away.
  * - An entry below a symlink of the same layer is refused: other engines follow it, within the root or not, and they differ.

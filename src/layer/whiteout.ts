@@ -10,9 +10,9 @@ export const OPAQUE_WHITEOUT = '.wh..wh..opq'
 export type Marker = { readonly kind: 'whiteout'; readonly name: ByteString } | { readonly kind: 'opaque' } | { readonly kind: 'ignored' }
 
 /**
- * Reads the last component of an entry's name as a marker; null when it is an ordinary name. The entry's type does not matter, since the spec
- * names none. Names of AUFS's own (`.wh..wh.plnk`) mean nothing and are ignored.
- * Throws UNSAFE_PATH for markers that would take away `.`, `..` or the directory itself.
+ * Reads the last component of an entry's name as a marker; null when it is an ordinary name. The entry's type does not matter, since the
+ * spec names none. Names of AUFS's own (`.wh..wh.plnk`) mean nothing and are ignored. Throws UNSAFE_PATH for markers that would take away
+ * `.`, `..` or the directory itself.
  */
 export function parseMarker(component: ByteString): Marker | null {
   if (!component.startsWith(WHITEOUT_PREFIX)) return null

@@ -8,8 +8,8 @@ const RLE_BLOCK = 1
 type State = 'magic' | 'skippable-size' | 'descriptor' | 'header' | 'block' | 'skip'
 
 /**
- * Follows the frames of a zstd stream (RFC 8878) without decoding them, and refuses those that ask for an immense window: a header of ten bytes
- * makes a decoder that does not look take 2 GiB.
+ * Follows the frames of a zstd stream (RFC 8878) without decoding them, and refuses those that ask for an immense window: a header of ten
+ * bytes makes a decoder that does not look take 2 GiB.
  */
 export class ZstdFrames {
   #state: State = 'magic'

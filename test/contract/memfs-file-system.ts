@@ -3,8 +3,8 @@ import { ERRNO, ErrnoError, type ErrnoName } from '../../src/fs/errno.js'
 import type { AttributeChange, FileSystem, FileType, Ino, NewInode, Stat } from '../../src/fs/file-system.js'
 
 /**
- * memfs as the oracle of the file-system contract, as far as it goes: it has paths and no inode calls, so this keeps one path for each inode.
- * Names are ASCII; xattrs, devices and unlinked files it does not have.
+ * memfs as the oracle of the file-system contract, as far as it goes: it has paths and no inode calls, so this keeps one path for each
+ * inode. Names are ASCII; xattrs, devices and unlinked files it does not have.
  */
 export function memfsFileSystem(volume = new Volume()): FileSystem {
   if (!volume.existsSync('/')) volume.mkdirSync('/')
