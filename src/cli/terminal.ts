@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import type { ReadStream } from 'node:tty'
 import type { TerminalSize } from '../runtime/runtime.js'
 
@@ -26,6 +27,9 @@ export function watchTerminalSize(resized: (size: TerminalSize) => void): () => 
  */
 export function enterRawMode(stdin: ReadStream): () => void {
   stdin.setRawMode(true)
+  // Node's raw mode goes on turning each newline of the output into two characters. The guest's own terminal has done that where its
+  // program wants it; done twice, a full-screen program's "one line down" would jump to the left.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] })
   const restore = () => {
     process.off('exit', restore)
     if (!stdin.destroyed) stdin.setRawMode(false)
