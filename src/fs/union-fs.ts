@@ -1,9 +1,8 @@
-import { changesOf } from './changes.js'
 import { ErrnoError } from './errno.js'
 import type { AttributeChange, ByteString, Change, DirectoryEntry, FileSystem, Ino, NewInode, Stat } from './file-system.js'
-import { Inode } from './inode.js'
+import type { Attributes, Inode } from './inode.js'
+import { InodeTable } from './inode-table.js'
 import type { LayerFileSystem } from './layer-file-system.js'
-import { type MergedEntry, mergeRoots } from './merge.js'
 import { type DiskLimits, Quota } from './quota.js'
 
 /** What a union is made of. */
@@ -37,22 +36,14 @@ export class UnionFs implements FileSystem {
   readonly root: Ino
   readonly #quota: Quota
   readonly #now: () => bigint
-  readonly #inodes = new Map<Ino, Inode>()
-  /** The union's inode of each file of a layer: hard links must meet again. */
-  readonly #ofLayer = new Map<LayerFileSystem, Map<Ino, Inode>>()
-  #nextIno: Ino = 1
+  readonly #table: InodeTable
 
   constructor({ lowers, limits, now = () => BigInt(Date.now()) * 1_000_000n }: UnionOptions) {
     this.lowers = lowers
     this.#quota = new Quota(limits)
     this.#now = now
-    const sources = mergeRoots(lowers)
-    const root =
-      sources.length > 0
-        ? Inode.ofLayers(this.#nextIno++, { type: 'directory', sources }, null)
-        : Inode.make(this.#nextIno++, 'directory', this.#newAttributes({ mode: 0o755, uid: 0, gid: 0 }), {}, null)
-    this.#inodes.set(root.ino, root)
-    this.root = root.ino
+    this.#table = new InodeTable(lowers, this.#newAttributes({ mode: 0o755, uid: 0, gid: 0 }))
+    this.root = this.#table.root.ino
   }
 
   get usage(): DiskUsage {
@@ -61,22 +52,22 @@ export class UnionFs implements FileSystem {
   }
 
   lookup(directory: Ino, name: ByteString): Ino | undefined {
-    return this.#entries(this.#inode(directory)).get(name)?.ino
+    return this.#table.entries(this.#table.get(directory)).get(name)?.ino
   }
 
   stat(ino: Ino): Stat {
-    const inode = this.#inode(ino)
+    const inode = this.#table.get(ino)
     // A directory's link count is that of its subdirectories, so they must be known.
-    if (inode.type === 'directory') this.#entries(inode)
+    if (inode.type === 'directory') this.#table.entries(inode)
     return inode.stat()
   }
 
   readdir(directory: Ino): readonly DirectoryEntry[] {
-    return Array.from(this.#entries(this.#inode(directory)), ([name, { ino, type }]) => ({ name, ino, type }))
+    return Array.from(this.#table.entries(this.#table.get(directory)), ([name, { ino, type }]) => ({ name, ino, type }))
   }
 
   readlink(ino: Ino): ByteString {
-    const inode = this.#inode(ino)
+    const inode = this.#table.get(ino)
     if (inode.type !== 'symlink') throw new ErrnoError('EINVAL', 'not a symlink')
     return inode.readlink()
   }
@@ -86,28 +77,27 @@ export class UnionFs implements FileSystem {
   }
 
   xattrs(ino: Ino): ReadonlyMap<ByteString, Uint8Array> {
-    return this.#inode(ino).xattrs()
+    return this.#table.get(ino).xattrs()
   }
 
   create(directory: Ino, name: ByteString, { type, mode, uid, gid, target = '', device }: NewInode): Ino {
     const parent = this.#livingDirectory(directory)
     checkNewName(name)
-    if (this.#entries(parent).has(name)) throw new ErrnoError('EEXIST', name)
+    if (this.#table.entries(parent).has(name)) throw new ErrnoError('EEXIST', name)
     if (type === 'symlink') {
       if (target === '') throw new ErrnoError('ENOENT', 'an empty symlink target')
       if (target.length > MAXIMUM_TARGET_BYTES) throw new ErrnoError('ENAMETOOLONG')
     }
     this.#quota.takeInode()
     const attributes = this.#newAttributes({ mode: type === 'symlink' ? 0o777 : mode & 0o7777, uid, gid })
-    const inode = Inode.make(this.#nextIno++, type, attributes, { target, device: device ?? null }, parent)
+    const inode = this.#table.make(type, attributes, { target, device: device ?? null }, parent)
     inode.charged = 1
-    this.#inodes.set(inode.ino, inode)
     this.#setEntry(parent, name, inode)
     return inode.ino
   }
 
   setAttributes(ino: Ino, { mode, uid, gid, size, atimeNs, mtimeNs }: AttributeChange): void {
-    const inode = this.#inode(ino)
+    const inode = this.#table.get(ino)
     if (size !== undefined) this.#resize(ino, size)
     const attributes = inode.ownAttributes()
     const now = this.#now()
@@ -121,7 +111,7 @@ export class UnionFs implements FileSystem {
   }
 
   setXattr(ino: Ino, name: ByteString, value: Uint8Array): void {
-    const inode = this.#inode(ino)
+    const inode = this.#table.get(ino)
     if (name === '' || name.includes('\0')) throw new ErrnoError('EINVAL', 'the name of an xattr')
     if (name.length > MAXIMUM_NAME_BYTES) throw new ErrnoError('ENAMETOOLONG')
     if (value.length > MAXIMUM_XATTR_BYTES) throw new ErrnoError('ENOSPC', 'the value of an xattr')
@@ -133,7 +123,7 @@ export class UnionFs implements FileSystem {
   }
 
   removeXattr(ino: Ino, name: ByteString): void {
-    const inode = this.#inode(ino)
+    const inode = this.#table.get(ino)
     const held = inode.xattrs().get(name)
     if (held === undefined) throw new ErrnoError('ENODATA', name)
     this.#chargeXattrs(inode, -(held.length + name.length))
@@ -153,10 +143,10 @@ export class UnionFs implements FileSystem {
   }
 
   link(ino: Ino, directory: Ino, name: ByteString): void {
-    const inode = this.#inode(ino)
+    const inode = this.#table.get(ino)
     const parent = this.#livingDirectory(directory)
     checkNewName(name)
-    if (this.#entries(parent).has(name)) throw new ErrnoError('EEXIST', name)
+    if (this.#table.entries(parent).has(name)) throw new ErrnoError('EEXIST', name)
     if (inode.type === 'directory') throw new ErrnoError('EPERM', 'a hard link to a directory')
     if (inode.linkCount === 0) throw new ErrnoError('ENOENT', 'the file has no name any more')
     if (inode.linkCount >= MAXIMUM_LINKS) throw new ErrnoError('EMLINK')
@@ -168,7 +158,7 @@ export class UnionFs implements FileSystem {
   }
 
   unlink(directory: Ino, name: ByteString): void {
-    const parent = this.#inode(directory)
+    const parent = this.#table.get(directory)
     const inode = this.#entry(parent, name)
     if (inode.type === 'directory') throw new ErrnoError('EISDIR', name)
     this.#setEntry(parent, name, undefined)
@@ -176,21 +166,21 @@ export class UnionFs implements FileSystem {
   }
 
   rmdir(directory: Ino, name: ByteString): void {
-    const parent = this.#inode(directory)
+    const parent = this.#table.get(directory)
     const inode = this.#entry(parent, name)
-    if (this.#entries(inode).size > 0) throw new ErrnoError('ENOTEMPTY', name)
+    if (this.#table.entries(inode).size > 0) throw new ErrnoError('ENOTEMPTY', name)
     this.#setEntry(parent, name, undefined)
     this.#dropName(inode)
   }
 
   rename(from: Ino, fromName: ByteString, to: Ino, toName: ByteString): void {
-    const source = this.#inode(from)
+    const source = this.#table.get(from)
     const destination = this.#livingDirectory(to)
     const inode = this.#entry(source, fromName)
     checkNewName(toName)
-    const replaced = this.#entries(destination).get(toName)
+    const replaced = this.#table.entries(destination).get(toName)
     if (replaced === inode) return
-    if (inode.type === 'directory' && this.#isWithin(destination, inode))
+    if (inode.type === 'directory' && this.#table.isWithin(destination, inode))
       throw new ErrnoError('EINVAL', 'a directory would go below itself')
     if (replaced !== undefined) this.#checkReplaceable(inode, replaced)
     this.#setEntry(source, fromName, undefined)
@@ -199,16 +189,15 @@ export class UnionFs implements FileSystem {
       this.#dropName(replaced)
     }
     this.#setEntry(destination, toName, inode)
-    if (inode.directory !== null) inode.directory.parent = destination
     inode.ownAttributes().ctimeNs = this.#now()
   }
 
   retain(ino: Ino): void {
-    this.#inode(ino).retained++
+    this.#table.get(ino).retained++
   }
 
   release(ino: Ino): void {
-    const inode = this.#inode(ino)
+    const inode = this.#table.get(ino)
     if (inode.retained === 0) throw new ErrnoError('EBADF', 'released more often than retained')
     inode.retained--
     this.#freeUnused(inode)
@@ -219,93 +208,31 @@ export class UnionFs implements FileSystem {
    * removed is one deletion; a renamed one is a deletion and additions.
    */
   changes(): Iterable<Change> {
-    return changesOf(this.#inode(this.root), {
-      current: (directory) => this.#entries(directory),
-      original: (directory) => this.#originalEntries(directory),
-      searchUnread: this.#hasChangedHardLink(),
-    })
-  }
-
-  #hasChangedHardLink(): boolean {
-    for (const [layer, inodes] of this.#ofLayer)
-      for (const [ino, inode] of inodes) if (inode.changed && layer.stat(ino).linkCount > 1) return true
-    return false
-  }
-
-  #inode(ino: Ino): Inode {
-    const inode = this.#inodes.get(ino)
-    if (inode === undefined) throw new ErrnoError('ENOENT', `no inode ${ino}`)
-    return inode
+    return this.#table.changes()
   }
 
   #file(ino: Ino): Inode {
-    const inode = this.#inode(ino)
+    const inode = this.#table.get(ino)
     if (inode.type === 'directory') throw new ErrnoError('EISDIR')
     if (inode.type !== 'file') throw new ErrnoError('EINVAL', `contents of a ${inode.type}`)
     return inode
   }
 
   #livingDirectory(ino: Ino): Inode {
-    const inode = this.#inode(ino)
+    const inode = this.#table.get(ino)
     inode.asDirectory()
     if (inode.linkCount === 0) throw new ErrnoError('ENOENT', 'the directory was removed')
     return inode
   }
 
   #entry(parent: Inode, name: ByteString): Inode {
-    const inode = this.#entries(parent).get(name)
+    const inode = this.#table.entries(parent).get(name)
     if (inode === undefined) throw new ErrnoError('ENOENT', name)
     return inode
   }
 
-  #entries(inode: Inode): Map<ByteString, Inode> {
-    const directory = inode.asDirectory()
-    if (directory.entries !== null) return directory.entries
-    const entries = new Map<ByteString, Inode>()
-    for (const [name, merged] of inode.mergedEntries()) {
-      entries.set(name, this.#ofLayers(merged, inode))
-      if (merged.type === 'directory') directory.subdirectories++
-    }
-    directory.entries = entries
-    return entries
-  }
-
-  #ofLayers(merged: MergedEntry, parent: Inode): Inode {
-    const [top] = merged.sources
-    if (merged.type === 'directory' || top === undefined) return this.#remember(Inode.ofLayers(this.#nextIno++, merged, parent))
-    let known = this.#ofLayer.get(top.layer)
-    if (known === undefined) this.#ofLayer.set(top.layer, (known = new Map()))
-    let inode = known.get(top.ino)
-    if (inode === undefined) known.set(top.ino, (inode = this.#remember(Inode.ofLayers(this.#nextIno++, merged, null))))
-    return inode
-  }
-
-  #remember(inode: Inode): Inode {
-    this.#inodes.set(inode.ino, inode)
-    return inode
-  }
-
-  #originalEntries(inode: Inode): ReadonlyMap<ByteString, Inode> {
-    const entries = new Map(this.#entries(inode))
-    for (const [name, original] of inode.directory?.originals ?? []) {
-      if (original === undefined) entries.delete(name)
-      else entries.set(name, original)
-    }
-    return entries
-  }
-
   #setEntry(parent: Inode, name: ByteString, inode: Inode | undefined): void {
-    const directory = parent.asDirectory()
-    const entries = this.#entries(parent)
-    const held = entries.get(name)
-    // A directory made here has nothing below it, so it keeps no originals.
-    if (parent.sources.length > 0) {
-      directory.originals ??= new Map()
-      if (!directory.originals.has(name)) directory.originals.set(name, held)
-    }
-    directory.subdirectories += Number(inode?.type === 'directory') - Number(held?.type === 'directory')
-    if (inode === undefined) entries.delete(name)
-    else entries.set(name, inode)
+    this.#table.setEntry(parent, name, inode)
     const attributes = parent.ownAttributes()
     attributes.mtimeNs = attributes.ctimeNs = this.#now()
   }
@@ -316,16 +243,7 @@ export class UnionFs implements FileSystem {
       return
     }
     if (replaced.type !== 'directory') throw new ErrnoError('ENOTDIR')
-    if (this.#entries(replaced).size > 0) throw new ErrnoError('ENOTEMPTY')
-  }
-
-  #isWithin(directory: Inode, ancestor: Inode): boolean {
-    for (let place = directory; ; ) {
-      if (place === ancestor) return true
-      const { parent } = place.asDirectory()
-      if (parent === place) return false
-      place = parent
-    }
+    if (this.#table.entries(replaced).size > 0) throw new ErrnoError('ENOTEMPTY')
   }
 
   #resize(ino: Ino, size: number): void {
@@ -356,12 +274,12 @@ export class UnionFs implements FileSystem {
 
   #freeUnused(inode: Inode): void {
     if (inode.linkCount > 0 || inode.retained > 0) return
-    this.#inodes.delete(inode.ino)
+    this.#table.forget(inode)
     this.#quota.takeBytes(-inode.pageBytes - inode.xattrBytes)
     this.#quota.giveInodes(inode.charged)
   }
 
-  #newAttributes(owner: { mode: number; uid: number; gid: number }) {
+  #newAttributes(owner: Pick<Attributes, 'mode' | 'uid' | 'gid'>): Attributes {
     const now = this.#now()
     return { ...owner, atimeNs: now, mtimeNs: now, ctimeNs: now }
   }
