@@ -85,7 +85,11 @@ static int make_empty_file(const struct setup *setup, char *path, enum links lin
   int parent = open_directory(setup, cut.parent, links, 0755);
   if (parent < 0)
     return failure_set("openat2", path);
-  int descriptor = openat(parent, cut.name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+  const int flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+  int descriptor = openat(parent, cut.name, flags, 0644);
+  /* The path led nowhere and still the name is taken: a dangling symlink. A file of its own takes its place. */
+  if (descriptor < 0 && errno == EEXIST && links == LINKS_INSIDE && unlinkat(parent, cut.name, 0) == 0)
+    descriptor = openat(parent, cut.name, flags, 0644);
   close(parent);
   if (descriptor < 0)
     return failure_set("openat", path);

@@ -198,6 +198,36 @@ native('a terminal is one: it has a size, echoes, turns newlines, and the guest 
   }),
 )
 
+native('an image whose /etc/resolv.conf is a dangling symlink gets ours in its place', () =>
+  withNativeWall(async (wall) => {
+    const link = packEntry('etc/resolv.conf', { type: 'symlink', target: '../run/systemd/resolve/stub-resolv.conf', mode: 0o777 })
+    const rootfs = storedRootfs([storeLayer(wall.folder, [...busyboxEntries(), packEntry('etc', { type: 'directory' }), link])])
+    const { stdout } = await shell(wall, 'busybox cat /etc/resolv.conf; busybox ls /run', {}, { rootfs })
+    assert.is(stdout, '# this container has no network\n')
+  }),
+)
+
+test.needs(
+  NATIVE,
+  BUSYBOX,
+  ID_RANGE,
+)('a guest of another user is found and ended from elsewhere', () =>
+  withNativeWall(async (wall) => {
+    const directory = join(wall.folder, 'other-user')
+    mkdirSync(directory)
+    const user = { uid: 1000, gid: 1000, additionalGids: [] }
+    const spec = containerSpec({ process: { args: ['/bin/busybox', 'sleep', '60'], user } })
+    const task = await wall.runtime.create({ id: 'x', directory, spec, rootfs: wall.rootfs, openStdin: false })
+    try {
+      await task.start()
+      await (await wall.runtime.open('x', directory))?.kill('SIGTERM')
+      assert.equal((await task.wait()).signal, 'SIGTERM')
+    } finally {
+      await task.delete()
+    }
+  }),
+)
+
 native('two containers see nothing of each other', () =>
   withNativeWall(async (wall) => {
     const [one, two] = await Promise.all([
