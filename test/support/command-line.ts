@@ -35,6 +35,8 @@ const TERMINAL = resolve('test/support/terminal.py')
 export interface TerminalStep {
   /** Waits until this has been shown. */
   readonly expect?: string
+  /** Seconds in which nothing is done: for a shell to have begun what it was told. */
+  readonly pause?: number
   readonly resize?: readonly [rows: number, columns: number]
   readonly send?: string
   readonly signal?: number

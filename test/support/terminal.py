@@ -2,7 +2,7 @@
 
     terminal.py STEPS COMMAND [ARGUMENT...]
 
-STEPS is JSON: a list of {"expect": REGEX, "send": TEXT, "resize": [ROWS, COLUMNS], "signal": NUMBER}, each member optional, done in
+STEPS is JSON: a list of {"expect": REGEX, "pause": SECONDS, "send": TEXT, "resize": [ROWS, COLUMNS], "signal": NUMBER}, each member optional, done in
 this order. What the terminal showed goes to stdout with the terminal's state before and after as a last line, and the command's exit
 code is ours (128 + n after a signal).
 """
@@ -52,6 +52,8 @@ for step in steps:
                 sys.exit(99)
             read(0.1)
         start += match.end()
+    if "pause" in step:
+        time.sleep(step["pause"])
     if "resize" in step:
         resize(*step["resize"])
     if "send" in step:
