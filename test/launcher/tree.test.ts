@@ -132,9 +132,9 @@ for (const idMap of idMaps()) {
       const cwd = process.cwd()
       try {
         process.chdir(path)
-        for (let level = 0; level < 3000; level++) {
-          mkdirSync('d')
-          process.chdir('d')
+        for (let level = 0; level < 100; level++) {
+          mkdirSync('d'.repeat(200))
+          process.chdir('d'.repeat(200))
         }
         writeFileSync('f', '')
       } finally {
