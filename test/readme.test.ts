@@ -1,0 +1,82 @@
+/** The README's examples, run as they stand there. */
+import { execFile } from 'node:child_process'
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import * as assert from 'uvu/assert'
+import { makeImages } from '../images/make.js'
+import { Engine } from '../src/index.js'
+import { CommandLine } from './support/command-line.js'
+import { BUSYBOX, NATIVE, program, SKOPEO } from './support/requirements.js'
+import { suite } from './support/suite.js'
+
+const test = suite('readme')
+const wolffia = new CommandLine()
+const PYTHON3 = program('python3')
+
+/** The README's code blocks in one language. */
+function blocks(language: string): string[] {
+  return [...readFileSync('README.md', 'utf8').matchAll(/^```(\w*)\n(.*?)^```$/gms)]
+    .filter((match) => match[1] === language)
+    .map((match) => match[2] ?? '')
+}
+
+/** The files the examples speak of, small ones: busybox stands in for Debian. */
+async function prepareFiles(): Promise<void> {
+  await wolffia.busybox()
+  const root = join(wolffia.folder, 'root')
+  writeFileSync(join(root, 'etc/os-release'), 'ID=debian\n')
+  await promisify(execFile)('tar', ['-C', root, '--owner=0', '--group=0', '-cf', join(wolffia.folder, 'debian.tar'), '.'])
+  const copy = ['--insecure-policy', 'copy', `oci:${wolffia.home}:docker.io/library/busybox:latest`]
+  await promisify(execFile)('skopeo', [...copy, `docker-archive:${join(wolffia.folder, 'image.tar')}:example:1`])
+  copyFileSync(resolve('dist/wasm/hello.wasm'), join(wolffia.folder, 'hello.wasm'))
+  await using engine = await Engine.open({ home: wolffia.home })
+  await makeImages(engine, ['python'])
+}
+
+test.needs(
+  NATIVE,
+  BUSYBOX,
+  SKOPEO,
+  PYTHON3,
+)('the commands work as the README shows them', async () => {
+  await prepareFiles()
+  const [script] = blocks('sh')
+  assert.ok(script)
+  const lines = script.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  for (const line of lines) {
+    const words = line.split(' ')
+    if (words.includes('-it')) {
+      const { code, stdout } = await wolffia.atTerminal(words.slice(1), [{ expect: '#' }, { send: 'exit 3\r' }])
+      assert.is(code, 3, `${line}: ${stdout}`)
+      continue
+    }
+    const command = `wolffia() { "${process.execPath}" "${resolve('dist/cli.js')}" "$@"; }; ${line}`
+    const env = { PATH: process.env.PATH, HOME: wolffia.folder, WOLFFIA_HOME: wolffia.home }
+    const { stdout } = await promisify(execFile)('bash', ['-c', command], { cwd: wolffia.folder, env })
+    if (line.includes('sum(')) assert.is(stdout, '3\n')
+    if (line.includes('os-release')) assert.match(stdout, 'ID=debian')
+  }
+  const receipt = JSON.parse(readFileSync(join(wolffia.folder, 'receipt.json'), 'utf8'))
+  assert.is(receipt.kernel.seccomp.mode, 2)
+})
+
+test('the library example works as the README shows it', async () => {
+  const [example] = blocks('ts')
+  assert.ok(example)
+  await wolffia.output('import', resolve('dist/wasm/hello.wasm'), 'hello')
+  const folder = join(wolffia.folder, 'library')
+  mkdirSync(join(folder, 'node_modules'), { recursive: true })
+  symlinkSync(resolve('.'), join(folder, 'node_modules/wolffia'))
+  const source = join(folder, 'example.ts')
+  writeFileSync(source, example)
+  const esbuild = resolve('node_modules/esbuild/bin/esbuild')
+  const program = join(folder, 'example.mjs')
+  await promisify(execFile)(esbuild, [source, '--format=esm', '--target=node20', `--outfile=${program}`])
+  const { stdout } = await promisify(execFile)(process.execPath, [program], { env: { ...process.env, WOLFFIA_HOME: wolffia.home } })
+  assert.match(stdout, /^hello from wasm\n0 exited (true|false)\n$/)
+})
+
+test('nothing is left', () => wolffia.end())
+
+test.run()
