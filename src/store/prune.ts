@@ -1,9 +1,11 @@
-import { lstat, mkdir, readdir, rm } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type DiffId, type Digest, digestFromHex } from '../oci/digest.js'
 import { removeLeftovers } from './ingest.js'
 import { reachableFrom } from './reachable.js'
 import type { Store } from './store.js'
+
+const HEX = /^[0-9a-f]{64}$/
 
 /** What {@link prune} must know from outside. */
 export interface PruneOptions {
@@ -52,15 +54,29 @@ export async function pruneLocked(store: Store, { usedLayers, removeTree = remov
   return { blobs, layers, trees, bytes }
 }
 
-/** Unpacked trees, `trees/<id-map key>/<diffId hex>`, of layers that are not kept. */
+/**
+ * Unpacked trees, `trees/<id-map key>/<diffId hex>`, of layers that are not kept, and trees made for a stack of layers one of which is not
+ * kept: their `complete` names the folders they belong on top of (`rootfs/` writes both).
+ */
 async function unusedTrees(root: string, kept: ReadonlySet<DiffId>): Promise<readonly string[]> {
+  const isGone = (name: string) => HEX.test(name) && !kept.has(digestFromHex(name))
   const found: string[] = []
   for (const map of await foldersIn(join(root, 'trees')))
-    for (const hex of await foldersIn(join(root, 'trees', map))) {
-      // Other names are trees under way, which are their maker's.
-      if (/^[0-9a-f]{64}$/.test(hex) && !kept.has(digestFromHex(hex))) found.push(join('trees', map, hex))
+    for (const name of await foldersIn(join(root, 'trees', map))) {
+      const folder = join('trees', map, name)
+      if (isGone(name) || (!HEX.test(name) && (await lowersOf(join(root, folder))).some(isGone))) found.push(folder)
     }
   return found
+}
+
+/** None for a tree that is not complete: it may be under way, and its maker removes what killed makers left. */
+async function lowersOf(folder: string): Promise<readonly string[]> {
+  try {
+    const { lowers } = JSON.parse(await readFile(join(folder, 'complete'), 'utf8')) as { lowers?: unknown }
+    return Array.isArray(lowers) ? lowers.filter((name) => typeof name === 'string') : []
+  } catch {
+    return []
+  }
 }
 
 async function foldersIn(path: string): Promise<readonly string[]> {

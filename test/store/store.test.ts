@@ -8,7 +8,7 @@ import { defaultHome } from '../../src/store/home.js'
 import { prune } from '../../src/store/prune.js'
 import { withName } from '../../src/store/references.js'
 import { Store } from '../../src/store/store.js'
-import { assertRejects, contentsOf, digestOf, stream, tarOf, withFolder, withStore } from '../support/image-fixtures.js'
+import { assertRejects, contentsOf, digestOf, stream, tarOf, withFolder, withStore, writeFiles } from '../support/image-fixtures.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('store')
@@ -117,6 +117,10 @@ test('pruning removes unused blobs, layers and trees, keeps used ones, and asks 
     for (const hex of [used, unused, imaged])
       for (const folder of [`layers/${hex}`, `trees/0-1000-1/${hex}/tree`]) await mkdir(join(store.root, folder), { recursive: true })
     await mkdir(join(store.root, `trees/0-1000-1/${unused}.unfinished`))
+    const stack = (name: string, hex: string | undefined) =>
+      writeFiles(join(store.root, `trees/0-1000-1/stack-${name}`), { complete: JSON.stringify({ lowers: [imaged, hex, `stack-${name}`] }) })
+    await stack('stale', unused)
+    await stack('fresh', used)
     const removed: string[] = []
     const pruned = await prune(store, {
       usedLayers: async () => [digestOf('used')],
@@ -126,8 +130,12 @@ test('pruning removes unused blobs, layers and trees, keeps used ones, and asks 
     })
     assert.equal(pruned.blobs, [digestOf('loose')])
     assert.equal(pruned.layers, [digestOf('unused')])
-    assert.equal(pruned.trees, [`trees/0-1000-1/${unused}`])
-    assert.equal(removed, [join(store.root, `trees/0-1000-1/${unused}`)])
+    const trees = [`trees/0-1000-1/${unused}`, 'trees/0-1000-1/stack-stale']
+    assert.equal([...pruned.trees].sort(), trees.sort())
+    assert.equal(
+      removed.sort(),
+      trees.map((tree) => join(store.root, tree)),
+    )
     assert.equal((await readdir(join(store.root, 'layers'))).sort(), [used, imaged].sort())
   }))
 
