@@ -6,6 +6,7 @@ import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import { launcherMissing } from '../launcher/client.js'
 import { singleIdMap } from '../launcher/id-map.js'
 import { assetPath, seccompAsset } from '../launcher/installation.js'
+import { obstacle, probeHost } from '../launcher/probe.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram, type Program } from '../runtime/magic.js'
@@ -91,50 +92,73 @@ export class WasmRuntime implements Runtime {
     rmSync(ownFolder(directory), { recursive: true, force: true })
   }
 
-  async #startProcess(
-    request: CreateRequest,
-    program: Program,
-    upper: NewUpper | null,
-  ): Promise<{ sandbox: SandboxProcess; message: StartMessage }> {
-    const { spec, rootfs, directory, openStdin, terminalSize = TERMINAL_SIZE } = request
-    const reason = this.#nativeWall === 'never' ? 'it was not asked for' : noNativeWall()
-    if (reason !== null && this.#nativeWall === 'required')
-      throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall cannot stand around the sandbox: ${reason}`)
-    const walled = reason === null
-    const layers = [...rootfs.layers, ...keptLayers(ownFolder(directory))].flatMap(({ tarPath, indexPath }) => [tarPath, indexPath])
-    const files: SandboxStart['files'] = [
-      ...layers.map((path) => ({ path, flags: 'r' as const })),
-      ...(upper === null ? [] : [{ path: upper.path, flags: 'w' as const }]),
-    ]
-    const message = startMessage({
-      spec,
-      program: program.path,
-      preopens: this.#preopens,
-      layers: layers.length / 2,
-      bindPath: walled ? bindPath : (_place, source) => source,
-      upperDescriptor: upper === null ? null : FIRST_LAYER_DESCRIPTOR + layers.length,
-    })
-    const start: SandboxStart = {
-      openStdin,
-      terminal: spec.process.terminal,
-      files,
-      ...(request.signal === undefined ? {} : { signal: request.signal }),
+  /** Behind the native wall if there is one; else alone, unless that was ruled out. */
+  async #startProcess(request: CreateRequest, program: Program, upper: NewUpper | null): Promise<Started> {
+    const prepare = (bindPath: BindPath) => prepared(request, program, upper, { bindPath, preopens: this.#preopens })
+    const alone = (): Started => {
+      const { message, start } = prepare((_place, source) => source)
+      return { sandbox: startAlone(flagsOfNode(message), start), message }
     }
-    const nodeFlags = flagsOfNode(message)
-    if (!walled) return { sandbox: startAlone(nodeFlags, start), message }
-    const plan = sandboxPlan({
-      spec,
-      idMap: singleIdMap(),
-      node: nodeFiles(),
-      sandboxPath: assetPath('sandbox.js'),
-      workerPath: assetPath('sandbox-worker.js'),
-      nodeFlags,
-      descriptors: 2 + files.length,
-      openStdin,
-      terminalSize,
-    })
-    return { sandbox: await startWalled(plan, seccompAsset() ?? '', start), message }
+    if (this.#nativeWall === 'never') return alone()
+    const missing = noNativeWall()
+    try {
+      if (missing !== null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall cannot stand around the sandbox: ${missing}`)
+      return await startBehindWall(request, prepare(bindPath))
+    } catch (error) {
+      if (this.#nativeWall === 'required' || !(error instanceof EngineError) || error.code === 'ABORTED') throw error
+      // Asked only now, since it costs as much as a start: does this host allow no wall, or is this container at fault?
+      if (missing === null && obstacle(await probeHost()) === null) throw error
+      return alone()
+    }
   }
+}
+
+type BindPath = (place: number, source: string) => string
+
+interface Started {
+  readonly sandbox: SandboxProcess
+  readonly message: StartMessage
+}
+
+/** What both kinds of sandbox are told and given. */
+function prepared(
+  request: CreateRequest,
+  program: Program,
+  upper: NewUpper | null,
+  options: { readonly bindPath: BindPath; readonly preopens: StartMessage['preopens'] },
+): { readonly message: StartMessage; readonly start: SandboxStart } {
+  const { spec, rootfs, directory, openStdin, signal } = request
+  const layers = [...rootfs.layers, ...keptLayers(ownFolder(directory))].flatMap(({ tarPath, indexPath }) => [tarPath, indexPath])
+  const files: SandboxStart['files'] = [
+    ...layers.map((path) => ({ path, flags: 'r' as const })),
+    ...(upper === null ? [] : [{ path: upper.path, flags: 'w' as const }]),
+  ]
+  const message = startMessage({
+    ...options,
+    spec,
+    program: program.path,
+    layers: layers.length / 2,
+    upperDescriptor: upper === null ? null : FIRST_LAYER_DESCRIPTOR + layers.length,
+  })
+  return { message, start: { openStdin, terminal: spec.process.terminal, files, ...(signal === undefined ? {} : { signal }) } }
+}
+
+async function startBehindWall(
+  { spec, openStdin, terminalSize = TERMINAL_SIZE }: CreateRequest,
+  { message, start }: ReturnType<typeof prepared>,
+): Promise<Started> {
+  const plan = sandboxPlan({
+    spec,
+    idMap: singleIdMap(),
+    node: nodeFiles(),
+    sandboxPath: assetPath('sandbox.js'),
+    workerPath: assetPath('sandbox-worker.js'),
+    nodeFlags: flagsOfNode(message),
+    descriptors: 2 + start.files.length,
+    openStdin,
+    terminalSize,
+  })
+  return { sandbox: await startWalled(plan, seccompAsset() ?? '', start), message }
 }
 
 /** The wall's part of a container's folder. */

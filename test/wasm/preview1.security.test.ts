@@ -1,0 +1,264 @@
+/** What a module tries against preview1 itself, one attack a test. No wall: these must hold by themselves. */
+import { randomBytes, randomInt } from 'node:crypto'
+import * as assert from 'uvu/assert'
+import { UnionFs } from '../../src/fs/union-fs.js'
+import { WASI_ERRNO, type WasiErrnoName } from '../../src/wasm/preview1/errno.js'
+import { GuestExit } from '../../src/wasm/preview1/host.js'
+import { suite } from '../support/suite.js'
+import { type GuestOptions, makePreview1 } from '../support/wasm-guest.js'
+
+const PAGE = 65_536
+const ALL_FILE_RIGHTS = 0x8e001ffn
+const OFLAGS_CREAT = 1
+const OFLAGS_DIRECTORY = 2
+const FOLLOW = 1
+/** Which parameters are 64 bits wide, and which calls have flags before their path. */
+const WIDE_PARAMETERS: Readonly<Record<string, readonly number[]>> = {
+  clock_time_get: [1],
+  fd_advise: [1, 2],
+  fd_allocate: [1, 2],
+  fd_fdstat_set_rights: [1, 2],
+  fd_filestat_set_size: [1],
+  fd_filestat_set_times: [1, 2],
+  fd_pread: [3],
+  fd_pwrite: [3],
+  fd_readdir: [3],
+  fd_seek: [1],
+  path_filestat_set_times: [4, 5],
+  path_open: [5, 6],
+}
+const LOOKUPFLAGS_FIRST = new Set(['path_open', 'path_filestat_get', 'path_filestat_set_times', 'path_link'])
+const test = suite('wasm/preview1.security')
+
+/** A guest of one page whose calls a test makes for it. Paths are put at 0, results come at 4096. */
+function guest(options: GuestOptions = {}) {
+  const parts = makePreview1(options)
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 4 })
+  parts.preview1.attach(memory)
+  const call = (name: string, ...args: (number | bigint)[]): number => {
+    const errno = (parts.preview1.functions[name] as (...args: (number | bigint)[]) => number)(...args)
+    return errno
+  }
+  const put = (text: string, at = 0): readonly [number, number] => {
+    const bytes = Buffer.from(text, 'latin1')
+    new Uint8Array(memory.buffer).set(bytes, at)
+    return [at, bytes.length]
+  }
+  const open = (path: string, { fd = 3, follow = FOLLOW, oflags = 0, base = 0n, inheriting = 0n } = {}): number | WasiErrnoName => {
+    const errno = call('path_open', fd, follow, ...put(path), oflags, base, inheriting, 0, 4096)
+    return errno === 0 ? new DataView(memory.buffer).getUint32(4096, true) : nameOf(errno)
+  }
+  return { ...parts, memory, call: (name: string, ...args: (number | bigint)[]) => nameOf(call(name, ...args)), put, open }
+}
+
+function nameOf(errno: number): WasiErrnoName {
+  return (Object.entries(WASI_ERRNO).find(([, number]) => number === errno)?.[0] ?? `#${errno}`) as WasiErrnoName
+}
+
+function filesOf(...paths: readonly string[]): UnionFs {
+  const fs = new UnionFs({ lowers: [] })
+  for (const path of paths) {
+    let directory = fs.root
+    const names = path.split('/')
+    for (const name of names.slice(0, -1))
+      directory = fs.lookup(directory, name) ?? fs.create(directory, name, { type: 'directory', mode: 0o755, uid: 0, gid: 0 })
+    fs.create(directory, names.at(-1) ?? '', { type: 'file', mode: 0o644, uid: 0, gid: 0 })
+  }
+  return fs
+}
+
+/** A directory opened by the guest: a capability of its own. */
+function openBox(parts: ReturnType<typeof guest>): number {
+  const fd = parts.open('box', { oflags: OFLAGS_DIRECTORY, base: 0x7ffe00n, inheriting: ALL_FILE_RIGHTS })
+  assert.type(fd, 'number')
+  return fd as number
+}
+
+test('"..": a directory that the guest opened is not left, and the root has nothing above it', () => {
+  const parts = guest({ fs: filesOf('secret', 'box/inner/file') })
+  const fd = openBox(parts)
+  for (const path of ['..', '../secret', 'inner/../../secret', './/../box/../secret']) assert.is(parts.open(path, { fd }), 'EPERM')
+  assert.type(parts.open('inner/../inner/file', { fd }), 'number')
+  assert.type(parts.open('../../../../secret'), 'number')
+})
+
+test('absolute paths are refused', () => {
+  const parts = guest({ fs: filesOf('secret') })
+  assert.is(parts.open('/secret'), 'ENOTCAPABLE')
+  assert.is(parts.call('path_unlink_file', 3, ...parts.put('/secret')), 'ENOTCAPABLE')
+  assert.is(parts.call('path_rename', 3, ...parts.put('secret'), 3, ...parts.put('/x', 100)), 'ENOTCAPABLE')
+})
+
+test('symlinks: loops end, and a capability makes none to an absolute path', () => {
+  const parts = guest({ fs: filesOf('secret', 'box/file') })
+  assert.is(parts.call('path_symlink', ...parts.put('loop'), 3, ...parts.put('loop', 100)), 'SUCCESS')
+  assert.is(parts.open('loop'), 'ELOOP')
+  assert.is(parts.open('loop', { follow: 0 }), 'ELOOP')
+  const fd = openBox(parts)
+  assert.is(parts.call('path_symlink', ...parts.put('/secret'), fd, ...parts.put('link', 100)), 'ENOTCAPABLE')
+  assert.is(parts.call('path_symlink', ...parts.put(''), 3, ...parts.put('link', 100)), 'ENOENT')
+})
+
+test('a slash behind a symlink does not turn its removal into that of its target', () => {
+  const parts = guest({ fs: filesOf('box/file') })
+  parts.call('path_create_directory', 3, ...parts.put('empty'))
+  parts.call('path_symlink', ...parts.put('empty'), 3, ...parts.put('link', 100))
+  assert.is(parts.call('path_remove_directory', 3, ...parts.put('link/')), 'ENOTDIR')
+  assert.is(parts.call('path_unlink_file', 3, ...parts.put('link/')), 'ENOTDIR')
+  assert.is(parts.call('path_rename', 3, ...parts.put('link/'), 3, ...parts.put('moved', 100)), 'ENOTDIR')
+  assert.type(parts.open('empty', { oflags: OFLAGS_DIRECTORY }), 'number')
+})
+
+test('hard links: none to a directory, none above a capability', () => {
+  const parts = guest({ fs: filesOf('secret', 'box/file') })
+  assert.is(parts.call('path_link', 3, 0, ...parts.put('box'), 3, ...parts.put('twin', 100)), 'EPERM')
+  const fd = parts.open('box', { oflags: OFLAGS_DIRECTORY, base: 0x7ffe00n, inheriting: 0n }) as number
+  assert.is(parts.call('path_link', 3, 0, ...parts.put('secret'), fd, ...parts.put('../twin', 100)), 'EPERM')
+})
+
+test('renames: a directory moved while it is open does not widen what it reaches', () => {
+  const parts = guest({ fs: filesOf('secret', 'box/inner/file') })
+  const fd = parts.open('box/inner', { oflags: OFLAGS_DIRECTORY, base: 0x7ffe00n, inheriting: ALL_FILE_RIGHTS }) as number
+  assert.is(parts.call('path_rename', 3, ...parts.put('box/inner'), 3, ...parts.put('inner', 100)), 'SUCCESS')
+  assert.is(parts.open('../secret', { fd }), 'EPERM')
+  assert.type(parts.open('file', { fd }), 'number')
+  assert.is(parts.call('path_rename', 3, ...parts.put('inner'), 3, ...parts.put('inner/below', 100)), 'EINVAL')
+  parts.call('path_unlink_file', 3, ...parts.put('inner/file'))
+  assert.is(parts.call('path_remove_directory', 3, ...parts.put('inner')), 'SUCCESS')
+  assert.is(parts.open('new', { fd, oflags: OFLAGS_CREAT }), 'ENOENT')
+})
+
+test('rights that a descriptor lacks cannot be used, passed on or regained', () => {
+  const parts = guest({ fs: filesOf('box/file') })
+  const fd = parts.open('box/file', { base: 2n }) as number
+  parts.put('\0\0\0\0\x04\0\0\0', 200)
+  assert.is(parts.call('fd_write', fd, 200, 1, 300), 'ENOTCAPABLE')
+  assert.is(parts.call('fd_fdstat_set_rights', fd, 0x40n, 0n), 'ENOTCAPABLE')
+  assert.is(parts.call('fd_fdstat_set_rights', fd, 1n << 63n, 0n), 'ENOTCAPABLE')
+  const box = parts.open('box', { oflags: OFLAGS_DIRECTORY, base: 0x2000n, inheriting: 2n }) as number
+  assert.is(parts.open('file', { fd: box, base: 0x42n }), 'ENOTCAPABLE')
+  assert.is(parts.open('new', { fd: box, oflags: OFLAGS_CREAT }), 'ENOTCAPABLE')
+})
+
+test('a read-only root takes no change by any call', () => {
+  const parts = guest({ fs: filesOf('file', 'box/file'), readonly: true })
+  assert.is(parts.open('file', { base: 0x40n }), 'EROFS')
+  assert.is(parts.open('new', { oflags: OFLAGS_CREAT }), 'EROFS')
+  assert.is(parts.open('file', { oflags: 8 }), 'EROFS')
+  assert.is(parts.call('path_create_directory', 3, ...parts.put('new')), 'EROFS')
+  assert.is(parts.call('path_unlink_file', 3, ...parts.put('file')), 'EROFS')
+  assert.is(parts.call('path_rename', 3, ...parts.put('file'), 3, ...parts.put('new', 100)), 'EROFS')
+  assert.is(parts.call('path_link', 3, 0, ...parts.put('file'), 3, ...parts.put('new', 100)), 'EROFS')
+  assert.is(parts.call('path_filestat_set_times', 3, 0, ...parts.put('file'), 0n, 0n, 5), 'EROFS')
+})
+
+test('permission bits hold for a guest that is not user 0', () => {
+  const fs = filesOf('mine', 'box/secret')
+  const box = fs.lookup(fs.root, 'box') as number
+  fs.setAttributes(box, { mode: 0o700 })
+  fs.setAttributes(fs.root, { mode: 0o1777 })
+  const parts = guest({ fs, uid: 1000 })
+  assert.is(parts.open('box/secret'), 'EACCES')
+  assert.is(parts.open('mine', { base: 0x40n }), 'EACCES')
+  assert.type(parts.open('mine', { base: 2n }), 'number')
+  assert.is(parts.call('path_unlink_file', 3, ...parts.put('mine')), 'EACCES')
+  assert.type(parts.open('own', { oflags: OFLAGS_CREAT, base: 0x40n }), 'number')
+})
+
+test('pointers and lengths out of range are EFAULT in every call, wherever they stand', () => {
+  const parts = guest({ fs: filesOf('file') })
+  const fd = parts.open('file', { base: ALL_FILE_RIGHTS & 0xffffffn }) as number
+  const wild = [PAGE, PAGE - 1, -1, -4, 0x7fffffff, -0x80000000]
+  for (const pointer of wild) {
+    for (const name of ['args_sizes_get', 'environ_sizes_get']) assert.is(parts.call(name, 0, pointer), 'EFAULT')
+    assert.is(parts.call('clock_time_get', 0, 0n, pointer), 'EFAULT')
+    assert.is(parts.call('random_get', pointer, 16), 'EFAULT')
+    assert.is(parts.call('random_get', 0, -1), 'EFAULT')
+    assert.is(parts.call('fd_fdstat_get', fd, pointer), 'EFAULT')
+    assert.is(parts.call('fd_read', fd, pointer, 1, 0), 'EFAULT')
+    assert.is(parts.call('fd_read', fd, 0, 0, pointer), 'EFAULT')
+    assert.is(parts.call('fd_readdir', 3, pointer, 100, 0n, 0), 'EFAULT')
+    assert.is(parts.call('fd_readdir', 3, 0, -1, 0n, 0), 'EFAULT')
+    assert.is(parts.call('path_open', 3, 0, pointer, 5, 0, 0n, 0n, 0, 0), 'EFAULT')
+    assert.is(parts.call('path_filestat_get', 3, 0, ...parts.put('file'), pointer), 'EFAULT')
+    assert.is(parts.call('poll_oneoff', pointer, 0, 1, 0), 'EFAULT')
+    assert.is(parts.call('fd_prestat_get', 3, pointer), 'EFAULT')
+  }
+  // A file descriptor that cannot be told is not opened, and a file that cannot be named is not made.
+  assert.is(parts.call('path_open', 3, 0, ...parts.put('never'), OFLAGS_CREAT, 0n, 0n, 0, PAGE), 'EFAULT')
+  assert.is(parts.fs.lookup(parts.fs.root, 'never'), undefined)
+})
+
+test('counts without measure cost nothing: EINVAL or EFAULT at once', () => {
+  const parts = guest({ fs: filesOf('file') })
+  for (const count of [1025, 0x7fffffff, -1]) assert.is(parts.call('fd_write', 1, 0, count, 0), 'EINVAL')
+  assert.is(parts.call('poll_oneoff', 0, 0, -1, 0), 'EINVAL')
+  assert.is(parts.call('poll_oneoff', 0, 0, 0, 0), 'EINVAL')
+  assert.is(parts.call('fd_close', -1), 'EBADF')
+  assert.is(parts.call('fd_renumber', 3, 0x7fffffff), 'EBADF')
+  assert.is(parts.call('fd_seek', 3, -(2n ** 63n), 0, 0), 'ENOTCAPABLE')
+})
+
+test('offsets beyond 2^53 are refused, not rounded', () => {
+  const parts = guest({ fs: filesOf('file') })
+  const fd = parts.open('file', { base: 0xe001ffn }) as number
+  parts.put('\0\0\0\0\x04\0\0\0', 200)
+  for (const offset of [2n ** 53n, 2n ** 63n - 1n, -1n]) {
+    assert.is(parts.call('fd_pwrite', fd, 200, 1, offset, 300), 'EFBIG')
+    assert.is(parts.call('fd_pread', fd, 200, 1, offset, 300), 'EINVAL')
+    assert.is(parts.call('fd_filestat_set_size', fd, offset), 'EFBIG')
+    assert.is(parts.call('fd_allocate', fd, offset, 1n), 'EFBIG')
+  }
+})
+
+test('names that are not UTF-8 are bytes like any other; NUL and too long ones are refused', () => {
+  const parts = guest()
+  assert.type(parts.open('\xff\xfe\x80', { oflags: OFLAGS_CREAT }), 'number')
+  assert.ok(parts.fs.readdir(parts.fs.root).some(({ name }) => name === '\xff\xfe\x80'))
+  assert.is(parts.open('a\0b', { oflags: OFLAGS_CREAT }), 'EINVAL')
+  assert.is(parts.open('x'.repeat(256), { oflags: OFLAGS_CREAT }), 'ENAMETOOLONG')
+  assert.is(parts.open('x/'.repeat(2100)), 'ENAMETOOLONG')
+  assert.is(parts.open(''), 'ENOENT')
+})
+
+test('a guest that catches proc_exit is served no further call', () => {
+  const { preview1 } = guest()
+  const exit = preview1.functions.proc_exit as unknown as (code: number) => void
+  for (const again of [1, 2]) {
+    try {
+      exit(again)
+      assert.unreachable('it returned')
+    } catch (error) {
+      assert.instance(error, GuestExit)
+    }
+  }
+  assert.is(preview1.exit?.exitCode, 1)
+  try {
+    ;(preview1.functions.sched_yield as () => void)()
+    assert.unreachable('it returned')
+  } catch (error) {
+    assert.instance(error, GuestExit)
+  }
+})
+
+test('ten thousand calls with arguments at random answer with an errno and nothing else', () => {
+  const parts = guest({ fs: filesOf('a', 'box/b', 'box/c'), openFiles: 64, stdin: 'x' })
+  const names = Object.keys(parts.preview1.functions).filter((name) => !name.startsWith('proc_') && name !== 'poll_oneoff')
+  const interesting = [0, 1, 2, 3, 4, 5, 100, 4096, PAGE - 8, PAGE, -1, 0x7fffffff]
+  const paths = ['a', 'box', 'box/b', '..', '.', '../..', 'box/../a', '/', 'new', 'link', '\xff', '', 'a/', 'box//']
+  const number = () => (randomInt(3) === 0 ? randomInt(-(2 ** 31), 2 ** 31) : (interesting[randomInt(interesting.length)] ?? 0))
+  new Uint8Array(parts.memory.buffer).set(randomBytes(PAGE))
+  for (let turn = 0; turn < 10_000; turn++) {
+    const name = names[randomInt(names.length)] ?? ''
+    const [at, length] = parts.put(paths[randomInt(paths.length)] ?? '', randomInt(0, 200))
+    const wide = WIDE_PARAMETERS[name] ?? []
+    const args = Array.from({ length: 9 }, (_, place) => (wide.includes(place) ? BigInt(number()) << BigInt(randomInt(34)) : number()))
+    if (name.startsWith('path_')) {
+      const from = LOOKUPFLAGS_FIRST.has(name) ? 2 : 1
+      args.splice(0, from + 2, 3 + randomInt(4), ...(from === 2 ? [randomInt(2)] : []), at, length)
+    }
+    assert.match(parts.call(name, ...args), /^(SUCCESS|E[A-Z0-9]+)$/)
+  }
+})
+
+test.run()
