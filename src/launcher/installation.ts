@@ -6,9 +6,12 @@ let folder: string | undefined
 
 /**
  * Absolute path of something that the build made: `launcher`, `seccomp-x86_64.bin`, `sandbox.js`, `wasm/hello.wasm`. The file
- * need not exist. Works from the source tree, from a bundle and from an installed package alike.
+ * need not exist. Works from the source tree, from a bundle and from an installed package alike. WOLFFIA_LAUNCHER names another
+ * launcher: one built with sanitizers, or installed where an AppArmor profile expects it.
  */
 export function assetPath(name: string): string {
+  const { WOLFFIA_LAUNCHER } = process.env
+  if (name === 'launcher' && WOLFFIA_LAUNCHER !== undefined && WOLFFIA_LAUNCHER !== '') return WOLFFIA_LAUNCHER
   folder ??= join(packageRoot(dirname(fileURLToPath(import.meta.url))), 'dist')
   return join(folder, name)
 }
