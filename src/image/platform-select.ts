@@ -38,13 +38,24 @@ export function hostPlatform(architecture: string = process.arch): Platform {
  * index. Attestations are left out. Rejects with INVALID_IMAGE.
  */
 export async function platformImages(source: BlobSource, descriptor: Descriptor): Promise<readonly PlatformImage[]> {
+  const manifests = await manifestsOf(source, descriptor)
   const found: PlatformImage[] = []
-  for (const manifest of await manifestsOf(source, descriptor)) {
+  for (const manifest of manifests) {
     const image = openImage(source, manifest)
-    const platform = normalizePlatform(manifest.platform ?? (await image.config()))
-    if (platform.os !== UNKNOWN) found.push({ platform, image })
+    const platform = manifest.platform ?? (await platformOf(image, manifests.length === 1))
+    if (platform !== null && platform.os !== UNKNOWN) found.push({ platform: normalizePlatform(platform), image })
   }
   return found
+}
+
+/** Null for an artifact that stands in an index beside images and is none, a signature for one. */
+async function platformOf(image: Image, isAlone: boolean): Promise<Platform | null> {
+  try {
+    return await image.config()
+  } catch (error) {
+    if (!isAlone && error instanceof EngineError && error.code === 'UNSUPPORTED_MEDIA_TYPE') return null
+    throw error
+  }
 }
 
 /** The image that the wish is for. Rejects with PLATFORM_NOT_FOUND, naming the platforms there are. */
@@ -56,14 +67,15 @@ export async function selectImage(source: BlobSource, descriptor: Descriptor, wi
     const match = offered.find((candidate) => platformMatches(platform, candidate.platform))
     if (match !== undefined) return match
   }
+  const wishes = [...new Set(wanted.map(formatPlatform))]
   const names = offered.map((candidate) => formatPlatform(candidate.platform))
   const [first] = names
   throw new EngineError(
     'PLATFORM_NOT_FOUND',
-    `the image is not for ${wanted.map(formatPlatform).join(' or ')}; it is for ${names.length === 0 ? 'no platform at all' : names.join(', ')}`,
+    `the image is not for ${wishes.join(' or ')}; it is for ${names.length === 0 ? 'no platform at all' : names.join(', ')}`,
     {
       ...(wish.platform !== undefined && first !== undefined ? { hint: `Ask for what there is: --platform ${first}` } : {}),
-      data: { wanted: wanted.map(formatPlatform), offered: names },
+      data: { wanted: wishes, offered: names },
     },
   )
 }

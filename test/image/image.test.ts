@@ -198,6 +198,11 @@ test('an index holds one image for each platform, and the rule chooses among the
     assert.is(await choose(both, { preferred: [WASI_PLATFORM], platform: hostPlatform() }), host)
     assert.is(await choose(both, { platform: parsePlatform('wasip1/wasm32') }), 'wasi/wasm')
     assert.is(await choose(wasm.descriptor), 'wasi/wasm')
+    await assertRejects(
+      choose(wasm.descriptor, { platform: parsePlatform('linux/s390x') }),
+      'PLATFORM_NOT_FOUND',
+      /not for linux\/s390x; it is/,
+    )
     const error = await assertRejects(choose(wasm.descriptor, { platform: hostPlatform() }), 'PLATFORM_NOT_FOUND', /it is for wasi\/wasm/)
     assert.match(error.hint ?? '', '--platform wasi/wasm')
     const [listed] = (await listImages(store)).filter((image) => image.descriptor.digest === both.digest)
@@ -232,6 +237,7 @@ test('the index of a builder, with attestations and a platform that was not save
           platform: { os: 'unknown', architecture: 'unknown' },
           annotations: { 'vnd.docker.reference.type': 'attestation-manifest' },
         },
+        builder.manifest(builder.blob('{"signed":1}', 'application/vnd.example.signature+json'), []),
         absent,
       ]),
       'example.com/built:1',
