@@ -1,6 +1,6 @@
 import type { HostFacts } from './host.js'
 import type { WorkloadResult } from './run-workload.js'
-import { estimateMedian, estimateRatio, quantile, showsDifference } from './statistics.js'
+import { type Estimate, estimateMedian, estimateRatio, quantile, showsDifference } from './statistics.js'
 import type { LaterTarget, Target, Verdict } from './target.js'
 
 const SIGNIFICANT = 3
@@ -53,15 +53,27 @@ export function targetText({ comparison, workload, atMost }: Target): string {
   return `≤ ${atMost} ${workload.unit}`
 }
 
-/** The rows of the targets: measured, interval, met or missed, or why not measured; below, those that are not built yet. */
+/** The rows of the targets: met or missed, measured and interval; below, those that could not be measured and why, and those to come. */
 export function targetsTable(verdicts: readonly Verdict[], later: readonly LaterTarget[]): string {
-  const rows = verdicts.map(({ target, measured, outcome, reason }) => {
-    if (measured === null) return [outcome, target.what, targetText(target), reason ?? '', '']
-    const holds = measured.low <= target.atMost && target.atMost <= measured.high ? ', which holds the limit' : ''
-    return [outcome, target.what, targetText(target), figure(measured.value), `${figure(measured.low)} to ${figure(measured.high)}${holds}`]
-  })
-  const laterRows = later.map(({ what, issue }) => ['later', what, `comes with: ${issue}`])
-  return table([['', 'what', 'target', 'measured', '95 % interval'], ...rows, ...laterRows])
+  const rows = verdicts.map(({ target, measured, outcome }) => [
+    outcome,
+    target.what,
+    targetText(target),
+    ...figures(measured, target.atMost),
+  ])
+  const reasons = verdicts.flatMap(({ target, reason }) => (reason === null ? [] : [`  ${target.what.trim()}: ${reason}\n`]))
+  return [
+    table([['', '', 'target', 'measured', '95 % interval'], ...rows]),
+    ...(reasons.length > 0 ? ['\nnot measured here:\n', ...reasons] : []),
+    ...(later.length > 0 ? ['\nnot built yet:\n', ...later.map(({ what, issue }) => `  ${what}: comes with "${issue}"\n`)] : []),
+  ].join('')
+}
+
+/** The median and its interval; a star where the interval holds the limit, so that another run may judge otherwise. */
+function figures(measured: Estimate | null, atMost: number): readonly string[] {
+  if (measured === null) return ['-', '']
+  const holds = measured.low <= atMost && atMost <= measured.high
+  return [figure(measured.value), `${figure(measured.low)} to ${figure(measured.high)}${holds ? ' *' : ''}`]
 }
 
 /** The same as JSON, with the samples. Schema `wolffia.bench/1`. */

@@ -25,7 +25,7 @@ export async function runWorkload(workbench: Workbench, workload: Workload, opti
   const opened = await open(workbench, workload)
   const measured = await measure(opened.filter(isSubject), {
     rounds,
-    warmUps: options.quick ? 1 : WARM_UPS,
+    warmUps: rounds === 1 ? 0 : options.quick ? 1 : WARM_UPS,
     seed: options.seed,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onRound: (round) => options.onRound?.(round + 1, rounds),

@@ -35,8 +35,6 @@ export interface Verdict {
   readonly reason: string | null
 }
 
-const FEWEST_ROUNDS = 2
-
 /** Judges a row by the series of its workload. The median decides; whether the interval holds the limit is for the reader to see. */
 export function judge(target: Target, { series }: WorkloadResult, seed: number): Verdict {
   const samplesOf = (name: string) => {
@@ -46,7 +44,7 @@ export function judge(target: Target, { series }: WorkloadResult, seed: number):
   const { comparison } = target
   const names = [comparison.of, ...(comparison.kind === 'ratio' ? [comparison.to] : comparison.kind === 'excess' ? comparison.over : [])]
   const chosen = names.map(samplesOf)
-  const failed = chosen.find(({ failure, samples }) => failure !== null || samples.length < FEWEST_ROUNDS)
+  const failed = chosen.find(({ failure, samples }) => failure !== null || samples.length === 0)
   if (failed !== undefined)
     return {
       target,

@@ -5,6 +5,7 @@
 import type { LaterTarget, Target } from './target.js'
 import type { Workload } from './workload.js'
 import { appendByte } from './workloads/append-byte.js'
+import { conformance } from './workloads/conformance.js'
 import { idleWasm } from './workloads/idle-wasm.js'
 import { imageSize } from './workloads/image-size.js'
 import { kill } from './workloads/kill.js'
@@ -44,6 +45,7 @@ export const TARGETS: readonly Target[] = [
   ratio('native start through the library, single id', startInNode, 'library', 2.5, 'bare-node'),
   ratio('start of a 200 MB image', imageSize, 'large', 1.15, 'small'),
   ratio('start of an image of 100 layers', imageSize, '100-layers', 1.15, 'small'),
+  value('preview1 conformance', conformance, 'wolffia', 0),
   value('idle Wasm container in a process of its own', idleWasm, 'wasm', 25),
   ratio('Wasm files: open, read, stat', smallFiles, 'wasm', 2.5, 'bare'),
   ratio('Wasm files: sequential and scattered reads', largeRead, 'wasm', 1, 'bare'),

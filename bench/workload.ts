@@ -16,8 +16,8 @@ export interface Workload {
   readonly name: string
   readonly summary: string
   /** Unit of a sample. */
-  readonly unit: 'ms' | 'bytes' | 'MiB' | 'ns'
-  /** Rounds that count: of a full run, and with `--quick`. */
+  readonly unit: 'ms' | 'ns' | 'bytes' | 'MiB' | 'programs'
+  /** Rounds that count: of a full run, and with `--quick`. One where there is nothing to repeat. */
   readonly rounds: number
   readonly quickRounds: number
   /** Gets everything ready that is not measured. A subject that cannot run here is said, never left out. */

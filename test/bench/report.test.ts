@@ -73,8 +73,9 @@ test('the table of targets has every row: met, missed, not measured, and later w
   const text = targetsTable(verdicts, [{ what: 'a flight', issue: 'Wings' }])
   assert.match(text, /^met +start of a wall +≤ 2\.50 × bare +2\.00 +\d/m)
   assert.match(text, /^missed +start of a wall +≤ 1\.90 × bare +2\.00/m)
-  assert.match(text, /^not measured +start of a wall +≤ 2\.50 × peer +peer: peer is not installed$/m)
-  assert.match(text, /^later +a flight +comes with: Wings$/m)
+  assert.match(text, /^not measured +start of a wall +≤ 2\.50 × peer +-$/m)
+  assert.match(text, /^not measured here:\n {2}start of a wall: peer: peer is not installed$/m)
+  assert.match(text, /^not built yet:\n {2}a flight: comes with "Wings"$/m)
 })
 
 test('a workload compares its subjects with the first and claims no difference that is none', () => {
