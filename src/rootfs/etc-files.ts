@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** A file of ours that is bound over the image's. */
@@ -42,7 +42,9 @@ export function writeEtcFiles(directory: string, request: Omit<EtcRequest, 'read
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   return Object.entries(etcFileContents({ ...request, readHostFile })).map(([path, content]) => {
     const source = join(directory, path.slice('/etc/'.length))
-    writeFileSync(source, content, { mode: 0o644 })
+    writeFileSync(source, content)
+    // Whatever the caller's umask is, any user of the container reads them.
+    chmodSync(source, 0o644)
     return { source, path }
   })
 }

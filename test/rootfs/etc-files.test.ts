@@ -29,6 +29,7 @@ test("the host's network brings the host's names, and the container's own beside
 
 test('files are readable by any user of the container, in a folder that is not by other users of the host', () => {
   const folder = mkdtempSync(join(tmpdir(), 'wolffia-etc-'))
+  const umask = process.umask(0o077)
   try {
     const files = writeEtcFiles(join(folder, 'etc'), { hostname: 'guest', network: 'none' })
     assert.equal(
@@ -39,6 +40,7 @@ test('files are readable by any user of the container, in a folder that is not b
     assert.is(statSync(join(folder, 'etc')).mode & 0o777, 0o700)
     assert.is(readFileSync(files[1]?.source ?? '', 'utf8'), 'guest\n')
   } finally {
+    process.umask(umask)
     rmSync(folder, { recursive: true })
   }
 })
