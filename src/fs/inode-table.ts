@@ -56,6 +56,8 @@ export class InodeTable {
     if (parent.sources.length > 0) {
       directory.originals ??= new Map()
       if (!directory.originals.has(name)) directory.originals.set(name, held)
+      // Back as it was: else names that come and go would be remembered without end.
+      if (directory.originals.get(name) === inode) directory.originals.delete(name)
     }
     directory.subdirectories += Number(inode?.type === 'directory') - Number(held?.type === 'directory')
     if (inode === undefined) entries.delete(name)

@@ -41,9 +41,9 @@ export class Inode {
   /** Open descriptors. */
   retained = 0
   /** Inodes taken from the quota: one for each name given to it in the union. */
-  charged = 0
-  /** Bytes taken from the quota for xattrs. */
-  xattrBytes = 0
+  chargedInodes = 0
+  /** Bytes taken from the quota beside those of its pages: xattrs, the target of a symlink. */
+  chargedBytes = 0
   #attributes: Attributes | null
   #pages: Pages | null = null
   #xattrs: Map<ByteString, Uint8Array> | null = null

@@ -2,7 +2,7 @@ import { ErrnoError } from './errno.js'
 
 /** What the writable part of a file tree may hold; what is absent is unbounded. */
 export interface DiskLimits {
-  /** Memory of pages and xattrs. */
+  /** Memory of pages, xattrs and symlink targets. */
   readonly diskBytes?: number
   /** Files made and names added to them. */
   readonly inodes?: number
@@ -34,9 +34,10 @@ export class Quota {
     this.#diskBytes += count
   }
 
-  /** Takes one inode. Throws ENOSPC and takes nothing. */
-  takeInode(): void {
+  /** Takes one inode and the bytes that come with it. Throws ENOSPC and takes nothing. */
+  takeInode(bytes: number): void {
     if (this.#inodes + 1 > this.inodesLimit) throw new ErrnoError('ENOSPC', 'the inode limit is reached')
+    this.takeBytes(bytes)
     this.#inodes++
   }
 

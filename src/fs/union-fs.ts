@@ -88,10 +88,11 @@ export class UnionFs implements FileSystem {
       if (target === '') throw new ErrnoError('ENOENT', 'an empty symlink target')
       if (target.length > MAXIMUM_TARGET_BYTES) throw new ErrnoError('ENAMETOOLONG')
     }
-    this.#quota.takeInode()
+    this.#quota.takeInode(target.length)
     const attributes = this.#newAttributes({ mode: type === 'symlink' ? 0o777 : mode & 0o7777, uid, gid })
     const inode = this.#table.make(type, attributes, { target, device: device ?? null }, parent)
-    inode.charged = 1
+    inode.chargedInodes = 1
+    inode.chargedBytes = target.length
     this.#setEntry(parent, name, inode)
     return inode.ino
   }
@@ -150,8 +151,8 @@ export class UnionFs implements FileSystem {
     if (inode.type === 'directory') throw new ErrnoError('EPERM', 'a hard link to a directory')
     if (inode.linkCount === 0) throw new ErrnoError('ENOENT', 'the file has no name any more')
     if (inode.linkCount >= MAXIMUM_LINKS) throw new ErrnoError('EMLINK')
-    this.#quota.takeInode()
-    inode.charged++
+    this.#quota.takeInode(0)
+    inode.chargedInodes++
     inode.linkCount++
     inode.ownAttributes().ctimeNs = this.#now()
     this.#setEntry(parent, name, inode)
@@ -257,16 +258,16 @@ export class UnionFs implements FileSystem {
 
   #chargeXattrs(inode: Inode, growth: number): void {
     // What a layer's xattrs cost was never taken, so no more is given back than was.
-    const charge = Math.max(growth, -inode.xattrBytes)
+    const charge = Math.max(growth, -inode.chargedBytes)
     this.#quota.takeBytes(charge)
-    inode.xattrBytes += charge
+    inode.chargedBytes += charge
   }
 
   #dropName(inode: Inode): void {
     inode.linkCount = inode.type === 'directory' ? 0 : inode.linkCount - 1
     inode.ownAttributes().ctimeNs = this.#now()
-    if (inode.linkCount > 0 && inode.charged > 0) {
-      inode.charged--
+    if (inode.linkCount > 0 && inode.chargedInodes > 0) {
+      inode.chargedInodes--
       this.#quota.giveInodes(1)
     }
     this.#freeUnused(inode)
@@ -275,8 +276,8 @@ export class UnionFs implements FileSystem {
   #freeUnused(inode: Inode): void {
     if (inode.linkCount > 0 || inode.retained > 0) return
     this.#table.forget(inode)
-    this.#quota.takeBytes(-inode.pageBytes - inode.xattrBytes)
-    this.#quota.giveInodes(inode.charged)
+    this.#quota.takeBytes(-inode.pageBytes - inode.chargedBytes)
+    this.#quota.giveInodes(inode.chargedInodes)
   }
 
   #newAttributes(owner: Pick<Attributes, 'mode' | 'uid' | 'gid'>): Attributes {

@@ -105,10 +105,9 @@ export function memfsFileSystem(volume = new Volume()): FileSystem {
     },
     unlink: (directory: Ino, name: string) => {
       const path = inside(directory, name)
-      const { ino, linkCount } = statOf(path)
+      const { ino } = statOf(path)
       volume.unlinkSync(path)
-      if (linkCount === 1) paths.delete(ino)
-      else forgetPath(paths, ino, path, volume)
+      forgetPath(paths, ino, path, volume)
     },
     rmdir: (directory: Ino, name: string) => volume.rmdirSync(inside(directory, name)),
     rename: (from: Ino, fromName: string, to: Ino, toName: string) => {
@@ -117,12 +116,16 @@ export function memfsFileSystem(volume = new Volume()): FileSystem {
       if (toName.length > 255) throw new ErrnoError('ENAMETOOLONG')
       if (destination.startsWith(`${source}/`)) throw new ErrnoError('EINVAL')
       const kind = statOf(source).type
-      const replaced = volume.existsSync(destination) ? statOf(destination).type : null
+      const old = (volume.readdirSync(pathOf(to)) as string[]).includes(toName) ? statOf(destination) : null
+      const replaced = old?.type ?? null
       if (replaced === 'directory' && kind !== 'directory') throw new ErrnoError('EISDIR')
       if (replaced !== null && replaced !== 'directory' && kind === 'directory') throw new ErrnoError('ENOTDIR')
       if (replaced === 'directory' && volume.readdirSync(destination).length > 0 && destination !== source)
         throw new ErrnoError('ENOTEMPTY')
+      // memfs forgets to count a hard link down when rename replaces one of its names.
+      if (replaced !== null && replaced !== 'directory' && source !== destination) volume.unlinkSync(destination)
       volume.renameSync(source, destination)
+      if (old !== null) forgetPath(paths, old.ino, destination, volume)
       for (const [ino, path] of paths)
         if (path === source || path.startsWith(`${source}/`)) paths.set(ino, destination + path.slice(source.length))
     },
@@ -131,8 +134,10 @@ export function memfsFileSystem(volume = new Volume()): FileSystem {
   })
 }
 
+/** Forgets that `path` leads to `ino`, and finds another of its names if there is one. */
 function forgetPath(paths: Map<Ino, string>, ino: Ino, path: string, volume: Volume): void {
   if (paths.get(ino) !== path) return
+  paths.delete(ino)
   const visit = (folder: string): void => {
     for (const name of volume.readdirSync(folder) as string[]) {
       const each = `${folder.replace(/\/$/, '')}/${name}`

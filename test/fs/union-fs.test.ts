@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert'
 import type { Ino } from '../../src/fs/file-system.js'
+import { InodeTable } from '../../src/fs/inode-table.js'
 import type { LayerFileSystem } from '../../src/fs/layer-file-system.js'
 import { PAGE_BYTES } from '../../src/fs/pages.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
@@ -233,6 +234,30 @@ test('a file without a name holds its pages until it is closed', () => {
   assert.equal([fs.usage.diskBytes, fs.usage.inodes], [PAGE_BYTES, 1])
   fs.release(f)
   assert.equal([fs.usage.diskBytes, fs.usage.inodes], [0, 0])
+})
+
+test('a symlink target counts as bytes', () => {
+  const fs = new UnionFs({ lowers: [], limits: { diskBytes: 1000 } })
+  const link = { type: 'symlink', mode: 0, target: 't'.repeat(600), ...owner } as const
+  fs.create(fs.root, 'a', link)
+  fails('ENOSPC', () => fs.create(fs.root, 'b', link))
+  fs.unlink(fs.root, 'a')
+  assert.equal([fs.usage.diskBytes, fs.usage.inodes], [0, 0])
+  fs.create(fs.root, 'b', link)
+})
+
+test('names that come and go are not remembered', () => {
+  const table = new InodeTable([layer({ name: 'f' })], { mode: 0, uid: 0, gid: 0, atimeNs: 0n, mtimeNs: 0n, ctimeNs: 0n })
+  const { root } = table
+  const f = table.entries(root).get('f')
+  for (let round = 0; round < 100; round++) {
+    table.setEntry(root, `name-${round}`, f)
+    table.setEntry(root, `name-${round}`, undefined)
+  }
+  table.setEntry(root, 'f', undefined)
+  assert.is(root.directory?.originals?.size, 1)
+  table.setEntry(root, 'f', f)
+  assert.is(root.directory?.originals?.size, 0)
 })
 
 test('names that are none are refused', () => {
