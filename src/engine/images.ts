@@ -7,13 +7,13 @@ import { findImage } from '../image/find.js'
 import { importImage } from '../image/import.js'
 import { describeImage, type ListedImage, listImages } from '../image/list.js'
 import { loadImages } from '../image/load.js'
-import { type PlatformWish, selectImage } from '../image/platform-select.js'
+import { hostPlatform, type PlatformWish, selectImage } from '../image/platform-select.js'
 import { type RemovedImage, removeImage } from '../image/remove.js'
 import { tagImage } from '../image/tag.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import type { Digest } from '../oci/digest.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
-import { type Platform, parsePlatform } from '../oci/platform.js'
+import { type Platform, parsePlatform, WASI_PLATFORM } from '../oci/platform.js'
 import { familiarReference, parseReference, withDefaultTag } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
 import type { Store } from '../store/store.js'
@@ -76,11 +76,18 @@ export class Images {
     return (await listImages(this.#store)).map(summaryOfListed)
   }
 
-  /** An image in full, for one platform. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
+  /** An image in full, for one platform: this machine's, else `wasi/wasm`, else its first, unless said. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
   async inspect(reference: string, options: PlatformOption = {}): Promise<ImageDetails> {
-    const found = await findImage(this.#store, reference)
-    const { image, platform } = await selectImage(this.#store.layout, found.descriptor, wishOf(options))
-    const [summary, config, manifest] = await Promise.all([this.#summary(found.descriptor, found.names), image.config(), image.manifest()])
+    const { descriptor, names } = await findImage(this.#store, reference)
+    const summary = await this.#summary(descriptor, names)
+    // What is for another machine cannot be run here, but can be looked at.
+    const anyPlatform = { preferred: [hostPlatform(), WASI_PLATFORM, ...summary.platforms.map((offered) => offered.platform)] }
+    const { image, platform } = await selectImage(
+      this.#store.layout,
+      descriptor,
+      options.platform === undefined ? anyPlatform : wishOf(options),
+    )
+    const [config, manifest] = await Promise.all([image.config(), image.manifest()])
     return {
       ...summary,
       platform,

@@ -1,0 +1,102 @@
+import { createReadStream, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import * as assert from 'uvu/assert'
+import { CommandLine } from '../support/command-line.js'
+import { LayoutBuilder, tarOf, writeFiles } from '../support/image-fixtures.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('e2e/images')
+const wolffia = new CommandLine()
+const rows = (table: string) => table.split('\n').slice(1).filter(Boolean)
+
+test('import prints the id, and images shows a row as docker does, with the platform behind it', async () => {
+  writeFileSync(join(wolffia.folder, 'small.tar'), await tarOf({ 'a/file': 'x' }))
+  const id = (await wolffia.output('import', 'small.tar', 'small')).trim()
+  assert.match(id, /^sha256:[0-9a-f]{64}$/)
+  const table = await wolffia.output('images')
+  assert.match(table, /^REPOSITORY +TAG +IMAGE ID +CREATED +SIZE +PLATFORM\n/)
+  assert.match(rows(table)[0] ?? '', new RegExp(`^small +latest +${id.slice(7, 19)} +.* ago +[0-9.]+k?B +linux/`))
+  assert.is((await wolffia.output('images', '-q', '--no-trunc')).trim(), id)
+  assert.equal(rows(await wolffia.output('images', 'other')), [])
+})
+
+test('import takes a stream, a compressed tar, --change, --message and --platform', async () => {
+  const child = wolffia.start(['import', '-c', 'ENV A=1', '-c', 'CMD ["x"]', '-m', 'why', '--platform', 'linux/arm64', '-', 'piped:1'])
+  createReadStream(join(wolffia.folder, 'small.tar')).pipe(child.stdin)
+  assert.is(await new Promise((ended) => child.on('close', ended)), 0)
+  const [image] = JSON.parse(await wolffia.output('inspect', 'piped:1'))
+  assert.equal([image.Architecture, image.Config.Env, image.Config.Cmd, image.RepoTags], ['arm64', ['A=1'], ['x'], ['piped:1']])
+})
+
+test('tag and rmi: a name goes, and with the last one the image', async () => {
+  await wolffia.output('tag', 'small', 'other:2')
+  assert.equal(rows(await wolffia.output('images', 'other:2')).length, 1)
+  assert.is(await wolffia.output('rmi', 'other:2'), 'Untagged: other:2\n')
+  const removed = await wolffia.output('rmi', 'small')
+  assert.match(removed, /^Untagged: small:latest\nDeleted: sha256:[0-9a-f]{64}\n$/)
+  const both = await wolffia.run(['rmi', 'nosuch', 'piped:1'])
+  assert.equal(
+    [both.code, /^Untagged: piped:1\n/.test(both.stdout), /nosuch/.test(both.stderr)],
+    [1, true, true],
+    'one that fails keeps none from its turn',
+  )
+  assert.equal(rows(await wolffia.output('images')), [])
+})
+
+test('load takes an OCI layout, as a folder and as an archive, by flag and by stdin', async () => {
+  const layout = new LayoutBuilder()
+  const linux = layout.image([await tarOf({ file: 'linux' })])
+  const wasi = layout.image([await tarOf({ 'tool.wasm': '\0asm' })], { os: 'wasi', architecture: 'wasm' })
+  const index = layout.index([
+    { ...linux, platform: { os: 'linux', architecture: 'amd64' } },
+    { ...wasi, platform: { os: 'wasi', architecture: 'wasm' } },
+  ])
+  layout.name(index, 'example.com/two:1')
+  await writeFiles(join(wolffia.folder, 'layout'), layout.files)
+  writeFileSync(join(wolffia.folder, 'archive.tar'), await tarOf(layout.files))
+  assert.is(await wolffia.output('load', '-i', 'layout'), 'Loaded image: example.com/two:1\n')
+  assert.is(await wolffia.output('load', '-q', '-i', 'archive.tar'), '')
+  const { code, stdout } = await wolffia.run(['load'], { input: await tarOf(layout.files) })
+  assert.equal([code, stdout], [0, 'Loaded image: example.com/two:1\n'])
+  assert.match(rows(await wolffia.output('images'))[0] ?? '', /^example\.com\/two +1 .* linux\/amd64, wasi\/wasm$/)
+  const [wasm] = JSON.parse(await wolffia.output('inspect', '--platform', 'wasi/wasm', 'example.com/two:1'))
+  assert.equal([wasm.Os, wasm.Architecture], ['wasi', 'wasm'])
+  const missing = await wolffia.run(['inspect', '--platform', 'linux/s390x', 'example.com/two:1'])
+  assert.equal([missing.code, /linux\/amd64, wasi\/wasm/.test(missing.stderr)], [1, true])
+})
+
+test('an archive that is cut off, and one that is no archive, leave nothing', async () => {
+  const before = await wolffia.output('images')
+  const layout = new LayoutBuilder()
+  layout.name(layout.image([await tarOf({ file: 'x'.repeat(5000) })]), 'cut:1')
+  const whole = await tarOf(layout.files)
+  for (const input of [whole.subarray(0, whole.length / 2), Buffer.from('no archive at all'), Buffer.alloc(0)]) {
+    const { code, stdout, stderr } = await wolffia.run(['load'], { input })
+    assert.equal([code, stdout], [1, ''], stderr)
+    assert.match(stderr, /^wolffia: /)
+  }
+  assert.is(await wolffia.output('images'), before)
+})
+
+test('inspect finds images and containers, by name and id, and says which it did not find', async () => {
+  await wolffia.output('import', resolve('dist/wasm/hello.wasm'), 'hello')
+  await wolffia.output('run', '--name', 'ran', 'hello')
+  const ended = await wolffia.run(['inspect', 'hello', 'ran', 'nosuch'])
+  assert.is(ended.code, 1)
+  assert.match(ended.stderr, /nosuch/)
+  const [image, container] = JSON.parse(ended.stdout)
+  assert.equal([image.RepoTags, container.Name, container.Image], [['hello:latest'], '/ran', image.Id])
+  assert.is(JSON.parse(await wolffia.output('inspect', container.Id.slice(0, 12)))[0].Id, container.Id)
+  assert.is((await wolffia.run(['inspect', '--type', 'image', 'ran'])).code, 1)
+})
+
+test('doctor says which walls stand, for people and as JSON', async () => {
+  const { code, stdout } = await wolffia.run(['doctor', '--json'])
+  const { findings, runtimes } = JSON.parse(stdout)
+  assert.equal([code, runtimes.wasm, Array.isArray(findings)], [0, null, true])
+  assert.match(await wolffia.output('doctor'), /wasm wall/)
+})
+
+test('nothing is left', () => wolffia.end())
+
+test.run()
