@@ -198,6 +198,11 @@ function assertPossible({ network, mounts }: ContainerSpec): void {
         hint: `mkdir -p ${mount.source}, or --tmpfs ${mount.destination} for a place that is gone afterwards.`,
         data: { source: mount.source, destination: mount.destination },
       })
+    if (!stat.isDirectory())
+      throw new EngineError('NOT_BUILT', `${mount.source} is not a directory, and the Wasm wall binds only directories`, {
+        hint: 'Bind the directory that holds it.',
+        data: { source: mount.source, destination: mount.destination },
+      })
   }
 }
 

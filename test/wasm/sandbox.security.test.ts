@@ -171,6 +171,31 @@ for (const nativeWall of ['never', 'required'] as const) {
 }
 
 test(
+  'what the wall cannot give is refused by name before anything is made',
+  attack({}, async ({ create, folder }) => {
+    const file = join(folder, 'file')
+    writeFileSync(file, '')
+    const bind = (source: string, destination: string) => [{ type: 'bind', source, destination, readonly: false }] as const
+    const refused = [
+      ['NOT_BUILT', { network: { mode: 'host' } }],
+      ['NOT_BUILT', { limits: { cpus: 1 } }],
+      ['NOT_BUILT', { mounts: bind(file, '/file') }],
+      ['INVALID_ARGUMENT', { mounts: bind(folder, '/') }],
+      ['INVALID_ARGUMENT', { mounts: bind(folder, '/dev') }],
+      ['INVALID_ARGUMENT', { mounts: bind(join(folder, 'missing'), '/data') }],
+      ['LIMIT_EXCEEDED', { limits: { memoryBytes: 65_536 } }],
+    ] as const
+    for (const [code, change] of refused) {
+      const error = await create(['/probe.wasm', 'memory', '1'], change).then(
+        () => null,
+        (each: EngineError) => each,
+      )
+      assert.is(error?.code, code, JSON.stringify(change))
+    }
+  }),
+)
+
+test(
   'a program that is no module, or a library, never starts',
   attack({ '/text': 'text', '/library.wasm': wat('(module (memory (export "memory") 1))') }, async ({ create }) => {
     for (const [path, message] of [
