@@ -6,13 +6,13 @@ import { compileLauncher, root } from './build.mjs'
 import { setUp } from './setup.mjs'
 
 await setUp({ tests: true })
-const folder = join(root, 'build/sanitized')
+const folder = join(root, 'dist/sanitized')
 mkdirSync(folder, { recursive: true })
 const launcher = join(folder, 'launcher')
 compileLauncher(launcher, ['-fsanitize=undefined', '-fno-sanitize-recover=all', '-static-libubsan', '-g', '-O1', '-U_FORTIFY_SOURCE'])
 const { status } = spawnSync(process.execPath, ['scripts/test.mjs', 'test/launcher/', 'test/native/'], {
   cwd: root,
   stdio: 'inherit',
-  env: { ...process.env, WOLFFIA_LAUNCHER: launcher },
+  env: { ...process.env, WOLFFIA_LAUNCHER: launcher, WOLFFIA_NO_SKIP: 'native' },
 })
 process.exitCode = status ?? 1

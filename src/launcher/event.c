@@ -6,6 +6,8 @@
 #include <string.h>
 
 void event_raw(struct event *event, const char *bytes, size_t length) {
+  if (length == 0)
+    return;
   if (event->length + length > event->capacity) {
     size_t capacity = event->capacity == 0 ? 1024 : event->capacity;
     while (capacity < event->length + length)

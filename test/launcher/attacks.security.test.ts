@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/errors.js'
 import { assetPath } from '../../src/launcher/installation.js'
@@ -187,14 +189,11 @@ native('CVE-2025-52565: /dev/console as a symlink is refused', () =>
 native('CVE-2017-5226: with a terminal too, TIOCSTI is refused and the caller’s terminal is not the guest’s', () =>
   withBox(async (box) => {
     const process = box.launch(['sh', '-c', 'busybox tty; exec 3</dev/tty; busybox readlink /proc/self/fd/3'], { terminal: true })
-    let output = ''
-    process.stdout?.on('data', (chunk) => {
-      output += chunk
-    })
+    const output = text(process.stdout as Readable)
     await process.ready
     await process.go()
     await process.exited
-    assert.is(output, '/dev/pts/0\r\n/dev/tty\r\n')
+    assert.is(await output, '/dev/pts/0\r\n/dev/tty\r\n')
   }),
 )
 

@@ -1,5 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { launch } from '../../src/launcher/client.js'
@@ -168,14 +170,11 @@ native('a hundred and twenty layers fit into one overlay, base first', () =>
       { ...plan, operations: operations.filter(([name]) => name !== 'seccomp') },
       { stdio: ['ignore', 'pipe', 'ignore'] },
     )
-    let output = ''
-    launcher.stdout?.on('data', (chunk) => {
-      output += chunk
-    })
+    const output = text(launcher.stdout as Readable)
     await launcher.ready
     await launcher.go()
     assert.is((await launcher.exited).code, 0)
-    assert.is(output, '119120\n')
+    assert.is(await output, '119120\n')
   }),
 )
 
