@@ -169,7 +169,7 @@ test('owners and devices out of range are refused', () => {
   refuses('INVALID_ARCHIVE', [{ name: 'a', typeflag: '4', major: 8, minor: 0x10_0000 }], /device/)
 })
 
-test('an archive cut short anywhere but between entries is refused', () => {
+test('an archive cut short inside a header or contents is refused; only the filling of its last block may be missing', () => {
   const whole = rawTar(
     [
       { name: 'a', body: 'x'.repeat(700), pax: { mtime: '1.5' } },
@@ -177,10 +177,10 @@ test('an archive cut short anywhere but between entries is refused', () => {
     ],
     { end: false },
   )
-  const between = [0, 2560]
+  const complete = (length: number) => length === 0 || (length >= 1536 + 700 && length <= 2560) || length > 3072
   for (let length = 0; length < whole.length; length += 128) {
     const cut = whole.subarray(0, length)
-    if (between.includes(length)) indexTar(bytesSource(cut))
+    if (complete(length)) indexTar(bytesSource(cut))
     else refuses('INVALID_ARCHIVE', cut)
   }
 })
