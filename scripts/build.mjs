@@ -57,6 +57,7 @@ async function buildTypeScript(esbuild) {
   const { sandbox, 'sandbox-worker': worker, ...commandLine } = present
   // The command line is split so that a command loads only what it uses, and finds the maker of sample images by the name that
   // package.json gives it; the sandbox's two files are bound one by one into its bare root and so must be whole.
+  rmSync(join(dist, 'chunks'), { recursive: true, force: true })
   await esbuild.build({
     ...options,
     entryPoints: commandLine,
