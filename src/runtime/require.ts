@@ -1,4 +1,5 @@
 import { EngineError } from '../errors.js'
+import { editDistance } from '../reference/nearest.js'
 import { failedChecks } from './cross-check.js'
 import type { KernelEvidence, LimitName, NamespaceName, Receipt } from './receipt.js'
 
@@ -95,21 +96,8 @@ export function assertRequirements(required: readonly AspectName[], receipt: Rec
   )
 }
 
-/** The candidate with the fewest edits (insert, delete, replace) from `name`; the first of equals. */
+/** The candidate with the fewest edits from `name`; the first of equals. */
 export function nearestName(name: string, candidates: readonly string[]): string {
   const ranked = candidates.map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate) }))
   return ranked.reduce((best, each) => (each.distance < best.distance ? each : best)).candidate
-}
-
-function editDistance(left: string, right: string): number {
-  let row = Array.from({ length: right.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= left.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= right.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[right.length] ?? 0
 }
