@@ -1,5 +1,5 @@
 // Brings a fresh clone to where everything can run: the right Node, the locked packages, the build.
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,13 +8,19 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 export async function setUp(options = {}) {
   const [major, minor] = process.versions.node.split('.').map(Number)
-  if (major < 20 || (major === 20 && minor < 10)) {
-    console.error(`wolffia needs Node 20.10 or later; this is ${process.version}`)
-    process.exit(1)
-  }
+  if (major < 20 || (major === 20 && minor < 10)) giveUp(`wolffia needs Node 20.10 or later; this is ${process.version}.`)
   installPackages()
   const { build } = await import('./build.mjs')
-  await build(options)
+  try {
+    await build(options)
+  } catch (error) {
+    giveUp(`wolffia could not be built in ${root}: ${error.message.trim()}`)
+  }
+}
+
+function giveUp(sentence) {
+  console.error(sentence)
+  process.exit(1)
 }
 
 function installPackages() {
@@ -22,7 +28,9 @@ function installPackages() {
   const installed = join(root, 'node_modules', '.package-lock.json')
   if (existsSync(installed) && versionsOf(installed) === versionsOf(lock)) return
   console.error('wolffia: installing the locked packages (npm ci) …')
-  execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] })
+  const { error, status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] })
+  if (error) giveUp(`wolffia: npm could not be started (${error.message}); install npm and run this again.`)
+  if (status !== 0) giveUp('wolffia: npm could not install the locked packages, see above; run this again when what it names is mended.')
 }
 
 // npm leaves out of the installed lock what this platform does not need, so only names that are in both are compared.
