@@ -1,4 +1,5 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { buffer } from 'node:stream/consumers'
 import { fileTar, type TarFile } from '../src/image/file-tar.js'
 import { openFileSource } from '../src/layer/file-source.js'
 import { indexTar } from '../src/layer/index.js'
@@ -10,14 +11,16 @@ const BLOCK_BYTES = 512
 
 /** A layer of these files, packed and indexed as the store does it. */
 export async function packedLayer(workbench: Workbench, name: string, files: readonly TarFile[]): Promise<PackedLayer> {
-  const path = await workbench.file(`layers/${name}.tar`, Buffer.concat([...fileTar(files)]))
+  const path = await workbench.file(`layers/${name}.tar`, await buffer(fileTar(files)))
   return openLayer(path)
 }
 
 /** A layer of one file so large that it is not written: its bytes are a hole in the tar. */
 export async function hugeFileLayer(workbench: Workbench, name: string, bytes: number): Promise<PackedLayer> {
   const hole: ByteSource = { size: bytes, read: (buffer) => buffer.fill(0).length, close: () => {} }
-  const header = fileTar([{ path: 'huge', contents: () => hole }]).next()
+  const tar = fileTar([{ path: 'huge', contents: () => hole }])
+  const header = await tar.next()
+  await tar.return()
   const path = await workbench.file(`layers/${name}.tar`, '')
   const descriptor = openSync(path, 'w')
   writeSync(descriptor, header.value ?? new Uint8Array())

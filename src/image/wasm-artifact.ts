@@ -37,7 +37,7 @@ export async function readWasmArtifact(source: BlobSource, manifest: Manifest): 
     throw new EngineError('INVALID_IMAGE', 'wasm config.layerDigests are not the digests of the manifest’s layers')
   const name = moduleName(module)
   const tar = async () => moduleTar(name, await pathOf(source, module))
-  const diffId = digestOfPieces(await tar())
+  const diffId = await digestOfPieces(await tar())
   return {
     config: {
       os: artifact.os,
@@ -52,7 +52,7 @@ export async function readWasmArtifact(source: BlobSource, manifest: Manifest): 
 }
 
 /** A tar that holds one executable module at its root. */
-export function moduleTar(name: string, modulePath: string): Iterable<Uint8Array> {
+export function moduleTar(name: string, modulePath: string): AsyncIterable<Uint8Array> {
   return fileTar([{ path: name, mode: 0o755, contents: () => openFileSource(modulePath) }])
 }
 
@@ -72,8 +72,8 @@ async function pathOf(source: BlobSource, module: Descriptor): Promise<string> {
   return path
 }
 
-function digestOfPieces(pieces: Iterable<Uint8Array>): DiffId {
+async function digestOfPieces(pieces: AsyncIterable<Uint8Array>): Promise<DiffId> {
   const hash = createHash('sha256')
-  for (const piece of pieces) hash.update(piece)
+  for await (const piece of pieces) hash.update(piece)
   return digestFromHex(hash.digest('hex'))
 }

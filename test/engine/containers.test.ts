@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import type { Container } from '../../src/container/container.js'
 import type { CreateOptions } from '../../src/container/options.js'
 import { Engine } from '../../src/engine/engine.js'
-import { fileTar } from '../../src/image/file-tar.js'
+import { packTar } from '../../src/layer/pack.js'
 import { bytesSource } from '../../src/layer/source.js'
 import { type FakeProgram, FakeRuntime, KEPT_FILE } from '../support/fake-runtime.js'
 import { assertRejects, withFolder, writeFiles } from '../support/image-fixtures.js'
@@ -64,8 +64,10 @@ function withEngine(body: (bench: Bench) => Promise<void>): Promise<void> {
 
 /** A root file system of programs. */
 function rootTar(files: Readonly<Record<string, string>>): Uint8Array {
-  const list = Object.entries(files).map(([path, content]) => ({ path, mode: 0o755, contents: () => bytesSource(Buffer.from(content)) }))
-  return Buffer.concat([...fileTar(list)])
+  const file = { type: 'file', mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n } as const
+  return Buffer.concat([
+    ...packTar(Object.entries(files).map(([path, text]) => ({ ...file, path, contents: bytesSource(Buffer.from(text)) }))),
+  ])
 }
 
 function outputOf({ stdout }: Container): Promise<string> {

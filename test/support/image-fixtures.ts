@@ -9,10 +9,11 @@ import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import { EngineError, type ErrorCode } from '../../src/errors.js'
-import { fileTar } from '../../src/image/file-tar.js'
+import { fromUtf8 } from '../../src/fs/names.js'
 import { openImage } from '../../src/image/image.js'
 import { readEntries } from '../../src/layer/entry.js'
 import { openFileSource } from '../../src/layer/file-source.js'
+import { type PackEntry, packTar } from '../../src/layer/pack.js'
 import { bytesSource } from '../../src/layer/source.js'
 import type { Descriptor } from '../../src/oci/descriptor.js'
 import { type Digest, digestFromHex, hexOf } from '../../src/oci/digest.js'
@@ -51,10 +52,11 @@ export function digestOf(content: string | Uint8Array): Digest {
 
 /** Bytes of a tar of regular files. */
 export function tarOf(files: Files): Uint8Array {
-  const list = Object.entries(files).map(([path, content]) => {
-    return { path, contents: () => bytesSource(typeof content === 'string' ? Buffer.from(content) : content) }
+  const entries = Object.entries(files).map(([path, content]): PackEntry => {
+    const contents = bytesSource(typeof content === 'string' ? Buffer.from(content) : content)
+    return { path: fromUtf8(path), type: 'file', mode: 0o644, uid: 0, gid: 0, mtimeNs: 0n, contents }
   })
-  return Buffer.concat([...fileTar(list)])
+  return Buffer.concat([...packTar(entries)])
 }
 
 /** The tar with another name in its first header: names that no honest writer gives. */
