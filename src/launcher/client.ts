@@ -104,6 +104,8 @@ export class LauncherProcess {
     this.stdout = child.stdout
     this.stderr = child.stderr
     this.streams = child.stdio.slice(FIRST_DESCRIPTOR).map((stream) => (stream ?? null) as Duplex | null)
+    // A launcher that fails leaves what it has not read, and the kernel answers that with ECONNRESET: its own words say why.
+    for (const stream of this.streams) stream?.on('error', () => {})
     this.ready = this.#ready.promise
     this.exited = this.#exited.promise
     this.done = this.#done.promise

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import type { EngineError } from '../../src/errors.js'
 import type { ReadonlyFileSystem } from '../../src/fs/file-system.js'
 import { listTree } from '../../src/fs/list.js'
 import { fromUtf8 } from '../../src/fs/names.js'
@@ -237,6 +238,25 @@ test.needs(NATIVE)('a tree that cannot be written leaves nothing behind', () =>
     const left = existsSync(join(folder, 'trees')) ? readdirSync(join(folder, 'trees'), { recursive: true, encoding: 'utf8' }) : []
     assert.equal(
       left.filter((path) => /partial|complete/.test(path)),
+      [],
+    )
+  }),
+)
+
+test.needs(NATIVE)('an image with a broken file capability fails by name, and leaves neither a tree nor an error nobody catches', () =>
+  withStore(singleIdMap(), async (folder) => {
+    const xattrs = new Map([['security.capability', Buffer.from('broken')]])
+    const files = Array.from({ length: 5000 }, (_, index) => packEntry(`file-${index}`))
+    const layer = storeLayer(folder, [packFile('capable', 'x', { xattrs }), ...files])
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const error = await ensure(folder, singleIdMap(), [layer]).catch((thrown: EngineError) => thrown.data)
+      assert.equal(error, { operation: 'tree-write', call: 'fsetxattr', argument: 'capable', errno: 'EINVAL' })
+      // What comes late from the launcher's streams comes now.
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    const made = readdirSync(join(folder, 'trees'), { recursive: true }).map(String)
+    assert.equal(
+      made.filter((name) => /tree|complete|capable/.test(name)),
       [],
     )
   }),
