@@ -3,6 +3,7 @@ import { type Operation, octal, type Plan } from '../launcher/operations.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { NodeFiles } from './node-files.js'
+import type { SandboxLayer } from './sandbox/protocol.js'
 
 /** What the plan of a walled sandbox depends on. */
 export interface SandboxPlanRequest {
@@ -14,6 +15,8 @@ export interface SandboxPlanRequest {
   readonly sandboxPath: string
   readonly workerPath: string
   readonly nodeFlags: readonly string[]
+  /** Host paths of the image's layers, base first. */
+  readonly layers: readonly SandboxLayer[]
   /** How many descriptors the sandbox inherits from 3 on. */
   readonly descriptors: number
   readonly openStdin: boolean
@@ -24,6 +27,7 @@ export interface SandboxPlanRequest {
 const LAUNCHER_DESCRIPTOR = 6
 const SANDBOX_DESCRIPTOR = 3
 const ROOT_BYTES = 1024 * 1024
+/** Besides what each layer and mount takes. */
 const ROOT_INODES = 256
 /** Threads of Node: V8's and libuv's pools, the worker. */
 const THREADS = 64
@@ -37,9 +41,15 @@ export function bindPath(place: number): string {
   return `/binds/${place}`
 }
 
+/** Where the layer with this place in the stack is, in the sandbox's own root. */
+export function layerPaths(place: number): SandboxLayer {
+  return { tarPath: `/layers/${place}.tar`, indexPath: `/layers/${place}.index` }
+}
+
 /**
  * The native wall around a sandbox process: every namespace, and a root that holds Node, its libraries, two files of wolffia's and
- * nothing else of the host. It has no network whatever the container asks for: preview1 has no sockets to use one with.
+ * nothing else of the host. Layers come through mounts that are read-only and not as descriptors: under a single id their files are
+ * the sandbox's own, and a descriptor of one's own file is opened anew for writing through /proc/self/fd. It has no network whatever the container asks for: preview1 has no sockets to use one with.
  */
 export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Plan {
   const { terminal } = spec.process
@@ -55,13 +65,14 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       }),
       ['hostname', spec.hostname],
       ['mount-private'],
-      ['root-tmpfs', ROOT_BYTES, ROOT_INODES, octal(0o755)],
+      ['root-tmpfs', ROOT_BYTES, ROOT_INODES + 2 * request.layers.length + spec.mounts.length, octal(0o755)],
       ...fileOperations(node, request),
       ...(terminal ? [['mount-devpts', '/dev/pts'] as const] : []),
       ...['null', 'urandom'].map((name): Operation => ['bind', `/dev/${name}`, `/dev/${name}`, 'nosuid,noexec']),
       ['mount-proc', '/proc'],
       ...MASKED.map((path): Operation => ['mask', path]),
       ...READ_ONLY.map((path): Operation => ['read-only', path]),
+      ...layerOperations(request.layers),
       ...bindOperations(spec),
       ['root-read-only'],
       ['switch-root'],
@@ -89,6 +100,16 @@ function fileOperations(node: NodeFiles, { sandboxPath, workerPath }: Pick<Sandb
     ['bind', sandboxPath, '/sandbox.mjs', 'ro,nosuid,nodev,noexec'],
     ['bind', workerPath, '/sandbox-worker.mjs', 'ro,nosuid,nodev,noexec'],
   ]
+}
+
+function layerOperations(layers: readonly SandboxLayer[]): Operation[] {
+  return layers.flatMap(({ tarPath, indexPath }, place): Operation[] => {
+    const inside = layerPaths(place)
+    return [
+      ['bind', tarPath, inside.tarPath, 'ro,nosuid,nodev,noexec'],
+      ['bind', indexPath, inside.indexPath, 'ro,nosuid,nodev,noexec'],
+    ]
+  })
 }
 
 function bindOperations({ mounts }: ContainerSpec): Operation[] {

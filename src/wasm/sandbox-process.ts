@@ -42,14 +42,14 @@ export interface SandboxProcess {
 export interface SandboxStart {
   readonly openStdin: boolean
   readonly terminal: boolean
-  /** Files that become descriptors 5, 6, …. */
-  readonly files: readonly { readonly path: string; readonly flags: 'r' | 'w' }[]
+  /** File that becomes descriptor 5, made or emptied, to be written to; null for none. */
+  readonly upperPath: string | null
   readonly signal?: AbortSignal
 }
 
 /** Starts a sandbox behind the native wall. Resolves when it stands before its first instruction. */
 export async function startWalled(plan: Plan, seccompName: string, start: SandboxStart): Promise<SandboxProcess> {
-  const descriptors = openAll(start.files)
+  const descriptors = openUpper(start.upperPath)
   try {
     const launcher = launch(plan, {
       stdio: [start.openStdin ? 'pipe' : 'ignore', 'pipe', start.terminal ? 'ignore' : 'pipe'],
@@ -87,7 +87,7 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
     throw new EngineError('UNSUPPORTED_BY_HOST', '-t needs the native wall, which makes the terminal, and there is none here', {
       hint: 'Leave -t out, or see wolffia doctor.',
     })
-  const descriptors = openAll(start.files)
+  const descriptors = openUpper(start.upperPath)
   try {
     const child = spawn(process.execPath, [...nodeFlags, assetPath('sandbox.js')], {
       stdio: [start.openStdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...descriptors],
@@ -130,13 +130,6 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
   }
 }
 
-function openAll(files: SandboxStart['files']): number[] {
-  const descriptors: number[] = []
-  try {
-    for (const { path, flags } of files) descriptors.push(openSync(path, flags, 0o600))
-    return descriptors
-  } catch (error) {
-    for (const descriptor of descriptors) closeSync(descriptor)
-    throw error
-  }
+function openUpper(path: string | null): number[] {
+  return path === null ? [] : [openSync(path, 'w', 0o600)]
 }

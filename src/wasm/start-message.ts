@@ -12,10 +12,10 @@ export interface StartMessageParts {
   /** Path of the module in the container. */
   readonly program: string
   readonly preopens: StartMessage['preopens']
-  readonly layers: number
+  readonly layers: StartMessage['layers']
   /** Where the sandbox finds the bind mount with this place in the spec. */
   readonly bindPath: (place: number, source: string) => string
-  readonly upperDescriptor: number | null
+  readonly keepsUpper: boolean
 }
 
 /** Bytes of JavaScript heap that go with each inode uncounted: one inode for so many bytes of disk bounds them. */
@@ -39,7 +39,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     layers: parts.layers,
     mounts: orderedMounts(spec, parts.bindPath),
     readonlyRootfs: spec.readonlyRootfs,
-    upperDescriptor: parts.upperDescriptor,
+    keepsUpper: parts.keepsUpper,
     limits: sandboxLimits(spec),
   }
 }

@@ -16,9 +16,9 @@ import type { CreateRequest, RunningTask, Runtime, Task } from '../runtime/runti
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { nodeFiles } from './node-files.js'
-import { FIRST_LAYER_DESCRIPTOR, type StartMessage } from './sandbox/protocol.js'
+import type { SandboxLayer, StartMessage } from './sandbox/protocol.js'
 import { SandboxControl } from './sandbox-control.js'
-import { bindPath, sandboxPlan } from './sandbox-plan.js'
+import { bindPath, layerPaths, sandboxPlan } from './sandbox-plan.js'
 import { type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
 import { startMessage } from './start-message.js'
 import { keptLayers, type NewUpper, newUpper } from './uppers.js'
@@ -94,16 +94,19 @@ export class WasmRuntime implements Runtime {
 
   /** Behind the native wall if there is one; else alone, unless that was ruled out. */
   async #startProcess(request: CreateRequest, program: Program, upper: NewUpper | null): Promise<Started> {
-    const prepare = (bindPath: BindPath) => prepared(request, program, upper, { bindPath, preopens: this.#preopens })
+    const stored = layersOf(request)
+    const prepare = (layers: readonly SandboxLayer[], bindPath: BindPath) =>
+      prepared(request, program, upper, { layers, bindPath, preopens: this.#preopens })
     const alone = (): Started => {
-      const { message, start } = prepare((_place, source) => source)
+      const { message, start } = prepare(stored, (_place, source) => source)
       return { sandbox: startAlone(flagsOfNode(message), start), message }
     }
     if (this.#nativeWall === 'never') return alone()
     const missing = noNativeWall()
     try {
       if (missing !== null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall cannot stand around the sandbox: ${missing}`)
-      return await startBehindWall(request, prepare(bindPath))
+      const inside = stored.map((_layer, place) => layerPaths(place))
+      return await startBehindWall(request, stored, prepare(inside, bindPath))
     } catch (error) {
       if (this.#nativeWall === 'required' || !(error instanceof EngineError) || error.code === 'ABORTED') throw error
       // Asked only now, since it costs as much as a start: does this host allow no wall, or is this container at fault?
@@ -122,29 +125,24 @@ interface Started {
 
 /** What both kinds of sandbox are told and given. */
 function prepared(
-  request: CreateRequest,
+  { spec, openStdin, signal }: CreateRequest,
   program: Program,
   upper: NewUpper | null,
-  options: { readonly bindPath: BindPath; readonly preopens: StartMessage['preopens'] },
+  options: Pick<StartMessage, 'layers' | 'preopens'> & { readonly bindPath: BindPath },
 ): { readonly message: StartMessage; readonly start: SandboxStart } {
-  const { spec, rootfs, directory, openStdin, signal } = request
-  const layers = [...rootfs.layers, ...keptLayers(ownFolder(directory))].flatMap(({ tarPath, indexPath }) => [tarPath, indexPath])
-  const files: SandboxStart['files'] = [
-    ...layers.map((path) => ({ path, flags: 'r' as const })),
-    ...(upper === null ? [] : [{ path: upper.path, flags: 'w' as const }]),
-  ]
-  const message = startMessage({
-    ...options,
-    spec,
-    program: program.path,
-    layers: layers.length / 2,
-    upperDescriptor: upper === null ? null : FIRST_LAYER_DESCRIPTOR + layers.length,
-  })
-  return { message, start: { openStdin, terminal: spec.process.terminal, files, ...(signal === undefined ? {} : { signal }) } }
+  const message = startMessage({ ...options, spec, program: program.path, keepsUpper: upper !== null })
+  const upperPath = upper?.path ?? null
+  return { message, start: { openStdin, terminal: spec.process.terminal, upperPath, ...(signal === undefined ? {} : { signal }) } }
+}
+
+/** The image's layers and those that earlier runs have left, by their paths on the host. */
+function layersOf({ rootfs, directory }: CreateRequest): SandboxLayer[] {
+  return [...rootfs.layers, ...keptLayers(ownFolder(directory))].map(({ tarPath, indexPath }) => ({ tarPath, indexPath }))
 }
 
 async function startBehindWall(
   { spec, openStdin, terminalSize = TERMINAL_SIZE }: CreateRequest,
+  layers: readonly SandboxLayer[],
   { message, start }: ReturnType<typeof prepared>,
 ): Promise<Started> {
   const plan = sandboxPlan({
@@ -154,7 +152,8 @@ async function startBehindWall(
     sandboxPath: assetPath('sandbox.js'),
     workerPath: assetPath('sandbox-worker.js'),
     nodeFlags: flagsOfNode(message),
-    descriptors: 2 + start.files.length,
+    layers,
+    descriptors: 2 + (start.upperPath === null ? 0 : 1),
     openStdin,
     terminalSize,
   })

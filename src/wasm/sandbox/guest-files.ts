@@ -1,4 +1,4 @@
-import { fstatSync, readSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { EngineError } from '../../errors.js'
 import type { FileSystem } from '../../fs/file-system.js'
 import { fromUtf8 } from '../../fs/names.js'
@@ -9,7 +9,7 @@ import { parseIndex } from '../../layer/index.js'
 import { PackedLayer } from '../../layer/packed-layer.js'
 import { GuestTree } from '../preview1/guest-tree.js'
 import { HostDirectory } from './host-directory.js'
-import { FIRST_LAYER_DESCRIPTOR, type SandboxMount, type StartMessage } from './protocol.js'
+import type { SandboxLayer, SandboxMount, StartMessage } from './protocol.js'
 
 /** What a guest sees: its tree, and the directories it is given. */
 export interface GuestFiles {
@@ -23,12 +23,12 @@ export interface GuestFiles {
 const DEVICES = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
 
 /**
- * Builds the guest's files from inherited descriptors: the layers' union, a /dev of its own, the mounts, the working directory.
+ * Builds the guest's files: the layers' union, a /dev of its own, the mounts, the working directory.
  * What is missing on the way to a mount or to the working directory is made, as the native wall does.
  */
 export function openGuestFiles(start: StartMessage): GuestFiles {
   const root = new UnionFs({
-    lowers: Array.from({ length: start.layers }, (_, index) => openLayer(FIRST_LAYER_DESCRIPTOR + index * 2)),
+    lowers: start.layers.map(openLayer),
     limits: { diskBytes: start.limits.diskBytes, inodes: start.limits.inodes },
   })
   const tree = new GuestTree(root, { credentials: start.user, readonly: start.readonlyRootfs })
@@ -45,19 +45,8 @@ export function openGuestFiles(start: StartMessage): GuestFiles {
   return { tree, root, preopens: start.preopens === 'all' ? preopens : [] }
 }
 
-function openLayer(descriptor: number): PackedLayer {
-  return new PackedLayer(parseIndex(readWhole(descriptor + 1)), openFileSource(descriptor))
-}
-
-/** Reads by position: several threads share the descriptor, and with it the offset. */
-function readWhole(descriptor: number): Uint8Array {
-  const bytes = new Uint8Array(fstatSync(descriptor).size)
-  for (let at = 0; at < bytes.length; ) {
-    const count = readSync(descriptor, bytes, at, bytes.length - at, at)
-    if (count === 0) throw new EngineError('SANDBOX_FAILED', 'the index of a layer is cut short')
-    at += count
-  }
-  return bytes
+function openLayer({ tarPath, indexPath }: SandboxLayer): PackedLayer {
+  return new PackedLayer(parseIndex(readFileSync(indexPath)), openFileSource(tarPath))
 }
 
 function openMount(mount: SandboxMount): FileSystem {

@@ -8,8 +8,14 @@ import type { WasmEvidence } from '../../runtime/receipt.js'
 
 export const START_DESCRIPTOR = 3
 export const CONTROL_DESCRIPTOR = 4
-/** Tar and index of each layer, base first, from this number on. */
-export const FIRST_LAYER_DESCRIPTOR = 5
+/** Where the sandbox writes the upper to, when it does. */
+export const UPPER_DESCRIPTOR = 5
+
+/** Tar and index of a layer, as paths of the sandbox's own root. */
+export interface SandboxLayer {
+  readonly tarPath: string
+  readonly indexPath: string
+}
 
 /** A mount as the sandbox sees it. */
 export type SandboxMount =
@@ -35,11 +41,12 @@ export interface StartMessage {
   readonly terminal: boolean
   /** Whether the guest is given its directories, or computes with stdio alone. */
   readonly preopens: 'all' | 'none'
-  readonly layers: number
+  /** Base first. */
+  readonly layers: readonly SandboxLayer[]
   readonly mounts: readonly SandboxMount[]
   readonly readonlyRootfs: boolean
-  /** Descriptor to write the upper to as a layer's tar at exit, or null when it dies with the container. */
-  readonly upperDescriptor: number | null
+  /** Whether the upper is written to {@link UPPER_DESCRIPTOR} as a layer's tar at exit, or dies with the container. */
+  readonly keepsUpper: boolean
   readonly limits: SandboxLimits
 }
 

@@ -13,6 +13,7 @@ import { type GuestFiles, openGuestFiles } from './guest-files.js'
 import { guestHost } from './guest-host.js'
 import type { GoMessage, Outcome, WorkerMessage, WorkerStart } from './messages.js'
 import { descriptorOutput, pause, writeAll } from './output.js'
+import { UPPER_DESCRIPTOR } from './protocol.js'
 import { StdinReader } from './stdin-ring.js'
 import { writeUpper } from './upper.js'
 
@@ -26,7 +27,7 @@ try {
   const files = openGuestFiles(start)
   parentPort?.once('message', ({ module }: GoMessage) => {
     const outcome = runGuest(module, files)
-    if (start.upperDescriptor !== null) writeUpper(files.root, start.upperDescriptor)
+    if (start.keepsUpper) writeUpper(files.root, UPPER_DESCRIPTOR)
     tell({ type: 'ended', outcome })
   })
   tell({ type: 'ready' })

@@ -1,0 +1,93 @@
+/** What code that has broken out of V8 can reach: a hostile program stands in for the sandbox's own, behind the same plan. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import * as assert from 'uvu/assert'
+import { singleIdMap } from '../../src/launcher/id-map.js'
+import { seccompAsset } from '../../src/launcher/installation.js'
+import { nodeFiles } from '../../src/wasm/node-files.js'
+import { sandboxPlan } from '../../src/wasm/sandbox-plan.js'
+import { startWalled } from '../../src/wasm/sandbox-process.js'
+import { NATIVE } from '../support/requirements.js'
+import { containerSpec } from '../support/specs.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('wasm/sandbox-wall.security')
+const native = test.needs(NATIVE)
+
+const HOSTILE = `
+import { chmodSync, closeSync, constants, openSync, readdirSync, readlinkSync, writeSync } from 'node:fs'
+const answer = (action) => { try { return action() ?? 'ok' } catch (error) { return error.code } }
+const overwrite = (path) => answer(() => { const fd = openSync(path, 'r+'); writeSync(fd, 'evil', 0); closeSync(fd) })
+const reopened = (path) => answer(() => overwrite('/proc/self/fd/' + openSync(path, 'r')))
+const names = readdirSync('/proc/self/fd').map(Number)
+const layers = ['/layers/0.tar', '/layers/0.index']
+console.log(JSON.stringify({
+  root: readdirSync('/').sort(),
+  environment: Object.keys(process.env),
+  files: names.flatMap((fd) => { const to = answer(() => readlinkSync('/proc/self/fd/' + fd)); return /^\\/(?!dev|proc)/.test(to) ? [to] : [] }),
+  layers: layers.flatMap((path) => [overwrite(path), reopened(path), answer(() => chmodSync(path, 0o666))]),
+  programs: ['/node', '/sandbox.mjs', '/proc/1/exe'].map(overwrite),
+  root2: answer(() => openSync('/new', 'w')),
+  init: ['root', 'mem', 'environ', 'exe'].map((name) => answer(() => openSync('/proc/1/' + name, 'r'))),
+  device: answer(() => chmodSync('/dev/null', 0o600)),
+  processes: readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name)).length,
+}))
+process.exit(0)
+`
+
+native('V8 broken open: no layer, program, process or file of the host is written or reached', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wolffia-hostile-'))
+  const [tarPath, indexPath, sandboxPath] = ['layer.tar', 'layer.index', 'hostile.mjs'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  try {
+    for (const path of [tarPath, indexPath]) writeFileSync(path, 'true', { mode: 0o600 })
+    writeFileSync(sandboxPath, HOSTILE)
+    const start = { openStdin: false, terminal: false, upperPath: join(folder, 'upper') }
+    const plan = sandboxPlan({
+      spec: containerSpec({}),
+      idMap: singleIdMap(),
+      node: nodeFiles(),
+      sandboxPath,
+      workerPath: sandboxPath,
+      nodeFlags: [],
+      layers: [{ tarPath, indexPath }],
+      descriptors: 3,
+      openStdin: false,
+      terminalSize: { rows: 24, columns: 80 },
+    })
+    const sandbox = await startWalled(plan, seccompAsset() ?? '', start)
+    const output = Promise.all([text(sandbox.stdout), sandbox.stderr === null ? '' : text(sandbox.stderr)])
+    await sandbox.execute()
+    await sandbox.ended
+    const [stdout, stderr] = await output
+    const found = JSON.parse(stdout || JSON.stringify(stderr)) as Record<string, unknown>
+    assert.equal([...new Set(found.layers as string[])], ['EROFS'])
+    assert.equal([readFileSync(tarPath, 'utf8'), readFileSync(indexPath, 'utf8')], ['true', 'true'])
+    // Where Node belongs to the host's root, it says so first.
+    for (const refusal of found.programs as string[]) assert.match(refusal, /^(EROFS|EACCES)$/)
+    assert.is(found.root2, 'EROFS')
+    assert.equal(found.init, ['EACCES', 'EACCES', 'EACCES', 'EACCES'])
+    assert.is(found.device, 'EPERM')
+    assert.is(found.processes, 2)
+    assert.equal(found.environment, ['LD_LIBRARY_PATH'])
+    const known = ['dev', 'layers', 'lib', 'lib64', 'node', 'proc', 'sandbox-worker.mjs', 'sandbox.mjs']
+    assert.equal(
+      (found.root as string[]).filter((name) => !known.includes(name)),
+      [],
+    )
+    // The upper, and what Node itself holds: nothing else has a name.
+    assert.equal(
+      (found.files as string[]).filter((path) => path.startsWith('/') && !path.endsWith('/upper')),
+      [],
+    )
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test.run()
