@@ -2,10 +2,11 @@
  * What this host allows, found out by doing it: every step of the native wall as a small plan of its own. A version check lies
  * (AppArmor, sysctls, file systems), a mount that succeeds lies too (an overlay may mount and then not rename).
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EngineError, messageOf } from '../errors.js'
+import { IDENTITY_PATTERN, mayBeAlive, ownIdentity } from '../store/process-identity.js'
 import { launch, launcherMissing, perform } from './client.js'
 import type { IdMap } from './id-map.js'
 import { chooseIdMap, idMapOperations, singleIdMap } from './id-map.js'
@@ -41,6 +42,7 @@ export interface ProbeOptions {
 const NAMESPACES = ['mount', 'pid', 'ipc', 'uts', 'net', 'cgroup'] as const
 const KERNEL_LEAST = [5, 13] as const
 const LANDLOCK_SCOPES_ABI = 6
+const FOLDER_NAME = new RegExp(`^wolffia-probe-(${IDENTITY_PATTERN})-`)
 
 type Outcome = Pick<Finding, 'ok' | 'errno' | 'why' | 'fix'>
 
@@ -53,7 +55,9 @@ interface Step {
 
 /** Tries each step in order and says how each went. Never throws; leaves nothing behind. */
 export async function probeHost(options: ProbeOptions = {}): Promise<Finding[]> {
-  const folder = mkdtempSync(join(options.directory ?? tmpdir(), 'wolffia-probe-'))
+  const parent = options.directory ?? tmpdir()
+  for (const name of readdirSync(parent)) if (isLeftBehind(parent, name)) await removeFolder(join(parent, name))
+  const folder = mkdtempSync(join(parent, `wolffia-probe-${ownIdentity()}-`))
   const findings: Finding[] = []
   try {
     for (const { name, purpose, required, attempt } of steps(folder)) {
@@ -66,6 +70,15 @@ export async function probeHost(options: ProbeOptions = {}): Promise<Finding[]> 
     await removeFolder(folder)
   }
   return findings
+}
+
+/** A folder of a probe of ours that was killed: an overlay's own folders in it can't be entered, so only we can remove it. */
+function isLeftBehind(parent: string, name: string): boolean {
+  const identity = FOLDER_NAME.exec(name)?.[1]
+  if (identity === undefined || mayBeAlive(identity)) return false
+  // In a folder that everybody may write to, the name could be anybody's, and a link to anything.
+  const status = lstatSync(join(parent, name), { throwIfNoEntry: false })
+  return status?.isDirectory() === true && status.uid === process.geteuid?.()
 }
 
 /** Why native containers cannot run here, from the steps they require; null when they can. */

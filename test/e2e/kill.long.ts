@@ -33,6 +33,8 @@ test.needs(NATIVE, WASM, BUSYBOX)(
       await Promise.all(Array.from({ length: 3 }, () => runAndKill(random)))
       await wolffia.output('ps', '-a')
     })
+    // The next container, which also clears away what a killed probe of the host left.
+    await wolffia.output('run', '--rm', 'busybox', 'true')
     await wolffia.end()
   },
   SOAK,

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -17,6 +17,22 @@ test.needs(NATIVE)('every step is tried, says what it found, and leaves nothing 
     assert.is(findings.length, 15)
     for (const { ok, why, required } of findings) assert.ok(why.length > 0 && (ok || !required))
     assert.equal(readdirSync(directory), [])
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+})
+
+test.needs(NATIVE)('what a killed probe left is removed, and nothing else that has such a name', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'wolffia-probe-test-'))
+  const named = (what: string) => join(directory, `wolffia-probe-1-1-1-${'0'.repeat(32)}-${what}`)
+  try {
+    mkdirSync(join(named('left'), 'disk/work/work'), { recursive: true })
+    chmodSync(join(named('left'), 'disk/work/work'), 0)
+    mkdirSync(join(directory, 'mine'))
+    symlinkSync(join(directory, 'mine'), named('link'))
+    await probeHost({ directory, stopAtFirst: true })
+    assert.not.ok(existsSync(named('left')))
+    assert.equal(readdirSync(directory).sort(), ['mine', named('link').slice(directory.length + 1)])
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

@@ -30,7 +30,7 @@ export const UMOCI = program('umoci')
 /** The native wall: user namespaces that really work, and the launcher. */
 export const NATIVE: Requirement = {
   name: 'native',
-  missing: () => new NativeRuntime({ treesDirectory: join(tmpdir(), 'wolffia-no-trees') }).unavailable(),
+  missing: () => new NativeRuntime({ treesDirectory: join(tmpdir(), `wolffia-tests-${process.geteuid?.()}`) }).unavailable(),
 }
 
 /** The Wasm wall, with or without the native one around it. */
