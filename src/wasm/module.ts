@@ -20,7 +20,7 @@ export interface ModuleLimits {
 export interface PreparedModule {
   /** The binary to compile: the given one, or a copy with lower maxima. */
   readonly bytes: Uint8Array
-  /** `module.name` of every import, in order. */
+  /** `module.name` of every import, each once, in order. */
   readonly imports: readonly string[]
   /** The most pages all memories together can have. */
   readonly memoryPagesMaximum: number
@@ -28,7 +28,9 @@ export interface PreparedModule {
   readonly tableElementsMaximum: number
 }
 
-const SECTION = { import: 2, table: 4, memory: 5 } as const
+const SECTION = { type: 1, import: 2, table: 4, memory: 5 } as const
+const FUNCTION_TYPE = 0x60
+const UTF8 = new TextDecoder()
 const EXTERNAL = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const
 const HAS_MAXIMUM = 1
 const SHARED = 2
@@ -38,7 +40,7 @@ const IS_64_BIT = 4
 export function prepareModule(bytes: Uint8Array, limits: ModuleLimits): PreparedModule {
   checkHeader(bytes)
   const parts: Uint8Array[] = [bytes.subarray(0, 8)]
-  const imports: string[] = []
+  const imports = new Set<string>()
   const bound = new Bounds(limits)
   for (let at = 8; at < bytes.length; ) {
     const reader = new BinaryReader(bytes, at)
@@ -47,7 +49,8 @@ export function prepareModule(bytes: Uint8Array, limits: ModuleLimits): Prepared
     const end = reader.position + size
     if (end > bytes.length) throw malformed('a section is longer than the file')
     const contents = new BinaryReader(bytes.subarray(0, end), reader.position)
-    if (id === SECTION.import) imports.push(...readImports(contents))
+    if (id === SECTION.type) checkTypes(contents)
+    if (id === SECTION.import) for (const name of readImports(contents)) imports.add(name)
     if (id === SECTION.table) parts.push(section(id, bound.tables(contents)))
     else if (id === SECTION.memory) parts.push(section(id, bound.memories(contents)))
     else parts.push(bytes.subarray(at, end))
@@ -56,7 +59,7 @@ export function prepareModule(bytes: Uint8Array, limits: ModuleLimits): Prepared
   checkImports(imports)
   return {
     bytes: bound.changed ? concatenate(parts) : bytes,
-    imports,
+    imports: [...imports],
     memoryPagesMaximum: bound.memoryPages,
     tableElementsMaximum: bound.tableElements,
   }
@@ -78,8 +81,22 @@ function checkHeader(bytes: Uint8Array): void {
     })
 }
 
+/**
+ * Functions are the only types taken: structs and arrays live in JavaScript's heap, where no maximum of the module's bounds them.
+ * Throws COMMAND_NOT_EXECUTABLE, whether this V8 would run them or not.
+ */
+function checkTypes(reader: BinaryReader): void {
+  for (let count = reader.u32(); count > 0; count--) {
+    if (reader.byte() !== FUNCTION_TYPE)
+      throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module has garbage-collected objects, whose memory this wall cannot bound', {
+        hint: 'Build it for linear memory.',
+      })
+    for (const _side of ['parameters', 'results']) for (let values = reader.u32(); values > 0; values--) reader.valueType()
+  }
+}
+
 /** Throws COMMAND_NOT_EXECUTABLE and names the first import that nothing here provides, with what would. */
-function checkImports(imports: readonly string[]): void {
+function checkImports(imports: ReadonlySet<string>): void {
   for (const name of imports) {
     const dot = name.indexOf('.')
     const module = name.slice(0, dot)
@@ -101,10 +118,9 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^wbg\.|^__wbindgen/, 'That is wasm-bindgen for browsers; build it for the target wasm32-wasip1.'],
 ]
 
-function readImports(reader: BinaryReader): string[] {
-  const imports: string[] = []
+function* readImports(reader: BinaryReader): Generator<string> {
   for (let count = reader.u32(); count > 0; count--) {
-    imports.push(`${reader.name()}.${reader.name()}`)
+    yield `${reader.name()}.${reader.name()}`
     const kind = reader.byte()
     if (kind === EXTERNAL.function) reader.u32()
     else if (kind === EXTERNAL.table) {
@@ -119,7 +135,6 @@ function readImports(reader: BinaryReader): string[] {
       reader.u32()
     } else throw malformed('an import of an unknown kind')
   }
-  return imports
 }
 
 /** Rewrites table and memory sections within what is left of the limits, which hold for all of a kind together. */
@@ -216,7 +231,7 @@ class BinaryReader {
     const start = this.position
     this.position += length
     if (this.position > this.#bytes.length) throw malformed('a name is longer than its section')
-    return new TextDecoder().decode(this.#bytes.subarray(start, this.position))
+    return UTF8.decode(this.#bytes.subarray(start, this.position))
   }
 
   limits(): Limits {
@@ -246,7 +261,7 @@ function malformed(what: string): EngineError {
 }
 
 function section(id: number, contents: readonly number[]): Uint8Array {
-  return Uint8Array.of(id, ...encodeU32(contents.length), ...contents)
+  return Uint8Array.from([id, ...encodeU32(contents.length)].concat(contents))
 }
 
 function encodeU32(value: number): number[] {

@@ -17,6 +17,8 @@ export class SandboxControl {
   readonly #control: Duplex
   readonly #take: (event: SandboxEvent) => void
   readonly #lost: () => void
+  /** No honest line is longer: the longest says back what the sandbox was told. */
+  readonly #lineMaximum: number
   #partialLine = ''
 
   constructor(start: Duplex, control: Duplex, message: StartMessage) {
@@ -39,7 +41,9 @@ export class SandboxControl {
       started.reject(error)
       exited.resolve(null)
     }
-    start.end(JSON.stringify(message))
+    const told = JSON.stringify(message)
+    this.#lineMaximum = told.length + LINE_BYTES
+    start.end(told)
     control.setEncoding('utf8')
     control.on('data', (text: string) => this.#read(text))
     control.on('close', this.#lost)
@@ -56,15 +60,24 @@ export class SandboxControl {
     for (const line of lines) {
       const event = parseEvent(line)
       if (event === null) {
-        this.#lost()
-        this.#control.destroy()
+        this.#distrust()
         return
       }
       this.#take(event)
     }
+    if (this.#partialLine.length > this.#lineMaximum) this.#distrust()
+  }
+
+  /** Nobody sane speaks like this: what was said so far stands, and nothing more is listened to. */
+  #distrust(): void {
+    this.#partialLine = ''
+    this.#lost()
+    this.#control.destroy()
   }
 }
 
+/** What a line holds beside that: an import list, a message. */
+const LINE_BYTES = 64 * 1024
 const EVENTS: ReadonlySet<unknown> = new Set(['ready', 'started', 'failed', 'exited'])
 
 function parseEvent(line: string): SandboxEvent | null {

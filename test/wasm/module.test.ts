@@ -76,4 +76,38 @@ test('a binary cut off or changed anywhere is refused or compiles, and nothing e
   }
 })
 
+/** A module of one section with these contents, whatever they are. */
+function moduleOf(id: number, contents: readonly number[]): Uint8Array {
+  return Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, id, ...leb(contents.length)].concat(contents))
+}
+
+function leb(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...leb(value >> 7)]
+}
+
+test('bombs of imports, memories and custom sections are taken or refused by name, and told of once', () => {
+  const name = (text: string) => [text.length, ...Buffer.from(text)]
+  const one = [...name('wasi_snapshot_preview1'), ...name('proc_exit'), 0, 0]
+  const many = Array.from({ length: 130_000 }, () => one).flat()
+  assert.equal(prepareModule(moduleOf(2, [...leb(130_000)].concat(many)), LIMITS).imports, ['wasi_snapshot_preview1.proc_exit'])
+  const memories = [...leb(130_000)].concat(Array.from({ length: 130_000 }, () => [0, 0]).flat())
+  assert.is(prepareModule(moduleOf(5, memories), LIMITS).memoryPagesMaximum, 16)
+  assert.match(refusal(moduleOf(2, [0xff, 0xff, 0xff, 0xff, 0x0f])).message, 'too early')
+  assert.match(refusal(moduleOf(2, [1, 0xff, 0xff, 0xff, 0xff, 0x0f])).message, 'longer than its section')
+  const custom = moduleOf(0, [3, 0x61, 0x62, 0x63])
+  const bomb = Buffer.concat([custom, ...Array.from({ length: 20_000 }, () => custom.subarray(8))])
+  assert.equal(prepareModule(bomb, LIMITS).imports, [])
+})
+
+test('garbage-collected objects, which no maximum bounds, are refused by name', () => {
+  for (const type of [
+    [0x5f, 0],
+    [0x5e, 0x7e, 1],
+    [0x4e, 1, 0x5f, 0],
+    [0x50, 0, 0x5f, 0],
+  ])
+    assert.match(refusal(moduleOf(1, [1, ...type])).message, 'garbage-collected')
+  assert.equal(prepareModule(wat('(module (type (func (param i32 externref) (result f64))))'), LIMITS).imports, [])
+})
+
 test.run()

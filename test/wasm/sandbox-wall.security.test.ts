@@ -2,13 +2,17 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
+import type { EngineError } from '../../src/errors.js'
 import { singleIdMap } from '../../src/launcher/id-map.js'
 import { seccompAsset } from '../../src/launcher/installation.js'
 import { nodeFiles } from '../../src/wasm/node-files.js'
+import { SandboxControl } from '../../src/wasm/sandbox-control.js'
 import { sandboxPlan } from '../../src/wasm/sandbox-plan.js'
 import { startWalled } from '../../src/wasm/sandbox-process.js'
+import { startMessage } from '../../src/wasm/start-message.js'
 import { NATIVE } from '../support/requirements.js'
 import { containerSpec } from '../support/specs.js'
 import { suite } from '../support/suite.js'
@@ -87,6 +91,27 @@ native('V8 broken open: no layer, program, process or file of the host is writte
     )
   } finally {
     rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('V8 broken open: a line without end, or words of no meaning, are listened to no longer', async () => {
+  const message = startMessage({
+    spec: containerSpec({}),
+    program: '/probe.wasm',
+    preopens: 'none',
+    layers: [],
+    bindPath: (_place, source) => source,
+    keepsUpper: false,
+  })
+  const megabyte = Buffer.alloc(1 << 20, 'a')
+  for (const said of [megabyte, Buffer.from('{"event":"owned"}\n'), Buffer.from('[]\n'), Buffer.from('null\n'), Buffer.from('{\n')]) {
+    const line = new PassThrough()
+    const control = new SandboxControl(new PassThrough(), line, message)
+    line.write(said)
+    const error = await control.ready.catch((thrown: EngineError) => thrown.code)
+    assert.is(error, 'SANDBOX_FAILED')
+    assert.ok(line.destroyed)
+    assert.is(await control.exited, null)
   }
 })
 
