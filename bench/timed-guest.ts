@@ -36,7 +36,7 @@ export async function sandboxedGuest(
   const image = await guestImage(workbench, guest)
   const sample = async () => {
     await using container = await engine.containers.create({ image, command: words('/work'), runtime: 'wasm', autoRemove: true })
-    const output = container.stdout === null ? '' : text(container.stdout)
+    const output = text(container.stdout)
     container.stderr?.resume()
     await container.start()
     const { exitCode } = await container.wait()

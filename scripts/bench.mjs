@@ -1,8 +1,8 @@
 // `npm run bench -- WORDS`: sets up and hands the words to bench/main.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { root } from './build.mjs'
 import { setUp } from './setup.mjs'
+import { root } from './tree.mjs'
 
 await setUp({ tests: true })
 const { status } = spawnSync(process.execPath, [join(root, 'build/bench/main.js'), ...process.argv.slice(2)], {

@@ -1,39 +1,12 @@
 // Builds everything under dist/: the command line and sandbox as bundles, the library, the C launcher with its seccomp
-// programs, and the guest modules. `build({ tests: true })` also transpiles src, test, bench and images to build/.
-import { execFileSync, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+// programs, and the guest modules. `build({ tests: true })` also transpiles src, test, bench and images to build/, and
+// `build({ types: true })` writes the declarations of the library for who imports it from TypeScript.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-
-export const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const dist = join(root, 'dist')
-
-/** Every file below `folder` that `accept` takes, as paths relative to the package. */
-export function filesBelow(folder, accept = () => true) {
-  const absolute = join(root, folder)
-  if (!existsSync(absolute)) return []
-  return readdirSync(absolute, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && accept(entry.name))
-    .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)))
-    .sort()
-}
-
-/** Runs `action` unless the contents of `inputs` are those of the last time. */
-async function whenChanged(name, inputs, outputs, action) {
-  const hash = createHash('sha256').update(process.version)
-  for (const input of inputs)
-    hash
-      .update(input)
-      .update('\0')
-      .update(readFileSync(join(root, input)))
-  const digest = hash.digest('hex')
-  const stamp = join(dist, '.stamps', name)
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest && outputs.every((output) => existsSync(join(root, output)))) return
-  await action()
-  mkdirSync(dirname(stamp), { recursive: true })
-  writeFileSync(stamp, digest)
-}
+import { buildLauncher } from './launcher.mjs'
+import { dist, filesBelow, root, whenChanged } from './tree.mjs'
 
 const esmBanner = "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
 
@@ -99,47 +72,6 @@ async function transpileForTests(esbuild) {
   })
 }
 
-/** Flags every build of the launcher has; the sanitizer build in CI adds its own. */
-export const launcherFlags = [
-  '-std=c11',
-  '-D_GNU_SOURCE',
-  '-O2',
-  '-Wall',
-  '-Wextra',
-  '-Werror',
-  '-fstack-protector-strong',
-  '-D_FORTIFY_SOURCE=2',
-  '-ffunction-sections',
-  '-fdata-sections',
-  '-Wl,--gc-sections',
-]
-
-/** Compiles the launcher to `output`; static when the toolchain can. Throws what the compiler said. */
-export function compileLauncher(output, extraFlags = []) {
-  const compiler = process.env.CC ?? 'cc'
-  const sources = filesBelow('src/launcher', (name) => name.endsWith('.c'))
-  const attempt = (flags) =>
-    spawnSync(compiler, [...launcherFlags, ...flags, ...extraFlags, '-o', `${output}.new`, ...sources], { cwd: root, encoding: 'utf8' })
-  let result = attempt(extraFlags.length > 0 ? [] : ['-static'])
-  if (result.status !== 0 && extraFlags.length === 0) result = attempt([])
-  if (result.error) throw result.error
-  if (result.status !== 0) throw new Error(result.stderr)
-  renameSync(`${output}.new`, output)
-}
-
-async function buildLauncher() {
-  const sources = filesBelow('src/launcher', (name) => /\.[ch]$/.test(name))
-  if (sources.length === 0) return
-  const probe = spawnSync(process.env.CC ?? 'cc', ['--version'])
-  if (probe.error) {
-    console.error('wolffia: no C compiler (cc) found: the native wall is left out. Install gcc or clang and run this again.')
-    return
-  }
-  await whenChanged('launcher', [...sources, 'scripts/build.mjs'], ['dist/launcher'], () => {
-    compileLauncher(join(dist, 'launcher'))
-  })
-}
-
 async function buildSeccompPrograms(esbuild) {
   const source = 'src/launcher/seccomp.ts'
   if (!existsSync(join(root, source))) return
@@ -197,16 +129,33 @@ async function buildGuests() {
   }
 }
 
+// Declarations of all of src, from which index.d.ts takes what is public.
+function buildTypes() {
+  const output = join(dist, 'types')
+  rmSync(output, { recursive: true, force: true })
+  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.types.json', '--outDir', output], {
+    cwd: root,
+    stdio: 'inherit',
+  })
+}
+
 /** Builds what has changed. */
-export async function build({ tests = false } = {}) {
+export async function build({ tests = false, types = false } = {}) {
   const esbuild = await import('esbuild')
   mkdirSync(join(dist, '.stamps'), { recursive: true })
   const sources = ['src', 'images'].flatMap((folder) => filesBelow(folder, (name) => name.endsWith('.ts'))).filter((path) => !isGuest(path))
-  await whenChanged('typescript', [...sources, 'scripts/build.mjs', 'package.json'], ['dist/cli.js'], () => buildTypeScript(esbuild))
+  await whenChanged(
+    'typescript',
+    [...sources, 'scripts/build.mjs', 'package.json'],
+    ['dist/cli.js', 'dist/index.js', 'dist/sandbox.js'],
+    () => buildTypeScript(esbuild),
+  )
   await buildSeccompPrograms(esbuild)
   await buildLauncher()
   await buildGuests()
+  if (types) await whenChanged('types', [...sources, 'tsconfig.json', 'tsconfig.types.json'], ['dist/types/index.d.ts'], buildTypes)
   if (tests) await transpileForTests(esbuild)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await build({ tests: process.argv.includes('--tests') })
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  await build({ tests: process.argv.includes('--tests'), types: process.argv.includes('--types') })

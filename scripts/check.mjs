@@ -2,8 +2,8 @@
 // tests out, for whoever has just run them.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { filesBelow, root } from './build.mjs'
 import { setUp } from './setup.mjs'
+import { filesBelow, root } from './tree.mjs'
 
 await setUp()
 const cFiles = filesBelow('src/launcher', (name) => /\.[ch]$/.test(name))

@@ -2,8 +2,9 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { compileLauncher, root } from './build.mjs'
+import { compileLauncher } from './launcher.mjs'
 import { setUp } from './setup.mjs'
+import { root } from './tree.mjs'
 
 await setUp({ tests: true })
 const folder = join(root, 'dist/sanitized')

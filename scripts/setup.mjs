@@ -1,4 +1,5 @@
-// Brings a fresh clone to where everything can run: the right Node, the locked packages, the build.
+// Brings a fresh clone to where everything can run: the right Node, the locked packages, the build. By itself (`npm run build`,
+// and before `npm pack`) also the declarations of the library.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -42,3 +43,5 @@ function versionsOf(path) {
     .sort()
     .join('\n')
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await setUp({ types: true })

@@ -3,8 +3,8 @@
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { filesBelow, root } from './build.mjs'
 import { setUp } from './setup.mjs'
+import { filesBelow, root } from './tree.mjs'
 
 const words = process.argv.slice(2)
 const long = words.includes('--long')

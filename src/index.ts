@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export type { Container, ContainerImage, ContainerStatus, ContainerSummary } from './container/container.js'
+export type { Container, ContainerImage, ContainerStatus, ContainerSummary, CreatedContainer } from './container/container.js'
 export type { CreateOptions } from './container/options.js'
 export type { Containers } from './engine/containers.js'
 export type { Diagnosis } from './engine/doctor.js'

@@ -90,3 +90,8 @@ export interface Container extends AsyncDisposable {
   /** What `ps` shows of it. */
   summary(): ContainerSummary
 }
+
+/** A container of the process that made it, which therefore has its output. */
+export interface CreatedContainer extends Container {
+  readonly stdout: Readable
+}

@@ -9,7 +9,7 @@ import type { ContainerSpec } from '../runtime/spec.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import { identityOf, ownIdentity } from '../store/process-identity.js'
 import { throwIfAborted } from './abortable.js'
-import type { Container } from './container.js'
+import type { CreatedContainer } from './container.js'
 import type { CreateOptions } from './options.js'
 import { OwnedContainer, RECEIPT_FILE } from './owned-container.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
@@ -37,7 +37,7 @@ export interface Workshop {
  * Builds a container up to its guest's first instruction: spec, wall, record, task, receipt, requirements. Whatever fails or aborts
  * on the way takes back what was done before it.
  */
-export async function createContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<Container> {
+export async function createContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<CreatedContainer> {
   const { state, layers, runtimes } = workshop
   const { signal } = options
   const required = parseRequirements(options.require ?? [])
@@ -94,7 +94,7 @@ interface TaskParts {
   readonly options: CreateOptions
 }
 
-async function withTask({ state }: Workshop, { record, runtime, rootfs, required, options }: TaskParts): Promise<Container> {
+async function withTask({ state }: Workshop, { record, runtime, rootfs, required, options }: TaskParts): Promise<CreatedContainer> {
   const task = await runtime.create({
     id: record.id,
     directory: state.directoryOf(record.id),

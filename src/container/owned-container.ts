@@ -6,7 +6,7 @@ import type { Receipt } from '../runtime/receipt.js'
 import type { Runtime, Task, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import { abortable } from './abortable.js'
-import type { Container, ContainerImage, ContainerStatus, ContainerSummary } from './container.js'
+import type { ContainerImage, ContainerStatus, ContainerSummary, CreatedContainer } from './container.js'
 import { type ContainerRecord, summaryOf } from './record.js'
 import type { ContainerState } from './state.js'
 
@@ -25,7 +25,7 @@ export interface OwnedContainerParts {
 }
 
 /** A container that this process made: it holds the task and its streams, and alone writes the record. */
-export class OwnedContainer implements Container {
+export class OwnedContainer implements CreatedContainer {
   readonly #state: ContainerState
   readonly #runtime: Runtime
   readonly #task: Task

@@ -1,4 +1,4 @@
-import type { Container, ContainerSummary } from '../container/container.js'
+import type { Container, ContainerSummary, CreatedContainer } from '../container/container.js'
 import { createContainer } from '../container/create.js'
 import { FoundContainer } from '../container/found-container.js'
 import type { CreateOptions } from '../container/options.js'
@@ -29,7 +29,7 @@ export class Containers implements AsyncDisposable {
   }
 
   /** Builds everything up to the guest's first instruction. On failure nothing is left. */
-  async create(options: CreateOptions): Promise<Container> {
+  async create(options: CreateOptions): Promise<CreatedContainer> {
     const { state, store, walls } = this.#parts
     await this.#sweep()
     const runtimes = await walls.all()

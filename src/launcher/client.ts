@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import { launcherError } from './failure.js'
-import { assetPath } from './installation.js'
+import { assetPath, launcherBuildCommand } from './installation.js'
 import type { Plan } from './operations.js'
 import type { CreatedEvent, ExitedEvent, LauncherEvent, ReceiptEvent } from './protocol.js'
 import { encodePlan, parseEvent } from './protocol.js'
@@ -38,7 +38,7 @@ export function launcherMissing(): string | null {
   const path = assetPath('launcher')
   return existsSync(path)
     ? null
-    : `the launcher is not built (${path}): install a C compiler (gcc or clang), then run npm run build in wolffia's folder`
+    : `the launcher is not built (${path}): install a C compiler (gcc or clang), then run ${launcherBuildCommand()}`
 }
 
 /**
@@ -230,6 +230,6 @@ function deferred<Value>(): Deferred<Value> {
 function spawnError(cause: NodeJS.ErrnoException): EngineError {
   return new EngineError('RUNTIME_UNAVAILABLE', `the launcher cannot be executed: ${cause.code ?? cause.message}`, {
     cause,
-    hint: 'Run npm run build again; the folder must not be on a noexec mount.',
+    hint: `Compile it again: rm ${assetPath('launcher')}; ${launcherBuildCommand()}. The folder must not be on a noexec mount.`,
   })
 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-let folder: string | undefined
+let root: string | undefined
 
 /**
  * Absolute path of something that the build made: `launcher`, `seccomp-x86_64.bin`, `sandbox.js`, `wasm/hello.wasm`. The file
@@ -12,8 +12,13 @@ let folder: string | undefined
 export function assetPath(name: string): string {
   const { WOLFFIA_LAUNCHER } = process.env
   if (name === 'launcher' && WOLFFIA_LAUNCHER !== undefined && WOLFFIA_LAUNCHER !== '') return WOLFFIA_LAUNCHER
-  folder ??= join(packageRoot(dirname(fileURLToPath(import.meta.url))), 'dist')
-  return join(folder, name)
+  root ??= packageRoot(dirname(fileURLToPath(import.meta.url)))
+  return join(root, 'dist', name)
+}
+
+/** What to type to have the launcher compiled on this machine. */
+export function launcherBuildCommand(): string {
+  return `node ${assetPath('../scripts/launcher.mjs')}`
 }
 
 /** Name of the seccomp program for the processor this runs on, or null where there is none. */

@@ -10,7 +10,7 @@ import { IDENTITY_PATTERN, mayBeAlive, ownIdentity } from '../store/process-iden
 import { launch, launcherMissing, perform } from './client.js'
 import type { IdMap } from './id-map.js'
 import { chooseIdMap, idMapOperations, singleIdMap } from './id-map.js'
-import { assetPath, seccompAsset } from './installation.js'
+import { assetPath, launcherBuildCommand, seccompAsset } from './installation.js'
 import type { Operation } from './operations.js'
 import { namespaceAdvice } from './probe-advice.js'
 import type { ReceiptEvent } from './protocol.js'
@@ -139,7 +139,7 @@ const worked = (why: string): Outcome => ({ ok: true, errno: null, why, fix: nul
 
 function probeLauncher(): Outcome {
   const missing = launcherMissing()
-  return missing === null ? worked(assetPath('launcher')) : { ok: false, errno: null, why: missing, fix: 'npm run build' }
+  return missing === null ? worked(assetPath('launcher')) : { ok: false, errno: null, why: missing, fix: launcherBuildCommand() }
 }
 
 function probeKernel(): Outcome {

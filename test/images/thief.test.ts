@@ -36,7 +36,7 @@ async function stealBehind(engine: Engine, runtime: 'native' | 'wasm', limits: L
   await makeImages(engine, ['thief'])
   const command = decoys.errand('/scratch')
   await using container = await engine.containers.create({ image: 'thief', command, runtime, limits, autoRemove: true })
-  const output = container.stdout === null ? '' : text(container.stdout)
+  const output = text(container.stdout)
   await container.start()
   const { reason } = await container.wait()
   assert.is(reason, 'exited')

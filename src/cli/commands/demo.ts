@@ -42,7 +42,8 @@ async function makeSamples(engine: Engine): Promise<boolean> {
   const startMs = performance.now()
   const samples = await makeImages(engine, ['thief', 'python'])
   const made = samples.filter(({ state }) => state === 'made').map(({ name }) => name)
-  if (made.length > 0) say(`Made the images ${made.join(' and ')} in ${((performance.now() - startMs) / 1000).toFixed(1)} s.\n\n`)
+  if (made.length > 0)
+    say(`Made the image${made.length > 1 ? 's' : ''} ${made.join(' and ')} in ${((performance.now() - startMs) / 1000).toFixed(1)} s.\n\n`)
   return samples.some(({ name, state }) => name === 'python' && state !== 'impossible')
 }
 
