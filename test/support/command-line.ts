@@ -135,7 +135,8 @@ export class CommandLine {
   processes(): readonly string[] {
     return readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-      .filter((pid) => {
+      .flatMap((pid) => {
+        // Any of them may end while it is looked at.
         const read = (file: string) => {
           try {
             return file === 'root' ? readlinkSync(`/proc/${pid}/root`) : readFileSync(`/proc/${pid}/${file}`, 'latin1')
@@ -143,9 +144,9 @@ export class CommandLine {
             return ''
           }
         }
-        return ['environ', 'cmdline', 'mountinfo', 'root'].some((file) => read(file).includes(this.folder))
+        const found = ['environ', 'cmdline', 'mountinfo', 'root'].some((file) => read(file).includes(this.folder))
+        return found ? [`${pid} ${read('cmdline').replaceAll('\0', ' ')}`] : []
       })
-      .map((pid) => `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')}`)
   }
 
   /** Removes everything by the commands a user has for it, and fails when anything is left. */
