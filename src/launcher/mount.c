@@ -7,9 +7,11 @@
 #include "terminal.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #define HARMLESS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -131,6 +133,23 @@ static int add_attributes(int mount, uint64_t attributes, unsigned recursive, ch
   return 0;
 }
 
+/* The target of a mount that a plan's user chose. An image's symlink may lead it into the kernel's own file systems,
+ * where it would cover what `mask` and `read-only` guard (CVE-2019-16884): whatever the path is called, it stays out of
+ * them. */
+static int open_target(struct setup *setup, char *path, bool directory) {
+  struct statfs status;
+  int target = make_target(setup, path, LINKS_INSIDE, directory);
+  if (target < 0)
+    return -1;
+  if (fstatfs(target, &status) < 0)
+    return failure_set("fstatfs", path);
+  if (status.f_type == PROC_SUPER_MAGIC || status.f_type == SYSFS_MAGIC) {
+    errno = EXDEV;
+    return failure_set("openat2", path);
+  }
+  return target;
+}
+
 int mount_tmpfs(struct setup *setup, char **fields) {
   uint64_t attributes;
   unsigned recursive;
@@ -140,7 +159,7 @@ int mount_tmpfs(struct setup *setup, char **fields) {
   int mount = mount_detached("tmpfs", options, (unsigned)attributes);
   if (mount < 0)
     return -1;
-  int target = make_target(setup, fields[0], LINKS_INSIDE, true);
+  int target = open_target(setup, fields[0], true);
   return target < 0 || attach(mount, target, fields[0]) < 0 ? -1 : close(mount);
 }
 
@@ -159,7 +178,7 @@ int mount_bind(struct setup *setup, char **fields) {
     return failure_set("mount_setattr", fields[0]);
   if (fstat(mount, &status) < 0)
     return failure_set("fstat", fields[0]);
-  int target = make_target(setup, fields[1], LINKS_INSIDE, S_ISDIR(status.st_mode));
+  int target = open_target(setup, fields[1], S_ISDIR(status.st_mode));
   return target < 0 || attach(mount, target, fields[1]) < 0 ? -1 : close(mount);
 }
 

@@ -66,13 +66,17 @@ const INTERNET_PROTOCOLS = [0, 1, 6, 17, 58, 136, 262]
 const NETLINK_ROUTE = 0
 /** PER_LINUX, PER_LINUX32, UNAME26, both, and asking. */
 const PERSONALITIES = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff]
-const TERMINAL_INJECTIONS = { TIOCSTI: 0x5412, TIOCLINUX: 0x541c }
+/**
+ * The first two type into a terminal for whoever reads it. The third loads a line discipline: kernel modules for modems and radios that
+ * no guest needs and that have been exploited through any pty (CVE-2017-2636, CVE-2023-6546).
+ */
+const REFUSED_IOCTLS = { TIOCSTI: 0x5412, TIOCLINUX: 0x541c, TIOCSETD: 0x5423 }
 
 /** Allowed depending on their arguments. */
 const CONDITIONAL: Readonly<Partial<Record<SyscallName, Rule>>> = {
   clone: { argument: 0, mask: CLONE_NAMESPACES, equals: [0], matching: 'allow', otherwise: EPERM },
   personality: { argument: 0, equals: PERSONALITIES, matching: 'allow', otherwise: EPERM },
-  ioctl: { argument: 1, equals: Object.values(TERMINAL_INJECTIONS), matching: EPERM, otherwise: 'allow' },
+  ioctl: { argument: 1, equals: Object.values(REFUSED_IOCTLS), matching: EPERM, otherwise: 'allow' },
   socketpair: { argument: 0, equals: [AF.unix], matching: 'allow', otherwise: EAFNOSUPPORT },
   socket: {
     argument: 0,

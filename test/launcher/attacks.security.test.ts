@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/errors.js'
 import { assetPath } from '../../src/launcher/installation.js'
+import type { Operation } from '../../src/launcher/operations.js'
 import { compileGuest } from '../support/compile-guest.js'
 import { idMaps, withBox } from '../support/launcher-box.js'
 import { BUSYBOX, CC, NATIVE } from '../support/requirements.js'
@@ -31,7 +32,7 @@ const ANSWERS: Readonly<Record<string, RegExp>> = {
       'setns mount remount umount fsopen open_tree move_mount mount_setattr pivot_root',
       'bpf perf_event_open io_uring_setup io_uring_enter userfaultfd keyctl add_key request_key kexec_load init_module',
       'finit_module delete_module reboot swapon open_by_handle_at syslog quotactl acct settimeofday vhangup personality',
-      'TIOCSTI TIOCLINUX TIOCSTI-high mknod-null mknod-disk sethostname socket-raw socket-raw6',
+      'TIOCSTI TIOCLINUX TIOCSETD TIOCSTI-high mknod-null mknod-disk sethostname socket-raw socket-raw6',
     ]
       .join(' ')
       .split(' ')
@@ -168,6 +169,30 @@ native('CVE-2021-30465, CVE-2025-31133: mounts and masks through an image’s sy
       .run(['true'], { mounts: [['bind', outside, '/magic/tmp', '']] })
       .catch((thrown: EngineError) => thrown.data.errno)
     assert.is(error, 'ELOOP')
+  }),
+)
+
+native('CVE-2019-16884: an image’s symlink leads no mount over /proc or /sys', () =>
+  withBox(async (box) => {
+    const folder = join(box.folder, 'shared')
+    const file = join(folder, 'file')
+    mkdirSync(folder)
+    writeFileSync(file, 'mine')
+    for (const [name, target] of [
+      ['process', '/proc'],
+      ['settings', '../../proc/sys'],
+      ['init', '/proc/1'],
+      ['version', '/proc/version'],
+      ['system', '/sys/kernel'],
+    ] as const) {
+      symlinkSync(target, join(box.root, name))
+      const operation: Operation = name === 'version' ? ['bind', file, `/${name}`, ''] : ['bind', folder, `/${name}`, 'recursive']
+      const operations: Operation[] = name === 'version' ? [operation] : [operation, ['mount-tmpfs', `/${name}`, 4096, 8, '0755', '']]
+      for (const mount of operations) {
+        const error = await box.run(['true'], { mounts: [mount] }).catch((thrown: EngineError) => thrown.data)
+        assert.equal(error, { operation: mount[0], call: 'openat2', argument: `/${name}`, errno: 'EXDEV' })
+      }
+    }
   }),
 )
 
