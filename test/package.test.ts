@@ -27,7 +27,7 @@ async function install(): Promise<void> {
 test('the package holds no program of the machine it was packed on, and says how to make the launcher', async () => {
   await install()
   assert.not(existsSync(join(installed, 'dist/launcher')))
-  const { stdout } = await run(process.execPath, [join(installed, 'dist/cli.js'), 'doctor'], {
+  const { stdout } = await run(process.execPath, [join(installed, 'dist/cli.cjs'), 'doctor'], {
     env: { PATH: process.env.PATH, WOLFFIA_HOME: wolffia.home },
   }).catch((error: { readonly stdout: string }) => error)
   assert.ok(stdout.includes(`run node ${join(installed, 'scripts/launcher.mjs')}`), stdout)

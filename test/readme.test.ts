@@ -51,7 +51,7 @@ test.needs(
       assert.is(code, 3, `${line}: ${stdout}`)
       continue
     }
-    const command = `wolffia() { "${process.execPath}" "${resolve('dist/cli.js')}" "$@"; }; ${line}`
+    const command = `wolffia() { "${process.execPath}" "${resolve('dist/cli.cjs')}" "$@"; }; ${line}`
     const env = { PATH: process.env.PATH, HOME: wolffia.folder, WOLFFIA_HOME: wolffia.home }
     const { stdout } = await promisify(execFile)('bash', ['-c', command], { cwd: wolffia.folder, env })
     if (line.includes('sum(')) assert.is(stdout, '3\n')

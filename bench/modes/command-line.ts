@@ -10,7 +10,7 @@ export const commandLine: Mode = {
   async open(workbench, args) {
     const driver = await workbench.driver()
     const image = await workbench.busyboxImage()
-    const words = [join(packageRoot, 'dist/cli.js'), 'run', '--rm', '--runtime', 'native', image, ...args]
+    const words = [join(packageRoot, 'dist/cli.cjs'), 'run', '--rm', '--runtime', 'native', image, ...args]
     const home = `WOLFFIA_HOME=${(await workbench.engine()).home}`
     return { name: this.name, sample: async () => expectSuccess(await driver.run('env', [home, process.execPath, ...words])) }
   },

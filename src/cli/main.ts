@@ -63,4 +63,8 @@ function assertArity(name: string, { arity: [least, most] }: CliCommand, given: 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })
-process.exitCode = await main(process.argv.slice(2))
+// As Node's own for a program that ends while it still waits: never 0 by chance.
+process.exitCode = 13
+main(process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = exitCode
+})

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 let root: string | undefined
 
 /**
- * Absolute path of something that the build made: `launcher`, `seccomp-x86_64.bin`, `sandbox.js`, `wasm/hello.wasm`. The file
+ * Absolute path of something that the build made: `launcher`, `seccomp-x86_64.bin`, `sandbox`, `wasm/hello.wasm`. The file
  * need not exist. Works from the source tree, from a bundle and from an installed package alike. WOLFFIA_LAUNCHER names another
  * launcher: one built with sanitizers, or installed where an AppArmor profile expects it.
  */

@@ -11,9 +11,8 @@ export interface SandboxPlanRequest {
   /** Ids of the sandbox's own namespace; the guest's ids are its files' business and need none. */
   readonly idMap: IdMap
   readonly node: NodeFiles
-  /** Host paths of the two files the sandbox executes. */
+  /** Host path of the folder with what the sandbox executes. */
   readonly sandboxPath: string
-  readonly workerPath: string
   readonly nodeFlags: readonly string[]
   /** Host paths of the image's layers, base first. */
   readonly layers: readonly SandboxLayer[]
@@ -47,9 +46,10 @@ export function layerPaths(place: number): SandboxLayer {
 }
 
 /**
- * The native wall around a sandbox process: every namespace, and a root that holds Node, its libraries, two files of wolffia's and
+ * The native wall around a sandbox process: every namespace, and a root that holds Node, its libraries, one folder of wolffia's and
  * nothing else of the host. Layers come through mounts that are read-only and not as descriptors: under a single id their files are
- * the sandbox's own, and a descriptor of one's own file is opened anew for writing through /proc/self/fd. It has no network whatever the container asks for: preview1 has no sockets to use one with.
+ * the sandbox's own, and a descriptor of one's own file is opened anew for writing through /proc/self/fd. It has no network whatever
+ * the container asks for: preview1 has no sockets to use one with.
  */
 export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Plan {
   const { terminal } = spec.process
@@ -87,18 +87,17 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       ['no-new-privileges'],
       ['seccomp'],
     ],
-    exec: { args: ['/node', ...request.nodeFlags, '/sandbox.mjs'], env: ['LD_LIBRARY_PATH=/lib'] },
+    exec: { args: ['/node', ...request.nodeFlags, '/sandbox/main.cjs'], env: ['LD_LIBRARY_PATH=/lib'] },
   }
 }
 
-function fileOperations(node: NodeFiles, { sandboxPath, workerPath }: Pick<SandboxPlanRequest, 'sandboxPath' | 'workerPath'>): Operation[] {
+function fileOperations(node: NodeFiles, { sandboxPath }: Pick<SandboxPlanRequest, 'sandboxPath'>): Operation[] {
   const { interpreter, libraries } = node
   return [
     ['bind', node.node, '/node', 'ro,nosuid,nodev'],
     ...(interpreter === null ? [] : [['bind', interpreter.source, interpreter.path, 'ro,nosuid,nodev'] as const]),
     ...libraries.map(({ name, source }): Operation => ['bind', source, `/lib/${name}`, 'ro,nosuid,nodev']),
-    ['bind', sandboxPath, '/sandbox.mjs', 'ro,nosuid,nodev,noexec'],
-    ['bind', workerPath, '/sandbox-worker.mjs', 'ro,nosuid,nodev,noexec'],
+    ['bind', sandboxPath, '/sandbox', 'ro,nosuid,nodev,noexec'],
   ]
 }
 

@@ -89,7 +89,7 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
     })
   const descriptors = openUpper(start.upperPath)
   try {
-    const child = spawn(process.execPath, [...nodeFlags, assetPath('sandbox.js')], {
+    const child = spawn(process.execPath, [...nodeFlags, assetPath('sandbox/main.cjs')], {
       stdio: [start.openStdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...descriptors],
       env: {},
       cwd: '/',

@@ -35,6 +35,12 @@ export interface WasmRuntimeOptions {
   readonly preopens?: 'all' | 'none'
 }
 
+/**
+ * What the sandbox does without of Node. None is a flag of V8's: with one, V8 takes nothing that was compiled for it before, neither
+ * Node's own modules nor the sandbox's, and the start costs a sixth more. The sandbox sets those itself when it has come up.
+ */
+const NODE_FLAGS = ['--no-addons', '--no-deprecation', '--no-experimental-fetch'] as const
+
 const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
 
 /** The Wasm wall: WASI programs in V8, in a process of their own, behind the native wall where there is one. */
@@ -99,7 +105,7 @@ export class WasmRuntime implements Runtime {
       prepared(request, program, upper, { layers, bindPath, preopens: this.#preopens })
     const alone = (): Started => {
       const { message, start } = prepare(stored, (_place, source) => source)
-      return { sandbox: startAlone(flagsOfNode(message), start), message }
+      return { sandbox: startAlone(NODE_FLAGS, start), message }
     }
     if (this.#nativeWall === 'never') return alone()
     const missing = noNativeWall()
@@ -149,9 +155,8 @@ async function startBehindWall(
     spec,
     idMap: singleIdMap(),
     node: nodeFiles(),
-    sandboxPath: assetPath('sandbox.js'),
-    workerPath: assetPath('sandbox-worker.js'),
-    nodeFlags: flagsOfNode(message),
+    sandboxPath: assetPath('sandbox'),
+    nodeFlags: NODE_FLAGS,
     layers,
     descriptors: 2 + (start.upperPath === null ? 0 : 1),
     openStdin,
@@ -170,17 +175,6 @@ function noNativeWall(): string | null {
   const seccomp = seccompAsset()
   if (seccomp === null || !existsSync(assetPath(seccomp))) return `it is not built for ${process.arch}`
   return launcherMissing()
-}
-
-/** What the guest must never have of Node, and the engine's own bound on memory beside the one in the module. */
-function flagsOfNode({ limits }: StartMessage): string[] {
-  return [
-    `--wasm-max-mem-pages=${Math.max(1, limits.memoryPages)}`,
-    '--no-addons',
-    '--no-deprecation',
-    '--disallow-code-generation-from-strings',
-    '--no-experimental-fetch',
-  ]
 }
 
 /** Refuses by name what this wall cannot give. */

@@ -1,5 +1,5 @@
 /**
- * The command line as its user types it: `dist/cli.js` in a process of its own, over a home of its own.
+ * The command line as its user types it: `dist/cli.cjs` in a process of its own, over a home of its own.
  *
  * A test file has one home; its first image is imported when first wanted. The file's last test calls {@link CommandLine.end}, which
  * fails when a process, a mount or a container of that home is left.
@@ -28,7 +28,7 @@ export interface Circumstances {
   readonly cwd?: string
 }
 
-const PROGRAM = resolve('dist/cli.js')
+const PROGRAM = resolve('dist/cli.cjs')
 const TERMINAL = resolve('test/support/terminal.py')
 
 /** What a person at the terminal does. */

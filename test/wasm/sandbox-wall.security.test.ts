@@ -1,5 +1,5 @@
 /** What code that has broken out of V8 can reach: a hostile program stands in for the sandbox's own, behind the same plan. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -32,7 +32,7 @@ console.log(JSON.stringify({
   environment: Object.keys(process.env),
   files: names.flatMap((fd) => { const to = answer(() => readlinkSync('/proc/self/fd/' + fd)); return /^\\/(?!dev|proc)/.test(to) ? [to] : [] }),
   layers: layers.flatMap((path) => [overwrite(path), reopened(path), answer(() => chmodSync(path, 0o666))]),
-  programs: ['/node', '/sandbox.mjs', '/proc/1/exe'].map(overwrite),
+  programs: ['/node', '/sandbox/main.cjs', '/proc/1/exe'].map(overwrite),
   root2: answer(() => openSync('/new', 'w')),
   init: ['root', 'mem', 'environ', 'exe'].map((name) => answer(() => openSync('/proc/1/' + name, 'r'))),
   device: answer(() => chmodSync('/dev/null', 0o600)),
@@ -43,21 +43,22 @@ process.exit(0)
 
 native('V8 broken open: no layer, program, process or file of the host is written or reached', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wolffia-hostile-'))
-  const [tarPath, indexPath, sandboxPath] = ['layer.tar', 'layer.index', 'hostile.mjs'].map((name) => join(folder, name)) as [
+  const [tarPath, indexPath, sandboxPath] = ['layer.tar', 'layer.index', 'sandbox'].map((name) => join(folder, name)) as [
     string,
     string,
     string,
   ]
   try {
     for (const path of [tarPath, indexPath]) writeFileSync(path, 'true', { mode: 0o600 })
-    writeFileSync(sandboxPath, HOSTILE)
+    mkdirSync(sandboxPath)
+    writeFileSync(join(sandboxPath, 'hostile.mjs'), HOSTILE)
+    writeFileSync(join(sandboxPath, 'main.cjs'), "import('./hostile.mjs')")
     const start = { openStdin: false, terminal: false, upperPath: join(folder, 'upper') }
     const plan = sandboxPlan({
       spec: containerSpec({}),
       idMap: singleIdMap(),
       node: nodeFiles(),
       sandboxPath,
-      workerPath: sandboxPath,
       nodeFlags: [],
       layers: [{ tarPath, indexPath }],
       descriptors: 3,
@@ -79,7 +80,7 @@ native('V8 broken open: no layer, program, process or file of the host is writte
     assert.is(found.device, 'EPERM')
     assert.is(found.processes, 2)
     assert.equal(found.environment, ['LD_LIBRARY_PATH'])
-    const known = ['dev', 'layers', 'lib', 'lib64', 'node', 'proc', 'sandbox-worker.mjs', 'sandbox.mjs']
+    const known = ['dev', 'layers', 'lib', 'lib64', 'node', 'proc', 'sandbox']
     assert.equal(
       (found.root as string[]).filter((name) => !known.includes(name)),
       [],

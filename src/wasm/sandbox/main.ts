@@ -5,6 +5,7 @@
  * found (the receipt's evidence, before any instruction of the guest), feeds stdin, and holds the limits of time and output. The
  * guest runs in a worker, which holds its files.
  */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -32,7 +33,7 @@ const WORKER_STACK_MB = 4
 
 const start = JSON.parse(readFileSync(START_DESCRIPTOR, 'utf8')) as StartMessage
 const stdinBuffer = createStdinBuffer()
-const worker = new Worker(workerPath(), {
+const worker = new Worker(fileURLToPath(new URL('./worker.cjs', import.meta.url)), {
   workerData: { start, stdin: stdinBuffer } satisfies WorkerStart,
   env: {},
   execArgv: [],
@@ -49,22 +50,18 @@ const workerReady = new Promise<void>((resolve, reject) => {
 let startedAt: number | null = null
 let resumeStdin = (): void => {}
 
-try {
-  const { module, evidence } = await prepareGuest()
-  await workerReady
-  report({ event: 'ready', evidence })
-  onCommand(() => run(module))
-} catch (error) {
-  const known = error instanceof EngineError ? error : new EngineError('SANDBOX_FAILED', messageOf(error))
-  const { code, message, hint, data } = known
-  report({ event: 'failed', code, message, ...(hint === undefined ? {} : { hint }), data })
-  process.exit(1)
-}
-
-/** The worker's bundle lies beside this one and is named alike: `.js` in the package, `.mjs` in the bare root, which has no package. */
-function workerPath(): string {
-  return fileURLToPath(import.meta.url).replace(/sandbox(\.m?js)$/, 'sandbox-worker$1')
-}
+prepareGuest().then(
+  ({ module, evidence }) => {
+    report({ event: 'ready', evidence })
+    onCommand(() => run(module))
+  },
+  (error) => {
+    const known = error instanceof EngineError ? error : new EngineError('SANDBOX_FAILED', messageOf(error))
+    const { code, message, hint, data } = known
+    report({ event: 'failed', code, message, ...(hint === undefined ? {} : { hint }), data })
+    process.exit(1)
+  },
+)
 
 /** Finds the program in a view of the files of this thread's own, while the worker still comes up. */
 async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: WasmEvidence }> {
@@ -75,14 +72,17 @@ async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: W
   const bytes = new Uint8Array(fs.stat(ino).size)
   fs.read(ino, bytes, 0)
   const prepared = prepareModule(bytes, start.limits)
-  // Loading crypto takes a while: the compiler's threads work meanwhile.
-  const [module, { createHash }] = await Promise.all([compile(prepared), import('node:crypto')])
+  const moduleDigest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
+  const module = await compile(prepared)
+  await workerReady
+  // The engine's own bound on memory, beside the one in the module.
+  setFlagsFromString(`--wasm-max-mem-pages=${Math.max(1, start.limits.memoryPages)}`)
   return {
     module,
     evidence: {
       engine: 'v8, wolffia preview1',
       v8: process.versions.v8,
-      moduleDigest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
+      moduleDigest,
       imports: prepared.imports,
       memoryPagesMaximum: prepared.memoryPagesMaximum,
       tableElementsMaximum: prepared.tableElementsMaximum,
@@ -93,7 +93,11 @@ async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: W
 }
 
 async function compile({ bytes }: PreparedModule): Promise<WebAssembly.Module> {
-  if (bytes.length <= OPTIMIZE_AT_ONCE_BYTES) setFlagsFromString('--no-liftoff')
+  if (bytes.length <= OPTIMIZE_AT_ONCE_BYTES) {
+    // A changed flag makes V8 refuse what Node has compiled beforehand, which the worker needs to come up quickly.
+    await workerReady
+    setFlagsFromString('--no-liftoff')
+  }
   let module: WebAssembly.Module
   try {
     module = await WebAssembly.compile(bytes)
