@@ -1,5 +1,5 @@
 /** What a module tries against its sandbox, one attack a test. */
-import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -156,17 +156,21 @@ for (const nativeWall of ['never', 'required'] as const) {
     const mounts = [{ type: 'bind', source: join(host, 'shared'), destination: '/data', readonly: false }] as const
     const commands = 'cat /data/file , cat /data/up , cat /data/absolute , cat /data/magic , cat /data/../secret , write /data/new text , '
     const more = 'rename /data/new /data/newer , link /data/newer /data/twin , rename /data/file /outside , list /data'
-    await withWasmWall(
-      {},
-      async ({ run }) => {
-        const { stdout } = await run(['/probe.wasm', ...(commands + more).split(' ')], { change: { mounts } })
-        for (const line of ['shared/data/up: ENOENT', '/data/absolute: ENOENT', '/data/magic: ENOENT', '/data/file: EXDEV', '4 twin'])
-          assert.ok(stdout.includes(`${line}\n`), `${line} is missing in ${stdout}`)
-        assert.not.match(stdout, 'secret\n')
-        assert.is(readFileSync(join(host, 'shared/newer'), 'utf8'), 'text')
-      },
-      { nativeWall },
-    )
+    try {
+      await withWasmWall(
+        {},
+        async ({ run }) => {
+          const { stdout } = await run(['/probe.wasm', ...(commands + more).split(' ')], { change: { mounts } })
+          for (const line of ['shared/data/up: ENOENT', '/data/absolute: ENOENT', '/data/magic: ENOENT', '/data/file: EXDEV', '4 twin'])
+            assert.ok(stdout.includes(`${line}\n`), `${line} is missing in ${stdout}`)
+          assert.not.match(stdout, 'secret\n')
+          assert.is(readFileSync(join(host, 'shared/newer'), 'utf8'), 'text')
+        },
+        { nativeWall },
+      )
+    } finally {
+      rmSync(host, { recursive: true, force: true })
+    }
   })
 }
 
