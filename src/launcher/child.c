@@ -10,47 +10,58 @@
 #include "setup.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #define HANDOVER_NUMBERS (sizeof(struct handover) / sizeof(int))
 
-/* A copy of this program that nobody can write to, whoever gets hold of it through /proc/PID/exe (CVE-2019-5736). */
-static int seal_own_program(void) {
-  struct stat status;
-  off_t offset = 0;
+/* Puts this program's file read-only over itself, in the child's own mount namespace, so that nobody who gets hold of
+ * it through /proc/PID/exe can write to it or change its mode (CVE-2019-5736). It goes with the old root; what runs
+ * from it stays read-only, and a mount that is in no namespace can't be changed again. */
+static int protect_own_program(void) {
+  char path[PATH_MAX];
+  struct stat running, found;
+  struct kernel_mount_attributes change = {.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV};
   failure_begin("launch");
-  int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-  if (program < 0 || fstat(program, &status) < 0)
-    return failure_set("open", "/proc/self/exe");
-  int copy = memfd_create("wolffia-launcher", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-  /* Kernels before 6.3 don't know MFD_EXEC and need none. */
-  if (copy < 0 && errno == EINVAL)
-    copy = memfd_create("wolffia-launcher", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (copy < 0)
-    return failure_set("memfd_create", "");
-  while (offset < status.st_size) {
-    ssize_t count = sendfile(copy, program, &offset, (size_t)(status.st_size - offset));
-    if (count <= 0)
-      return failure_set("sendfile", "/proc/self/exe");
+  ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (length < 0 || stat("/proc/self/exe", &running) < 0)
+    return failure_set("readlink", "/proc/self/exe");
+  path[length] = '\0';
+  int mount = kernel_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE);
+  if (mount < 0 || fstat(mount, &found) < 0)
+    return failure_set("open_tree", "/proc/self/exe");
+  /* Replaced since it was started: what now bears the name is another program. */
+  if (running.st_dev != found.st_dev || running.st_ino != found.st_ino) {
+    errno = ESTALE;
+    return failure_set("open_tree", "/proc/self/exe");
   }
-  if (fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-    return failure_set("fcntl", "F_ADD_SEALS");
-  close(program);
-  return copy;
+  if (kernel_mount_setattr(mount, 0, &change) < 0)
+    return failure_set("mount_setattr", "/proc/self/exe");
+  /* Onto what was just cloned: detached, it would cost a wait for the kernel's readers when it is closed. */
+  if (kernel_move_mount(mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+    return failure_set("move_mount", "/proc/self/exe");
+  return mount;
 }
 
-static void execute_copy(int copy, const struct handover *handover) {
+/* Without a mount namespace the guest has the caller's files by name, and there is nothing to protect from it. */
+static int open_own_program(const struct setup *setup) {
+  if ((setup->namespaces & CLONE_NEWNS) != 0)
+    return protect_own_program();
+  int program = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+  return program < 0 ? failure_set("open", "/proc/self/exe") : program;
+}
+
+static void execute_again(int program, const struct handover *handover) {
   char numbers[HANDOVER_NUMBERS][21];
   char *arguments[HANDOVER_NUMBERS + 2] = {CHILD_NAME}, *environment[] = {NULL};
   const int *values = (const int *)handover;
   for (size_t index = 0; index < HANDOVER_NUMBERS; index++)
     arguments[index + 1] = number_format(numbers[index], (uint64_t)values[index]);
-  kernel_execveat(copy, arguments, environment);
+  kernel_execveat(program, arguments, environment);
   failure_set("execveat", CHILD_NAME);
 }
 
@@ -75,13 +86,13 @@ void child_begin(const struct handover *handover, const struct plan *plan, struc
   close(DESCRIPTOR_PLAN);
   close(DESCRIPTOR_CONTROL);
   /* While the parent writes the maps. */
-  int copy = plan->arguments == NULL ? -1 : seal_own_program();
-  if (plan->arguments != NULL && copy < 0)
+  int program = plan->arguments == NULL ? -1 : open_own_program(setup);
+  if (plan->arguments != NULL && program < 0)
     channel_fail(handover->channel);
   if (channel_expect(handover->channel, MESSAGE_MAPPED) < 0)
     _exit(125);
   if (plan->arguments != NULL) {
-    execute_copy(copy, handover);
+    execute_again(program, handover);
     channel_fail(handover->channel);
   }
   if (prepare(handover, setup) < 0 || plan_perform(plan, setup, PHASE_CHILD) < 0)

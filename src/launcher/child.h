@@ -21,7 +21,7 @@ struct handover {
  * with. */
 _Noreturn void child_begin(const struct handover *handover, const struct plan *plan, struct setup *setup);
 
-/* main() of the sealed copy. */
+/* main() of the program executed again. */
 _Noreturn void child_resume(int argc, char **argv);
 
 #endif

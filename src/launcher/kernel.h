@@ -22,9 +22,6 @@
 #ifndef MNT_DETACH
 #define MNT_DETACH 2
 #endif
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U
-#endif
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif

@@ -1,6 +1,18 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -9,7 +21,7 @@ import type { EngineError } from '../../src/errors.js'
 import { assetPath } from '../../src/launcher/installation.js'
 import type { Operation } from '../../src/launcher/operations.js'
 import { compileGuest } from '../support/compile-guest.js'
-import { idMaps, withBox } from '../support/launcher-box.js'
+import { eventually, idMaps, withBox } from '../support/launcher-box.js'
 import { BUSYBOX, CC, NATIVE } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
@@ -116,6 +128,46 @@ native('CVE-2019-5736: a guest that is the launcher’s own program through #!/p
     const { stdout } = await box.shell('for p in /proc/[0-9]*; do echo x > $p/exe; done 2>/dev/null; echo tried')
     assert.is(stdout, 'tried\n')
     assert.is(digest(assetPath('launcher')), before)
+  }),
+)
+
+native('CVE-2019-5736: the mode and times of the file behind /proc/PID/exe of a guest that is the launcher stay as they are', () =>
+  withBox(async (box) => {
+    const before = statSync(assetPath('launcher')).mode
+    // A launcher that waits for its plan. Nobody has more rights over it than its own user outside, which is this test.
+    const guest = box.launch(['/proc/self/exe'], {
+      supervision: [['keep-descriptor', 6, 3]],
+      seccomp: false,
+      launch: { descriptors: ['pipe'] },
+    })
+    const answer = (change: () => void) => {
+      try {
+        change()
+        return 'done'
+      } catch (error) {
+        return String((error as NodeJS.ErrnoException).code)
+      }
+    }
+    try {
+      const { created } = await guest.ready
+      await guest.go()
+      const path = `/proc/${created.guest}/exe`
+      await eventually('the guest is the launcher', () => digest(path) === digest(assetPath('launcher')))
+      const now = new Date()
+      const answers = {
+        chmod: answer(() => chmodSync(path, 0o700)),
+        chown: answer(() => chownSync(path, -1, process.getgid?.() ?? -1)),
+        utimes: answer(() => utimesSync(path, now, now)),
+        // Whatever the mount, the kernel refuses this while the program runs: not enough, but no less.
+        write: answer(() => closeSync(openSync(path, 'r+'))).replace('ETXTBSY', 'EROFS'),
+      }
+      assert.equal(answers, { chmod: 'EROFS', chown: 'EROFS', utimes: 'EROFS', write: 'EROFS' })
+    } finally {
+      guest.kill()
+      for (const stream of [...guest.streams, guest.stdin, guest.stdout, guest.stderr]) stream?.destroy()
+      await guest.exited.catch(() => {})
+      chmodSync(assetPath('launcher'), before & 0o7777)
+    }
   }),
 )
 
