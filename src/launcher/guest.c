@@ -94,9 +94,10 @@ void guest_run(const struct handover *handover, const struct plan *plan, struct 
     channel_fail(channel);
   if (setup->master >= 0)
     close(setup->master);
+  /* While the receipt is read. */
+  reset_signals();
   if (channel_expect(channel, MESSAGE_GO) < 0)
     _exit(125);
-  reset_signals();
   execute(plan);
   failure_begin("exec");
   failure_set("execve", plan->arguments[0]);

@@ -78,23 +78,25 @@ static int open_parent(const struct setup *setup, char *path, struct cut *cut) {
   return parent < 0 ? failure_set("openat2", path) : parent;
 }
 
+/* A descriptor of the new file, or -1 with the failure set. */
 static int make_empty_file(const struct setup *setup, char *path, enum links links) {
+  const uint64_t flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
   struct cut cut;
+  /* Mostly only the file itself is missing. */
+  int descriptor = kernel_openat2(setup->root, path, flags, 0644, resolution(links));
+  if (descriptor >= 0)
+    return descriptor;
   if (cut_path(&cut, path) < 0)
     return failure_set("openat2", path);
   int parent = open_directory(setup, cut.parent, links, 0755);
   if (parent < 0)
     return failure_set("openat2", path);
-  const int flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
-  int descriptor = openat(parent, cut.name, flags, 0644);
+  descriptor = openat(parent, cut.name, (int)flags | O_CLOEXEC, 0644);
   /* The path led nowhere and still the name is taken: a dangling symlink. A file of its own takes its place. */
   if (descriptor < 0 && errno == EEXIST && links == LINKS_INSIDE && unlinkat(parent, cut.name, 0) == 0)
-    descriptor = openat(parent, cut.name, flags, 0644);
+    descriptor = openat(parent, cut.name, (int)flags | O_CLOEXEC, 0644);
   close(parent);
-  if (descriptor < 0)
-    return failure_set("openat", path);
-  close(descriptor);
-  return 0;
+  return descriptor < 0 ? failure_set("openat", path) : descriptor;
 }
 
 int make_target(const struct setup *setup, char *path, enum links links, bool directory) {
@@ -103,11 +105,8 @@ int make_target(const struct setup *setup, char *path, enum links links, bool di
     return descriptor < 0 ? failure_set("openat2", path) : descriptor;
   }
   int descriptor = make_open(setup, path, links);
-  if (descriptor < 0 && errno == ENOENT) {
-    if (make_empty_file(setup, path, links) < 0)
-      return -1;
-    descriptor = make_open(setup, path, links);
-  }
+  if (descriptor < 0 && errno == ENOENT)
+    return make_empty_file(setup, path, links);
   return descriptor < 0 ? failure_set("openat2", path) : descriptor;
 }
 

@@ -100,9 +100,14 @@ int privilege_limit_capabilities(struct setup *setup, char **fields) {
   /* A user other than root has lost its effective set; dropping from the bounding set takes CAP_SETPCAP. */
   if (raise_permitted() < 0)
     return failure_set("capset", fields[0]);
-  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-    if ((mask >> capability & 1) == 0 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
-      return failure_set("prctl", "PR_CAPBSET_DROP");
+  for (int capability = 0; capability < 64; capability++) {
+    if ((mask >> capability & 1) != 0 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
+      continue;
+    /* Past the kernel's last one there is nothing to drop. */
+    if (errno == EINVAL && prctl(PR_CAPBSET_READ, capability, 0, 0, 0) < 0)
+      break;
+    return failure_set("prctl", "PR_CAPBSET_DROP");
+  }
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
     return failure_set("prctl", "PR_CAP_AMBIENT_CLEAR_ALL");
   return set_capabilities(mask) < 0 ? failure_set("capset", fields[0]) : 0;

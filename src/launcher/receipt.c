@@ -19,10 +19,11 @@
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 
-static int read_file(const struct setup *setup, const char *path, struct event *text) {
-  char piece[4096];
+/* `self` is /proc/self of the guest-to-be. */
+static int read_file(int self, const char *path, struct event *text) {
+  char piece[16384];
   ssize_t count;
-  int descriptor = openat(setup->proc, path, O_RDONLY | O_CLOEXEC);
+  int descriptor = openat(self, path, O_RDONLY | O_CLOEXEC);
   if (descriptor < 0)
     return failure_set("openat", path);
   while ((count = read(descriptor, piece, sizeof piece)) > 0)
@@ -33,33 +34,33 @@ static int read_file(const struct setup *setup, const char *path, struct event *
   return 0;
 }
 
-static int add_file(const struct setup *setup, struct event *event, const char *key, const char *path) {
+static int add_file(int self, struct event *event, const char *key, const char *path) {
   struct event text = {0};
-  if (read_file(setup, path, &text) < 0)
+  if (read_file(self, path, &text) < 0)
     return -1;
   event_text(event, key, text.bytes, text.length);
   free(text.bytes);
   return 0;
 }
 
-static int add_texts(const struct setup *setup, struct event *event) {
+static int add_texts(int self, struct event *event) {
   static const char *const files[][2] = {
-      {"status", "self/status"},   {"mountinfo", "self/mountinfo"}, {"limits", "self/limits"},
-      {"uid_map", "self/uid_map"}, {"gid_map", "self/gid_map"},
+      {"status", "status"},   {"mountinfo", "mountinfo"}, {"limits", "limits"},
+      {"uid_map", "uid_map"}, {"gid_map", "gid_map"},
   };
   for (size_t index = 0; index < sizeof files / sizeof *files; index++)
-    if (add_file(setup, event, files[index][0], files[index][1]) < 0)
+    if (add_file(self, event, files[index][0], files[index][1]) < 0)
       return -1;
   return 0;
 }
 
-static int add_namespaces(const struct setup *setup, struct event *event) {
+static int add_namespaces(int self, struct event *event) {
   static const char *const names[] = {"pid", "uts", "mnt", "ipc", "net", "user", "cgroup"};
   char path[32], target[64];
   event_open(event, "namespaces", '{');
   for (size_t index = 0; index < sizeof names / sizeof *names; index++) {
-    strcpy(stpcpy(path, "self/ns/"), names[index]);
-    ssize_t length = readlinkat(setup->proc, path, target, sizeof target - 1);
+    strcpy(stpcpy(path, "ns/"), names[index]);
+    ssize_t length = readlinkat(self, path, target, sizeof target - 1);
     if (length < 0)
       return failure_set("readlinkat", names[index]);
     target[length] = '\0';
@@ -71,8 +72,8 @@ static int add_namespaces(const struct setup *setup, struct event *event) {
 }
 
 /* Those that execve leaves open. */
-static int add_descriptors(const struct setup *setup, struct event *event) {
-  int descriptor = openat(setup->proc, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+static int add_descriptors(int self, struct event *event) {
+  int descriptor = openat(self, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *folder = descriptor < 0 ? NULL : fdopendir(descriptor);
   if (folder == NULL)
     return failure_set("openat", "self/fd");
@@ -116,9 +117,9 @@ static int add_devices(struct event *event) {
 }
 
 /* Names from net/dev, whose two lines of heading have no interface; flags from the kernel. */
-static int add_interfaces(const struct setup *setup, struct event *event) {
+static int add_interfaces(int self, struct event *event) {
   struct event text = {0};
-  if (read_file(setup, "self/net/dev", &text) < 0)
+  if (read_file(self, "net/dev", &text) < 0)
     return -1;
   event_raw(&text, "", 1);
   /* Made here and not inherited: a socket belongs to the network namespace it was made in. */
@@ -143,7 +144,7 @@ static int add_interfaces(const struct setup *setup, struct event *event) {
   return 0;
 }
 
-static int add_process(const struct setup *setup, struct event *event) {
+static int add_process(int self, struct event *event) {
   struct utsname names;
   struct event score = {0};
   char directory[PATH_MAX];
@@ -151,7 +152,7 @@ static int add_process(const struct setup *setup, struct event *event) {
   umask(mask);
   if (uname(&names) < 0)
     return failure_set("uname", "");
-  if (read_file(setup, "self/oom_score_adj", &score) < 0)
+  if (read_file(self, "oom_score_adj", &score) < 0)
     return -1;
   event_raw(&score, "", 1);
   if (getcwd(directory, sizeof directory) == NULL)
@@ -206,12 +207,14 @@ static void add_terminal(struct event *event) {
 }
 
 int receipt_collect(const struct setup *setup, struct event *event) {
+  int self = openat(setup->proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (self < 0)
+    return failure_set("openat", "self");
   event_begin(event, "receipt");
-  if (add_namespaces(setup, event) < 0 || add_texts(setup, event) < 0 || add_descriptors(setup, event) < 0 ||
-      add_interfaces(setup, event) < 0 || add_process(setup, event) < 0 || add_devices(event) < 0 ||
-      add_root(event) < 0)
+  if (add_namespaces(self, event) < 0 || add_texts(self, event) < 0 || add_descriptors(self, event) < 0 ||
+      add_interfaces(self, event) < 0 || add_process(self, event) < 0 || add_devices(event) < 0 || add_root(event) < 0)
     return -1;
   add_landlock(setup, event);
   add_terminal(event);
-  return 0;
+  return close(self);
 }
