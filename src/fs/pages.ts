@@ -110,7 +110,7 @@ export class Pages {
   #capacity(number: number, needed: number): number {
     const below = this.#pages.has(number) ? 0 : Math.min(PAGE_BYTES, this.#lowerBytes - number * PAGE_BYTES)
     const least = Math.max(needed, below, SMALLEST_PAGE_BYTES)
-    return Math.min(PAGE_BYTES, 2 ** Math.ceil(Math.log2(least)))
+    return least >= PAGE_BYTES ? PAGE_BYTES : 2 ** (32 - Math.clz32(least - 1))
   }
 
   #ownPage(number: number, within: number, count: number): Uint8Array {

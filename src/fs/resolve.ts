@@ -132,7 +132,7 @@ class Walk<F extends ReadonlyFileSystem> {
     const ino = directory.fs.lookup(directory.ino, name)
     if (ino === undefined) {
       if (!isLast) throw new ErrnoError('ENOENT', name)
-      return { ...this.#end(name), fs: directory.fs, ino, type: undefined, directory: null }
+      return this.#end(name, directory.fs, undefined, undefined, null)
     }
     const { type } = directory.fs.stat(ino)
     if (type === 'symlink' && (!isLast || this.#options.followLast || this.#mustBeDirectory)) {
@@ -141,10 +141,10 @@ class Walk<F extends ReadonlyFileSystem> {
     }
     if (type !== 'directory') {
       if (!isLast || this.#mustBeDirectory) throw new ErrnoError('ENOTDIR', name)
-      return { ...this.#end(name), fs: directory.fs, ino, type, directory: null }
+      return this.#end(name, directory.fs, ino, type, null)
     }
     const below = this.#enter(directory, ino)
-    if (isLast) return { ...this.#end(name), fs: below.fs, ino: below.ino, type, directory: below }
+    if (isLast) return this.#end(name, below.fs, below.ino, type, below)
     this.#directory = below
     return null
   }
@@ -171,8 +171,8 @@ class Walk<F extends ReadonlyFileSystem> {
     if (credentials !== undefined && credentials.uid !== 0 && !mayAccess(fs.stat(ino), credentials, EXECUTE)) throw new ErrnoError('EACCES')
   }
 
-  #end(name: ByteString) {
-    return { parent: this.#directory, name, mustBeDirectory: this.#mustBeDirectory }
+  #end(name: ByteString, fs: F, ino: Ino | undefined, type: FileType | undefined, directory: DirectoryHandle<F> | null): Resolved<F> {
+    return { parent: this.#directory, name, fs, ino, type, directory, mustBeDirectory: this.#mustBeDirectory }
   }
 
   #here(): Resolved<F> {

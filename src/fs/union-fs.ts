@@ -280,9 +280,9 @@ export class UnionFs implements FileSystem {
     this.#quota.giveInodes(inode.chargedInodes)
   }
 
-  #newAttributes(owner: Pick<Attributes, 'mode' | 'uid' | 'gid'>): Attributes {
+  #newAttributes({ mode, uid, gid }: Pick<Attributes, 'mode' | 'uid' | 'gid'>): Attributes {
     const now = this.#now()
-    return { ...owner, atimeNs: now, mtimeNs: now, ctimeNs: now }
+    return { mode, uid, gid, atimeNs: now, mtimeNs: now, ctimeNs: now }
   }
 }
 

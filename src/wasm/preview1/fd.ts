@@ -99,7 +99,7 @@ export function fdFunctions({ memory, table, host }: Context) {
       for (let index = first; index < entries.length && used < into.length; index++) {
         const entry = entries[index]
         if (entry === undefined) break
-        used += writeDirent(into.subarray(used), BigInt(index + 1), entry.ino, entry.filetype, entry.name)
+        used += writeDirent(into, used, index + 1, entry)
       }
       memory().setU32(usedPointer, used)
     },

@@ -1,4 +1,5 @@
 import type { ByteString } from '../../fs/file-system.js'
+import { fromBytes } from '../../fs/names.js'
 import { WasiError } from './errno.js'
 
 /** The longest path a guest may pass, as Linux's PATH_MAX. */
@@ -76,12 +77,8 @@ export class GuestMemory {
   path(pointer: number, length: number): ByteString {
     const bytes = this.bytes(pointer, length)
     if (bytes.length >= PATH_MAX) throw new WasiError('ENAMETOOLONG')
-    let path = ''
-    for (const byte of bytes) {
-      if (byte === 0) throw new WasiError('EINVAL')
-      path += String.fromCharCode(byte)
-    }
-    return path
+    if (bytes.includes(0)) throw new WasiError('EINVAL')
+    return fromBytes(bytes)
   }
 
   /** The buffers of an iovec or ciovec array, all checked before the first is used. EINVAL beyond IOV_MAX. */

@@ -1,5 +1,6 @@
 /** Sizes and offsets of preview1's structures (typenames.witx), and the writers of those that cross in more than one call. */
 import type { FileType, Stat } from '../../fs/file-system.js'
+import type { ListedEntry } from './descriptor.js'
 import { FILETYPE } from './flags.js'
 import type { GuestMemory } from './guest-memory.js'
 
@@ -54,14 +55,20 @@ export function filestatOf(device: number, stat: Stat): Filestat {
 /** Writes a `filestat`. Times before the epoch, which preview1 cannot say, read as the epoch. */
 export function writeFilestat(memory: GuestMemory, pointer: number, stat: Filestat): void {
   const view = memory.struct(pointer, FILESTAT_SIZE)
-  view.setBigUint64(0, BigInt(stat.device), true)
-  view.setBigUint64(8, BigInt(stat.ino), true)
+  setNumber64(view, 0, stat.device)
+  setNumber64(view, 8, stat.ino)
   view.setUint8(16, stat.filetype)
-  view.setBigUint64(24, BigInt(stat.linkCount), true)
-  view.setBigUint64(32, BigInt(stat.size), true)
+  setNumber64(view, 24, stat.linkCount)
+  setNumber64(view, 32, stat.size)
   view.setBigUint64(40, sinceEpoch(stat.atimeNs), true)
   view.setBigUint64(48, sinceEpoch(stat.mtimeNs), true)
   view.setBigUint64(56, sinceEpoch(stat.ctimeNs), true)
+}
+
+/** Without a bigint for each, which is an object to be collected. */
+function setNumber64(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, value, true)
+  view.setUint32(offset + 4, Math.floor(value / 0x1_0000_0000), true)
 }
 
 function sinceEpoch(nanoseconds: bigint): bigint {
@@ -85,17 +92,18 @@ export function writeFdstat(memory: GuestMemory, pointer: number, stat: Fdstat):
   view.setBigUint64(16, BigInt(stat.rightsInheriting), true)
 }
 
-/** A `dirent` and its name; what does not fit in `into` is cut, as fd_readdir wants it. Returns the bytes written. */
-export function writeDirent(into: Uint8Array, next: bigint, ino: number, filetype: number, name: string): number {
-  const header = new Uint8Array(DIRENT_SIZE)
-  const view = new DataView(header.buffer)
-  view.setBigUint64(0, next, true)
-  view.setBigUint64(8, BigInt(ino), true)
-  view.setUint32(16, name.length, true)
-  view.setUint8(20, filetype)
-  const headerLength = Math.min(DIRENT_SIZE, into.length)
-  into.set(header.subarray(0, headerLength))
-  const nameLength = Math.min(name.length, into.length - headerLength)
-  for (let index = 0; index < nameLength; index++) into[headerLength + index] = name.charCodeAt(index)
-  return headerLength + nameLength
+const dirent = new Uint8Array(DIRENT_SIZE)
+const direntView = new DataView(dirent.buffer)
+
+/** A `dirent` and its name at `at`; what does not fit in `into` is cut, as fd_readdir wants it. Returns the bytes written. */
+export function writeDirent(into: Uint8Array, at: number, next: number, { ino, filetype, name }: ListedEntry): number {
+  setNumber64(direntView, 0, next)
+  setNumber64(direntView, 8, ino)
+  direntView.setUint32(16, name.length, true)
+  direntView.setUint8(20, filetype)
+  const end = Math.min(at + DIRENT_SIZE, into.length)
+  for (let index = at; index < end; index++) into[index] = dirent[index - at] ?? 0
+  const nameEnd = Math.min(end + name.length, into.length)
+  for (let index = end; index < nameEnd; index++) into[index] = name.charCodeAt(index - end)
+  return nameEnd - at
 }
