@@ -30,7 +30,7 @@ test('the package holds no program of the machine it was packed on, and says how
   const { stdout } = await run(process.execPath, [join(installed, 'dist/cli.cjs'), 'doctor'], {
     env: { PATH: process.env.PATH, WOLFFIA_HOME: wolffia.home },
   }).catch((error: { readonly stdout: string }) => error)
-  assert.ok(stdout.includes(`run node ${join(installed, 'scripts/launcher.mjs')}`), stdout)
+  assert.ok(stdout.includes(`then node ${join(installed, 'scripts/launcher.mjs')}`), stdout)
 })
 
 test('without a C compiler the installation goes through and says what is left out', async () => {

@@ -138,8 +138,14 @@ function steps(folder: string): Step[] {
 const worked = (why: string): Outcome => ({ ok: true, errno: null, why, fix: null })
 
 function probeLauncher(): Outcome {
-  const missing = launcherMissing()
-  return missing === null ? worked(assetPath('launcher')) : { ok: false, errno: null, why: missing, fix: launcherBuildCommand() }
+  return launcherMissing() === null
+    ? worked(assetPath('launcher'))
+    : {
+        ok: false,
+        errno: null,
+        why: `there is none (${assetPath('launcher')})`,
+        fix: `install a C compiler (gcc or clang), then ${launcherBuildCommand()}`,
+      }
 }
 
 function probeKernel(): Outcome {
