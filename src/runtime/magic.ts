@@ -4,8 +4,8 @@ import type { Ino, ReadonlyFileSystem } from '../fs/file-system.js'
 import { fromUtf8, toUtf8 } from '../fs/names.js'
 import type { ContainerSpec, Mount, Rootfs } from './spec.js'
 
-/** What a program is, by its first bytes. `other` is neither; the kernel would say ENOEXEC. */
-export type ProgramKind = 'elf' | 'script' | 'wasm' | 'other'
+/** What a program is, by its first bytes. `other` is none of them: the kernel would say ENOEXEC, and EACCES for a directory. */
+export type ProgramKind = 'elf' | 'script' | 'wasm' | 'directory' | 'other'
 
 /** The program that a spec names, found before anything is run. */
 export interface Program {
@@ -34,7 +34,7 @@ export function findProgram(spec: ContainerSpec, rootfs: Rootfs): Program | null
   for (const folder of searchPath(spec.process.env)) {
     const program = folder.startsWith('/') ? programAt(join(folder, name), spec.mounts, rootfs.tree()) : look(join(folder, name))
     if (program !== null && (program.executable || program.kind === 'wasm')) return program
-    refused ??= program
+    if (program?.kind !== 'directory') refused ??= program
   }
   return refused
 }
@@ -85,6 +85,7 @@ function programAt(path: string, mounts: readonly Mount[], tree: ReadonlyFileSys
     }
   }
   const { type, mode } = tree.stat(here.ino)
+  if (type === 'directory') return { path: here.path, kind: 'directory', executable: false, ino: here.ino }
   if (type !== 'file') return null
   const start = new Uint8Array(4)
   const length = tree.read(here.ino, start, 0)

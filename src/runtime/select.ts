@@ -48,6 +48,11 @@ function existingProgram(spec: ContainerSpec, rootfs: Rootfs): Program {
       data: { command },
     })
   }
+  if (program.kind === 'directory')
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', `${program.path}: permission denied, it is a directory`, {
+      hint: 'Name a program of the image after the image, or another one with --entrypoint.',
+      data: { command, path: program.path },
+    })
   if (program.kind !== 'wasm' && !program.executable)
     throw new EngineError('COMMAND_NOT_EXECUTABLE', `${program.path}: permission denied, it has no execute bit`, {
       hint: 'Run it with its interpreter, or make it executable in the image.',
@@ -60,6 +65,7 @@ const KIND_NAMES: Readonly<Record<Program['kind'], string>> = {
   elf: 'a native program (ELF)',
   script: 'a script for a native interpreter (#!)',
   wasm: 'a WebAssembly module',
+  directory: 'a directory',
   other: 'neither a native program, nor a script, nor a WebAssembly module',
 }
 

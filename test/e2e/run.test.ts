@@ -35,7 +35,7 @@ native(
     assert.is(await code('busybox', 'nosuch'), 127)
     assert.is(await code('busybox', '/bin/nosuch'), 127)
     assert.is(await code('busybox', '/bin/text'), 126)
-    assert.is(await code('busybox', '/etc'), 127)
+    assert.is(await code('busybox', '/etc'), 126)
     assert.is(await code('busybox', 'sh', '-c', 'kill -9 $$'), 137)
     assert.is(await code('busybox', 'sh', '-c', 'kill -TERM $$'), 143)
     assert.is(await code('-u', 'nosuch', 'busybox', 'true'), 125)

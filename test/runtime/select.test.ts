@@ -86,10 +86,10 @@ test('a wall that the host cannot give is an error with its reason, also for aut
 
 test('a wall that does not exist is an invalid argument', () => refused('INVALID_ARGUMENT', select('gvisor', run('tool'))))
 
-test('a missing program is 127, one without an execute bit or of no known format 126', async () => {
+test('a missing program is 127, one without an execute bit, a directory or of no known format 126', async () => {
   await refused('COMMAND_NOT_FOUND', select('auto', run('nothing')))
-  await refused('COMMAND_NOT_FOUND', select('auto', run('/usr/bin')))
   await refused('COMMAND_NOT_FOUND', select('auto', run('/bin/loop')))
+  await refused('COMMAND_NOT_EXECUTABLE', select('auto', run('/usr/bin')))
   await refused('COMMAND_NOT_EXECUTABLE', select('auto', run('/bin/notes')))
   await refused('COMMAND_NOT_EXECUTABLE', select('auto', run('text')))
 })
