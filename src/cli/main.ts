@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { settleBooleans } from './boolean-flags.js'
 import { type CliCommand, COMMANDS } from './command.js'
 import { helpPage } from './help.js'
+import { addNotBuilt, NOT_BUILT_FLAGS } from './not-built.js'
 import { report, UsageError, unknownCommand } from './report.js'
 
 const DEBUG_FLAGS = ['--debug', '-D']
@@ -26,7 +28,7 @@ async function runCommand(name: string, words: readonly string[], debug: boolean
   const parser = parserFor(name, entry.summary, command)
   if (debug) parser.setOptionValue('debug', true)
   try {
-    parser.parse(command.rewrite?.(words) ?? words, { from: 'user' })
+    parser.parse(settleBooleans(command.rewrite?.(words) ?? words, parser.options), { from: 'user' })
     assertArity(name, command, parser.args.length)
     const positional = command.rewrite === undefined ? parser.args : words.slice(words.length - parser.args.length)
     return (await command.run(positional, parser.opts())) ?? 0
@@ -45,6 +47,7 @@ function parserFor(name: string, summary: string, command: CliCommand): Command 
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
   command.configure(parser)
+  addNotBuilt(parser, NOT_BUILT_FLAGS[name] ?? [])
   return parser.option('--debug', 'show the causes of an error')
 }
 
@@ -59,12 +62,17 @@ function assertArity(name: string, { arity: [least, most] }: CliCommand, given: 
   )
 }
 
-// A reader that went away (`wolffia images | head -1`) is no error of ours.
+// A reader that went away (`wolffia images | head -1`) is no error of ours; a full disk is one, and a guest's end goes on all the same.
+let outputFailed = false
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  if (error.code === 'EPIPE' || outputFailed) return
+  outputFailed = true
+  process.exitCode ||= 1
+  process.stderr.write(`wolffia: cannot write the output: ${error.message}\n`)
 })
+process.stderr.on('error', () => {})
 // As Node's own for a program that ends while it still waits: never 0 by chance.
 process.exitCode = 13
 main(process.argv.slice(2)).then((exitCode) => {
-  process.exitCode = exitCode
+  process.exitCode = exitCode === 0 && outputFailed ? 1 : exitCode
 })

@@ -2,8 +2,10 @@
  * What docker's command line knows and wolffia does not yet: each fails by its name with the way out, so that nothing is silently
  * ignored. A command or flag that gets built leaves this list.
  */
+import type { Command } from 'commander'
+import { EngineError } from '../errors.js'
 
-/** Flag of `docker run` in commander's notation, and what to do instead. */
+/** Flag of docker's in commander's notation, and what to do instead. */
 export type NotBuiltFlag = readonly [flags: string, wayOut: string]
 
 const WINDOWS = 'It is for Windows containers, which wolffia does not run.'
@@ -101,6 +103,51 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--volume-driver <string>', 'Use -v with a folder of the host.'],
   ['--volumes-from <list>', 'Use -v with a folder of the host.'],
 ]
+
+const FORMAT = 'Pick what you need from the output: awk takes a column, `wolffia inspect NAME | jq` a value.'
+const FILTER = 'Filter the output: wolffia ps -a | grep NAME'
+
+/** Flags of docker's other commands that are not built, by command. */
+export const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
+  ps: [
+    ['-f, --filter <filter>', FILTER],
+    ['--format <template>', FORMAT],
+    ['-n, --last <n>', 'The newest come first: wolffia ps -a | head'],
+    ['-l, --latest', 'The newest come first: wolffia ps -a | head -2'],
+    ['-s, --size', 'Sizes of writable layers are not counted yet.'],
+  ],
+  images: [
+    ['-a, --all', 'Leave it out: every image is shown.'],
+    ['-f, --filter <filter>', 'Name a repository: wolffia images debian'],
+    ['--format <template>', FORMAT],
+    ['--tree', 'The last column shows the platforms of each image.'],
+  ],
+  inspect: [
+    ['-f, --format <template>', 'Pick what you need from the JSON: wolffia inspect NAME | jq .[0].Id'],
+    ['-s, --size', 'Sizes of writable layers are not counted yet.'],
+  ],
+  load: [['--platform <os/arch>', 'Leave it out: all platforms of an archive are loaded, and `run --platform` chooses.']],
+  rm: [
+    ['-l, --link', NETWORKS],
+    ['-v, --volumes', 'Leave it out: there are no volumes yet.'],
+  ],
+  rmi: [
+    ['--no-prune', 'Leave it out: what other images use is kept.'],
+    ['--platform <os/arch>', 'Remove the whole image, and load the one platform again.'],
+  ],
+  version: [['-f, --format <template>', FORMAT]],
+}
+
+/** Has the parser know flags that are not built, so that each fails by its name with the way out. */
+export function addNotBuilt(parser: Command, flags: readonly NotBuiltFlag[]): void {
+  for (const [notation, wayOut] of flags) {
+    const option = parser.createOption(notation).hideHelp()
+    parser.addOption(option)
+    parser.on(`option:${option.name()}`, () => {
+      throw new EngineError('NOT_BUILT', `${option.long} is not built yet`, { hint: wayOut, data: { flag: option.long } })
+    })
+  }
+}
 
 const PULL =
   'Bring images in with `wolffia load` (an archive of `docker save` or skopeo) or `wolffia import` (a root tar or a .wasm module).'

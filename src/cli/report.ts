@@ -33,6 +33,7 @@ export function report(error: unknown, { parser, command, debug }: ErrorContext)
     return usage.options.exitCode
   }
   if (usage instanceof EngineError) say(usage.message, usage.hint)
+  else if (isFullDisk(usage)) say(messageOf(usage), 'Make room on that disk, or set WOLFFIA_HOME to a folder on another.')
   else say(`${messageOf(error)} (this is a fault of wolffia's own)`, debug ? undefined : `\`wolffia --debug ${command} …\` shows where.`)
   if (debug) showCauses(error)
   if (command !== 'run') return 1
@@ -47,6 +48,10 @@ export function unknownCommand(name: string): number {
   else say(`unknown command: ${name}`, didYouMean(name, Object.keys(COMMANDS)))
   if (wayOut === undefined) process.stderr.write("\nRun 'wolffia help' for more information\n")
   return name.startsWith('-') ? 125 : 1
+}
+
+function isFullDisk(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
 }
 
 function say(message: string, hint: string | undefined): void {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CreateOptions } from '../container/options.js'
 import { parseBytes } from '../engine/words.js'
@@ -7,7 +8,7 @@ import type { Limits } from '../runtime/limits.js'
 import type { Mount } from '../runtime/spec.js'
 import type { CliOptions } from './command.js'
 import { wrapped } from './help.js'
-import { NOT_BUILT_RUN_FLAGS } from './not-built.js'
+import { addNotBuilt, NOT_BUILT_RUN_FLAGS } from './not-built.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
 
@@ -40,17 +41,9 @@ export function addRunFlags(parser: Command): void {
     .option('-w, --workdir <path>', 'working directory')
     .addOption(parser.createOption('--receipt-file <file>').hideHelp())
     .addOption(parser.createOption('--net <network>').hideHelp())
-  for (const [flags, wayOut] of NOT_BUILT_RUN_FLAGS) addNotBuilt(parser, flags, wayOut)
+  addNotBuilt(parser, NOT_BUILT_RUN_FLAGS)
   const names = NOT_BUILT_RUN_FLAGS.map(([flags]) => /--[a-z0-9-]+/.exec(flags)?.[0] ?? '')
   parser.addHelpText('after', `\nKnown from docker, not built yet; each says what to do instead:\n${wrapped(names)}`)
-}
-
-function addNotBuilt(parser: Command, flags: string, wayOut: string): void {
-  const option = parser.createOption(flags).hideHelp()
-  parser.addOption(option)
-  parser.on(`option:${option.name()}`, () => {
-    throw new EngineError('NOT_BUILT', `${option.long} is not built yet`, { hint: wayOut, data: { flag: option.long } })
-  })
 }
 
 /** `--receipt=FILE` as the hidden flag it is: a value only ever follows `=`, so that `--receipt IMAGE` stays two words. */
@@ -135,18 +128,14 @@ export function parseVolume(volume: string): Mount {
     throw notBuiltVolume(volume, 'an anonymous volume', `For a folder that ends with the container: --tmpfs ${source}`)
   if (rest.length > 0 || source === '' || destination === '')
     throw invalid(volume, '-v, --volume', 'it must read SOURCE:DESTINATION[:ro]', 'A path with a colon cannot be bound.')
-  if (!source.startsWith('/')) {
-    if (/^(\.|~|.*\/)/.test(source))
-      throw invalid(
-        volume,
-        '-v, --volume',
-        'the source must be an absolute path',
-        `Write -v "$PWD/${source.replace(/^\.\//, '')}:${destination}".`,
-      )
+  // As docker since 23: a path may be relative when it looks like one, else it is the name of a volume.
+  if (!/^(\/|\.\.?(\/|$))/.test(source)) {
+    if (/^~|\//.test(source))
+      throw invalid(volume, '-v, --volume', 'the source is neither a path nor a name', `Write -v "$PWD/${source}:${destination}".`)
     throw notBuiltVolume(
       volume,
       `the named volume "${source}"`,
-      `For a folder of the host write its path: -v "$PWD/${source}:${destination}".`,
+      `For a folder of the host write its path: -v "./${source}:${destination}".`,
     )
   }
   let readonly = false
@@ -156,7 +145,7 @@ export function parseVolume(volume: string): Mount {
       throw notBuiltVolume(volume, `the option "${option}"`, 'There are ro and rw, the default.')
     else if (option !== 'rw') throw invalid(volume, '-v, --volume', `unknown option "${option}"`, 'There are ro and rw, the default.')
   }
-  return { type: 'bind', source, destination, readonly }
+  return { type: 'bind', source: resolve(source), destination, readonly }
 }
 
 function notBuiltVolume(volume: string, what: string, hint: string): EngineError {

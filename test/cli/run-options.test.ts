@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import * as assert from 'uvu/assert'
 import { COMMANDS } from '../../src/cli/command.js'
@@ -98,15 +98,21 @@ test('variables come from flags, files and the caller, the flag last', () =>
     assert.match(refusal('-e', '=x', 'x').message, /invalid argument "=x" for "-e, --env"/)
   }))
 
-test('volumes are bind mounts by absolute path; everything else says why not', () => {
+test('volumes are bind mounts by a path; everything else says why not', () => {
   assert.equal(parseVolume('/a:/b'), { type: 'bind', source: '/a', destination: '/b', readonly: false })
+  for (const [relative, source] of [
+    ['./a', 'a'],
+    ['.', '.'],
+    ['../a/', '../a'],
+  ] as const)
+    assert.is((parseVolume(`${relative}:/b`) as { source: string }).source, resolve(source))
   assert.is((parseVolume('/a:/b:ro') as { readonly: boolean }).readonly, true)
   const codes = (volume: string) => {
     const { code, hint } = refusal('-v', volume, 'x')
     assert.ok(hint, volume)
     return code
   }
-  for (const wrong of ['./a:/b', 'a/b:/c', '~/x:/y', '/a:/b:c:d', ':/b', '/a:/b:bogus']) assert.is(codes(wrong), 'INVALID_ARGUMENT', wrong)
+  for (const wrong of ['a/b:/c', '~/x:/y', '/a:/b:c:d', ':/b', '/a:/b:bogus']) assert.is(codes(wrong), 'INVALID_ARGUMENT', wrong)
   for (const later of ['/a', 'name:/b', '/a:/b:z', '/a:/b:ro,rshared']) assert.is(codes(later), 'NOT_BUILT', later)
 })
 

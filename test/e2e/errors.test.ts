@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import { CommandLine } from '../support/command-line.js'
 import { suite } from '../support/suite.js'
@@ -24,7 +26,11 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['run -d x', 125, /--detach is not built yet/, /foreground/],
   ['run -m 5x x', 125, /invalid argument "5x" for "-m, --memory"/],
   ['run --network bridge x', 125, /--network bridge is not built yet/],
-  ['run -v ./a:/b x', 125, /must be an absolute path/, /\$PWD/],
+  ['run -v a:/b x', 125, /named volume "a" is not built yet/, /\.\/a:/],
+  ['run --rm=maybe x', 125, /invalid argument "maybe" for "--rm"/],
+  ['ps --filter name=x', 1, /--filter is not built yet/],
+  ['images -a', 1, /--all is not built yet/, /Leave it out/],
+  ['version -f x', 1, /--format is not built yet/],
   ['run nosuch', 125, /nosuch/, /wolffia (load|import)/],
   ['run UPPER', 125, /must be lowercase/],
   ['run -it x', 1, /the input device is not a TTY/],
@@ -91,6 +97,16 @@ test('a home that cannot be is named', async () => {
     assert.is(ended.code, 1)
     assert.match(ended.stderr, says)
   }
+})
+
+test('output that a full disk does not take is an error in a sentence', async () => {
+  const command = `"${process.execPath}" "${resolve('dist/cli.cjs')}" help > /dev/full`
+  const { code, stderr } = await promisify(execFile)('sh', ['-c', command]).then(
+    (ended) => ({ ...ended, code: 0 }),
+    (error: { readonly code: number; readonly stderr: string }) => error,
+  )
+  assert.is(code, 1)
+  assert.match(stderr, /^wolffia: cannot write the output: ENOSPC[^\n]*\n$/)
 })
 
 test('nothing is left', () => wolffia.end())

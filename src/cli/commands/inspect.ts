@@ -7,16 +7,9 @@ export const command: CliCommand = {
   usage: 'NAME|ID [NAME|ID...]',
   arity: [1, Number.POSITIVE_INFINITY],
   configure(parser) {
-    parser
-      .option('--type <container|image>', 'look for one kind only')
-      .option('--platform <os/arch>', "which of an image's platforms")
-      .option('-f, --format <template>', 'not built yet')
+    parser.option('--type <container|image>', 'look for one kind only').option('--platform <os/arch>', "which of an image's platforms")
   },
-  async run(names, { type, platform, format, debug }) {
-    if (format !== undefined)
-      throw new EngineError('NOT_BUILT', '--format is not built yet', {
-        hint: 'Pick what you need from the JSON: wolffia inspect NAME | jq .[0].Id',
-      })
+  async run(names, { type, platform, debug }) {
     if (type !== undefined && type !== 'container' && type !== 'image')
       throw new EngineError('INVALID_ARGUMENT', `"${String(type)}" is not a valid value for --type`, {
         hint: 'There are container and image.',
