@@ -49,6 +49,13 @@ int limit_descriptors(struct setup *setup, int *const *spared, unsigned count) {
   for (unsigned index = 0; setup->keep_count > 0 && index < count; index++)
     if (move_above(spared[index], lowest) < 0)
       return -1;
+  int highest = 2;
+  for (unsigned index = 0; index < count; index++)
+    if (*spared[index] > highest)
+      highest = *spared[index];
+  /* What the receipt need not look at is closed at once; execve closes the rest. */
+  if (setup->keep_count == 0 && kernel_close_range((unsigned)highest + 1, ~0U, 0) < 0)
+    return failure_set("close_range", "");
   if (kernel_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
     return failure_set("close_range", "");
   for (unsigned index = 0; index < setup->keep_count; index++)
