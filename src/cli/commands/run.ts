@@ -3,6 +3,7 @@ import { EngineError, messageOf } from '../../errors.js'
 import type { Receipt } from '../../runtime/receipt.js'
 import type { CliCommand, CliOptions } from '../command.js'
 import { runInForeground, SignalRelay } from '../foreground.js'
+import { printable } from '../output.js'
 import { UsageError } from '../report.js'
 import { addRunFlags, createOptions, rewriteReceiptFlag } from '../run-options.js'
 import { terminalSize } from '../terminal.js'
@@ -27,7 +28,8 @@ export const command: CliCommand = {
       signals.forwardTo(container)
       receiptTo?.(await container.receipt())
       const { exitCode, reason, detail } = await runInForeground(container)
-      if (reason !== 'exited' && reason !== 'signaled') process.stderr.write(`wolffia: ${detail ?? `ended by its limit (${reason})`}\n`)
+      if (reason !== 'exited' && reason !== 'signaled')
+        process.stderr.write(`wolffia: ${printable(detail ?? `ended by its limit (${reason})`)}\n`)
       return exitCode
     } catch (error) {
       if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
