@@ -137,6 +137,8 @@ native('CVE-2019-5736: the mode and times of the file behind /proc/PID/exe of a 
     // A launcher that waits for its plan. Nobody has more rights over it than its own user outside, which is this test.
     const guest = box.launch(['/proc/self/exe'], {
       supervision: [['keep-descriptor', 6, 3]],
+      // What a launcher that is not static (the sanitizer's) needs to run as a guest.
+      mounts: ['/lib', '/lib64', '/usr/lib'].filter((path) => existsSync(path)).map((path) => ['bind', path, path, 'ro'] as const),
       seccomp: false,
       launch: { descriptors: ['pipe'] },
     })
