@@ -127,11 +127,12 @@ function onCommand(go: () => void): void {
 
 function run(module: WebAssembly.Module): void {
   startedAt = performance.now()
-  feedStdin()
   const { timeoutMs } = start.limits
   if (timeoutMs !== null) setTimeout(() => end(stopped('timeout', `it ran for longer than ${timeoutMs} ms`, elapsed())), timeoutMs)
   worker.postMessage({ module } satisfies GoMessage)
   report({ event: 'started' })
+  // Last: Node takes its time to load what reads stdin, and the guest's thread is under way by then.
+  feedStdin()
 }
 
 function feedStdin(): void {
