@@ -5,8 +5,8 @@
  * name is taken over, only under the lock; a folder without a record is rubbish of a killed process, to be removed under the lock.
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { mkdir, open, readdir, readlink, rename, rm, symlink, unlink } from 'node:fs/promises'
+import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EngineError } from '../errors.js'
 import { Lock } from '../store/lock.js'
@@ -50,15 +50,15 @@ export class ContainerState {
     if (wanted.name !== undefined) assertContainerName(wanted.name)
     return this.#lock.hold(
       async () => {
-        await mkdir(this.#names, { recursive: true, mode: 0o700 })
-        await mkdir(this.directoryOf(id), { recursive: true, mode: 0o700 })
+        mkdirSync(this.#names, { recursive: true, mode: 0o700 })
+        mkdirSync(this.directoryOf(id), { recursive: true, mode: 0o700 })
         try {
           const name = await this.#takeName(wanted.name, id)
           const record = wanted.record(id, name)
           await this.write(record)
           return record
         } catch (error) {
-          await rm(this.directoryOf(id), { recursive: true, force: true })
+          rmSync(this.directoryOf(id), { recursive: true, force: true })
           throw error
         }
       },
@@ -76,14 +76,10 @@ export class ContainerState {
     const path = join(this.directoryOf(id), name)
     const temporary = `${path}.${process.pid}.new`
     try {
-      const file = await open(temporary, 'w', 0o600)
-      try {
-        await file.writeFile(text)
-        if (durable) await file.datasync()
-      } finally {
-        await file.close()
-      }
-      await rename(temporary, path)
+      if (durable) await writeThrough(temporary, text)
+      else writeFileSync(temporary, text, { mode: 0o600 })
+      // At once: a trip through the thread pool costs more than what is done there, and a start or an end waits for several.
+      renameSync(temporary, path)
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error
     }
@@ -131,8 +127,8 @@ export class ContainerState {
   /** Removes a container's folder and name. Idempotent. What its wall keeps there must be gone already. */
   async remove({ id, name }: Pick<ContainerRecord, 'id' | 'name'>): Promise<void> {
     await this.#lock.hold(async () => {
-      await rm(this.directoryOf(id), { recursive: true, force: true })
-      if ((await readLink(join(this.#names, name))) === id) await unlink(join(this.#names, name))
+      rmSync(this.directoryOf(id), { recursive: true, force: true })
+      if (readLink(join(this.#names, name)) === id) unlinkSync(join(this.#names, name))
     })
   }
 
@@ -143,7 +139,7 @@ export class ContainerState {
     await this.#lock.hold(async () => {
       for (const id of (await this.#ids()).filter(isRubbish)) {
         await discard(id, this.directoryOf(id))
-        await rm(this.directoryOf(id), { recursive: true, force: true })
+        rmSync(this.directoryOf(id), { recursive: true, force: true })
       }
     })
   }
@@ -153,8 +149,8 @@ export class ContainerState {
       const name = wanted ?? randomName(attempt)
       const holder = await this.#idOfName(name)
       if (holder === null) {
-        await rm(join(this.#names, name), { force: true })
-        await symlink(id, join(this.#names, name))
+        rmSync(join(this.#names, name), { force: true })
+        symlinkSync(id, join(this.#names, name))
         return name
       }
       if (wanted !== undefined)
@@ -168,7 +164,7 @@ export class ContainerState {
   /** The container with this name, or null: a name whose container is gone is free. */
   async #idOfName(name: string): Promise<string | null> {
     if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) return null
-    const id = await readLink(join(this.#names, name))
+    const id = readLink(join(this.#names, name))
     return id !== null && ID.test(id) && this.read(id) !== null ? id : null
   }
 
@@ -182,9 +178,19 @@ export class ContainerState {
   }
 }
 
-async function readLink(path: string): Promise<string | null> {
+async function writeThrough(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600)
   try {
-    return await readlink(path)
+    await file.writeFile(text)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+}
+
+function readLink(path: string): string | null {
+  try {
+    return readlinkSync(path)
   } catch (error) {
     if (['ENOENT', 'EINVAL', 'ENAMETOOLONG'].includes(codeOf(error))) return null
     throw error
