@@ -161,8 +161,11 @@ export class OwnedContainer implements CreatedContainer {
   }
 
   async #finish(exit: ExitStatus): Promise<void> {
-    await this.#write({ status: 'exited', finishedAt: now(), exit })
-    if (this.#record.autoRemove) await this.#discard()
+    const end = { status: 'exited', finishedAt: now(), exit } as const
+    if (!this.#record.autoRemove) return this.#write(end)
+    // Never read again: what is removed in the next moment needs no writing, and a rename over a file makes the disk wait.
+    this.#record = { ...this.#record, ...end }
+    await this.#discard()
   }
 
   async #failedToStart(error: unknown): Promise<void> {
