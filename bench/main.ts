@@ -67,7 +67,8 @@ async function measureAll(
   for (const workload of workloads) {
     if (stop.signal.aborted) break
     const onRound = (round: number, rounds: number) => progress(`${workload.name} ${round}/${rounds}`)
-    progress(workload.name)
+    if (process.stderr.isTTY) progress(workload.name)
+    else process.stderr.write(`measuring ${workload.name}\n`)
     results.push(await runWorkload(workbench, workload, { ...options, signal: stop.signal, onRound }))
   }
   progress('')
