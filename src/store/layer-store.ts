@@ -5,7 +5,8 @@
  * A layer's folder appears by one rename, after the tar's digest was found to be the diffId. A layer blob that is stored
  * uncompressed is not copied: the tar is another name (hard link) of the blob.
  */
-import { link, lstat, mkdir, open, readdir, rename } from 'node:fs/promises'
+import { lstatSync } from 'node:fs'
+import { link, mkdir, open, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
@@ -47,7 +48,8 @@ export class LayerStore {
   /** The layer if it is there already. */
   async find(diffId: DiffId): Promise<StoredLayer | null> {
     const layer = this.#at(diffId)
-    return (await lstat(layer.indexPath).catch(() => null)) === null ? null : layer
+    // At once: of a hundred layers each would wait for its turn in the thread pool, which costs ten times the look.
+    return lstatSync(layer.indexPath, { throwIfNoEntry: false }) === undefined ? null : layer
   }
 
   /** The layer, made when it is not there. Rejects with DIGEST_MISMATCH when the blob's contents are not the diffId, INVALID_ARCHIVE. */
