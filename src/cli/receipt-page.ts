@@ -34,7 +34,7 @@ const ASPECTS: readonly Aspect[] = [
   { label: 'no_new_privs', say: ofKernel(({ noNewPrivileges }) => (noNewPrivileges ? 'set' : 'NOT SET')) },
   {
     label: 'Landlock',
-    say: ofKernel(({ landlock }) => (landlock === null ? 'none here' : `ABI ${landlock.abi}, ${landlock.scopes.join(', ')}`)),
+    say: ofKernel(({ landlock }) => (landlock === null ? 'for --network host' : `ABI ${landlock.abi}, ${landlock.scopes.join(', ')}`)),
   },
   {
     label: 'id map',
