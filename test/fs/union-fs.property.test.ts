@@ -163,6 +163,20 @@ test('a union over packed layers does what a tree made of the same operations do
   )
 })
 
+test('a hard link of the layers that moved with its directory is still one when the changes are a layer', () => {
+  const base = new UnionFs({ lowers: [] })
+  const [owner, root] = [{ uid: 0, gid: 0 }, base.root]
+  const directory = base.create(root, 'b', { type: 'directory', mode: 0o755, ...owner })
+  base.link(base.create(root, 'f', { type: 'file', mode: 0o644, ...owner }), directory, 'd')
+  const layer = layerOf(Buffer.concat([...packTar(treeEntries(base))]))
+  const union = new UnionFs({ lowers: [layer] })
+  union.rename(union.root, 'b', union.root, 'c')
+  const next = new UnionFs({ lowers: [layer, layerOf(Buffer.concat([...packTar(changedEntries(union))]))] })
+  const moved = next.lookup(next.root, 'c')
+  assert.type(moved, 'number')
+  assert.is(next.lookup(moved as number, 'd'), next.lookup(next.root, 'f'))
+})
+
 test('changes name exactly the paths that differ from the layers', () => {
   fc.assert(
     fc.property(operations, operations, (before, after) => {
