@@ -2,67 +2,28 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '../errors.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
-import type { Runtime } from '../runtime/runtime.js'
-import type { ContainerSpec } from '../runtime/spec.js'
 import { throwIfAborted } from './abortable.js'
-import type { Container, ContainerImage, ContainerStatus, ContainerSummary } from './container.js'
+import type { Container, ContainerStatus, ContainerSummary } from './container.js'
 import { RECEIPT_FILE } from './owned-container.js'
 import { type ContainerRecord, isOwned, isTaskAlive, summaryOf } from './record.js'
-import type { ContainerState } from './state.js'
+import { RecordedContainer, STOP_TIMEOUT_MS } from './recorded-container.js'
 
 const POLL_MS = 50
-const STOP_TIMEOUT_MS = 10_000
 /** How long a guest that was sent SIGKILL may take to be gone, and its owner to write that down. */
 const KILL_TIMEOUT_MS = 10_000
 
-/** What a {@link FoundContainer} stands on. */
-export interface FoundContainerParts {
-  readonly state: ContainerState
-  readonly runtime: Runtime
-  readonly record: ContainerRecord
-}
-
 /** A container that another process made, running, ended or left behind: known by its record and its processes alone. */
-export class FoundContainer implements Container {
+export class FoundContainer extends RecordedContainer implements Container {
   readonly stdin = null
   readonly stdout = null
   readonly stderr = null
-  readonly #state: ContainerState
-  readonly #runtime: Runtime
-  #record: ContainerRecord
-
-  constructor({ state, runtime, record }: FoundContainerParts) {
-    this.#state = state
-    this.#runtime = runtime
-    this.#record = record
-  }
-
-  get id(): string {
-    return this.#record.id
-  }
-
-  get name(): string {
-    return this.#record.name
-  }
-
-  get spec(): ContainerSpec {
-    return this.#record.spec
-  }
-
-  get image(): ContainerImage {
-    return this.#record.image
-  }
-
-  get runtime(): string {
-    return this.#record.runtime
-  }
 
   get status(): ContainerStatus {
     return this.summary().status
   }
 
   summary(): ContainerSummary {
-    return summaryOf(this.#refresh() ?? this.#record)
+    return summaryOf(this.#refresh() ?? this.record)
   }
 
   start(): Promise<void> {
@@ -107,7 +68,7 @@ export class FoundContainer implements Container {
   }
 
   async receipt(): Promise<Receipt> {
-    const text = this.#state.readFile(this.id, RECEIPT_FILE)
+    const text = this.state.readFile(this.id, RECEIPT_FILE)
     if (text === null) throw new EngineError('CONTAINER_NOT_FOUND', `container ${this.name} has no receipt: it was never made ready to run`)
     return JSON.parse(text)
   }
@@ -122,14 +83,14 @@ export class FoundContainer implements Container {
       await (await this.#task())?.kill('SIGKILL')
       await this.#untilGone()
     }
-    await this.#runtime.discard(this.id, this.#state.directoryOf(this.id))
-    await this.#state.remove(this.#record)
+    await this.wall.discard(this.id, this.state.directoryOf(this.id))
+    await this.state.remove(this.record)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #task() {
-    return this.#runtime.open(this.id, this.#state.directoryOf(this.id))
+    return this.wall.open(this.id, this.state.directoryOf(this.id))
   }
 
   /** Waits until the owner has written the end, removed the container, or is gone together with the guest. */
@@ -142,8 +103,8 @@ export class FoundContainer implements Container {
   }
 
   #refresh(): ContainerRecord | null {
-    const record = this.#state.read(this.id)
-    if (record !== null) this.#record = record
+    const record = this.state.read(this.id)
+    if (record !== null) this.record = record
     return record
   }
 }

@@ -3,67 +3,36 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
-import type { Runtime, Task, TerminalSize } from '../runtime/runtime.js'
-import type { ContainerSpec } from '../runtime/spec.js'
+import type { Task, TerminalSize } from '../runtime/runtime.js'
 import { abortable } from './abortable.js'
-import type { ContainerImage, ContainerStatus, ContainerSummary, CreatedContainer } from './container.js'
+import type { ContainerStatus, ContainerSummary, CreatedContainer } from './container.js'
 import { type ContainerRecord, summaryOf } from './record.js'
-import type { ContainerState } from './state.js'
+import { RecordedContainer, type RecordedContainerParts, STOP_TIMEOUT_MS } from './recorded-container.js'
 
 /** File of the container's folder that holds its receipt. */
 export const RECEIPT_FILE = 'receipt.json'
 
-const STOP_TIMEOUT_MS = 10_000
-
 /** What an {@link OwnedContainer} stands on. */
-export interface OwnedContainerParts {
-  readonly state: ContainerState
-  readonly runtime: Runtime
+export interface OwnedContainerParts extends RecordedContainerParts {
   readonly task: Task
-  readonly record: ContainerRecord
   readonly receipt: Receipt
 }
 
 /** A container that this process made: it holds the task and its streams, and alone writes the record. */
-export class OwnedContainer implements CreatedContainer {
-  readonly #state: ContainerState
-  readonly #runtime: Runtime
+export class OwnedContainer extends RecordedContainer implements CreatedContainer {
   readonly #task: Task
   readonly #receipt: Receipt
-  #record: ContainerRecord
   #ended: Promise<ExitStatus> | null = null
   #removed = false
 
-  constructor({ state, runtime, task, record, receipt }: OwnedContainerParts) {
-    this.#state = state
-    this.#runtime = runtime
+  constructor({ task, receipt, ...parts }: OwnedContainerParts) {
+    super(parts)
     this.#task = task
-    this.#record = record
     this.#receipt = receipt
   }
 
-  get id(): string {
-    return this.#record.id
-  }
-
-  get name(): string {
-    return this.#record.name
-  }
-
-  get spec(): ContainerSpec {
-    return this.#record.spec
-  }
-
-  get image(): ContainerImage {
-    return this.#record.image
-  }
-
-  get runtime(): string {
-    return this.#record.runtime
-  }
-
   get status(): ContainerStatus {
-    return this.#record.status
+    return this.record.status
   }
 
   get stdin(): Writable | null {
@@ -79,7 +48,7 @@ export class OwnedContainer implements CreatedContainer {
   }
 
   summary(): ContainerSummary {
-    return summaryOf(this.#record)
+    return summaryOf(this.record)
   }
 
   async start(): Promise<void> {
@@ -144,7 +113,7 @@ export class OwnedContainer implements CreatedContainer {
     if (this.status === 'running') await this.#task.kill('SIGKILL')
     await this.#ended?.catch(() => {})
     await this.#task.delete()
-    if (this.#record.autoRemove) await this.#discard()
+    if (this.record.autoRemove) await this.#discard()
   }
 
   /** Resolves with the end once there is a start to end. */
@@ -162,9 +131,9 @@ export class OwnedContainer implements CreatedContainer {
 
   async #finish(exit: ExitStatus): Promise<void> {
     const end = { status: 'exited', finishedAt: now(), exit } as const
-    if (!this.#record.autoRemove) return this.#write(end)
+    if (!this.record.autoRemove) return this.#write(end)
     // Never read again: what is removed in the next moment needs no writing, and a rename over a file makes the disk wait.
-    this.#record = { ...this.#record, ...end }
+    this.record = { ...this.record, ...end }
     await this.#discard()
   }
 
@@ -176,15 +145,15 @@ export class OwnedContainer implements CreatedContainer {
   }
 
   async #write(change: Partial<ContainerRecord>): Promise<void> {
-    this.#record = { ...this.#record, ...change }
-    await this.#state.write(this.#record)
+    this.record = { ...this.record, ...change }
+    await this.state.write(this.record)
   }
 
   async #discard(): Promise<void> {
     if (this.#removed) return
     this.#removed = true
-    await this.#runtime.discard(this.id, this.#state.directoryOf(this.id))
-    await this.#state.remove(this.#record)
+    await this.wall.discard(this.id, this.state.directoryOf(this.id))
+    await this.state.remove(this.record)
   }
 }
 

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { EngineError } from '../errors.js'
+import { deferred } from './deferred.js'
 import { launcherError } from './failure.js'
 import { assetPath, launcherBuildCommand } from './installation.js'
 import type { Plan } from './operations.js'
@@ -207,24 +208,6 @@ export class LauncherProcess {
     for (const waiting of [this.#ready, this.#started, this.#exited, this.#done]) waiting.reject(error)
     this.#control.end()
   }
-}
-
-interface Deferred<Value> {
-  readonly promise: Promise<Value>
-  resolve(value: Value): void
-  reject(error: unknown): void
-}
-
-function deferred<Value>(): Deferred<Value> {
-  let resolve: (value: Value) => void = () => {}
-  let reject: (error: unknown) => void = () => {}
-  const promise = new Promise<Value>((onResolve, onReject) => {
-    resolve = onResolve
-    reject = onReject
-  })
-  // Not every caller waits for every promise; a rejection nobody waits for is no crash.
-  promise.catch(() => {})
-  return { promise, resolve, reject }
 }
 
 function spawnError(cause: NodeJS.ErrnoException): EngineError {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { EngineError } from '../errors.js'
+import { deferred } from '../launcher/deferred.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { WasmEvidence } from '../runtime/receipt.js'
 import { GO, type SandboxEvent, type StartMessage } from './sandbox/protocol.js'
@@ -91,16 +92,4 @@ function parseEvent(line: string): SandboxEvent | null {
 
 function failure({ code, message, hint, data }: Extract<SandboxEvent, { event: 'failed' }>): EngineError {
   return new EngineError(code, message, hint === undefined ? { data } : { data, hint })
-}
-
-function deferred<Value>() {
-  let resolve: (value: Value) => void = () => {}
-  let reject: (error: unknown) => void = () => {}
-  const promise = new Promise<Value>((onResolve, onReject) => {
-    resolve = onResolve
-    reject = onReject
-  })
-  // Not every caller waits for every promise.
-  promise.catch(() => {})
-  return { promise, resolve, reject }
 }
