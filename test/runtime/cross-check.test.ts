@@ -24,7 +24,7 @@ function textsOf(pid: number): ReceiptTexts {
     uid_map: read('uid_map'),
     gid_map: read('gid_map'),
     hostname: 'host',
-    // All of them: sleep opens none of its own, but inherits what the test's caller left open.
+    // All of them: cat opens none of its own, but inherits what the test's caller left open.
     descriptors: readdirSync(`/proc/${pid}/fd`).map(Number),
     interfaces: Object.fromEntries([...read('net/dev').matchAll(/^\s*(\S+?):/gm)].map((match) => [match[1], true])),
     session: true,
@@ -40,13 +40,13 @@ function textsOf(pid: number): ReceiptTexts {
   }
 }
 
-async function withSleeper(body: (pid: number, evidence: KernelEvidence) => void): Promise<void> {
-  const child = spawn('/bin/sleep', ['60'], { cwd: '/', detached: true, stdio: ['ignore', 'ignore', 'ignore'] })
-  await once(child, 'spawn')
+/** A program of the host's that has long been started: it answered once, so it has closed what its loading opened, and now waits. */
+async function withWaitingProgram(body: (pid: number, evidence: KernelEvidence) => void): Promise<void> {
+  const child = spawn('/bin/cat', { cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'ignore'] })
   try {
+    child.stdin.write('ready')
+    await once(child.stdout, 'data')
     const pid = child.pid ?? 0
-    // The child is there before execve has closed what it inherited.
-    while (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('/bin/sleep')) await new Promise((resolve) => setTimeout(resolve, 5))
     body(pid, kernelEvidence(textsOf(pid), hostIdentity()))
   } finally {
     child.kill('SIGKILL')
@@ -55,12 +55,12 @@ async function withSleeper(body: (pid: number, evidence: KernelEvidence) => void
 }
 
 test('every check agrees with evidence that is true', () =>
-  withSleeper((pid, evidence) => {
+  withWaitingProgram((pid, evidence) => {
     assert.equal(failedChecks(crossCheck({ pid, evidence, limits: [] })), [])
   }))
 
 test('each lie fails the check it belongs to', () =>
-  withSleeper((pid, evidence) => {
+  withWaitingProgram((pid, evidence) => {
     const { namespaces, capabilities, idMap, user, root, seccomp, rlimits } = evidence
     // A wrong map also makes the ids behind it disagree.
     const lies: [string, Partial<KernelEvidence>][] = [
@@ -92,13 +92,13 @@ test('each lie fails the check it belongs to', () =>
   }))
 
 test('a limit that only a cgroup would prove fails', () =>
-  withSleeper((pid, evidence) => {
+  withWaitingProgram((pid, evidence) => {
     const limits = [{ name: 'memory', value: 1, mechanism: 'cgroup' }] as const
     assert.equal(failedChecks(crossCheck({ pid, evidence, limits })), ['limits'])
   }))
 
 test('a process that is gone fails every check that needs it', () =>
-  withSleeper((_, evidence) => {
+  withWaitingProgram((_, evidence) => {
     // Numbers end at 2^22, so no process has this one.
     const checks = crossCheck({ pid: 2 ** 22 + 1, evidence, limits: [] })
     assert.equal(
