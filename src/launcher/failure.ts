@@ -2,7 +2,12 @@ import { constants } from 'node:os'
 import { EngineError } from '../errors.js'
 import type { FailedEvent } from './protocol.js'
 
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))
+/** EWOULDBLOCK is a second name of EAGAIN, and not the one that manuals use. */
+const NAMES = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => name !== 'EWOULDBLOCK')
+    .map(([name, number]) => [number, name]),
+)
 
 /** `ENOENT` for 2; `errno 1234` for a number without a name. */
 export function errnoName(errno: number): string {

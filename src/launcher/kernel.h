@@ -2,6 +2,7 @@
 #ifndef WOLFFIA_KERNEL_H
 #define WOLFFIA_KERNEL_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
@@ -47,9 +48,19 @@ static inline long kernel_clone3(struct clone_args *arguments, size_t size) {
   return syscall(SYS_clone3, arguments, size);
 }
 
+#define KERNEL_OPENAT2_TRIES 1000
+
+/* EAGAIN says that somebody renamed or mounted anything, anywhere on the host, while a ".." was resolved (openat2(2)):
+ * such a moment passes, and who makes them without end only gets that error. */
 static inline int kernel_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
   struct open_how how = {.flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve};
-  return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+  int descriptor = -1;
+  for (int tries = 0; tries < KERNEL_OPENAT2_TRIES; tries++) {
+    descriptor = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+    if (descriptor >= 0 || errno != EAGAIN)
+      break;
+  }
+  return descriptor;
 }
 
 static inline int kernel_open_tree(int directory, const char *path, unsigned flags) {

@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { Worker } from 'node:worker_threads'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import type { BoxOptions } from '../support/launcher-box.js'
@@ -193,6 +195,28 @@ native('the receipt is there before the program runs, and says what it will be',
     assert.not.match(receipt.mountinfo, new RegExp(box.folder))
     process.kill()
     assert.is((await process.exited).signal, 9)
+  }),
+)
+
+// openat2(2) answers EAGAIN when anything is renamed anywhere while it resolves a "..".
+native('a start does not fail because files are renamed elsewhere on the host', () =>
+  withBox(async (box) => {
+    const name = join(box.folder, 'renamed')
+    writeFileSync(name, '')
+    const renamer = new Worker(
+      `const { renameSync } = require('node:fs')
+       const { workerData: name } = require('node:worker_threads')
+       for (;;) { renameSync(name, name + '.new'); renameSync(name + '.new', name) }`,
+      { eval: true, workerData: name },
+    )
+    try {
+      await once(renamer, 'online')
+      const upAndDown = '/tmp/..'.repeat(200)
+      const mounts = Array.from({ length: 500 }, () => ['mask', `${upAndDown}/tmp/nothing`] as const)
+      assert.is((await box.run(['true'], { mounts })).exited.code, 0)
+    } finally {
+      await renamer.terminate()
+    }
   }),
 )
 
