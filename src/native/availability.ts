@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { join } from 'node:path'
 import { assetPath } from '../launcher/installation.js'
 import { obstacle, probeHost } from '../launcher/probe.js'
+import { Lock } from '../store/lock.js'
 
 /** What the native wall needs to know of this host. */
 export interface Availability {
@@ -34,9 +35,18 @@ interface Kept extends Availability {
 async function findOut(directory: string): Promise<Availability> {
   const path = join(directory, 'probe.json')
   const circumstances = currentCircumstances()
-  const kept = readKept(path)
-  if (kept?.circumstances === circumstances) return kept
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const kept = () => {
+    const found = readKept(path)
+    return found?.circumstances === circumstances ? found : null
+  }
+  return kept() ?? new Lock(join(directory, 'probe.lock')).hold(async () => kept() ?? probe(directory, path, circumstances))
+}
+
+/**
+ * Under the lock, so that whoever is killed here has kept no answer, and the next to ask probes too and removes what was left: once there is
+ * an answer, nothing is left.
+ */
+async function probe(directory: string, path: string, circumstances: string): Promise<Availability> {
   const findings = await probeHost({ directory })
   const found = {
     obstacle: obstacle(findings),

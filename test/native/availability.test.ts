@@ -21,7 +21,8 @@ test.needs(NATIVE)('a good answer is kept beside the trees, and the probe leaves
   withFolder(async (folder) => {
     const trees = join(folder, 'trees')
     assert.is((await availability(trees)).obstacle, null)
-    assert.equal(readdirSync(trees), ['probe.json'])
+    assert.equal(readdirSync(trees).sort(), ['probe.json', 'probe.lock'])
+    assert.equal(readdirSync(join(trees, 'probe.lock')), [])
     assert.is(JSON.parse(readFileSync(join(trees, 'probe.json'), 'utf8')).obstacle, null)
   }),
 )
