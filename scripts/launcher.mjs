@@ -1,7 +1,7 @@
 // The launcher, from its C sources: part of the build, and run by npm on the machine where the package is installed.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, realpathSync, renameSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dist, filesBelow, root, whenChanged } from './tree.mjs'
 
@@ -22,13 +22,36 @@ export const launcherFlags = [
   '-Wl,--gc-sections',
 ]
 
-/** Compiles the launcher to `output`; static when the toolchain can. Throws what the compiler said. */
-export function compileLauncher(output, extraFlags = []) {
-  const sources = filesBelow('src/launcher', (name) => name.endsWith('.c'))
-  const attempt = (flags) =>
-    spawnSync(compiler, [...launcherFlags, ...flags, ...extraFlags, '-o', `${output}.new`, ...sources], { cwd: root, encoding: 'utf8' })
-  let result = attempt(extraFlags.length > 0 ? [] : ['-static'])
-  if (result.status !== 0 && extraFlags.length === 0) result = attempt([])
+const sources = filesBelow('src/launcher', (name) => name.endsWith('.c'))
+const hosted = sources.filter((path) => !basename(path).startsWith('libc_'))
+
+/** With nothing of a C library (src/launcher/README.md says what that gains), on the processors and with the headers that libc_start.c knows. */
+const FREESTANDING = ['-static', '-nostdlib', ...(process.arch === 'x64' ? ['-mstack-protector-guard=global'] : [])]
+
+const compile = (output, files, flags) =>
+  spawnSync(compiler, [...launcherFlags, ...flags, '-o', `${output}.new`, ...files], { cwd: root, encoding: 'utf8' })
+
+/** Compiles the launcher to `output`: freestanding where that is known to work, else with the C library, static when the toolchain can. Throws what the compiler said. */
+export function compileLauncher(output) {
+  const attempts = [
+    [sources, FREESTANDING],
+    [hosted, ['-static']],
+    [hosted, []],
+  ]
+  let result
+  for (const [files, flags] of attempts) {
+    result = compile(output, files, flags)
+    if (result.status === 0 && spawnSync(`${output}.new`, ['--operations']).status === 0) break
+  }
+  finish(output, result)
+}
+
+/** The same with the C library and `flags` of the caller's, which sanitizers need. */
+export function compileHostedLauncher(output, flags) {
+  finish(output, compile(output, hosted, flags))
+}
+
+function finish(output, result) {
   if (result.error) throw result.error
   if (result.status !== 0) throw new Error(result.stderr)
   renameSync(`${output}.new`, output)
@@ -47,8 +70,8 @@ function toolchainMissing() {
  * the Wasm wall does without. Throws when the sources are at fault.
  */
 export async function buildLauncher() {
-  const sources = filesBelow('src/launcher', (name) => /\.[ch]$/.test(name))
-  await whenChanged('launcher', [...sources, 'scripts/launcher.mjs'], ['dist/launcher'], () => {
+  const files = filesBelow('src/launcher', (name) => /\.[ch]$/.test(name))
+  await whenChanged('launcher', [...files, 'scripts/launcher.mjs'], ['dist/launcher'], () => {
     const missing = toolchainMissing()
     if (missing !== null) return console.error(`wolffia: native containers are left out: ${missing}`)
     mkdirSync(dist, { recursive: true })

@@ -1,8 +1,8 @@
-// `npm run test:sanitized`: the launcher built with the undefined-behaviour and address sanitizers, under its own tests.
+// `npm run test:sanitized`: the launcher built with the undefined-behaviour sanitizer, under its own tests.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { compileLauncher } from './launcher.mjs'
+import { compileHostedLauncher } from './launcher.mjs'
 import { setUp } from './setup.mjs'
 import { root } from './tree.mjs'
 
@@ -10,7 +10,7 @@ await setUp({ tests: true })
 const folder = join(root, 'dist/sanitized')
 mkdirSync(folder, { recursive: true })
 const launcher = join(folder, 'launcher')
-compileLauncher(launcher, ['-fsanitize=undefined', '-fno-sanitize-recover=all', '-static-libubsan', '-g', '-O1', '-U_FORTIFY_SOURCE'])
+compileHostedLauncher(launcher, ['-fsanitize=undefined', '-fno-sanitize-recover=all', '-static-libubsan', '-g', '-O1', '-U_FORTIFY_SOURCE'])
 const { status } = spawnSync(process.execPath, ['scripts/test.mjs', 'test/launcher/', 'test/native/'], {
   cwd: root,
   stdio: 'inherit',

@@ -3,8 +3,8 @@
 #include "operation.h"
 #include "supervise.h"
 
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 int main(int argc, char **argv) {
   if (argc > 0 && strcmp(argv[0], CHILD_NAME) == 0)
@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
     return operation_print_all();
   if (argc == 1)
     return supervise_run();
-  fputs("launcher: reads a plan from descriptor 3 and speaks on descriptor 4; see wolffia's src/launcher/README.md\n",
-        stderr);
-  return 2;
+  static const char usage[] =
+      "launcher: reads a plan from descriptor 3 and speaks on descriptor 4; see wolffia's src/launcher/README.md\n";
+  return write(2, usage, sizeof usage - 1) < 0 ? 1 : 2;
 }

@@ -25,6 +25,13 @@ int number_parse(const char *text, int base, uint64_t maximum, uint64_t *value) 
   return 0;
 }
 
+uint64_t number_take(const char **text) {
+  uint64_t value = 0;
+  for (; **text >= '0' && **text <= '9'; (*text)++)
+    value = value * 10 + (uint64_t)(**text - '0');
+  return value;
+}
+
 char *number_format(char text[21], uint64_t value) {
   char digits[20];
   int count = 0;

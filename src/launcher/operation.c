@@ -77,8 +77,11 @@ const struct operation *operation_find(const char *name) {
 }
 
 int operation_print_all(void) {
-  for (size_t index = 0; index < OPERATION_COUNT; index++)
-    if (printf("%s %u\n", operations[index].name, operations[index].fields) < 0)
+  char line[64];
+  for (size_t index = 0; index < OPERATION_COUNT; index++) {
+    int length = snprintf(line, sizeof line, "%s %u\n", operations[index].name, operations[index].fields);
+    if (write(1, line, (size_t)length) != length)
       return 1;
-  return fflush(stdout) == 0 ? 0 : 1;
+  }
+  return 0;
 }

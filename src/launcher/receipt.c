@@ -4,6 +4,7 @@
 
 #include "failure.h"
 #include "kernel.h"
+#include "number.h"
 #include "setup.h"
 
 #include <dirent.h>
@@ -64,8 +65,8 @@ static int add_namespaces(int self, struct event *event) {
     if (length < 0)
       return failure_set("readlinkat", names[index]);
     target[length] = '\0';
-    char *bracket = strchr(target, '[');
-    event_number(event, names[index], bracket == NULL ? 0 : strtoll(bracket + 1, NULL, 10));
+    const char *inode = target + strcspn(target, "[") + 1;
+    event_number(event, names[index], inode > target + length ? 0 : (int64_t)number_take(&inode));
   }
   event_close(event, '}');
   return 0;
@@ -79,7 +80,8 @@ static int add_descriptors(int self, struct event *event) {
     return failure_set("openat", "self/fd");
   event_open(event, "descriptors", '[');
   for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-    int number = atoi(entry->d_name);
+    const char *name = entry->d_name;
+    int number = (int)number_take(&name);
     if (entry->d_name[0] != '.' && (fcntl(number, F_GETFD) & FD_CLOEXEC) == 0)
       event_number_element(event, number);
   }
@@ -160,7 +162,10 @@ static int add_process(int self, struct event *event) {
   event_string(event, "hostname", names.nodename);
   event_bool(event, "session", getsid(0) == getpid());
   event_number(event, "umask", mask);
-  event_number(event, "oom_score_adj", strtol(score.bytes, NULL, 10));
+  bool below_zero = score.bytes[0] == '-';
+  const char *digits = score.bytes + below_zero;
+  int64_t points = (int64_t)number_take(&digits);
+  event_number(event, "oom_score_adj", below_zero ? -points : points);
   event_bool(event, "dumpable", prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0);
   event_string(event, "working_directory", directory);
   free(score.bytes);

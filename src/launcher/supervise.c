@@ -4,6 +4,7 @@
 #include "container.h"
 #include "failure.h"
 #include "kernel.h"
+#include "number.h"
 #include "relay.h"
 #include "setup.h"
 
@@ -164,15 +165,16 @@ static void obey_go(struct supervision *state) {
 
 /* Two numbers at most follow a command; an unknown one is not ours to answer. */
 static void obey(struct supervision *state, char *line) {
-  char *rest = strchr(line, ' ');
+  const char *rest = line + strcspn(line, " ") + 1;
   if (strcmp(line, "go") == 0) {
     obey_go(state);
   } else if (strncmp(line, "signal ", 7) == 0) {
     if (state->container.guest >= 0)
-      kernel_pidfd_send_signal(state->container.guest, (int)strtol(rest, NULL, 10));
+      kernel_pidfd_send_signal(state->container.guest, (int)number_take(&rest));
   } else if (strncmp(line, "resize ", 7) == 0 && state->master >= 0) {
-    struct winsize size = {.ws_row = (unsigned short)strtoul(rest, &rest, 10)};
-    size.ws_col = (unsigned short)strtoul(rest, NULL, 10);
+    struct winsize size = {.ws_row = (unsigned short)number_take(&rest)};
+    rest += *rest == ' ';
+    size.ws_col = (unsigned short)number_take(&rest);
     ioctl(state->master, TIOCSWINSZ, &size);
   }
 }

@@ -8,7 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <search.h>
+#include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,20 +16,22 @@
 #include <sys/xattr.h>
 
 #define OUTPUT_BYTES (TREE_RECORD_MAXIMUM + 8192)
-
-struct reader {
-  int root, output;
-  char *buffer;
-  size_t used;
-  char path[PATH_MAX];
-  void *linked; /* of struct linked, by device and inode: files with more than one name */
-};
+#define LINKED_LISTS 4096
 
 /* An overlay shows each layer's files with a device number of its own, so inode numbers alone may meet. */
 struct linked {
   dev_t device;
   ino_t inode;
   char *path;
+  struct linked *next;
+};
+
+struct reader {
+  int root, output;
+  char *buffer;
+  size_t used;
+  char path[PATH_MAX];
+  struct linked *linked[LINKED_LISTS]; /* files with more than one name, by inode */
 };
 
 static int flush(struct reader *reader) {
@@ -58,30 +60,19 @@ static int put_header(struct reader *reader, enum tree_record type, size_t lengt
   return put(reader, &header, sizeof header);
 }
 
-static int compare_linked(const void *first, const void *second) {
-  const struct linked *left = first, *right = second;
-  if (left->device != right->device)
-    return left->device < right->device ? -1 : 1;
-  return left->inode < right->inode ? -1 : left->inode > right->inode;
-}
-
 /* The name under which an inode has been written already; NULL the first time, which is remembered. */
 static const char *written_as(struct reader *reader, const struct stat *status) {
+  struct linked **list = &reader->linked[status->st_ino % LINKED_LISTS];
+  for (struct linked *linked = *list; linked != NULL; linked = linked->next)
+    if (linked->inode == status->st_ino && linked->device == status->st_dev)
+      return linked->path;
   struct linked *linked = malloc(sizeof *linked);
   if (linked == NULL)
     abort();
-  linked->device = status->st_dev;
-  linked->inode = status->st_ino;
-  struct linked **found = tsearch(linked, &reader->linked, compare_linked);
-  if (found == NULL)
-    abort();
-  if (*found != linked) {
-    free(linked);
-    return (*found)->path;
-  }
-  linked->path = strdup(reader->path);
+  *linked = (struct linked){status->st_dev, status->st_ino, strdup(reader->path), *list};
   if (linked->path == NULL)
     abort();
+  *list = linked;
   return NULL;
 }
 
@@ -217,12 +208,40 @@ static int put_leaf(struct reader *reader, int folder, const char *name, const s
   }
 }
 
-static int skip_dots(const struct dirent *entry) {
-  return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+/* The names in a directory, but for "." and "..", in the order of their bytes. */
+struct names {
+  char **list;
+  size_t count;
+};
+
+static int by_bytes(const void *first, const void *second) {
+  return strcmp(*(char *const *)first, *(char *const *)second);
 }
 
-static int by_bytes(const struct dirent **first, const struct dirent **second) {
-  return strcmp((*first)->d_name, (*second)->d_name);
+static void add_name(struct names *names, const char *name) {
+  /* The list doubles whenever its length is a power of two. */
+  if ((names->count & (names->count - 1)) == 0)
+    names->list = realloc(names->list, (names->count == 0 ? 1 : names->count * 2) * sizeof *names->list);
+  if (names->list == NULL || (names->list[names->count++] = strdup(name)) == NULL)
+    abort();
+}
+
+/* The directory's descriptor stays the caller's. */
+static int list_names(int directory, struct names *names) {
+  int copy = fcntl(directory, F_DUPFD_CLOEXEC, 3);
+  DIR *folder = copy < 0 ? NULL : fdopendir(copy);
+  if (folder == NULL)
+    return -1;
+  struct dirent *entry;
+  while (errno = 0, (entry = readdir(folder)) != NULL)
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+      add_name(names, entry->d_name);
+  int error = errno;
+  closedir(folder);
+  errno = error;
+  if (names->count > 0)
+    qsort(names->list, names->count, sizeof *names->list, by_bytes);
+  return error == 0 ? 0 : -1;
 }
 
 static int put_directory(struct reader *reader);
@@ -241,11 +260,11 @@ static int descend(struct reader *reader, size_t length, const char *name) {
 }
 
 /* Leaves first, marking what is a directory by clearing the other names. */
-static int put_leaves(struct reader *reader, int folder, struct dirent **names, int count) {
+static int put_leaves(struct reader *reader, int folder, const struct names *names) {
   size_t length = strlen(reader->path);
-  for (int index = 0; index < count; index++) {
+  for (size_t index = 0; index < names->count; index++) {
     struct stat status;
-    const char *name = names[index]->d_name;
+    char *name = names->list[index];
     if (descend(reader, length, name) < 0)
       return -1;
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
@@ -253,19 +272,19 @@ static int put_leaves(struct reader *reader, int folder, struct dirent **names, 
     if (!S_ISDIR(status.st_mode)) {
       if (put_leaf(reader, folder, name, &status) < 0)
         return -1;
-      names[index]->d_name[0] = '\0';
+      name[0] = '\0';
     }
     reader->path[length] = '\0';
   }
   return 0;
 }
 
-static int put_folders(struct reader *reader, struct dirent **names, int count) {
+static int put_folders(struct reader *reader, const struct names *names) {
   size_t length = strlen(reader->path);
-  for (int index = 0; index < count; index++) {
-    if (names[index]->d_name[0] == '\0')
+  for (size_t index = 0; index < names->count; index++) {
+    if (names->list[index][0] == '\0')
       continue;
-    if (descend(reader, length, names[index]->d_name) < 0 || put_directory(reader) < 0)
+    if (descend(reader, length, names->list[index]) < 0 || put_directory(reader) < 0)
       return -1;
     reader->path[length] = '\0';
   }
@@ -275,23 +294,22 @@ static int put_folders(struct reader *reader, struct dirent **names, int count) 
 /* The directory that the path names, and all below it. */
 static int put_directory(struct reader *reader) {
   struct stat status;
-  struct dirent **names;
+  struct names names = {0};
   int folder = kernel_openat2(reader->root, reader->path[0] == '\0' ? "." : reader->path, O_RDONLY | O_DIRECTORY, 0,
                               TREE_RESOLVE);
   if (folder < 0 || fstat(folder, &status) < 0)
     return failure_set("openat2", reader->path);
   if (put_entry(reader, TREE_DIRECTORY, &status, "") < 0 || put_xattrs(reader, folder) < 0)
     return -1;
-  int count = scandirat(folder, ".", &names, skip_dots, by_bytes);
-  if (count < 0)
+  if (list_names(folder, &names) < 0)
     return failure_set("getdents64", reader->path);
-  int result = put_leaves(reader, folder, names, count);
+  int result = put_leaves(reader, folder, &names);
   close(folder);
   if (result == 0)
-    result = put_folders(reader, names, count);
-  for (int index = 0; index < count; index++)
-    free(names[index]);
-  free(names);
+    result = put_folders(reader, &names);
+  for (size_t index = 0; index < names.count; index++)
+    free(names.list[index]);
+  free(names.list);
   return result;
 }
 
@@ -306,7 +324,6 @@ int tree_read(struct setup *setup, char **fields) {
     return failure_set("open", fields[0]);
   reader.path[0] = '\0';
   reader.used = 0;
-  reader.linked = NULL;
   reader.buffer = malloc(OUTPUT_BYTES);
   if (reader.buffer == NULL)
     return failure_set("malloc", fields[0]);

@@ -7,6 +7,7 @@
 #include "tree_stream.h"
 
 #include <errno.h>
+#include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>

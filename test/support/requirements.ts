@@ -54,3 +54,5 @@ export const BUSYBOX: Requirement = {
 
 /** A compiler that makes static programs, for guests written in C. */
 export const CC = program('cc')
+/** Gives the functions of an object file other names. */
+export const OBJCOPY = program('objcopy')
