@@ -1,8 +1,7 @@
-import { join } from 'node:path'
 import { singleIdMap } from '../src/launcher/id-map.js'
 import type { Plan } from '../src/launcher/operations.js'
 import { containerPlan, inodesFor } from '../src/native/plan.js'
-import { writeEtcFiles } from '../src/rootfs/etc-files.js'
+import { etcFiles } from '../src/rootfs/etc-files.js'
 import { DEFAULT_LIMITS } from '../src/runtime/limits.js'
 import type { ContainerSpec } from '../src/runtime/spec.js'
 import type { Workbench } from './workbench.js'
@@ -30,7 +29,7 @@ export async function launcherPlan(workbench: Workbench, args: readonly string[]
       lowers: [await workbench.rootDirectory()],
       upper: { kind: 'memory', bytes: UPPER_BYTES, inodes: inodesFor(UPPER_BYTES) },
     },
-    etcFiles: writeEtcFiles(join(workbench.directory, 'launcher'), { hostname, network: 'none' }),
+    etcFiles: etcFiles({ hostname, network: 'none' }),
     openStdin: false,
     terminalSize: { rows: 24, columns: 80 },
     host: { openFiles: UNLIMITED, processes: UNLIMITED, tmpfsBytes: UPPER_BYTES },

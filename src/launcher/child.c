@@ -5,6 +5,7 @@
 #include "guest.h"
 #include "init.h"
 #include "kernel.h"
+#include "mount.h"
 #include "number.h"
 #include "privilege.h"
 #include "setup.h"
@@ -65,13 +66,19 @@ static void execute_again(int program, const struct handover *handover) {
   failure_set("execveat", CHILD_NAME);
 }
 
-/* What must hold before the first operation. */
-static int prepare(const struct handover *handover, struct setup *setup) {
+/* Dies with the parent. One that died before this was asked for is seen by its end of the channel, which must then have
+ * been its alone. */
+static int follow_parent(void) {
   failure_begin("launch");
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-    return failure_set("prctl", "");
-  /* Had the parent died before that, nobody would ever send the signal: its end of the channel would be closed. */
+  return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? failure_set("prctl", "PR_SET_PDEATHSIG") : 0;
+}
+
+/* What must hold before the first operation. */
+static int prepare(const struct handover *handover, const struct plan *plan, struct setup *setup) {
   struct received received;
+  /* Not sooner: the parent could not write the id maps. */
+  if (follow_parent() < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    return failure_set("prctl", "");
   if (channel_receive(handover->channel, &received) != 0)
     _exit(125);
   umask(0);
@@ -79,12 +86,17 @@ static int prepare(const struct handover *handover, struct setup *setup) {
   if (setup->proc < 0)
     return failure_set("open", "/proc");
   setup->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return setup->root < 0 ? failure_set("open", "/") : 0;
+  if (setup->root < 0)
+    return failure_set("open", "/");
+  return mount_open_sources(plan, setup);
 }
 
-void child_begin(const struct handover *handover, const struct plan *plan, struct setup *setup) {
+void child_begin(const struct handover *handover, int parents_channel, const struct plan *plan, struct setup *setup) {
+  close(parents_channel);
   close(DESCRIPTOR_PLAN);
   close(DESCRIPTOR_CONTROL);
+  if (follow_parent() < 0)
+    channel_fail(handover->channel);
   /* While the parent writes the maps. */
   int program = plan->arguments == NULL ? -1 : open_own_program(setup);
   if (plan->arguments != NULL && program < 0)
@@ -95,7 +107,7 @@ void child_begin(const struct handover *handover, const struct plan *plan, struc
     execute_again(program, handover);
     channel_fail(handover->channel);
   }
-  if (prepare(handover, setup) < 0 || plan_perform(plan, setup, PHASE_CHILD) < 0)
+  if (prepare(handover, plan, setup) < 0 || plan_perform(plan, setup, PHASE_CHILD) < 0)
     channel_fail(handover->channel);
   channel_send(handover->channel, MESSAGE_DONE);
   _exit(0);
@@ -151,7 +163,7 @@ void child_resume(int argc, char **argv) {
   failure_begin("launch");
   prctl(PR_SET_NAME, CHILD_NAME, 0, 0, 0);
   if (map_plan(handover.plan, &plan) < 0 || plan_perform(&plan, &setup, PHASE_PARENT) < 0 ||
-      prepare(&handover, &setup) < 0 || privilege_read_filter(&plan, &setup) < 0 ||
+      prepare(&handover, &plan, &setup) < 0 || privilege_read_filter(&plan, &setup) < 0 ||
       plan_perform(&plan, &setup, PHASE_CHILD) < 0)
     channel_fail(handover.channel);
   split_off_guest(&handover, &plan, &setup);

@@ -17,9 +17,10 @@ struct handover {
 /* argv[0] of the copy that resumes. */
 #define CHILD_NAME "wolffia-init"
 
-/* Right after clone3: waits for the id maps, then performs a plan without a program, or executes itself again for one
- * with. */
-_Noreturn void child_begin(const struct handover *handover, const struct plan *plan, struct setup *setup);
+/* Right after clone3. `parents_channel` is the other end of the channel, which the child has by inheritance. Waits for
+ * the id maps, then performs a plan without a program, or executes itself again for one with. */
+_Noreturn void child_begin(const struct handover *handover, int parents_channel, const struct plan *plan,
+                           struct setup *setup);
 
 /* main() of the program executed again. */
 _Noreturn void child_resume(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include "child.h"
 #include "failure.h"
 #include "kernel.h"
+#include "make.h"
 #include "namespace.h"
 #include "setup.h"
 
@@ -45,14 +46,7 @@ static int store_plan(const char *bytes, size_t length) {
   int descriptor = memfd_create("plan", 0);
   if (descriptor < 0)
     return failure_set("memfd_create", "plan");
-  while (length > 0) {
-    ssize_t written = write(descriptor, bytes, length);
-    if (written < 0)
-      return failure_set("write", "plan");
-    bytes += written;
-    length -= (size_t)written;
-  }
-  return descriptor;
+  return make_write_all(descriptor, bytes, length) < 0 ? failure_set("write", "plan") : descriptor;
 }
 
 static int prepare(struct container *container, struct handover *handover, const struct plan *plan, struct setup *setup,
@@ -101,7 +95,7 @@ int container_create(struct container *container, const struct plan *plan, struc
   if (container->pid < 0)
     return -1;
   if (container->pid == 0)
-    child_begin(&handover, plan, setup);
+    child_begin(&handover, container->channel, plan, setup);
   close_handover(&handover);
   if (namespace_write_maps(setup, container->pid) < 0) {
     struct failure why = failure;

@@ -16,6 +16,9 @@
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442
 #endif
+#ifndef SYS_faccessat2
+#define SYS_faccessat2 439
+#endif
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
 #define SYS_landlock_restrict_self  446
@@ -61,6 +64,11 @@ static inline int kernel_openat2(int directory, const char *path, uint64_t flags
       break;
   }
   return descriptor;
+}
+
+/* Whether this process may, by its effective ids and capabilities. */
+static inline int kernel_access(int file, int mode) {
+  return (int)syscall(SYS_faccessat2, file, "", mode, AT_EMPTY_PATH | AT_EACCESS);
 }
 
 static inline int kernel_open_tree(int directory, const char *path, unsigned flags) {

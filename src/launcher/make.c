@@ -145,7 +145,7 @@ static int clear_name(int parent, const struct cut *cut, char *path) {
   return 0;
 }
 
-static int write_all(int descriptor, const char *bytes, size_t length) {
+int make_write_all(int descriptor, const char *bytes, size_t length) {
   while (length > 0) {
     ssize_t written = write(descriptor, bytes, length);
     if (written < 0 && errno == EINTR)
@@ -162,7 +162,7 @@ static int fill_file(int parent, const struct cut *cut, char **fields, mode_t mo
   int descriptor = openat(parent, cut->name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (descriptor < 0)
     return failure_set("openat", fields[0]);
-  if (write_all(descriptor, fields[2], strlen(fields[2])) < 0)
+  if (make_write_all(descriptor, fields[2], strlen(fields[2])) < 0)
     return failure_set("write", fields[0]);
   if (fchmod(descriptor, mode) < 0)
     return failure_set("fchmod", fields[0]);

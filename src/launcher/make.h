@@ -3,6 +3,7 @@
 #define WOLFFIA_MAKE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct setup;
 
@@ -10,6 +11,9 @@ int make_directory(struct setup *setup, char **fields);
 int make_file(struct setup *setup, char **fields);
 int make_symlink(struct setup *setup, char **fields);
 int make_exercise(struct setup *setup, char **fields);
+
+/* Writes all of it. 0, or -1 with errno. */
+int make_write_all(int descriptor, const char *bytes, size_t length);
 
 /* How links in a container path are taken: inside the root only, or not at all. Magic links never. */
 enum links { LINKS_INSIDE, LINKS_NONE };

@@ -3,11 +3,15 @@
 #include "failure.h"
 #include "kernel.h"
 #include "make.h"
+#include "number.h"
+#include "plan.h"
 #include "setup.h"
 #include "terminal.h"
 
 #include <errno.h>
 #include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -79,7 +83,8 @@ int mount_cgroup(struct setup *setup, char **fields) {
 }
 
 int mount_devpts(struct setup *setup, char **fields) {
-  const struct mount_option options[] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {0}};
+  /* The kernel has some three thousand terminals for all containers together: one must not take the others'. */
+  const struct mount_option options[] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {"max", "128"}, {0}};
   int mount = mount_fresh(setup, "devpts", fields[0], options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
   if (mount < 0 || (setup->stdio == STDIO_TERMINAL && terminal_open(setup, mount) < 0))
     return -1;
@@ -163,10 +168,10 @@ int mount_tmpfs(struct setup *setup, char **fields) {
   return target < 0 || attach(mount, target, fields[0]) < 0 ? -1 : close(mount);
 }
 
-int mount_bind(struct setup *setup, char **fields) {
+/* A detached copy of what a `bind` names, or -1 with the failure set. */
+static int clone_source(char **fields) {
   uint64_t attributes;
   unsigned recursive;
-  struct stat status;
   if (parse_flags(fields[2], &attributes, &recursive) < 0)
     return -1;
   int mount = kernel_open_tree(AT_FDCWD, fields[0], OPEN_TREE_CLONE | recursive);
@@ -174,12 +179,62 @@ int mount_bind(struct setup *setup, char **fields) {
     return failure_set("open_tree", fields[0]);
   /* Private: what the host mounts below the source later must not appear inside. */
   struct kernel_mount_attributes change = {.set = attributes, .propagation = MS_PRIVATE};
-  if (kernel_mount_setattr(mount, recursive, &change) < 0)
-    return failure_set("mount_setattr", fields[0]);
+  return kernel_mount_setattr(mount, recursive, &change) < 0 ? failure_set("mount_setattr", fields[0]) : mount;
+}
+
+int mount_open_sources(const struct plan *plan, struct setup *setup) {
+  size_t count = 0;
+  for (size_t index = 0; index < plan->step_count; index++)
+    count += plan->steps[index].operation->perform == mount_bind;
+  if (count == 0)
+    return 0;
+  failure_begin("bind");
+  setup->next_source = setup->sources = malloc(count * sizeof *setup->sources);
+  if (setup->sources == NULL)
+    return failure_set("malloc", "sources");
+  for (size_t index = 0; index < plan->step_count; index++) {
+    if (plan->steps[index].operation->perform != mount_bind)
+      continue;
+    int mount = clone_source(plan->steps[index].fields);
+    if (mount < 0)
+      return -1;
+    *setup->next_source++ = mount;
+  }
+  setup->next_source = setup->sources;
+  return 0;
+}
+
+int mount_bind(struct setup *setup, char **fields) {
+  struct stat status;
+  int mount = *setup->next_source++;
   if (fstat(mount, &status) < 0)
     return failure_set("fstat", fields[0]);
   int target = open_target(setup, fields[1], S_ISDIR(status.st_mode));
   return target < 0 || attach(mount, target, fields[1]) < 0 ? -1 : close(mount);
+}
+
+int mount_file(struct setup *setup, char **fields) {
+  uint64_t attributes, mode;
+  unsigned recursive;
+  char name[32];
+  if (parse_flags(fields[3], &attributes, &recursive) < 0 || number_parse(fields[1], 8, 0777, &mode) < 0)
+    return -1;
+  if (setup->staging < 0)
+    return failure_invalid("needs root-overlay");
+  snprintf(name, sizeof name, "file-%u", setup->file_count++);
+  int file = openat(setup->staging, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, (mode_t)mode);
+  if (file < 0)
+    return failure_set("openat", fields[0]);
+  if (make_write_all(file, fields[2], strlen(fields[2])) < 0)
+    return failure_set("write", fields[0]);
+  int mount = kernel_open_tree(file, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+  if (mount < 0)
+    return failure_set("open_tree", fields[0]);
+  if (add_attributes(mount, attributes, 0, fields[0]) < 0)
+    return -1;
+  close(file);
+  int target = open_target(setup, fields[0], false);
+  return target < 0 || attach(mount, target, fields[0]) < 0 ? -1 : close(mount);
 }
 
 /* The cover for files: the host's /dev/null, and nothing else under that name. */
@@ -202,6 +257,12 @@ static int empty_folder(void) {
   return mount_detached("tmpfs", options, HARMLESS | MOUNT_ATTR_RDONLY);
 }
 
+/* Whether the kernel lets nobody in the container touch the file as it is: it refuses even the launcher, which is root
+ * there with every capability, as the guest will never be. */
+static bool is_closed_already(int target, const struct stat *status) {
+  return S_ISREG(status->st_mode) && kernel_access(target, R_OK) < 0 && kernel_access(target, W_OK) < 0;
+}
+
 int mount_mask(struct setup *setup, char **fields) {
   struct stat status;
   int target = make_open(setup, fields[0], LINKS_NONE);
@@ -209,6 +270,8 @@ int mount_mask(struct setup *setup, char **fields) {
     return errno == ENOENT || errno == ENOTDIR ? 0 : failure_set("openat2", fields[0]);
   if (fstat(target, &status) < 0)
     return failure_set("fstat", fields[0]);
+  if (is_closed_already(target, &status))
+    return close(target);
   int *cover = S_ISDIR(status.st_mode) ? &setup->mask_folder : &setup->mask_file;
   /* The first is kept open and copied for the others: its attributes come with it. */
   int mount = *cover >= 0               ? kernel_open_tree(*cover, "", OPEN_TREE_CLONE | AT_EMPTY_PATH)

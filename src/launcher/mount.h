@@ -2,7 +2,12 @@
 #ifndef WOLFFIA_MOUNT_H
 #define WOLFFIA_MOUNT_H
 
+struct plan;
 struct setup;
+
+/* Clones the sources of all `bind` operations, before anything else is mounted: the caller's root, for one, must not be
+ * seen with what the launcher puts on it. */
+int mount_open_sources(const struct plan *plan, struct setup *setup);
 
 int mount_make_private(struct setup *setup, char **fields);
 int mount_proc(struct setup *setup, char **fields);
@@ -13,6 +18,7 @@ int mount_console(struct setup *setup, char **fields);
 int mount_mqueue(struct setup *setup, char **fields);
 int mount_cgroup(struct setup *setup, char **fields);
 int mount_bind(struct setup *setup, char **fields);
+int mount_file(struct setup *setup, char **fields);
 int mount_mask(struct setup *setup, char **fields);
 int mount_read_only(struct setup *setup, char **fields);
 

@@ -43,6 +43,7 @@ static const struct operation operations[] = {
     {"mount-mqueue", 1, PHASE_CHILD, CLONE_NEWNS, mount_mqueue},
     {"mount-cgroup", 1, PHASE_CHILD, CLONE_NEWNS, mount_cgroup},
     {"bind", 3, PHASE_CHILD, CLONE_NEWNS, mount_bind},
+    {"mount-file", 4, PHASE_CHILD, CLONE_NEWNS, mount_file},
     {"mask", 1, PHASE_CHILD, CLONE_NEWNS, mount_mask},
     {"read-only", 1, PHASE_CHILD, CLONE_NEWNS, mount_read_only},
     {"root-read-only", 0, PHASE_CHILD, CLONE_NEWNS, root_make_read_only},

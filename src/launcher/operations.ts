@@ -36,6 +36,7 @@ export const OPERATIONS = {
   'mount-mqueue': ['path'],
   'mount-cgroup': ['path'],
   bind: ['source', 'path', 'flags'],
+  'mount-file': ['path', 'mode', 'content', 'flags'],
   mask: ['path'],
   'read-only': ['path'],
   'root-read-only': [],

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@ void relay_begin(struct relay *relay, int from, int to, uint64_t *budget) {
   /* A pipe that is ready to be written takes PIPE_BUF bytes without waiting (pipe(7)); a file takes anything. */
   relay->step = to_type == S_IFIFO ? PIPE_BUF : RELAY_BYTES;
   relay->budget = budget;
+  relay->remainder = SIZE_MAX;
 }
 
 struct pollfd relay_wait(const struct relay *relay) {
@@ -55,12 +57,16 @@ void relay_end(struct relay *relay) {
 }
 
 static size_t allowed(const struct relay *relay, size_t wanted) {
+  if (wanted > relay->remainder)
+    wanted = relay->remainder;
   return relay->budget == NULL || *relay->budget > wanted ? wanted : (size_t)*relay->budget;
 }
 
 static void spend(struct relay *relay, size_t bytes) {
   if (relay->budget != NULL)
     *relay->budget -= bytes;
+  if (relay->remainder != SIZE_MAX)
+    relay->remainder -= bytes;
 }
 
 /* Pages change hands and no byte is copied. EAGAIN does not say which side it was, so the sides are waited for in turn.
@@ -119,26 +125,41 @@ static void empty(struct relay *relay) {
   }
 }
 
+/* Whether the budget is used up: then nothing more may pass, and what matters is whether there is more. */
+static bool is_spent(struct relay *relay) {
+  struct pollfd look = {.fd = relay->from, .events = POLLIN};
+  if (relay->start != relay->end || relay->budget == NULL || *relay->budget != 0)
+    return false;
+  relay->over_budget = poll(&look, 1, 0) > 0 && (look.revents & POLLIN) != 0;
+  if (relay->over_budget || (look.revents & (POLLHUP | POLLERR)) != 0)
+    relay_end(relay);
+  return true;
+}
+
+static void end_when_finished(struct relay *relay) {
+  if (relay->remainder == 0 && relay->start == relay->end)
+    relay_end(relay);
+}
+
 void relay_step(struct relay *relay) {
-  if (relay->ended)
+  if (relay->ended || is_spent(relay))
     return;
-  if (relay->start == relay->end && relay->budget != NULL && *relay->budget == 0) {
-    /* Nothing more may pass: is there more, or is this the end? */
-    int waiting = 0;
-    struct pollfd look = {.fd = relay->from, .events = POLLIN};
-    if (poll(&look, 1, 0) > 0 && (look.revents & POLLIN) != 0)
-      waiting = 1;
-    relay->over_budget = waiting != 0;
-    if (relay->over_budget || (look.revents & (POLLHUP | POLLERR)) != 0)
-      relay_end(relay);
-    return;
-  }
   if (relay->way == RELAY_SPLICE) {
     step_splice(relay);
-    return;
+  } else {
+    if (relay->start == relay->end)
+      fill(relay);
+    if (!relay->ended && relay->start < relay->end)
+      empty(relay);
   }
-  if (relay->start == relay->end)
-    fill(relay);
-  if (!relay->ended && relay->start < relay->end)
-    empty(relay);
+  end_when_finished(relay);
+}
+
+void relay_finish(struct relay *relay) {
+  int waiting = 0;
+  /* A terminal ends by itself when its session's leader is dead. */
+  if (relay->ended || type_of(relay->from) != S_IFIFO || ioctl(relay->from, FIONREAD, &waiting) < 0)
+    return;
+  relay->remainder = (size_t)waiting;
+  end_when_finished(relay);
 }

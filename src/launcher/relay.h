@@ -24,13 +24,16 @@ struct relay {
   uint64_t *budget;
   /* Something was left when the budget was used up. */
   bool over_budget;
+  /* Bytes that are still to come from a `from` that nobody of the container writes to any more; SIZE_MAX while it
+   * lives. */
+  size_t remainder;
   /* Written once when `from` is at its end; 0 for nothing. A terminal has no end of file but this character. */
   char farewell;
   char buffer[RELAY_BYTES];
   size_t start, end;
 };
 
-/* `owned` is the end that is the launcher's own pipe or terminal; the other is the caller's. */
+/* From `from` to `to`, which are the relay's from now on. */
 void relay_begin(struct relay *relay, int from, int to, uint64_t *budget);
 
 /* What to wait for; revents of it goes to relay_step. */
@@ -38,6 +41,10 @@ struct pollfd relay_wait(const struct relay *relay);
 
 /* Moves what can be moved. At the end both descriptors are closed and `ended` is set. */
 void relay_step(struct relay *relay);
+
+/* Everybody of the container is dead: passes on what is in the pipe and then ends, whoever else may hold the other end
+ * of it (a guest can send its stdout to another container). */
+void relay_finish(struct relay *relay);
 
 /* Ends it whatever is left. */
 void relay_end(struct relay *relay);

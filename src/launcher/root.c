@@ -71,18 +71,32 @@ int root_set_upper_in_memory(struct setup *setup, char **fields) {
   return setup->work < 0 ? -1 : 0;
 }
 
+/* The options of mount(2), and how much of their one page is used. */
+struct options {
+  char text[OPTIONS_BYTES];
+  size_t length;
+};
+
+/* Past the page nothing more is written, and the length tells. */
+static void add_option(struct options *options, const char *before, int descriptor) {
+  if (options->length < OPTIONS_BYTES)
+    options->length +=
+        (size_t)snprintf(options->text + options->length, OPTIONS_BYTES - options->length, "%s%d", before, descriptor);
+}
+
 /* Layers are named by descriptor numbers, in /proc/self/fd as the working directory: hundreds fit into a page. */
-static int overlay_options(const struct setup *setup, int bottom, char options[OPTIONS_BYTES]) {
-  size_t length = (size_t)snprintf(options, OPTIONS_BYTES, "userxattr,lowerdir=");
-  const char *separator = "";
-  for (unsigned index = setup->lower_count; index > 0; index--, separator = ":")
-    length += (size_t)snprintf(options + length, OPTIONS_BYTES - length, "%s%d", separator, setup->lowers[index - 1]);
+static int overlay_options(const struct setup *setup, int bottom, struct options *options) {
+  const char *before = "userxattr,lowerdir=";
+  options->length = 0;
+  for (unsigned index = setup->lower_count; index > 0; index--, before = ":")
+    add_option(options, before, setup->lowers[index - 1]);
   if (bottom >= 0)
-    length += (size_t)snprintf(options + length, OPTIONS_BYTES - length, "%s%d", separator, bottom);
-  if (setup->upper >= 0)
-    length += (size_t)snprintf(options + length, OPTIONS_BYTES - length, ",upperdir=%d,workdir=%d", setup->upper,
-                               setup->work);
-  if (length < OPTIONS_BYTES)
+    add_option(options, before, bottom);
+  if (setup->upper >= 0) {
+    add_option(options, ",upperdir=", setup->upper);
+    add_option(options, ",workdir=", setup->work);
+  }
+  if (options->length < OPTIONS_BYTES)
     return 0;
   errno = E2BIG;
   return failure_set("mount", "lowerdir");
@@ -113,23 +127,24 @@ static int dress_upper(const struct setup *setup) {
 
 int root_mount_overlay(struct setup *setup, char **fields) {
   (void)fields;
-  char options[OPTIONS_BYTES], target[32];
+  struct options options;
+  char target[32];
   if (setup->lower_count == 0)
     return failure_invalid("no layers");
   if (setup->upper_in_memory && dress_upper(setup) < 0)
     return -1;
-  if (setup->staging < 0 && make_staging(setup, "4096", "8") < 0)
+  if (setup->staging < 0 && make_staging(setup, "65536", "32") < 0)
     return -1;
   int place = make_staging_folder(setup, "root");
   /* Without an upper the kernel wants two lowers. */
   int bottom = setup->upper >= 0 ? -1 : make_staging_folder(setup, "empty");
-  if (place < 0 || (setup->upper < 0 && bottom < 0) || overlay_options(setup, bottom, options) < 0)
+  if (place < 0 || (setup->upper < 0 && bottom < 0) || overlay_options(setup, bottom, &options) < 0)
     return -1;
   int names = openat(setup->proc, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (names < 0 || fchdir(names) < 0)
     return failure_set("fchdir", "/proc/self/fd");
   snprintf(target, sizeof target, "%d/root", setup->staging);
-  if (kernel_mount("overlay", target, "overlay", 0, options) < 0)
+  if (kernel_mount("overlay", target, "overlay", 0, options.text) < 0)
     return failure_set("mount", "overlay");
   setup->root = openat(setup->staging, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (setup->root < 0 || fchdir(setup->root) < 0)

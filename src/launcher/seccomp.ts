@@ -19,12 +19,11 @@ const ALLOWED = `
   accept accept4 access adjtimex alarm arch_prctl bind brk cachestat capget capset chdir chmod chown chroot clock_adjtime
   clock_getres clock_gettime clock_nanosleep close close_range connect copy_file_range creat dup dup2 dup3 epoll_create
   epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2 execve execveat exit exit_group faccessat
-  faccessat2 fadvise64 fallocate fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock
+  faccessat2 fadvise64 fallocate fchdir fchmod fchmodat fchmodat2 fchown fchownat fdatasync fgetxattr flistxattr flock
   fork fremovexattr fsetxattr fstat fstatfs fsync ftruncate futex futex_requeue futex_wait futex_waitv futex_wake futimesat
   getcpu getcwd getdents getdents64 getegid geteuid getgid getgroups getitimer getpeername getpgid getpgrp getpid getppid
   getpriority getrandom getresgid getresuid getrlimit get_robust_list getrusage getsid getsockname getsockopt get_thread_area
-  gettid gettimeofday getuid getxattr getxattrat inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel
-  io_destroy io_getevents io_pgetevents io_setup io_submit ioprio_get ioprio_set kill landlock_add_rule
+  gettid gettimeofday getuid getxattr getxattrat inotify_add_watch inotify_init inotify_init1 inotify_rm_watch ioprio_get ioprio_set kill landlock_add_rule
   landlock_create_ruleset landlock_restrict_self lchown lgetxattr link linkat listen listxattr listxattrat llistxattr
   lremovexattr lseek lsetxattr lstat madvise map_shadow_stack membarrier memfd_create memfd_secret mincore mkdir mkdirat mknod
   mknodat mlock mlock2 mlockall mmap mprotect mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend mq_unlink mremap
@@ -48,6 +47,8 @@ const ALLOWED = `
 const UNKNOWN_TO_GUESTS: readonly SyscallName[] = [
   // Its flags lie in memory, where no filter can look.
   'clone3',
+  // Its queues are counted for all users of the host together: whoever takes them takes them from everybody.
+  'io_setup',
   'statmount',
   'listmount',
   'lsm_get_self_attr',
@@ -72,10 +73,14 @@ const PERSONALITIES = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff]
  */
 const REFUSED_IOCTLS = { TIOCSTI: 0x5412, TIOCLINUX: 0x541c, TIOCSETD: 0x5423 }
 
+/** Makes the host's programs wait before they may write to a file that a guest can only read. */
+const F_SETLEASE = 1024
+
 /** Allowed depending on their arguments. */
 const CONDITIONAL: Readonly<Partial<Record<SyscallName, Rule>>> = {
   clone: { argument: 0, mask: CLONE_NAMESPACES, equals: [0], matching: 'allow', otherwise: EPERM },
   personality: { argument: 0, equals: PERSONALITIES, matching: 'allow', otherwise: EPERM },
+  fcntl: { argument: 1, equals: [F_SETLEASE], matching: EPERM, otherwise: 'allow' },
   ioctl: { argument: 1, equals: Object.values(REFUSED_IOCTLS), matching: EPERM, otherwise: 'allow' },
   socketpair: { argument: 0, equals: [AF.unix], matching: 'allow', otherwise: EAFNOSUPPORT },
   socket: {

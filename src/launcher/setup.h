@@ -56,6 +56,9 @@ struct setup {
   int master;      /* the guest's terminal */
   int mask_file;   /* /dev/null as it is mounted over masked files */
   int mask_folder; /* the empty directory mounted over masked ones */
+  int *sources;    /* detached copies of what `bind` names, in order */
+  int *next_source;
+  unsigned file_count; /* files made in staging to be mounted */
   int lowers[SETUP_LOWERS];
   unsigned lower_count;
   bool upper_in_memory;

@@ -126,6 +126,13 @@ static void tell_created(const struct supervision *state, int guest, struct even
 
 static void take_receipt(struct supervision *state, struct received *received) {
   state->container.guest = kernel_pidfd_open(received->sender);
+  if (state->container.guest < 0) {
+    failure_begin("launch");
+    failure_set("pidfd_open", "");
+    event_failed(&state->failed);
+    kill_for(state, NULL);
+    return;
+  }
   if (received->descriptor >= 0)
     begin_terminal(state, received->descriptor);
   tell_created(state, received->sender, &received->event);
@@ -207,6 +214,8 @@ static void take_exit(struct supervision *state) {
   state->dead = true;
   close(state->container.process);
   relay_end(&state->relays[0]);
+  relay_finish(&state->relays[1]);
+  relay_finish(&state->relays[2]);
 }
 
 /* Milliseconds until the time limit, -1 for none. Rounded up: waking early would be a busy loop. */

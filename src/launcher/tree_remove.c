@@ -1,5 +1,6 @@
 /* Removes a tree without leaving its file system. A guest may have nested directories deeper than any number of
- * descriptors or any path reaches: below a certain depth they are moved up to the tree's root instead of followed. */
+ * descriptors or any path reaches: below a certain depth they are moved up to near the tree's root instead of followed.
+ */
 #include "failure.h"
 #include "kernel.h"
 #include "setup.h"
@@ -18,20 +19,33 @@
 struct remover {
   int root;
   dev_t device;
-  unsigned long moved;
+  int attic; /* a directory of our own in the root, where what lies too deep is moved; -1 while there is none */
+  char attic_name[48];
+  unsigned long moved, attics;
   const char *path;
 };
 
 static int empty_directory(struct remover *remover, int directory, unsigned depth);
 
+/* Made by us, so that whatever names the tree holds, none is taken in it. */
+static int open_attic(struct remover *remover) {
+  if (remover->attic >= 0)
+    return remover->attic;
+  do
+    snprintf(remover->attic_name, sizeof remover->attic_name, ".wolffia-removing-%lu", remover->attics++);
+  while (mkdirat(remover->root, remover->attic_name, 0700) < 0 && errno == EEXIST);
+  remover->attic = openat(remover->root, remover->attic_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  return remover->attic < 0 ? failure_set("mkdirat", remover->path) : remover->attic;
+}
+
 static int remove_directory(struct remover *remover, int parent, const char *name, unsigned depth) {
   struct stat status;
   if (depth == DEPTH_MAXIMUM) {
     char moved[48];
-    snprintf(moved, sizeof moved, ".wolffia-removing-%lu", remover->moved++);
-    if (renameat(parent, name, remover->root, moved) == 0)
-      return 0;
-    return failure_set("renameat", remover->path);
+    snprintf(moved, sizeof moved, "%lu", remover->moved++);
+    if (open_attic(remover) < 0)
+      return -1;
+    return renameat(parent, name, remover->attic, moved) < 0 ? failure_set("renameat", remover->path) : 0;
   }
   int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (directory < 0 || fstat(directory, &status) < 0)
@@ -52,7 +66,8 @@ static int empty_directory(struct remover *remover, int directory, unsigned dept
     return failure_set("fdopendir", remover->path);
   for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
     const char *name = entry->d_name;
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    bool is_attic = depth == 0 && remover->attic >= 0 && strcmp(name, remover->attic_name) == 0;
+    if (is_attic || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
       continue;
     if (unlinkat(directory, name, 0) == 0)
       continue;
@@ -73,14 +88,16 @@ static int remove_below(struct remover *remover) {
       return failure_set("openat", remover->path);
     if (empty_directory(remover, directory, 0) < 0)
       return -1;
-    /* What was moved up meanwhile may have been listed or not. */
+    /* What was moved up meanwhile may have been listed or not; the next round needs an attic that it does not empty. */
     if (moved == remover->moved)
       return 0;
+    close(remover->attic);
+    remover->attic = -1;
   }
 }
 
 int tree_remove(struct setup *setup, char **fields) {
-  struct remover remover = {.path = fields[0]};
+  struct remover remover = {.path = fields[0], .attic = -1};
   struct stat status;
   (void)setup;
   remover.root = open(fields[0], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -2,7 +2,7 @@ import type { Operation } from '../launcher/operations.js'
 import { octal } from '../launcher/operations.js'
 
 /** Devices of the host that hold nothing of it. Bound in one by one: a user namespace can make none. */
-const NODES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
+const NODES = ['null', 'zero', 'full', 'random', 'urandom']
 
 /** As runc and every distribution has them (runtime-spec, config-linux.md, "Default Devices" and "Dev symbolic links"). */
 const LINKS: readonly (readonly [string, string])[] = [
@@ -26,14 +26,15 @@ export function deviceOperations({
 }): Operation[] {
   return [
     ['mount-tmpfs', '/dev', 64 * 1024, 1024, octal(0o755), 'nosuid,noexec'],
-    // noexec and nosuid, but not nodev: they are devices.
-    ...NODES.map((name): Operation => ['bind', `/dev/${name}`, `/dev/${name}`, 'nosuid,noexec']),
+    // Not nodev: they are devices. Read-only keeps their modes and times, which are the host's, and no byte from being written to them.
+    ...NODES.map((name): Operation => ['bind', `/dev/${name}`, `/dev/${name}`, 'ro,nosuid,noexec']),
     ...LINKS.map(([path, target]): Operation => ['symlink', path, target]),
     ['mount-devpts', '/dev/pts'],
     ...(ownSharedMemory
       ? [['mount-tmpfs', '/dev/shm', SHARED_MEMORY_BYTES, SHARED_MEMORY_INODES, octal(0o1777), 'nosuid,nodev,noexec'] as const]
       : []),
     ['mount-mqueue', '/dev/mqueue'],
-    ...(terminal ? [['mount-console', '/dev/console'] as const] : []),
+    // The host's own /dev/tty would tell when others type (inotify sees each use of the node): the guest's terminal stands for it.
+    ...(terminal ? ['/dev/console', '/dev/tty'].map((path): Operation => ['mount-console', path]) : []),
   ]
 }

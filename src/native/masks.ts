@@ -29,6 +29,7 @@ export const MASKED_PATHS = [
   '/proc/latency_stats',
   '/proc/interrupts',
   '/proc/softirqs',
+  '/proc/pressure',
   // Hardware.
   '/proc/acpi',
   '/proc/asound',

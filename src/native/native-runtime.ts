@@ -6,7 +6,7 @@ import { launch } from '../launcher/client.js'
 import type { IdMap } from '../launcher/id-map.js'
 import { chooseIdMap } from '../launcher/id-map.js'
 import { assetPath, seccompAsset } from '../launcher/installation.js'
-import { writeEtcFiles } from '../rootfs/etc-files.js'
+import { etcFiles } from '../rootfs/etc-files.js'
 import type { OverlayUpper } from '../rootfs/overlay.js'
 import { diskUpper } from '../rootfs/overlay.js'
 import { removeTrees } from '../rootfs/remove-tree.js'
@@ -77,7 +77,7 @@ export class NativeRuntime implements Runtime {
         spec,
         idMap: this.#idMap,
         root: { lowers, upper },
-        etcFiles: writeEtcFiles(join(own, 'etc'), { hostname: spec.hostname, network: spec.network.mode }),
+        etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode }),
         openStdin,
         terminalSize,
         host,

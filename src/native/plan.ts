@@ -18,7 +18,7 @@ export interface PlanRequest {
   readonly spec: ContainerSpec
   readonly idMap: IdMap
   readonly root: OverlayRoot
-  /** hosts, hostname and resolv.conf of the container's folder. */
+  /** hosts, hostname and resolv.conf. */
   readonly etcFiles: readonly EtcFile[]
   readonly openStdin: boolean
   readonly terminalSize: TerminalSize
@@ -63,10 +63,9 @@ export function containerPlan(request: PlanRequest): Plan {
         terminal: spec.process.terminal,
         ownSharedMemory: !spec.mounts.some(({ destination }) => normalized(destination) === '/dev/shm'),
       }),
-      // Read-only: they lie on the host's disk, where nothing would bound what a guest appends.
-      ...request.etcFiles.map(({ source, path }): Operation => ['bind', source, path, 'ro,nosuid,nodev,noexec']),
+      ...etcOperations(request),
       ...mountOperations(request),
-      ...MASKED_PATHS.map((path): Operation => ['mask', path]),
+      ...maskedPaths(spec).map((path): Operation => ['mask', path]),
       ...READ_ONLY_PATHS.map((path): Operation => ['read-only', path]),
       ['directory', spec.process.cwd, octal(0o755)],
       ...(spec.readonlyRootfs ? [['root-read-only'] as const] : []),
@@ -96,6 +95,17 @@ function supervisionOperations({ spec, openStdin, terminalSize }: PlanRequest): 
 /** A sysfs shows the network namespace of whoever mounts it, so the host's own network comes with the host's own /sys, read-only. */
 function sysOperations(spec: ContainerSpec): Operation[] {
   return spec.network.mode === 'host' ? [['bind', '/sys', '/sys', 'recursive,ro,nosuid,nodev,noexec']] : [['mount-sysfs', '/sys']]
+}
+
+/** Files of the container's own over the image's, to be written to like docker's, but for a root that is read-only. */
+function etcOperations({ spec, etcFiles }: PlanRequest): Operation[] {
+  const flags = `nosuid,nodev,noexec${spec.readonlyRootfs ? ',ro' : ''}`
+  return etcFiles.map(({ path, content }): Operation => ['mount-file', path, octal(0o644), content, flags])
+}
+
+/** The host's own /sys comes with the host's control groups, which tell what runs there. */
+function maskedPaths({ network }: ContainerSpec): readonly string[] {
+  return network.mode === 'host' ? [...MASKED_PATHS, '/sys/fs'] : MASKED_PATHS
 }
 
 /** A parent's mount before its children's, else in the order given: a later mount on the same place hides an earlier one. */

@@ -1,20 +1,17 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 
-/** A file of ours that is bound over the image's. */
-export interface EtcFile {
-  /** On the host. */
-  readonly source: string
-  /** In the container. */
-  readonly path: string
-}
-
-/** What {@link etcFileContents} depends on. */
+/** What {@link etcFiles} depends on. */
 export interface EtcRequest {
   readonly hostname: string
   readonly network: 'none' | 'host'
   /** A file of the host's, empty when it can't be read; asked only under the host's network. */
-  readonly readHostFile: (path: string) => string
+  readonly readHostFile?: (path: string) => string
+}
+
+/** A file that stands in a container over the image's own. */
+export interface EtcFile {
+  readonly path: string
+  readonly content: string
 }
 
 const LOOPBACK_HOSTS = [
@@ -25,31 +22,22 @@ const LOOPBACK_HOSTS = [
 ]
 
 /**
- * Contents of hosts, hostname and resolv.conf by their paths in the container. With a network of its own a container learns no name of
+ * Hosts, hostname and resolv.conf of a container. With a network of its own a container learns no name of
  * the host's; with the host's it gets the host's files, and its own name besides.
  */
-export function etcFileContents({ hostname, network, readHostFile }: EtcRequest): Readonly<Record<string, string>> {
+export function etcFiles({ hostname, network, readHostFile = hostFile }: EtcRequest): readonly EtcFile[] {
   const hosts = network === 'host' ? readHostFile('/etc/hosts').trimEnd().split('\n') : LOOPBACK_HOSTS
-  return {
-    '/etc/hosts': lines([...hosts, `127.0.0.1\t${hostname}`]),
-    '/etc/hostname': lines([hostname]),
-    '/etc/resolv.conf': network === 'host' ? readHostFile('/etc/resolv.conf') : lines(['# this container has no network']),
-  }
+  return [
+    { path: '/etc/hosts', content: lines([...hosts, `127.0.0.1\t${hostname}`]) },
+    { path: '/etc/hostname', content: lines([hostname]) },
+    {
+      path: '/etc/resolv.conf',
+      content: network === 'host' ? readHostFile('/etc/resolv.conf') : lines(['# this container has no network']),
+    },
+  ]
 }
 
-/** Writes the files into `directory`, which is made when missing. */
-export function writeEtcFiles(directory: string, request: Omit<EtcRequest, 'readHostFile'>): EtcFile[] {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  return Object.entries(etcFileContents({ ...request, readHostFile })).map(([path, content]) => {
-    const source = join(directory, path.slice('/etc/'.length))
-    writeFileSync(source, content)
-    // Whatever the caller's umask is, any user of the container reads them.
-    chmodSync(source, 0o644)
-    return { source, path }
-  })
-}
-
-function readHostFile(path: string): string {
+function hostFile(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {

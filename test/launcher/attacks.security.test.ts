@@ -42,8 +42,8 @@ const ANSWERS: Readonly<Record<string, RegExp>> = {
   ...Object.fromEntries(
     [
       'setns mount remount umount fsopen open_tree move_mount mount_setattr pivot_root',
-      'bpf perf_event_open io_uring_setup io_uring_enter userfaultfd keyctl add_key request_key kexec_load init_module',
-      'finit_module delete_module reboot swapon open_by_handle_at syslog quotactl acct settimeofday vhangup personality',
+      'bpf perf_event_open io_uring_setup io_uring_enter io_uring_register userfaultfd keyctl add_key request_key kexec_load kexec_file_load',
+      'init_module finit_module delete_module reboot swapon swapoff open_by_handle_at syslog quotactl acct settimeofday vhangup personality',
       'TIOCSTI TIOCLINUX TIOCSETD TIOCSTI-high mknod-null mknod-disk sethostname socket-raw socket-raw6',
     ]
       .join(' ')
@@ -60,6 +60,18 @@ const ANSWERS: Readonly<Record<string, RegExp>> = {
   'personality-plain': /^ok$/,
   // The kernel lets anybody make 0:0, but not through an overlay, where it would be a whiteout.
   'mknod-whiteout': /^EPERM$/,
+  'mknod-whiteout-shm': /^ENOENT$/,
+  io_setup: /^ENOSYS$/,
+  lease: /^EPERM$/,
+  ...Object.fromEntries(
+    ['null', 'zero', 'full', 'random', 'urandom'].flatMap((name) => [
+      [`chmod /dev/${name}`, /^(EROFS|EPERM)$/],
+      [`utimes /dev/${name}`, /^EROFS$/],
+    ]),
+  ),
+  'write /dev/null': /^ok$/,
+  'open /dev/tty': /^ENOENT$/,
+  terminals: /^bounded$/,
   ...(process.arch === 'x64' ? { int80: /^killed 31$/, x32: /^killed 31$/ } : {}),
   'open /proc/1/exe for writing': /^EACCES$/,
   'open /proc/1/exe': /^EACCES$/,
@@ -87,6 +99,7 @@ const ANSWERS: Readonly<Record<string, RegExp>> = {
       '/proc/irq/default_smp_affinity',
       '/proc/sysrq-trigger',
       '/sys/kernel/mm/ksm/run',
+      '/proc/pressure/cpu',
     ].map((path) => [`write ${path}`, /^(EACCES|EROFS|ENOENT)$/]),
   ),
 }

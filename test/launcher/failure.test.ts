@@ -43,6 +43,7 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   'mount-mqueue': [['mount-mqueue', '/bin/busybox']],
   'mount-cgroup': [['mount-cgroup', '/bin/busybox']],
   bind: [['bind', '/nowhere', '/tmp', '']],
+  'mount-file': [['mount-file', '/etc', '0644', 'x', '']],
   mask: [['mask', '/proc/self/../self/status']],
   'read-only': [['read-only', '/proc/self']],
   'exercise-directory': [['exercise-directory', '/etc/nowhere']],

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { eventually, idMaps, processesWith, withBox } from '../support/launcher-box.js'
@@ -87,6 +89,45 @@ native('init survives every signal the guest may send it', () =>
   }),
 )
 
+native('a launcher that is killed at any moment of a start leaves nobody behind', () =>
+  withBox(async (box) => {
+    const orphans: number[] = []
+    // On and on where the machine is so slow that it was killed before it had a child.
+    for (let delayMs = 0; delayMs < 8 || (orphans.length < 10 && delayMs < 60); delayMs += 0.2) {
+      const launcher = box.launch(['sleep', '1000'])
+      const pid = launcher.pid ?? 0
+      for (const until = performance.now() + delayMs; performance.now() < until; ) await new Promise(setImmediate)
+      // Stopped first, so that it makes no child between the look and its death.
+      process.kill(pid, 'SIGSTOP')
+      await eventually('it stands still', () => !/^State:\s+[RSD]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')))
+      orphans.push(...childrenOf(pid))
+      process.kill(pid, 'SIGKILL')
+      await launcher.exited.catch(() => {})
+    }
+    assert.ok(orphans.length > 5, `${orphans.length} were killed with a child`)
+    await eventually('all of them are gone', () => !orphans.some(exists))
+  }),
+)
+
+native('a guest’s stdout in another’s hands does not keep its container', () =>
+  withBox(async (box) => {
+    const holder = box.launch(['sleep', '1000'], { stdin: 'open' })
+    const { created } = await holder.ready
+    await holder.go()
+    // As if it had been sent over a socket: this process holds the guest's own end of the pipe from now on.
+    const held = openSync(`/proc/${created.guest}/fd/1`, 'w')
+    try {
+      const output = text(holder.stdout as Readable)
+      writeSync(held, 'said before the end')
+      holder.signal(9)
+      assert.is((await holder.exited).signal, 9)
+      assert.is(await output, 'said before the end')
+    } finally {
+      closeSync(held)
+    }
+  }),
+)
+
 native('an idle container costs no processor time', () =>
   withBox(async (box) => {
     const launcher = box.launch(['sleep', '1000'], { stdin: 'open' })
@@ -125,6 +166,19 @@ native('init holds one pipe and nothing else of the host', () =>
     await launcher.exited
   }),
 )
+
+function childrenOf(parent: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return new RegExp(`^PPid:\\s+${parent}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+      } catch {
+        return false
+      }
+    })
+}
 
 function exists(pid: number): boolean {
   try {

@@ -190,7 +190,7 @@ native('the receipt is there before the program runs, and says what it will be',
     assert.equal(receipt.interfaces, { lo: true })
     assert.equal([receipt.hostname, receipt.session, receipt.umask, receipt.oom_score_adj], ['box', true, 0o022, 321])
     assert.equal([receipt.working_directory, receipt.terminal, receipt.dumpable], ['/', null, false])
-    assert.equal(receipt.devices, ['null', 'pts', 'stdout', 'tty', 'zero'])
+    assert.equal(receipt.devices, ['full', 'null', 'pts', 'random', 'stdout', 'urandom', 'zero'])
     assert.is(receipt.root.bytes, 16 << 20)
     assert.not.match(receipt.mountinfo, new RegExp(box.folder))
     process.kill()
@@ -211,8 +211,7 @@ native('a start does not fail because files are renamed elsewhere on the host', 
     )
     try {
       await once(renamer, 'online')
-      const upAndDown = '/tmp/..'.repeat(200)
-      const mounts = Array.from({ length: 500 }, () => ['mask', `${upAndDown}/tmp/nothing`] as const)
+      const mounts = Array.from({ length: 1000 }, () => ['mask', '/tmp/../tmp/nothing'] as const)
       assert.is((await box.run(['true'], { mounts })).exited.code, 0)
     } finally {
       await renamer.terminate()

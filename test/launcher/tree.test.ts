@@ -146,6 +146,20 @@ for (const idMap of idMaps()) {
   )
 }
 
+native('a guest’s names never stand in the way of removing its tree', () =>
+  withBox(async (box) => {
+    const path = join(box.folder, 'taken')
+    for (let number = 0; number < 3; number++) {
+      mkdirSync(join(path, `.wolffia-removing-${number}`, '0'), { recursive: true })
+      for (const name of ['first', 'second']) mkdirSync(join(path, name, 'd/'.repeat(70)), { recursive: true })
+    }
+    writeFileSync(join(path, '.wolffia-removing-3'), '')
+    mkdirSync(join(path, '.wolffia-removing-0', 'd/'.repeat(200)), { recursive: true })
+    await remove(path, singleIdMap())
+    assert.is(existsSync(path), false)
+  }),
+)
+
 native('contents can come from another descriptor without passing through this process', () =>
   withBox(async (box) => {
     const path = join(box.folder, 'tree')

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
@@ -26,6 +26,9 @@ const ALLOWED = [
   'open /proc/1/fd ok',
   'kill init ok',
   'stop init ok',
+  'write /dev/null ok',
+  // 0:0 is no device but overlay's whiteout.
+  'mknod-whiteout-shm ok',
 ]
 
 const MAPS = [
@@ -94,5 +97,30 @@ for (const { name, map, needs } of MAPS) {
     assert.ok(inodes > 500 && inodes <= 1024, `${inodes} inodes`)
   })
 }
+
+test.needs(NATIVE, BUSYBOX)('the folder / mounted in a container shows the host’s root, and nothing of the launcher’s making', () =>
+  withNativeWall(async (wall) => {
+    const directory = join(wall.folder, 'container')
+    mkdirSync(directory)
+    const script = 'busybox ls /host; busybox grep -c " /host.* proc " /proc/self/mountinfo'
+    const spec = containerSpec({
+      process: { args: ['/bin/sh', '-c', script], env: ['PATH=/bin'] },
+      mounts: [{ type: 'bind', source: '/', destination: '/host', readonly: true }],
+    })
+    const task = await wall.runtime.create({ id: 'all', directory, spec, rootfs: wall.rootfs, openStdin: false })
+    try {
+      const stdout = text(task.stdout)
+      await task.start()
+      await task.wait()
+      const lines = (await stdout).trimEnd().split('\n')
+      const names = readdirSync('/').filter((name) => !name.startsWith('.'))
+      assert.equal(lines.slice(0, -1), names.sort())
+      // Of the proc file systems only the host's own.
+      assert.is(lines.at(-1), '1')
+    } finally {
+      await task.delete()
+    }
+  }),
+)
 
 test.run()

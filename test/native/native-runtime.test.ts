@@ -70,7 +70,6 @@ native('a container has the host name, processes, devices and loopback of its ow
       'stderr',
       'stdin',
       'stdout',
-      'tty',
       'urandom',
       'zero',
     ])
@@ -78,11 +77,17 @@ native('a container has the host name, processes, devices and loopback of its ow
   }),
 )
 
-native('hosts and resolv.conf are ours and cannot be written, and the host name resolves', () =>
+native('hosts and resolv.conf are ours, written to like any file but for a read-only root, and the host name resolves', () =>
   withNativeWall(async (wall) => {
-    const { stdout, stderr } = await shell(wall, 'busybox cat /etc/hosts /etc/hostname /etc/resolv.conf; echo x >> /etc/hosts')
-    assert.match(stdout, /127\.0\.0\.1\tguest\n/)
-    assert.match(stdout, /no network/)
+    const script = 'busybox cat /etc/hosts /etc/hostname /etc/resolv.conf; echo x >> /etc/hosts; busybox tail -n 1 /etc/hosts'
+    for (const ephemeral of [true, false]) {
+      const { stdout } = await shell(wall, script, { ephemeral })
+      assert.match(stdout, /127\.0\.0\.1\tguest\n/)
+      assert.match(stdout, /no network/)
+      assert.match(stdout, /x\n$/)
+    }
+    const { stdout, stderr } = await shell(wall, script, { readonlyRootfs: true })
+    assert.match(stdout, /127\.0\.0\.1\tguest\n$/)
     assert.match(stderr, /Read-only file system/)
   }),
 )

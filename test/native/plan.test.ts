@@ -32,7 +32,7 @@ function operations(change: SpecChange = {}, request: Partial<PlanRequest> = {})
     spec: containerSpec(change),
     idMap: RANGE,
     root: { lowers: ['/l/1', '/l/2'], upper: { kind: 'memory', bytes: 4096, inodes: 1024 } },
-    etcFiles: [{ source: '/c/hosts', path: '/etc/hosts' }],
+    etcFiles: [{ path: '/etc/hosts', content: 'hosts' }],
     openStdin: false,
     terminalSize: { rows: 24, columns: 80 },
     host: { openFiles: 1000, processes: -1, tmpfsBytes: 1 << 20 },
@@ -72,6 +72,8 @@ test('the host network has no loopback of its own, a read-only /sys, and scopes 
   assert.is(at(plan, 'loopback-up'), -1)
   assert.is(at(plan, 'mount-sysfs'), -1)
   assert.match(String(plan[at(plan, 'bind', '/sys', '/sys')]?.[3]), /recursive,ro/)
+  // What is mounted there tells what else runs on the host.
+  assert.ok(at(plan, 'mask', '/sys/fs') > 0)
   assert.equal(
     all(plan, 'landlock-scope').map((operation) => operation[1]),
     ['abstract-unix-socket', 'signal'],
@@ -178,7 +180,10 @@ test('mounts are made from the root down, and one on /dev/shm replaces ours', ()
 
 test('a terminal has a size and a console, pipes have neither', () => {
   const plan = operations({ process: { terminal: true } }, { openStdin: true, terminalSize: { rows: 3, columns: 4 } })
-  assert.ok(at(plan, 'stdio', 'terminal', 'open') >= 0 && at(plan, 'terminal-size', 3, 4) >= 0 && at(plan, 'mount-console') >= 0)
+  assert.ok(
+    at(plan, 'stdio', 'terminal', 'open') >= 0 && at(plan, 'terminal-size', 3, 4) >= 0 && at(plan, 'mount-console', '/dev/console') >= 0,
+  )
+  assert.ok(at(plan, 'mount-console', '/dev/tty') >= 0)
   const pipes = operations()
   assert.ok(at(pipes, 'stdio', 'pipes', 'closed') >= 0 && at(pipes, 'terminal-size') < 0 && at(pipes, 'mount-console') < 0)
 })
@@ -186,7 +191,9 @@ test('a terminal has a size and a console, pipes have neither', () => {
 test('a read-only root is made so after everything below it is there', () => {
   const plan = operations({ readonlyRootfs: true })
   assert.is(at(plan, 'root-read-only') + 1, at(plan, 'switch-root'))
+  assert.match(String(plan[at(plan, 'mount-file', '/etc/hosts')]?.[4]), /,ro$/)
   assert.is(at(operations(), 'root-read-only'), -1)
+  assert.not.match(String(operations()[at(operations(), 'mount-file', '/etc/hosts')]?.[4]), /ro/)
 })
 
 test('program and environment are passed on as they are', () => {

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
 import * as assert from 'uvu/assert'
 import { launch } from '../../src/launcher/client.js'
 import type { IdMap } from '../../src/launcher/id-map.js'
@@ -7,7 +6,7 @@ import { chooseIdMap, singleIdMap } from '../../src/launcher/id-map.js'
 import { assetPath, seccompAsset } from '../../src/launcher/installation.js'
 import type { Operation, Plan } from '../../src/launcher/operations.js'
 import { containerPlan } from '../../src/native/plan.js'
-import { writeEtcFiles } from '../../src/rootfs/etc-files.js'
+import { etcFiles } from '../../src/rootfs/etc-files.js'
 import { ensureTrees } from '../../src/rootfs/write-tree.js'
 import { crossCheck, failedChecks } from '../../src/runtime/cross-check.js'
 import { hostIdentity, kernelEvidence } from '../../src/runtime/kernel-evidence.js'
@@ -44,7 +43,7 @@ function timeless(evidence: KernelEvidence): unknown {
 
 async function withPlan(idMap: IdMap, change: SpecChange, body: (plan: Plan) => Promise<void>): Promise<void> {
   await withNativeWall(
-    async ({ folder, trees, rootfs }) => {
+    async ({ trees, rootfs }) => {
       const spec = containerSpec(change)
       const lowers = await ensureTrees({ directory: trees, idMap, layers: rootfs.layers, merged: () => rootfs.tree() })
       await body(
@@ -52,7 +51,7 @@ async function withPlan(idMap: IdMap, change: SpecChange, body: (plan: Plan) => 
           spec,
           idMap,
           root: { lowers, upper: { kind: 'memory', bytes: 1 << 20, inodes: 1024 } },
-          etcFiles: writeEtcFiles(join(folder, 'etc'), { hostname: spec.hostname, network: spec.network.mode }),
+          etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode }),
           openStdin: false,
           terminalSize: { rows: 33, columns: 44 },
           host: { openFiles: -1, processes: -1, tmpfsBytes: 1 << 20 },
@@ -66,12 +65,18 @@ async function withPlan(idMap: IdMap, change: SpecChange, body: (plan: Plan) => 
 /** Operations that do nothing here, each with the reason that a kernel or a plan gives. */
 function changesNothing(operation: Operation, idMap: IdMap, baseline: KernelEvidence): boolean {
   const [name, path] = operation
-  // Nothing to hide where the kernel has no such file.
+  // Nothing to hide where the kernel has no such file, or lets no user touch it.
+  if (name === 'mask' && isClosed(String(path))) return true
   if (name === 'mask' || name === 'read-only') return !existsSync(String(path))
   // Without a Landlock that scopes, the receipt says that nothing is scoped, either way.
   if (name === 'landlock-scope') return baseline.landlock?.scopes.length === 0
   // Under a single id there is no one else to be.
   return name === 'user' && idMap.kind === 'single'
+}
+
+function isClosed(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false })
+  return status?.isFile() === true && status.uid === 0 && process.geteuid?.() !== 0 && (status.mode & 0o007) === 0
 }
 
 async function assertEveryOperationShows(idMap: IdMap, change: SpecChange): Promise<void> {
