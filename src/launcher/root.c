@@ -39,15 +39,18 @@ int root_set_upper(struct setup *setup, char **fields) {
   return setup->work < 0 ? -1 : 0;
 }
 
-/* Puts a mount on top of "/". What "/" means to this process stays below it, so nothing is hidden from anyone. */
-static int stack_on_root(int mount) {
-  return kernel_move_mount(mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ? failure_set("move_mount", "/") : 0;
+/* Puts a mount over the caller's /proc, of which only the descriptor is used from here on: a place that exists and that
+ * goes with the old root in one step, when it is taken off. */
+static int cover_proc(const struct setup *setup, int mount) {
+  return kernel_move_mount(mount, "", setup->proc, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+             ? failure_set("move_mount", "/proc")
+             : 0;
 }
 
 static int make_staging(struct setup *setup, char *bytes, char *inodes) {
   const struct mount_option options[] = {{"size", bytes}, {"nr_inodes", inodes}, {"mode", "0755"}, {0}};
   int mount = mount_detached("tmpfs", options, MOUNT_ATTR_NODEV);
-  if (mount < 0 || stack_on_root(mount) < 0)
+  if (mount < 0 || cover_proc(setup, mount) < 0)
     return -1;
   setup->staging = mount;
   return 0;
@@ -160,7 +163,7 @@ int root_mount_overlay(struct setup *setup, char **fields) {
 int root_mount_tmpfs(struct setup *setup, char **fields) {
   const struct mount_option options[] = {{"size", fields[0]}, {"nr_inodes", fields[1]}, {"mode", fields[2]}, {0}};
   int mount = mount_detached("tmpfs", options, MOUNT_ATTR_NODEV);
-  if (mount < 0 || stack_on_root(mount) < 0)
+  if (mount < 0 || cover_proc(setup, mount) < 0)
     return -1;
   setup->root = mount;
   return 0;
@@ -176,12 +179,9 @@ int root_switch(struct setup *setup, char **fields) {
   (void)fields;
   if (fchdir(setup->root) < 0)
     return failure_set("fchdir", "/");
-  /* The old root lands on top of the new one, at the same place, and is taken off again (pivot_root(2), notes): first
-   * what stands on it, for "." as a mount point is always the topmost. */
+  /* The old root lands on top of the new one, at the same place, and is taken off again (pivot_root(2), notes). */
   if (kernel_pivot_root(".", ".") < 0)
     return failure_set("pivot_root", "/");
-  if (setup->staging >= 0 && kernel_unmount(".", MNT_DETACH) < 0)
-    return failure_set("umount2", "staging");
   if (kernel_unmount(".", MNT_DETACH) < 0)
     return failure_set("umount2", "/");
   return chdir("/") < 0 ? failure_set("chdir", "/") : 0;

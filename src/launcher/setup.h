@@ -51,7 +51,7 @@ struct setup {
   /* The child's; -1 while there is none. */
   int proc;        /* the host's /proc */
   int root;        /* where container paths are resolved */
-  int staging;     /* a tmpfs on the old root, below which an overlay is put together */
+  int staging;     /* a tmpfs below which an overlay is put together */
   int upper, work; /* of the overlay to come */
   int master;      /* the guest's terminal */
   int mask_file;   /* /dev/null as it is mounted over masked files */
