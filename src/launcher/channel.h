@@ -9,8 +9,9 @@ enum message {
   MESSAGE_GO = 'g',     /* parent: execute the program */
   MESSAGE_FAILED = 'F', /* child: a `failed` event */
   MESSAGE_RECEIPT =
-      'R',            /* child: a `receipt` event without its closing brace; comes with the terminal's master, if any */
-  MESSAGE_DONE = 'D', /* child: all operations are done and there is no program */
+      'R', /* child: a `receipt` event without its closing brace; comes with the terminal's master, if any */
+  MESSAGE_NETWORK = 'N', /* the network's maker, to the child: comes with the namespace */
+  MESSAGE_DONE = 'D',    /* child: all operations are done and there is no program */
 };
 
 /* Makes both ends; the parent's is closed by execve. -1 with the failure set. */

@@ -6,6 +6,7 @@
 #include "init.h"
 #include "kernel.h"
 #include "mount.h"
+#include "network.h"
 #include "number.h"
 #include "privilege.h"
 #include "setup.h"
@@ -91,11 +92,20 @@ static int prepare(const struct handover *handover, const struct plan *plan, str
   return mount_open_sources(plan, setup);
 }
 
-void child_begin(const struct handover *handover, int parents_channel, const struct plan *plan, struct setup *setup) {
+/* The child's operations, the network joined before the first that needs it, or after them all. */
+static int perform(const struct handover *handover, const struct plan *plan, struct setup *setup) {
+  setup->channel = handover->channel;
+  return plan_perform(plan, setup, PHASE_CHILD) < 0 ? -1 : network_join(setup);
+}
+
+void child_begin(struct handover *handover, int parents_channel, const struct plan *plan, struct setup *setup) {
   close(parents_channel);
   close(DESCRIPTOR_PLAN);
   close(DESCRIPTOR_CONTROL);
   if (follow_parent() < 0)
+    channel_fail(handover->channel);
+  handover->network = setup->network = network_begin(plan, setup);
+  if (handover->network < 0)
     channel_fail(handover->channel);
   /* While the parent writes the maps. */
   int program = plan->arguments == NULL ? -1 : open_own_program(setup);
@@ -107,7 +117,7 @@ void child_begin(const struct handover *handover, int parents_channel, const str
     execute_again(program, handover);
     channel_fail(handover->channel);
   }
-  if (prepare(handover, plan, setup) < 0 || plan_perform(plan, setup, PHASE_CHILD) < 0)
+  if (prepare(handover, plan, setup) < 0 || perform(handover, plan, setup) < 0)
     channel_fail(handover->channel);
   channel_send(handover->channel, MESSAGE_DONE);
   _exit(0);
@@ -160,11 +170,12 @@ void child_resume(int argc, char **argv) {
   if (take_handover(argc, argv, &handover) < 0)
     _exit(125);
   setup_clear(&setup);
+  setup.network = handover.network;
   failure_begin("launch");
   prctl(PR_SET_NAME, CHILD_NAME, 0, 0, 0);
   if (map_plan(handover.plan, &plan) < 0 || plan_perform(&plan, &setup, PHASE_PARENT) < 0 ||
       prepare(&handover, &plan, &setup) < 0 || privilege_read_filter(&plan, &setup) < 0 ||
-      plan_perform(&plan, &setup, PHASE_CHILD) < 0)
+      perform(&handover, &plan, &setup) < 0)
     channel_fail(handover.channel);
   split_off_guest(&handover, &plan, &setup);
   _exit(125);

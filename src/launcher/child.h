@@ -11,6 +11,7 @@ struct handover {
   int plan;     /* a memfd with the plan's bytes */
   int channel;  /* to the parent */
   int status;   /* a pipe for the guest's wait status */
+  int network;  /* where the network namespace comes from, 0 for none; made by the child itself */
   int stdio[3]; /* the guest's ends; unused with a terminal */
 };
 
@@ -19,7 +20,7 @@ struct handover {
 
 /* Right after clone3. `parents_channel` is the other end of the channel, which the child has by inheritance. Waits for
  * the id maps, then performs a plan without a program, or executes itself again for one with. */
-_Noreturn void child_begin(const struct handover *handover, int parents_channel, const struct plan *plan,
+_Noreturn void child_begin(struct handover *handover, int parents_channel, const struct plan *plan,
                            struct setup *setup);
 
 /* main() of the program executed again. */

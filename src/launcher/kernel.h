@@ -51,6 +51,14 @@ static inline long kernel_clone3(struct clone_args *arguments, size_t size) {
   return syscall(SYS_clone3, arguments, size);
 }
 
+static inline int kernel_unshare(int flags) {
+  return (int)syscall(SYS_unshare, flags);
+}
+
+static inline int kernel_setns(int kind_of_namespace, int flags) {
+  return (int)syscall(SYS_setns, kind_of_namespace, flags);
+}
+
 #define KERNEL_OPENAT2_TRIES 1000
 
 /* EAGAIN says that somebody renamed or mounted anything, anywhere on the host, while a ".." was resolved (openat2(2)):

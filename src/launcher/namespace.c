@@ -6,12 +6,9 @@
 #include "setup.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 static const struct {
@@ -63,22 +60,9 @@ int namespace_set_hostname(struct setup *setup, char **fields) {
   return sethostname(fields[0], strlen(fields[0])) < 0 ? failure_set("sethostname", fields[0]) : 0;
 }
 
-int namespace_raise_loopback(struct setup *setup, char **fields) {
-  (void)setup;
-  (void)fields;
-  struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-  int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (descriptor < 0)
-    return failure_set("socket", "lo");
-  if (ioctl(descriptor, SIOCSIFFLAGS, &request) < 0)
-    return failure_set("ioctl", "lo");
-  close(descriptor);
-  return 0;
-}
-
 pid_t namespace_clone(const struct setup *setup, int *process) {
   struct clone_args arguments = {
-      .flags = setup->namespaces | CLONE_PIDFD,
+      .flags = (setup->namespaces & ~(uint64_t)CLONE_NEWNET) | CLONE_PIDFD,
       .pidfd = (uint64_t)(uintptr_t)process,
       .exit_signal = SIGCHLD,
   };

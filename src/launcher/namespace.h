@@ -11,9 +11,9 @@ int namespace_map_uid(struct setup *setup, char **fields);
 int namespace_map_gid(struct setup *setup, char **fields);
 int namespace_set_helper(struct setup *setup, char **fields);
 int namespace_set_hostname(struct setup *setup, char **fields);
-int namespace_raise_loopback(struct setup *setup, char **fields);
 
-/* A child in all the namespaces at once: 0 in the child, its pid in the parent with a pidfd in `process`, or -1. */
+/* A child in all the namespaces at once, but for the network, which it makes itself: 0 in the child, its pid in the
+ * parent with a pidfd in `process`, or -1. */
 pid_t namespace_clone(const struct setup *setup, int *process);
 
 /* Writes the id maps of `child`, by the helpers when the plan names them. */

@@ -5,6 +5,7 @@
 #include "make.h"
 #include "mount.h"
 #include "namespace.h"
+#include "network.h"
 #include "privilege.h"
 #include "root.h"
 #include "terminal.h"
@@ -25,7 +26,7 @@ static const struct operation operations[] = {
     {"keep-descriptor", 2, PHASE_PARENT, 0, limit_keep_descriptor},
 
     {"hostname", 1, PHASE_CHILD, CLONE_NEWUTS, namespace_set_hostname},
-    {"loopback-up", 0, PHASE_CHILD, CLONE_NEWNET, namespace_raise_loopback},
+    {"loopback-up", 0, PHASE_NETWORK, CLONE_NEWNET, network_raise_loopback},
     {"mount-private", 0, PHASE_CHILD, CLONE_NEWNS, mount_make_private},
     {"overlay-lower", 1, PHASE_CHILD, CLONE_NEWNS, root_add_lower},
     {"overlay-upper", 2, PHASE_CHILD, CLONE_NEWNS, root_set_upper},
@@ -36,7 +37,7 @@ static const struct operation operations[] = {
     {"file", 3, PHASE_CHILD, CLONE_NEWNS, make_file},
     {"symlink", 2, PHASE_CHILD, CLONE_NEWNS, make_symlink},
     {"mount-proc", 1, PHASE_CHILD, CLONE_NEWNS, mount_proc},
-    {"mount-sysfs", 1, PHASE_CHILD, CLONE_NEWNS, mount_sysfs},
+    {"mount-sysfs", 1, PHASE_CHILD, CLONE_NEWNS | CLONE_NEWNET, mount_sysfs},
     {"mount-tmpfs", 5, PHASE_CHILD, CLONE_NEWNS, mount_tmpfs},
     {"mount-devpts", 1, PHASE_CHILD, CLONE_NEWNS, mount_devpts},
     {"mount-console", 1, PHASE_CHILD, CLONE_NEWNS, mount_console},

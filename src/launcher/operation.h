@@ -7,7 +7,7 @@
 struct setup;
 
 /* Where an operation is done. */
-enum phase { PHASE_PARENT, PHASE_CHILD, PHASE_GUEST };
+enum phase { PHASE_PARENT, PHASE_NETWORK, PHASE_CHILD, PHASE_GUEST };
 
 struct operation {
   const char *name;

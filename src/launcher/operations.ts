@@ -16,9 +16,10 @@ export const OPERATIONS = {
   'output-limit': ['bytes'],
   'time-limit': ['milliseconds'],
   'keep-descriptor': ['from', 'to'],
+  // Where the network namespace is made, meanwhile.
+  'loopback-up': [],
   // In the child, in the order given. Sources are host paths; every path after root-* is resolved inside the new root.
   hostname: ['name'],
-  'loopback-up': [],
   'mount-private': [],
   'overlay-lower': ['path'],
   'overlay-upper': ['upper', 'work'],

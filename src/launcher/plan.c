@@ -2,6 +2,7 @@
 
 #include "failure.h"
 #include "kernel.h"
+#include "network.h"
 #include "number.h"
 #include "setup.h"
 
@@ -117,6 +118,8 @@ int plan_perform(const struct plan *plan, struct setup *setup, enum phase phase)
     const struct step *step = &plan->steps[index];
     if (step->operation->phase != phase)
       continue;
+    if (phase == PHASE_CHILD && (step->operation->needs & CLONE_NEWNET) != 0 && network_join(setup) < 0)
+      return -1;
     failure_begin(step->operation->name);
     if (step->operation->perform(setup, step->fields) < 0)
       return -1;

@@ -49,6 +49,8 @@ struct setup {
   unsigned keep_count;
 
   /* The child's; -1 while there is none. */
+  int channel;     /* to the launcher's parent */
+  int network;     /* where the network namespace comes from; 0 when none is to come */
   int proc;        /* the host's /proc */
   int root;        /* where container paths are resolved */
   int staging;     /* a tmpfs below which an overlay is put together */

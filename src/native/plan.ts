@@ -58,11 +58,12 @@ export function containerPlan(request: PlanRequest): Plan {
       ...(spec.network.mode === 'none' ? [['loopback-up'] as const] : []),
       ...overlayOperations(request.root),
       ['mount-proc', '/proc'],
-      ...sysOperations(spec),
       ...deviceOperations({
         terminal: spec.process.terminal,
         ownSharedMemory: !spec.mounts.some(({ destination }) => normalized(destination) === '/dev/shm'),
       }),
+      // The first that waits for the network namespace, which is made meanwhile; before all that an image's symlinks might lead there.
+      ...sysOperations(spec),
       ...etcOperations(request),
       ...mountOperations(request),
       ...maskedPaths(spec).map((path): Operation => ['mask', path]),

@@ -1,0 +1,105 @@
+#include "network.h"
+
+#include "channel.h"
+#include "failure.h"
+#include "kernel.h"
+#include "setup.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+int network_raise_loopback(struct setup *setup, char **fields) {
+  (void)setup;
+  (void)fields;
+  struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+  int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0)
+    return failure_set("socket", "lo");
+  if (ioctl(descriptor, SIOCSIFFLAGS, &request) < 0)
+    return failure_set("ioctl", "lo");
+  close(descriptor);
+  return 0;
+}
+
+/* 0, or -1 with the failure set: the descriptor is sent. */
+static int make(const struct plan *plan, struct setup *setup, int proc, int channel) {
+  struct event event = {0};
+  char kind = MESSAGE_NETWORK;
+  failure_begin("namespace");
+  if (kernel_unshare(CLONE_NEWNET) < 0)
+    return failure_set("unshare", "net");
+  int own = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (own < 0)
+    return failure_set("openat", "ns/net");
+  if (plan_perform(plan, setup, PHASE_NETWORK) < 0)
+    return -1;
+  event_raw(&event, &kind, 1);
+  return channel_send_event(channel, &event, own) < 0 ? failure_set("sendmsg", "") : 0;
+}
+
+int network_begin(const struct plan *plan, struct setup *setup) {
+  int ours, theirs;
+  if ((setup->namespaces & CLONE_NEWNET) == 0)
+    return 0;
+  failure_begin("namespace");
+  if (channel_make(&ours, &theirs) < 0 || fcntl(ours, F_SETFD, 0) < 0)
+    return -1;
+  /* The child will cover it. */
+  int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (proc < 0)
+    return failure_set("open", "/proc");
+  pid_t maker = fork();
+  if (maker < 0)
+    return failure_set("fork", "net");
+  if (maker == 0) {
+    close(ours);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || make(plan, setup, proc, theirs) < 0)
+      channel_fail(theirs);
+    _exit(0);
+  }
+  close(theirs);
+  close(proc);
+  return ours;
+}
+
+/* What the maker of the namespace could not do is what this process could not do. */
+static _Noreturn void pass_on(const struct received *received, int channel) {
+  struct event event = {0};
+  char kind = MESSAGE_FAILED;
+  event_raw(&event, &kind, 1);
+  event_raw(&event, received->event.bytes, received->event.length);
+  (void)channel_send_event(channel, &event, -1);
+  _exit(125);
+}
+
+int network_join(struct setup *setup) {
+  struct received received;
+  struct pollfd ready = {.fd = setup->network, .events = POLLIN};
+  if (setup->network <= 0)
+    return 0;
+  failure_begin("namespace");
+  while (poll(&ready, 1, -1) < 0)
+    if (errno != EINTR)
+      return failure_set("poll", "net");
+  if (channel_receive(setup->network, &received) < 0)
+    return failure_set("recvmsg", "net");
+  if (received.kind == MESSAGE_FAILED)
+    pass_on(&received, setup->channel);
+  if (kernel_setns(received.descriptor, CLONE_NEWNET) < 0)
+    return failure_set("setns", "net");
+  close(received.descriptor);
+  close(setup->network);
+  setup->network = 0;
+  /* The only child there is so far. */
+  while (waitpid(-1, NULL, 0) < 0 && errno == EINTR)
+    ;
+  return 0;
+}
