@@ -85,6 +85,26 @@ export const RUN_EXIT_CODES: Readonly<Record<ErrorCode, 125 | 126 | 127>> = {
   INTERNAL: 125,
 }
 
+/**
+ * Runs what takes back a failed action, each step even when one before it fails, and returns `error` for the caller to throw. What went
+ * wrong on the way back becomes its `cause`, before the one it had: the first failure is what the user must read.
+ */
+export async function afterCleanUp(error: unknown, ...steps: readonly (() => unknown)[]): Promise<unknown> {
+  const failures: unknown[] = []
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (failure) {
+      failures.push(failure)
+    }
+  }
+  if (failures.length > 0 && error instanceof Error)
+    error.cause = new AggregateError(failures, `what was begun could not be taken back: ${failures.map(messageOf).join('; ')}`, {
+      cause: error.cause,
+    })
+  return error
+}
+
 /** What an error says, whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

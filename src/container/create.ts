@@ -1,3 +1,4 @@
+import { afterCleanUp } from '../errors.js'
 import type { Image } from '../image/image.js'
 import type { Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
@@ -77,9 +78,11 @@ export async function createContainer(workshop: Workshop, found: ImageForContain
       await storedLayers(layers, found.image, signal)
       return await withTask(workshop, { record, runtime, rootfs, required, options })
     } catch (error) {
-      await runtime.discard(id, state.directoryOf(id))
-      await state.remove(record)
-      throw error
+      throw await afterCleanUp(
+        error,
+        () => runtime.discard(id, state.directoryOf(id)),
+        () => state.remove(record),
+      )
     }
   } finally {
     rootfs.close()
@@ -114,8 +117,7 @@ async function withTask({ state }: Workshop, { record, runtime, rootfs, required
     await state.writeFile(record.id, RECEIPT_FILE, JSON.stringify(receipt), { durable: false })
     return new OwnedContainer({ state, runtime, task, record: withPid, receipt })
   } catch (error) {
-    await task.delete()
-    throw error
+    throw await afterCleanUp(error, () => task.delete())
   }
 }
 

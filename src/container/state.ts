@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EngineError } from '../errors.js'
+import { afterCleanUp, EngineError } from '../errors.js'
 import { Lock } from '../store/lock.js'
 import { assertContainerName, randomName } from './name.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
@@ -58,8 +58,7 @@ export class ContainerState {
           await this.write(record)
           return record
         } catch (error) {
-          rmSync(this.directoryOf(id), { recursive: true, force: true })
-          throw error
+          throw await afterCleanUp(error, () => rmSync(this.directoryOf(id), { recursive: true, force: true }))
         }
       },
       signal === undefined ? {} : { signal },

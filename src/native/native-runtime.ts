@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
-import { EngineError } from '../errors.js'
+import { afterCleanUp, EngineError } from '../errors.js'
 import { launch } from '../launcher/client.js'
 import type { IdMap } from '../launcher/id-map.js'
 import { chooseIdMap } from '../launcher/id-map.js'
@@ -70,6 +70,7 @@ export class NativeRuntime implements Runtime {
       ...(signal === undefined ? {} : { signal }),
     })
     const own = ownFolder(directory)
+    const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
     try {
       mkdirSync(own, { recursive: true, mode: 0o700 })
       const upper = inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs))
@@ -87,7 +88,6 @@ export class NativeRuntime implements Runtime {
         seccompProgramPath: assetPath(seccomp),
         ...(signal === undefined ? {} : { signal }),
       })
-      const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
       try {
         const { created, receipt: texts } = await launcher.ready
         const receipt = collectReceipt({
@@ -106,8 +106,7 @@ export class NativeRuntime implements Runtime {
         throw error
       }
     } catch (error) {
-      if (spec.ephemeral) await this.discard(id, directory)
-      throw error
+      throw await afterCleanUp(error, cleanUp)
     }
   }
 

@@ -8,6 +8,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, 
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { afterCleanUp } from '../errors.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import { FIRST_DESCRIPTOR, launch } from '../launcher/client.js'
 import type { IdMap } from '../launcher/id-map.js'
@@ -152,11 +153,8 @@ async function writeTrees(folder: string, jobs: readonly TreeJob[], { idMap, sig
     await launcher.done
     await sent
   } catch (error) {
-    await removeTrees(
-      idMap,
-      jobs.map(({ name }) => join(folder, name, partial)),
-    )
-    throw error
+    const partials = jobs.map(({ name }) => join(folder, name, partial))
+    throw await afterCleanUp(error, () => removeTrees(idMap, partials))
   } finally {
     for (const tar of tars) if (tar !== null) closeSync(tar)
   }

@@ -140,6 +140,13 @@ test('a wall that fails leaves nothing behind, and the name is free again', () =
     await create({ name: 'taken' })
   }))
 
+test('a failure is the error that is thrown, and what cannot be taken back after it is its cause', () =>
+  withEngine(async ({ wall, create }) => {
+    wall.undiscardable = () => new Error('stuck')
+    const error = await assertRejects(create({ run: 'broken-wall', env: { PATH: '/' } }), 'LAUNCHER_FAILED')
+    assert.match((error.cause as Error).message, /could not be taken back: stuck/)
+  }))
+
 test('a requirement that does not hold stops the container before its first instruction', () =>
   withEngine(async ({ home, wall, create }) => {
     await assertRejects(create({ require: ['seccomp'] }), 'REQUIREMENT_NOT_MET', /seccomp/)

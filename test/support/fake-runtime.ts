@@ -34,6 +34,8 @@ export class FakeRuntime implements Runtime {
   readonly discarded: string[] = []
   readonly live = new Set<FakeTask>()
   unavailableReason: string | null = null
+  /** What `discard` of a container fails with. */
+  undiscardable: ((id: string) => Error | null) | null = null
 
   constructor(
     readonly name: string,
@@ -63,6 +65,8 @@ export class FakeRuntime implements Runtime {
   }
 
   async discard(id: string, directory: string): Promise<void> {
+    const failure = this.undiscardable?.(id) ?? null
+    if (failure !== null) throw failure
     this.discarded.push(id)
     await rm(join(directory, KEPT_FILE), { force: true })
   }
