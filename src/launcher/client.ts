@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Duplex, Readable, Writable } from 'node:stream'
@@ -44,7 +44,7 @@ export function launcherMissing(): string | null {
 
 /**
  * Starts the launcher on a plan: one process, which then speaks on its control socket. Nothing is awaited here; a failure of any
- * step rejects whichever promise waits for it.
+ * step rejects whichever promise waits for it. Throws RUNTIME_UNAVAILABLE when there is no launcher or no process can be made.
  */
 export function launch(plan: Plan, options: LaunchOptions = {}): LauncherProcess {
   options.signal?.throwIfAborted()
@@ -54,19 +54,28 @@ export function launch(plan: Plan, options: LaunchOptions = {}): LauncherProcess
       hint: `${missing}. Wasm images run without it.`,
     })
   const bytes = encodePlan(plan)
-  const seccomp = options.seccompProgramPath === undefined ? 'ignore' : openSync(options.seccompProgramPath, 'r')
+  let seccomp: number | 'ignore' = 'ignore'
+  let child: ChildProcess
   try {
+    if (options.seccompProgramPath !== undefined) seccomp = openSync(options.seccompProgramPath, 'r')
     const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'ignore', 'ignore']
-    const child = spawn(assetPath('launcher'), [], {
+    child = spawn(assetPath('launcher'), [], {
       stdio: [stdin, stdout, stderr, 'pipe', 'pipe', seccomp, ...(options.descriptors ?? [])],
       env: {},
       // A signal meant for the caller's process group (Ctrl-C) is the caller's to pass on.
       detached: true,
     })
-    return new LauncherProcess(child, bytes, options.signal)
+  } catch (cause) {
+    throw spawnError(cause as NodeJS.ErrnoException)
   } finally {
     if (typeof seccomp === 'number') closeSync(seccomp)
   }
+  // Out of descriptors Node gives back a child without streams, and says which limit it was only in an event.
+  if ((child.stdio as ChildProcess['stdio'] | undefined) === undefined) {
+    child.on('error', () => {})
+    throw spawnError(Object.assign(new Error('too many open files'), { code: 'EMFILE' }))
+  }
+  return new LauncherProcess(child, bytes, options.signal)
 }
 
 /** Runs a plan without a program to its end. Rejects with what failed. */
@@ -99,7 +108,7 @@ export class LauncherProcess {
   #gone = false
 
   /** @internal Use {@link launch}. */
-  constructor(child: ReturnType<typeof spawn>, plan: Buffer, signal: AbortSignal | undefined) {
+  constructor(child: ChildProcess, plan: Buffer, signal: AbortSignal | undefined) {
     this.pid = child.pid
     this.stdin = child.stdin
     this.stdout = child.stdout
@@ -210,9 +219,20 @@ export class LauncherProcess {
   }
 }
 
+/** What to do when the host has no room for another process, which says nothing about the launcher. */
+const ROOM_HINTS: Readonly<Record<string, string>> = {
+  EMFILE: 'Let this process open more files (ulimit -n), or run fewer containers from it at once.',
+  ENFILE: 'Let the host open more files; as root: sysctl -w fs.file-max=…',
+  EAGAIN: 'Let this user have more processes (ulimit -u), or end some.',
+  ENOMEM: 'Make room in memory and try again.',
+}
+
 function spawnError(cause: NodeJS.ErrnoException): EngineError {
-  return new EngineError('RUNTIME_UNAVAILABLE', `the launcher cannot be executed: ${cause.code ?? cause.message}`, {
+  const code = cause.code ?? cause.message
+  const compileAgain = `Compile it again: rm ${assetPath('launcher')}; ${launcherBuildCommand()}. The folder must not be on a noexec mount.`
+  return new EngineError('RUNTIME_UNAVAILABLE', `the launcher cannot be executed: ${code}`, {
     cause,
-    hint: `Compile it again: rm ${assetPath('launcher')}; ${launcherBuildCommand()}. The folder must not be on a noexec mount.`,
+    hint: ROOM_HINTS[code] ?? compileAgain,
+    data: { errno: code },
   })
 }

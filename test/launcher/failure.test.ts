@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { launch } from '../../src/launcher/client.js'
@@ -178,5 +181,32 @@ native('a hundred and twenty layers fit into one overlay, base first', () =>
     assert.is(await output, '119120\n')
   }),
 )
+
+/** Takes every descriptor that its limit leaves it, and then starts the launcher. */
+const CROWDED = `
+  import { closeSync, openSync } from 'node:fs'
+  import { launch, launcherMissing } from ${JSON.stringify(fileURLToPath(new URL('../../src/launcher/client.js', import.meta.url)))}
+  // Finds the installation, once.
+  launcherMissing()
+  const taken = []
+  try { for (;;) taken.push(openSync('/dev/null', 'r')) } catch {}
+  const errors = []
+  for (const options of [{}, { seccompProgramPath: '/dev/null' }]) {
+    errors.push(await (async () => launch({ operations: [], exec: null }, options).done)().catch((error) => error))
+    // The event of a child that could not be made comes later than the answer.
+    await new Promise(setImmediate)
+  }
+  for (const descriptor of taken) closeSync(descriptor)
+  process.stdout.write(JSON.stringify(errors.map(({ code, data, hint }) => [code, data?.errno, hint])))
+`
+
+test('out of descriptors the launcher is refused by name, and the process that wanted it goes on', async () => {
+  const words = ['-c', 'ulimit -n 64; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', CROWDED]
+  const { stdout } = await promisify(execFile)('sh', words)
+  for (const [code, errno, hint] of JSON.parse(stdout)) {
+    assert.equal([code, errno], ['RUNTIME_UNAVAILABLE', 'EMFILE'])
+    assert.match(hint, /open more files/)
+  }
+})
 
 test.run()
