@@ -11,6 +11,24 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
   })
 }
 
+/**
+ * A signal that aborts with any of `signals`, until it is detached from them: for what they govern only while it is made. Detach it in
+ * any case, or they hold it.
+ */
+export function detachable(signals: readonly (AbortSignal | undefined)[]): { readonly signal: AbortSignal; detach(): void } {
+  const controller = new AbortController()
+  const given = signals.filter((signal) => signal !== undefined)
+  const abort = () => controller.abort(given.find((signal) => signal.aborted)?.reason)
+  for (const signal of given) signal.addEventListener('abort', abort)
+  if (given.some((signal) => signal.aborted)) abort()
+  return {
+    signal: controller.signal,
+    detach: () => {
+      for (const signal of given) signal.removeEventListener('abort', abort)
+    },
+  }
+}
+
 /** Throws ABORTED when `signal` has aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw aborted(signal)

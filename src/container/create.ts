@@ -9,7 +9,7 @@ import { selectRuntime } from '../runtime/select.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import { identityOf, ownIdentity } from '../store/process-identity.js'
-import { throwIfAborted } from './abortable.js'
+import { detachable, throwIfAborted } from './abortable.js'
 import type { CreatedContainer } from './container.js'
 import type { CreateOptions } from './options.js'
 import { OwnedContainer, RECEIPT_FILE } from './owned-container.js'
@@ -39,6 +39,16 @@ export interface Workshop {
  * on the way takes back what was done before it.
  */
 export async function createContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<CreatedContainer> {
+  // A wall listens to its signal for as long as the guest lives, but the caller's is for creating alone.
+  const { signal, detach } = detachable([options.signal])
+  try {
+    return await create(workshop, found, { ...options, signal })
+  } finally {
+    detach()
+  }
+}
+
+async function create(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<CreatedContainer> {
   const { state, layers, runtimes } = workshop
   const { signal } = options
   const required = parseRequirements(options.require ?? [])
@@ -110,11 +120,11 @@ async function withTask({ state }: Workshop, { record, runtime, rootfs, required
   try {
     const receipt = await task.receipt()
     assertRequirements(required, receipt)
-    throwIfAborted(options.signal)
     const identity = identityOf(task.pid)
     const withPid: ContainerRecord = { ...record, task: identity === null ? null : { pid: task.pid, identity } }
     await state.write(withPid)
     await state.writeFile(record.id, RECEIPT_FILE, JSON.stringify(receipt), { durable: false })
+    throwIfAborted(options.signal)
     return new OwnedContainer({ state, runtime, task, record: withPid, receipt })
   } catch (error) {
     throw await afterCleanUp(error, () => task.delete())

@@ -41,5 +41,6 @@ export interface CreateOptions {
   /** Aspects of the receipt that must be in force (`seccomp`, `netns`, `memory`), or creating fails with REQUIREMENT_NOT_MET. */
   readonly require?: readonly string[]
   readonly labels?: Readonly<Record<string, string>>
+  /** Gives up creating, with ABORTED. A container that has been created is ended by `kill` and `stop` alone. */
   readonly signal?: AbortSignal
 }

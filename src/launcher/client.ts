@@ -21,7 +21,7 @@ export interface LaunchOptions {
   readonly descriptors?: readonly (number | 'pipe')[]
   /** Needed when the plan says `seccomp`. */
   readonly seccompProgramPath?: string
-  /** Kills the container; what waits rejects with ABORTED. */
+  /** Kills the container, at any time; what waits rejects with ABORTED. */
   readonly signal?: AbortSignal
 }
 
@@ -47,7 +47,7 @@ export function launcherMissing(): string | null {
  * step rejects whichever promise waits for it. Throws RUNTIME_UNAVAILABLE when there is no launcher or no process can be made.
  */
 export function launch(plan: Plan, options: LaunchOptions = {}): LauncherProcess {
-  options.signal?.throwIfAborted()
+  if (options.signal?.aborted) throw aborted(options.signal)
   const missing = launcherMissing()
   if (missing !== null)
     throw new EngineError('RUNTIME_UNAVAILABLE', 'native containers need the launcher, which is not built', {
@@ -137,7 +137,7 @@ export class LauncherProcess {
     })
     if (signal !== undefined) {
       const abort = () => {
-        this.#fail(new EngineError('ABORTED', 'stopped by the caller', { cause: signal.reason }))
+        this.#fail(aborted(signal))
         this.kill()
       }
       signal.addEventListener('abort', abort, { once: true })
@@ -217,6 +217,10 @@ export class LauncherProcess {
     for (const waiting of [this.#ready, this.#started, this.#exited, this.#done]) waiting.reject(error)
     this.#control.end()
   }
+}
+
+function aborted({ reason }: AbortSignal): EngineError {
+  return new EngineError('ABORTED', 'stopped by the caller', { cause: reason })
 }
 
 /** What to do when the host has no room for another process, which says nothing about the launcher. */

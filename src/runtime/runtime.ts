@@ -21,6 +21,7 @@ export interface CreateRequest {
   readonly openStdin: boolean
   /** First size of the terminal, when `spec.process.terminal`. */
   readonly terminalSize?: TerminalSize
+  /** Ends the guest, being made or made, and what waits for it. */
   readonly signal?: AbortSignal
 }
 

@@ -162,6 +162,16 @@ test('an abort during create takes back what was done', () =>
     assert.equal(foldersIn(home), [])
   }))
 
+test('an abort after create is not heard', () =>
+  withEngine(async ({ create }) => {
+    const abort = new AbortController()
+    const container = await create({ run: '/polite', signal: abort.signal })
+    await container.start()
+    abort.abort()
+    await container.kill('SIGTERM')
+    assert.is((await container.wait()).exitCode, 3)
+  }))
+
 test('kill and stop end it, and a signal to what does not run is a conflict', () =>
   withEngine(async ({ create }) => {
     const killed = await create({ run: '/forever' })

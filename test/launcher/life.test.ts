@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
+import { launch } from '../../src/launcher/client.js'
 import { eventually, idMaps, processesWith, withBox } from '../support/launcher-box.js'
 import { BUSYBOX, NATIVE } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
@@ -68,6 +69,15 @@ native('an aborted launch ends with ABORTED and nothing running', () =>
     await eventually('the guest is gone', () => !exists(created.guest))
   }),
 )
+
+test('a launch whose signal has aborted before is refused with ABORTED', () => {
+  try {
+    launch({ operations: [], exec: null }, { signal: AbortSignal.abort() })
+    assert.unreachable()
+  } catch (error) {
+    assert.is((error as EngineError).code, 'ABORTED')
+  }
+})
 
 native('init reaps orphans and forwards what it is sent', () =>
   withBox(async (box) => {

@@ -57,6 +57,7 @@ export class FakeRuntime implements Runtime {
     writeFileSync(join(request.directory, KEPT_FILE), '')
     const task = new FakeTask(request, program, () => this.live.delete(task))
     this.live.add(task)
+    request.signal?.addEventListener('abort', () => void task.delete())
     return task
   }
 
