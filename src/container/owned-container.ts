@@ -79,8 +79,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     await this.kill('SIGTERM')
     const timer = new AbortController()
     const late = sleep(timeoutMs, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const)
-    const first = await Promise.race([this.wait(), late])
-    timer.abort()
+    const first = await Promise.race([this.wait(), late]).finally(() => timer.abort())
     if (first !== 'late') return first
     if (this.status === 'running') await this.#task.kill('SIGKILL')
     return this.wait()

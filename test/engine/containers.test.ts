@@ -188,6 +188,19 @@ test('kill and stop end it, and a signal to what does not run is a conflict', ()
     assert.is((await stubborn.stop({ timeoutMs: 20 })).exitCode, 137)
   }))
 
+test('stop leaves no timer behind, however the guest ends', () =>
+  withEngine(async ({ wall, create }) => {
+    const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+    const container = await create({ run: '/stubborn' })
+    await container.start()
+    const before = timers()
+    const stopping = container.stop({ timeoutMs: 30_000 }).catch(() => {})
+    await new Promise(setImmediate)
+    for (const task of wall.live) task.lose(new Error('the wall was killed'))
+    await stopping
+    assert.is(timers(), before)
+  }))
+
 test('waiting can be given up while the container goes on', () =>
   withEngine(async ({ create }) => {
     const container = await create({ run: '/forever' })

@@ -81,6 +81,7 @@ class FakeTask implements Task {
   readonly #signals: NodeJS.Signals[] = []
   readonly #exited: Promise<ExitStatus>
   #exit: (status: ExitStatus) => void = () => {}
+  #lose: (error: unknown) => void = () => {}
   #wake: () => void = () => {}
 
   constructor(
@@ -90,13 +91,16 @@ class FakeTask implements Task {
   ) {
     this.stdin = request.openStdin ? new PassThrough() : null
     this.stderr = request.spec.process.terminal ? null : new PassThrough()
-    this.#exited = new Promise((resolve) => {
+    this.#exited = new Promise((resolve, reject) => {
+      this.#lose = reject
       this.#exit = (status) => {
         this.stdout.end()
         this.stderr?.end()
         resolve(status)
       }
     })
+    // Nobody has to wait.
+    this.#exited.catch(() => {})
   }
 
   async start(): Promise<void> {
@@ -128,6 +132,11 @@ class FakeTask implements Task {
   }
 
   async resize(): Promise<void> {}
+
+  /** What happens when the wall itself is killed: nobody can say how the guest ended. */
+  lose(error: unknown): void {
+    this.#lose(error)
+  }
 
   wait(): Promise<ExitStatus> {
     return this.#exited
