@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
+import { afterCleanUp, EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
 import type { Task, TerminalSize } from '../runtime/runtime.js'
@@ -53,15 +53,13 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
 
   async start(): Promise<void> {
     if (this.status !== 'created') throw new EngineError('CONFLICT', `container ${this.name} was started before; a container runs once`)
-    // Written before the guest goes: were this process killed in between, nobody would take a guest that ran for one that never did.
-    const writing = this.#write({ status: 'running', startedAt: now() })
-    this.#ended = this.#untilEnd()
+    const started = this.#letGo()
+    this.#ended = this.#untilEnd(started)
     this.#ended.catch(() => {})
-    await writing
     try {
-      await this.#task.start()
+      await started
     } catch (error) {
-      await this.#failedToStart(error)
+      await this.#ended.catch(() => {})
       throw error
     }
   }
@@ -121,7 +119,24 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     return this.#ended ?? this.#task.wait()
   }
 
-  async #untilEnd(): Promise<ExitStatus> {
+  async #letGo(): Promise<void> {
+    // Written before the guest goes: were this process killed in between, nobody would take a guest that ran for one that never did.
+    await this.#write({ status: 'running', startedAt: now() })
+    await this.#task.start()
+  }
+
+  /** Rejects with what kept it from starting. */
+  async #untilEnd(started: Promise<void>): Promise<ExitStatus> {
+    try {
+      await started
+    } catch (error) {
+      const exitCode = error instanceof EngineError ? RUN_EXIT_CODES[error.code] : 125
+      throw await afterCleanUp(
+        error,
+        () => this.#task.delete(),
+        () => this.#finish({ exitCode, reason: 'exited', detail: messageOf(error), durationMs: 0 }),
+      )
+    }
     const exit = await this.#task.wait()
     await this.#task.delete()
     await this.#finish(exit)
@@ -134,13 +149,6 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     // Never read again: what is removed in the next moment needs no writing, and a rename over a file makes the disk wait.
     this.record = { ...this.record, ...end }
     await this.#discard()
-  }
-
-  async #failedToStart(error: unknown): Promise<void> {
-    const exitCode = error instanceof EngineError ? RUN_EXIT_CODES[error.code] : 125
-    await this.#ended?.catch(() => {})
-    await this.#task.delete()
-    if (!this.#removed) await this.#finish({ exitCode, reason: 'exited', detail: messageOf(error), durationMs: 0 })
   }
 
   async #write(change: Partial<ContainerRecord>): Promise<void> {

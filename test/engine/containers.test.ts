@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -131,6 +131,19 @@ test('a program that cannot be started ends its container with the code docker h
     const gone = await create({ run: '/unknown', autoRemove: true })
     await assertRejects(gone.start(), 'COMMAND_NOT_FOUND')
     assert.equal(foldersIn(home), [container.id])
+  }))
+
+test('a start that cannot be written down ends the container, and nobody waits for ever', () =>
+  withEngine(async ({ home, wall, create }) => {
+    const container = await create({ run: '/forever' })
+    // In the place of the record's next version.
+    mkdirSync(join(home, 'containers', container.id, `container.json.${process.pid}.new`))
+    const refused = await container.start().catch((error: NodeJS.ErrnoException) => error.code)
+    assert.is(refused, 'EISDIR')
+    assert.is(await container.wait().catch((error: NodeJS.ErrnoException) => error.code), 'EISDIR')
+    assert.equal([container.status, wall.live.size], ['exited', 0])
+    await container.remove()
+    assert.equal(foldersIn(home), [])
   }))
 
 test('a wall that fails leaves nothing behind, and the name is free again', () =>
