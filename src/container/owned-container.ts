@@ -115,7 +115,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
 
   /** Resolves with the end once there is a start to end. */
   async #untilStarted(): Promise<ExitStatus> {
-    if (this.#ended === null) await this.#task.wait()
+    if (this.#ended === null) await this.#task.wait().catch(() => {})
     return this.#ended ?? this.#task.wait()
   }
 
@@ -137,10 +137,20 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
         () => this.#finish({ exitCode, reason: 'exited', detail: messageOf(error), durationMs: 0 }),
       )
     }
-    const exit = await this.#task.wait()
-    await this.#task.delete()
+    const exit = await this.#task.wait().catch((error) => this.#lost(error))
+    try {
+      await this.#task.delete()
+    } catch (error) {
+      throw await afterCleanUp(error, () => this.#finish(exit))
+    }
     await this.#finish(exit)
     return exit
+  }
+
+  /** The end of a guest whose wall was killed: it dies with its wall, and nobody saw how. */
+  #lost(error: unknown): ExitStatus {
+    const startedMs = Date.parse(this.record.startedAt ?? now())
+    return { exitCode: 137, signal: 'SIGKILL', reason: 'signaled', detail: messageOf(error), durationMs: Date.now() - startedMs }
   }
 
   async #finish(exit: ExitStatus): Promise<void> {
@@ -148,7 +158,11 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     if (!this.record.autoRemove) return this.#write(end)
     // Never read again: what is removed in the next moment needs no writing, and a rename over a file makes the disk wait.
     this.record = { ...this.record, ...end }
-    await this.#discard()
+    try {
+      await this.#discard()
+    } catch (error) {
+      throw await afterCleanUp(error, () => this.state.write(this.record))
+    }
   }
 
   async #write(change: Partial<ContainerRecord>): Promise<void> {
@@ -158,9 +172,9 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
 
   async #discard(): Promise<void> {
     if (this.#removed) return
-    this.#removed = true
     await this.wall.discard(this.id, this.state.directoryOf(this.id))
     await this.state.remove(this.record)
+    this.#removed = true
   }
 }
 

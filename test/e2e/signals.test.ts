@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -91,6 +91,16 @@ native('killing the command kills the container, and ps, rm and the next command
   assert.match(await wolffia.output('ps', '-a'), /Exited \(137\) +left/)
   assert.is(await wolffia.output('rm', 'left'), 'left\n')
   assert.equal(wolffia.containers(), [])
+})
+
+native('killing the launcher ends the command as a killed guest does, with a word about it, and leaves nothing', async () => {
+  const { child, ended, stderr } = await start(FOREVER)
+  const [launcher] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'latin1').split(' ')
+  process.kill(Number(launcher), 'SIGKILL')
+  assert.is(await ended, 137)
+  assert.match(await stderr, /^wolffia: the launcher ended without a word \(SIGKILL\)\n$/)
+  assert.equal(wolffia.containers(), [])
+  await untilNoProcess()
 })
 
 native('a killed command with --rm is cleaned up by the next command', async () => {

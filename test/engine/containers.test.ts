@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import type { Container } from '../../src/container/container.js'
 import type { CreateOptions } from '../../src/container/options.js'
 import { Engine } from '../../src/engine/engine.js'
+import { EngineError } from '../../src/errors.js'
 import { packTar } from '../../src/layer/pack.js'
 import { bytesSource } from '../../src/layer/source.js'
 import { type FakeProgram, FakeRuntime, KEPT_FILE } from '../support/fake-runtime.js'
@@ -199,6 +200,38 @@ test('kill and stop end it, and a signal to what does not run is a conflict', ()
     const stubborn = await create({ run: '/stubborn' })
     await stubborn.start()
     assert.is((await stubborn.stop({ timeoutMs: 20 })).exitCode, 137)
+  }))
+
+test('a container whose wall is killed has ended by SIGKILL, says why, and is cleaned up', () =>
+  withEngine(async ({ home, wall, create }) => {
+    const lost = new EngineError('LAUNCHER_FAILED', 'the launcher ended without a word')
+    const kept = await create({ run: '/forever' })
+    const gone = await create({ run: '/forever', autoRemove: true })
+    const before = kept.wait()
+    for (const container of [kept, gone]) await container.start()
+    for (const task of [...wall.live]) task.lose(lost)
+    for (const ended of [before, kept.wait(), gone.wait()]) {
+      const { exitCode, signal, reason, detail } = await ended
+      assert.equal([exitCode, signal, reason, detail], [137, 'SIGKILL', 'signaled', lost.message])
+    }
+    assert.equal([kept.status, kept.summary().exit?.exitCode, wall.live.size], ['exited', 137, 0])
+    assert.equal(foldersIn(home), [kept.id])
+    await kept.remove()
+  }))
+
+test('a container that cannot be removed at its end says so, has ended for everybody, and can be removed later', () =>
+  withEngine(async ({ home, wall, engine, create }) => {
+    const container = await create({ autoRemove: true })
+    wall.undiscardable = () => new Error('stuck')
+    await container.start()
+    assert.match(String(await container.wait().catch((error: Error) => error)), /stuck/)
+    assert.equal(
+      (await engine.containers.list({ all: true })).map(({ status }) => status),
+      ['exited'],
+    )
+    wall.undiscardable = null
+    await container.remove()
+    assert.equal(foldersIn(home), [])
   }))
 
 test('stop leaves no timer behind, however the guest ends', () =>

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { EngineError, messageOf } from '../../errors.js'
+import type { ExitStatus } from '../../runtime/exit.js'
 import type { Receipt } from '../../runtime/receipt.js'
 import type { CliCommand, CliOptions } from '../command.js'
 import { runInForeground, SignalRelay } from '../foreground.js'
@@ -27,10 +28,10 @@ export const command: CliCommand = {
       const container = await engine.containers.create({ ...wanted, ...size, signal: signals.signal })
       signals.forwardTo(container)
       receiptTo?.(await container.receipt())
-      const { exitCode, reason, detail } = await runInForeground(container)
-      if (reason !== 'exited' && reason !== 'signaled')
-        process.stderr.write(`wolffia: ${printable(detail ?? `ended by its limit (${reason})`)}\n`)
-      return exitCode
+      const status = await runInForeground(container)
+      const note = noteOf(status)
+      if (note !== null) process.stderr.write(`wolffia: ${printable(note)}\n`)
+      return status.exitCode
     } catch (error) {
       if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
       throw error
@@ -38,6 +39,12 @@ export const command: CliCommand = {
       signals.dispose()
     }
   },
+}
+
+/** What the exit code does not say: which limit ended the guest, or that its wall was lost. Of a trap the sandbox has told on stderr. */
+function noteOf({ reason, detail }: ExitStatus): string | null {
+  if (reason === 'exited' || (reason === 'signaled' && detail?.startsWith('wasm trap'))) return null
+  return detail ?? (reason === 'signaled' ? null : `ended by its limit (${reason})`)
 }
 
 /** Where the receipt goes: a file that is opened for writing before anything runs, stderr, or nowhere. */
