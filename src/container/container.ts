@@ -64,11 +64,11 @@ export interface Container extends AsyncDisposable {
   readonly runtime: string
   /** What is true at this moment, also after the owner was killed. */
   readonly status: ContainerStatus
-  /** The guest's stdin; null unless `openStdin`, and for a container that another process owns. */
+  /** The guest's stdin; null unless `openStdin`, and for a container that another process owns or that `get` found after its end. */
   readonly stdin: Writable | null
-  /** The guest's stdout; null for a container that another process owns (attach is not built yet). */
+  /** The guest's stdout; null for a container that another process owns (attach is not built yet) or that `get` found after its end. */
   readonly stdout: Readable | null
-  /** The guest's stderr; null with a terminal, which has one output, and for a container that another process owns. */
+  /** The guest's stderr; null with a terminal, which has one output, and where stdout is null. */
   readonly stderr: Readable | null
   /**
    * Lets the guest go. Resolves when its program runs.

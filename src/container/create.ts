@@ -9,7 +9,7 @@ import { selectRuntime } from '../runtime/select.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import { identityOf, ownIdentity } from '../store/process-identity.js'
-import { detachable, throwIfAborted } from './abortable.js'
+import { throwIfAborted } from './abortable.js'
 import type { CreatedContainer } from './container.js'
 import type { CreateOptions } from './options.js'
 import { OwnedContainer, RECEIPT_FILE } from './owned-container.js'
@@ -32,23 +32,15 @@ export interface Workshop {
   readonly layers: LayerStore
   /** In the order `auto` tries them. */
   readonly runtimes: readonly Runtime[]
+  /** Told when this process has nothing left to do for a container: its guest is gone, or it was removed. */
+  readonly released: (id: string) => void
 }
 
 /**
  * Builds a container up to its guest's first instruction: spec, wall, record, task, receipt, requirements. Whatever fails or aborts
- * on the way takes back what was done before it.
+ * on the way takes back what was done before it. The wall hears the signal of the options for as long as the guest lives.
  */
 export async function createContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<CreatedContainer> {
-  // A wall listens to its signal for as long as the guest lives, but the caller's is for creating alone.
-  const { signal, detach } = detachable([options.signal])
-  try {
-    return await create(workshop, found, { ...options, signal })
-  } finally {
-    detach()
-  }
-}
-
-async function create(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<CreatedContainer> {
   const { state, layers, runtimes } = workshop
   const { signal } = options
   const required = parseRequirements(options.require ?? [])
@@ -107,7 +99,10 @@ interface TaskParts {
   readonly options: CreateOptions
 }
 
-async function withTask({ state }: Workshop, { record, runtime, rootfs, required, options }: TaskParts): Promise<CreatedContainer> {
+async function withTask(
+  { state, released }: Workshop,
+  { record, runtime, rootfs, required, options }: TaskParts,
+): Promise<CreatedContainer> {
   const task = await runtime.create({
     id: record.id,
     directory: state.directoryOf(record.id),
@@ -125,7 +120,7 @@ async function withTask({ state }: Workshop, { record, runtime, rootfs, required
     await state.write(withPid)
     await state.writeFile(record.id, RECEIPT_FILE, JSON.stringify(receipt), { durable: false })
     throwIfAborted(options.signal)
-    return new OwnedContainer({ state, runtime, task, record: withPid, receipt })
+    return new OwnedContainer({ state, runtime, task, record: withPid, receipt, released: () => released(record.id) })
   } catch (error) {
     throw await afterCleanUp(error, () => task.delete())
   }

@@ -16,19 +16,23 @@ export const RECEIPT_FILE = 'receipt.json'
 export interface OwnedContainerParts extends RecordedContainerParts {
   readonly task: Task
   readonly receipt: Receipt
+  /** Told when there is nothing left to kill or to remove when the engine is disposed of. */
+  readonly released: () => void
 }
 
 /** A container that this process made: it holds the task and its streams, and alone writes the record. */
 export class OwnedContainer extends RecordedContainer implements CreatedContainer {
   readonly #task: Task
   readonly #receipt: Receipt
+  readonly #released: () => void
   #ended: Promise<ExitStatus> | null = null
   #removed = false
 
-  constructor({ task, receipt, ...parts }: OwnedContainerParts) {
+  constructor({ task, receipt, released, ...parts }: OwnedContainerParts) {
     super(parts)
     this.#task = task
     this.#receipt = receipt
+    this.#released = released
   }
 
   get status(): ContainerStatus {
@@ -111,6 +115,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     await this.#ended?.catch(() => {})
     await this.#task.delete()
     if (this.record.autoRemove) await this.#discard()
+    this.#released()
   }
 
   /** Resolves with the end once there is a start to end. */
@@ -155,7 +160,11 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
 
   async #finish(exit: ExitStatus): Promise<void> {
     const end = { status: 'exited', finishedAt: now(), exit } as const
-    if (!this.record.autoRemove) return this.#write(end)
+    if (!this.record.autoRemove) {
+      await this.#write(end)
+      this.#released()
+      return
+    }
     // Never read again: what is removed in the next moment needs no writing, and a rename over a file makes the disk wait.
     this.record = { ...this.record, ...end }
     try {
@@ -175,6 +184,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     await this.wall.discard(this.id, this.state.directoryOf(this.id))
     await this.state.remove(this.record)
     this.#removed = true
+    this.#released()
   }
 }
 

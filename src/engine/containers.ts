@@ -1,10 +1,11 @@
+import { detachable } from '../container/abortable.js'
 import type { Container, ContainerSummary, CreatedContainer } from '../container/container.js'
 import { createContainer } from '../container/create.js'
 import { FoundContainer } from '../container/found-container.js'
 import type { CreateOptions } from '../container/options.js'
 import { type ContainerRecord, isOwned, isTaskAlive, summaryOf } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
-import { EngineError } from '../errors.js'
+import { EngineError, messageOf } from '../errors.js'
 import { didYouMean } from '../reference/nearest.js'
 import type { Store } from '../store/store.js'
 import { imageForContainer } from './images.js'
@@ -20,7 +21,10 @@ export interface ContainersParts {
 /** The engine's containers. */
 export class Containers implements AsyncDisposable {
   readonly #parts: ContainersParts
+  /** Those of this process that have not ended. */
   readonly #owned = new Map<string, Container>()
+  readonly #creating = new Set<Promise<CreatedContainer>>()
+  readonly #disposal = new AbortController()
   #swept: Promise<void> | null = null
 
   /** @internal */
@@ -28,13 +32,27 @@ export class Containers implements AsyncDisposable {
     this.#parts = parts
   }
 
-  /** Builds everything up to the guest's first instruction. On failure nothing is left. */
+  /** Builds everything up to the guest's first instruction. On failure nothing is left. Rejects with ABORTED when the engine is disposed of. */
   async create(options: CreateOptions): Promise<CreatedContainer> {
+    // A wall listens to its signal for as long as the guest lives, but the caller's is for creating alone.
+    const { signal, detach } = detachable([options.signal, this.#disposal.signal])
+    const creating = this.#create({ ...options, signal })
+    this.#creating.add(creating)
+    try {
+      return await creating
+    } finally {
+      detach()
+      this.#creating.delete(creating)
+    }
+  }
+
+  async #create(options: CreateOptions): Promise<CreatedContainer> {
     const { state, store, walls } = this.#parts
     await this.#sweep()
     const runtimes = await walls.all()
     const found = await imageForContainer(store, options.image, await walls.wish(options))
-    const container = await createContainer({ state, layers: store.layers, runtimes }, found, options)
+    const released = (id: string) => this.#owned.delete(id)
+    const container = await createContainer({ state, layers: store.layers, runtimes, released }, found, options)
     this.#owned.set(container.id, container)
     return container
   }
@@ -62,11 +80,17 @@ export class Containers implements AsyncDisposable {
     return this.#owned.get(record.id) ?? new FoundContainer({ state, record, runtime: await walls.named(record.runtime) })
   }
 
-  /** Kills what this process made and still runs, and removes what was made to be removed. */
+  /**
+   * Kills what this process made and still runs, and removes what was made to be removed; what is being created is given up. Each has its
+   * turn, whatever happens to the others; then rejects with what failed.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    const owned = [...this.#owned.values()]
-    this.#owned.clear()
-    await Promise.all(owned.map((container) => container[Symbol.asyncDispose]()))
+    this.#disposal.abort()
+    await Promise.allSettled(this.#creating)
+    const ends = await Promise.allSettled([...this.#owned.values()].map((container) => container[Symbol.asyncDispose]()))
+    const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+    if (failures.length > 1) throw new AggregateError(failures, failures.map(messageOf).join('; '))
+    if (failures.length > 0) throw failures[0]
   }
 
   /** Removes, once, what killed commands left: half-made folders, and containers that should have removed themselves. */

@@ -318,6 +318,46 @@ test('disposing kills what runs, removes what was to be removed and keeps the re
     assert.not.ok(existsSync(join(home, 'containers', gone.id, KEPT_FILE)))
   }))
 
+test('disposing gives up what is being created, and creates no more', () =>
+  withEngine(async ({ home, wall }) => {
+    const engine = await Engine.open({ home, runtimes: [wall] })
+    const creating = engine.containers.create({ image: 'some', command: ['/hello'] })
+    const refused = assertRejects(creating, 'ABORTED')
+    await engine[Symbol.asyncDispose]()
+    assert.equal([wall.live.size, foldersIn(home)], [0, []])
+    await refused
+    await assertRejects(engine.containers.create({ image: 'some', command: ['/hello'] }), 'ABORTED')
+  }))
+
+test('disposing gives every container its turn, and then says what failed', () =>
+  withEngine(async ({ home, wall }) => {
+    const engine = await Engine.open({ home, runtimes: [wall] })
+    const [stuck, ...others] = await Promise.all(
+      [1, 2, 3].map(() => engine.containers.create({ image: 'some', command: ['/forever'], autoRemove: true })),
+    )
+    for (const container of others) await container.start()
+    wall.undiscardable = (id) => (id === stuck?.id ? new Error('stuck') : null)
+    assert.match(String(await engine[Symbol.asyncDispose]().catch((error: Error) => error)), /stuck/)
+    assert.equal(foldersIn(home), [stuck?.id])
+    wall.undiscardable = null
+    await engine[Symbol.asyncDispose]()
+    assert.equal(foldersIn(home), [])
+  }))
+
+test('an engine holds on to no container that has ended', () =>
+  withEngine(async ({ engine, create }) => {
+    const [ended, removed, running] = [await create({}), await create({}), await create({ run: '/forever' })]
+    assert.is(await engine.containers.get(ended.id), ended)
+    await ended.start()
+    await ended.wait()
+    await removed.remove()
+    assert.is(await engine.containers.get(running.id), running)
+    const found = await engine.containers.get(ended.id)
+    assert.is.not(found, ended)
+    assert.equal([found.status, (await found.wait()).exitCode], ['exited', 0])
+    await found.remove()
+  }))
+
 test('an image in use is not removed, and goes when its last container has gone', () =>
   withEngine(async ({ engine, create }) => {
     const container = await create({})
