@@ -76,7 +76,8 @@ export async function createContainer(workshop: Workshop, found: ImageForContain
     })
     const record = await state.create(id, { name: options.name, record: (_, name) => newRecord(name) }, signal)
     try {
-      // Once more: until there was a record, nothing kept another process from removing the image with its layers.
+      // Once more: until there was a record, nothing kept another process from removing the image with its layers. A removal holds the
+      // lock that records are made under, so it is over by now.
       await storedLayers(layers, found.image, signal)
       return await withTask(workshop, { record, runtime, rootfs, required, options })
     } catch (error) {

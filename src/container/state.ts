@@ -65,6 +65,11 @@ export class ContainerState {
     )
   }
 
+  /** Runs `action` while no container comes into being and none goes. */
+  hold<T>(action: () => Promise<T>): Promise<T> {
+    return this.#lock.hold(action)
+  }
+
   /** Replaces the record. One that is kept is on the disk when this resolves; does nothing when the container was removed meanwhile. */
   async write(record: ContainerRecord): Promise<void> {
     await this.writeFile(record.id, RECORD_FILE, JSON.stringify(record), { durable: !record.autoRemove })

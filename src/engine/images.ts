@@ -123,6 +123,7 @@ export class Images {
         ])
         await removeLayerTree(chooseIdMap().map, path)
       },
+      holdContainers: (action) => this.#containers.hold(action),
       usedLayers: async () => (await this.#containers.list()).flatMap((record) => record.image.diffIds),
       uses: async () =>
         (await this.#containers.list()).map((record) => ({

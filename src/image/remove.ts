@@ -6,7 +6,7 @@ import { EngineError } from '../errors.js'
 import type { Digest } from '../oci/digest.js'
 import { familiarReference } from '../reference/normalize.js'
 import { formatReference } from '../reference/reference.js'
-import { type PruneOptions, pruneLocked } from '../store/prune.js'
+import { type PruneOptions, pruneLocked, whileNothingChanges } from '../store/prune.js'
 import { reachableFrom } from '../store/reachable.js'
 import type { NamedDescriptor } from '../store/references.js'
 import type { Store } from '../store/store.js'
@@ -24,7 +24,7 @@ export interface ImageUse {
 /** Options of {@link removeImage}. */
 export interface RemoveOptions extends PruneOptions {
   readonly force?: boolean
-  /** Containers that use images; asked under the store's lock. */
+  /** Containers that use images; asked within `holdContainers`. */
   readonly uses?: () => Promise<readonly ImageUse[]>
 }
 
@@ -38,18 +38,15 @@ export interface RemovedImage {
 
 /** Removes a name or an image. Rejects with IMAGE_NOT_FOUND, CONFLICT. */
 export function removeImage(store: Store, text: string, options: RemoveOptions = {}): Promise<RemovedImage> {
-  return store.lock.hold(
-    async () => {
-      const names = await store.references.list()
-      const found = findAmong(names, text)
-      const { kept, untagged } = await decide(store, names, found, text, options)
-      await store.references.replace(kept)
-      const isLeft = kept.some((name) => name.descriptor.digest === found.descriptor.digest)
-      if (!isLeft) await pruneLocked(store, options)
-      return { untagged, deleted: isLeft ? [] : [found.descriptor.digest] }
-    },
-    options.signal === undefined ? {} : { signal: options.signal },
-  )
+  return whileNothingChanges(store, options, async () => {
+    const names = await store.references.list()
+    const found = findAmong(names, text)
+    const { kept, untagged } = await decide(store, names, found, text, options)
+    await store.references.replace(kept)
+    const isLeft = kept.some((name) => name.descriptor.digest === found.descriptor.digest)
+    if (!isLeft) await pruneLocked(store, options)
+    return { untagged, deleted: isLeft ? [] : [found.descriptor.digest] }
+  })
 }
 
 async function decide(

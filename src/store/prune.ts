@@ -9,8 +9,13 @@ const HEX = /^[0-9a-f]{64}$/
 
 /** What {@link prune} must know from outside. */
 export interface PruneOptions {
-  /** DiffIds of layers that containers stand on; asked under the store's lock, so that none can come in between. */
+  /** DiffIds of layers that containers stand on; asked within {@link holdContainers}. */
   readonly usedLayers?: () => Promise<Iterable<DiffId>>
+  /**
+   * Runs an action while no container comes into being, so that none can stand on what is being removed. Whoever makes one looks
+   * after its layers again once there is a record of it: it was seen here, or it sees that they are gone.
+   */
+  readonly holdContainers?: <T>(action: () => Promise<T>) => Promise<T>
   /**
    * Removes an unpacked tree. Its files may belong to subordinate owners, which only a process inside their user namespace can
    * remove; without this function they are removed as far as the user himself may.
@@ -31,10 +36,19 @@ export interface Pruned {
 
 /** Removes every blob, layer and tree that no name and no container leads to, and what killed processes left. */
 export function prune(store: Store, options: PruneOptions = {}): Promise<Pruned> {
-  return store.lock.hold(() => pruneLocked(store, options), options.signal === undefined ? {} : { signal: options.signal })
+  return whileNothingChanges(store, options, () => pruneLocked(store, options))
 }
 
-/** {@link prune} for a caller that holds the store's lock. */
+/** Runs `action` under the store's lock, and within it under that of the containers: always in this order. */
+export function whileNothingChanges<T>(
+  store: Store,
+  { holdContainers = (held) => held(), signal }: PruneOptions,
+  action: () => Promise<T>,
+): Promise<T> {
+  return store.lock.hold(() => holdContainers(action), signal === undefined ? {} : { signal })
+}
+
+/** {@link prune} for a caller within {@link whileNothingChanges}. */
 export async function pruneLocked(store: Store, { usedLayers, removeTree = removeFolder }: PruneOptions): Promise<Pruned> {
   const { blobs: kept, diffIds } = await reachableFrom(
     store.layout,

@@ -5,12 +5,17 @@ import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import type { Container } from '../../src/container/container.js'
 import type { CreateOptions } from '../../src/container/options.js'
+import { ContainerState } from '../../src/container/state.js'
 import { Engine } from '../../src/engine/engine.js'
+import { Images } from '../../src/engine/images.js'
 import { EngineError } from '../../src/errors.js'
+import { deferred } from '../../src/launcher/deferred.js'
 import { packTar } from '../../src/layer/pack.js'
 import { bytesSource } from '../../src/layer/source.js'
+import { Store } from '../../src/store/store.js'
 import { type FakeProgram, FakeRuntime, KEPT_FILE } from '../support/fake-runtime.js'
 import { assertRejects, withFolder, writeFiles } from '../support/image-fixtures.js'
+import { eventually } from '../support/launcher-box.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('engine/containers')
@@ -368,6 +373,43 @@ test('an image in use is not removed, and goes when its last container has gone'
     const { untagged, deleted } = await engine.images.remove('some')
     assert.equal([untagged, deleted.length], [['some:latest'], 1])
     assert.equal(await engine.images.list(), [])
+  }))
+
+test('of a removal and a create of one image at the same moment, the container has its layers or is refused', () =>
+  withEngine(async ({ home, engine, wall, create }) => {
+    const store = await Store.open({ root: home })
+    const { diffIds } = await engine.images.inspect('some')
+    const [looked, told] = [deferred<void>(), deferred<void>()]
+    // Asked when the layers have been looked after and there is no record yet.
+    wall.unavailable = async () => {
+      looked.resolve()
+      await told.promise
+      return null
+    }
+    const creating = create({ runtime: 'native' }).then(
+      () => null,
+      (error: EngineError) => error.code,
+    )
+    await looked.promise
+    const lock = join(home, 'locks/containers')
+    const waits = () => existsSync(lock) && readdirSync(lock).length > 1
+    /** Lets the container be made as far as it gets when the removal has just been told that no layer is used. */
+    class Watched extends ContainerState {
+      #asked = 0
+      override async list() {
+        const records = await super.list()
+        if (++this.#asked === 2) {
+          told.resolve()
+          await eventually('the container is made, or waits', () => wall.requests.length > 0 || waits())
+        }
+        return records
+      }
+    }
+    await new Images(store, new Watched(home)).remove('some')
+    const refused = await creating
+    const layers = await Promise.all(diffIds.map((diffId) => store.layers.find(diffId)))
+    assert.ok(refused === 'INVALID_IMAGE' || !layers.includes(null), `${refused}, layers ${JSON.stringify(layers)}`)
+    assert.is(foldersIn(home).length, refused === null ? 1 : 0)
   }))
 
 test("the Wasm wall's guest gets a bare world and its program by its path", () =>
