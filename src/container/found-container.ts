@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EngineError } from '../errors.js'
+import { EngineError, messageOf } from '../errors.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
 import { throwIfAborted } from './abortable.js'
@@ -83,8 +83,17 @@ export class FoundContainer extends RecordedContainer implements Container {
       await (await this.#task())?.kill('SIGKILL')
       await this.#untilGone()
     }
-    await this.wall.discard(this.id, this.state.directoryOf(this.id))
-    await this.state.remove(this.record)
+    const directory = this.state.directoryOf(this.id)
+    try {
+      await this.wall.discard(this.id, directory)
+      await this.state.remove(this.record)
+    } catch (cause) {
+      if (cause instanceof EngineError) throw cause
+      throw new EngineError('CONFLICT', `container ${this.name} cannot be removed: ${messageOf(cause)}`, {
+        cause,
+        hint: `See what stands in the way in ${directory}, and remove the container again.`,
+      })
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

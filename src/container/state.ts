@@ -136,14 +136,21 @@ export class ContainerState {
     })
   }
 
-  /** Removes folders without a record, left by processes killed in `create` or `remove`; `discard` empties them before. */
+  /**
+   * Removes folders without a record, left by processes killed in `create` or `remove`; `discard` empties them before. One that cannot be
+   * removed is left for another time.
+   */
   async removeRubbish(discard: (id: string, directory: string) => Promise<void>): Promise<void> {
     const isRubbish = (id: string) => !this.readFile(id, RECORD_FILE)
     if (!(await this.#ids()).some(isRubbish)) return
     await this.#lock.hold(async () => {
       for (const id of (await this.#ids()).filter(isRubbish)) {
-        await discard(id, this.directoryOf(id))
-        rmSync(this.directoryOf(id), { recursive: true, force: true })
+        try {
+          await discard(id, this.directoryOf(id))
+          rmSync(this.directoryOf(id), { recursive: true, force: true })
+        } catch {
+          // It has no name and can't be asked for: nobody is to be kept from what he wants by it.
+        }
       }
     })
   }

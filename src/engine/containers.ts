@@ -93,9 +93,12 @@ export class Containers implements AsyncDisposable {
     if (failures.length > 0) throw failures[0]
   }
 
-  /** Removes, once, what killed commands left: half-made folders, and containers that should have removed themselves. */
+  /**
+   * Removes, once, what killed commands left: half-made folders, and containers that should have removed themselves. What cannot be
+   * removed keeps nobody from anything else: `ps -a` shows it as ended, and `rm` of it says why.
+   */
   #sweep(): Promise<void> {
-    this.#swept ??= this.#sweepOnce()
+    this.#swept ??= this.#sweepOnce().catch(() => {})
     return this.#swept
   }
 
@@ -104,11 +107,14 @@ export class Containers implements AsyncDisposable {
     await state.removeRubbish(async (id, directory) => {
       for (const runtime of await walls.all()) await runtime.discard(id, directory)
     })
-    for (const record of (await state.list()).filter(isOrphan)) {
-      const runtime = await walls.named(record.runtime)
-      await runtime.discard(record.id, state.directoryOf(record.id))
-      await state.remove(record)
-    }
+    for (const record of (await state.list()).filter(isOrphan)) await this.#removeOrphan(record).catch(() => {})
+  }
+
+  async #removeOrphan(record: ContainerRecord): Promise<void> {
+    const { state, walls } = this.#parts
+    const runtime = await walls.named(record.runtime)
+    await runtime.discard(record.id, state.directoryOf(record.id))
+    await state.remove(record)
   }
 }
 

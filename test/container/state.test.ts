@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type ContainerRecord, RECORD_VERSION, summaryOf } from '../../src/container/record.js'
 import { ContainerState } from '../../src/container/state.js'
 import { EngineError } from '../../src/errors.js'
-import { identityOf, ownIdentity } from '../../src/store/process-identity.js'
+import { ownIdentity } from '../../src/store/process-identity.js'
+import { deadIdentity } from '../support/dead-identity.js'
 import { withFolder } from '../support/image-fixtures.js'
 import { containerSpec } from '../support/specs.js'
 import { suite } from '../support/suite.js'
@@ -38,16 +38,6 @@ function record(id: string, name: string, change: Partial<ContainerRecord> = {})
 async function make(state: ContainerState, name?: string, change?: Partial<ContainerRecord>): Promise<ContainerRecord> {
   const id = ContainerState.newId()
   return state.create(id, { name, record: (_, taken) => record(id, taken, change) })
-}
-
-/** Identity of a process that has ended. */
-async function deadIdentity(): Promise<string> {
-  const child = spawn('sleep', ['60'])
-  const identity = identityOf(child.pid ?? 0)
-  child.kill('SIGKILL')
-  await new Promise((resolve) => child.on('exit', resolve))
-  assert.ok(identity)
-  return identity
 }
 
 test('a container is found by name, by id and by the start of its id', () =>

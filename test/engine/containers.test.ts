@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -13,6 +13,7 @@ import { deferred } from '../../src/launcher/deferred.js'
 import { packTar } from '../../src/layer/pack.js'
 import { bytesSource } from '../../src/layer/source.js'
 import { Store } from '../../src/store/store.js'
+import { deadIdentity } from '../support/dead-identity.js'
 import { type FakeProgram, FakeRuntime, KEPT_FILE } from '../support/fake-runtime.js'
 import { assertRejects, withFolder, writeFiles } from '../support/image-fixtures.js'
 import { eventually } from '../support/launcher-box.js'
@@ -373,6 +374,30 @@ test('an image in use is not removed, and goes when its last container has gone'
     const { untagged, deleted } = await engine.images.remove('some')
     assert.equal([untagged, deleted.length], [['some:latest'], 1])
     assert.equal(await engine.images.list(), [])
+  }))
+
+test('what a killed command left and cannot be removed keeps nobody from anything, and rm of it says why', () =>
+  withEngine(async ({ home, wall, create }) => {
+    const left = [await create({ name: 'stuck', autoRemove: true }), await create({ name: 'swept', autoRemove: true })]
+    const rubbish = 'f'.repeat(64)
+    const dead = await deadIdentity()
+    for (const { id } of left) {
+      const path = join(home, 'containers', id, 'container.json')
+      writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), owner: dead, task: null }))
+    }
+    mkdirSync(join(home, 'containers', rubbish))
+    wall.undiscardable = (id) => ([left[0]?.id, rubbish].includes(id) ? new Error('stuck fast') : null)
+    await using other = await Engine.open({ home, runtimes: [wall] })
+    assert.equal(
+      (await other.containers.list({ all: true })).map(({ name }) => name),
+      ['stuck'],
+    )
+    await (await other.containers.create({ image: 'some', command: ['/hello'] })).remove()
+    const found = await other.containers.get('stuck')
+    await assertRejects(found.remove(), 'CONFLICT', /container stuck cannot be removed: stuck fast/)
+    wall.undiscardable = null
+    await found.remove()
+    assert.equal(foldersIn(home), [rubbish])
   }))
 
 test('of a removal and a create of one image at the same moment, the container has its layers or is refused', () =>
