@@ -36,6 +36,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['run -it x', 1, /the input device is not a TTY/],
   ['rmi nosuch', 1, /nosuch/],
   ['rm nosuch', 1, /no such container: nosuch/],
+  ['rm -f nosuch', 0, /no such container: nosuch/],
   ['inspect nosuch', 1, /nosuch/],
   ['tag nosuch other', 1, /nosuch/],
   ['load -i nosuch.tar', 1, /nosuch\.tar/],
