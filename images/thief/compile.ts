@@ -18,7 +18,8 @@ export async function compileThief(output: string): Promise<string | null> {
   return promisify(execFile)(compiler, [...FLAGS, '-o', output, ...sources]).then(
     () => null,
     (error: NodeJS.ErrnoException & { readonly stderr?: string }) =>
-      error.code === 'ENOENT'
+      // EACCES: no folder of the PATH has it, and one of them cannot be looked into.
+      error.code === 'ENOENT' || error.code === 'EACCES'
         ? `there is no C compiler (${compiler}): install gcc or clang`
         : `${compiler} cannot make a static program: ${(error.stderr ?? error.message).trim().split('\n')[0]}`,
   )

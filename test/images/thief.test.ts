@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -115,6 +115,21 @@ test('without a C compiler the Wasm thief is made, and why there is no other is 
       else process.env.CC = compiler
     }
   }))
+
+test('a folder of the PATH that cannot be looked into is no compiler that fails', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'wolffia-test-'))
+  const { PATH, CC: compiler } = process.env
+  try {
+    await mkdir(join(folder, 'closed'), { mode: 0 })
+    process.env.PATH = join(folder, 'closed')
+    delete process.env.CC
+    assert.match((await compileThief(join(folder, 'thief'))) ?? '', /there is no C compiler \(cc\)/)
+  } finally {
+    process.env.PATH = PATH
+    if (compiler !== undefined) process.env.CC = compiler
+    await rm(folder, { recursive: true })
+  }
+})
 
 test("an image of the user's own that has the sample's name is left alone", () =>
   withEngine(async (engine) => {
