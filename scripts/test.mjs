@@ -19,6 +19,27 @@ const files = filesBelow('test', (name) => name.endsWith(suffix)).filter(
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const failedFiles = []
 const skips = []
+const running = new Set()
+
+/** Ends a test file with all that it started. */
+function endGroup(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
+}
+
+// In groups of their own, test files hear nothing of a ^C.
+for (const [signal, exitCode] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+])
+  process.once(signal, () => {
+    for (const child of running) endGroup(child)
+    process.exit(exitCode)
+  })
 
 function runFile(file) {
   return new Promise((resolve) => {
@@ -35,10 +56,14 @@ function runFile(file) {
       })
     const timer = setTimeout(() => {
       output += `\n${file} did not end within ${fileTimeoutMs / 1000} s\n`
-      process.kill(-child.pid, 'SIGKILL')
+      endGroup(child)
+      // Whoever left the group may hold its output open for ever.
+      for (const stream of [child.stdout, child.stderr]) stream.destroy()
     }, fileTimeoutMs)
+    running.add(child)
     child.on('close', (status) => {
       clearTimeout(timer)
+      running.delete(child)
       resolve({ file, status, output, seconds: (Date.now() - started) / 1000 })
     })
   })
