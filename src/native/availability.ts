@@ -16,14 +16,20 @@ export interface Availability {
 const asked = new Map<string, Promise<Availability>>()
 
 /**
- * What the probe finds for a folder that is to hold trees; asked once per process. A good answer is kept in that folder until the next boot,
+ * What the probe finds for a folder that is to hold trees. A good answer is kept, in this process and in that folder until the next boot,
  * kernel or launcher, so that a run costs one process and not one for each step of the probe. A bad one is not: who mends the host
- * should see it at once. A host that turns bad in between is told by the operation that fails.
+ * should see it at once, and a host that was only out of processes or memory has mended itself. A host that turns bad in between is told
+ * by the operation that fails.
  */
 export function availability(treesDirectory: string): Promise<Availability> {
   const known = asked.get(treesDirectory)
   if (known !== undefined) return known
-  const answer = findOut(treesDirectory).catch((error: Error) => ({ obstacle: error.message, upperInMemory: false }))
+  const answer = findOut(treesDirectory)
+    .catch((error: Error) => ({ obstacle: error.message, upperInMemory: false }))
+    .then((found) => {
+      if (found.obstacle !== null) asked.delete(treesDirectory)
+      return found
+    })
   asked.set(treesDirectory, answer)
   return answer
 }

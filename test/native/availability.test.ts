@@ -37,6 +37,16 @@ test.needs(NATIVE)('an answer of another boot, kernel or launcher, or one that c
   }),
 )
 
+test.needs(NATIVE)('a bad answer is asked for again by the same process', () =>
+  withFolder(async (folder) => {
+    writeFileSync(join(folder, 'home'), '')
+    const trees = join(folder, 'home', 'trees')
+    assert.match((await availability(trees)).obstacle ?? '', /ENOTDIR/)
+    rmSync(join(folder, 'home'))
+    assert.is((await availability(trees)).obstacle, null)
+  }),
+)
+
 test('a folder that cannot be made is an obstacle with its reason, not an exception', () =>
   withFolder(async (folder) => {
     writeFileSync(join(folder, 'file'), '')
