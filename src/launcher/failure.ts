@@ -82,6 +82,8 @@ function hintFor({ operation, call, argument }: FailedEvent, name: string): stri
     return 'The image has files of other users: give this user a range in /etc/subuid and /etc/subgid.'
   if (name === 'ENOSPC') return 'No space is left, or the limit for this container is reached.'
   if (name === 'ENOSYS') return `The kernel is too old for ${call}: Linux 5.13 is the least.`
+  if (operation === 'mount-console' || argument === 'ptmx' || argument === 'TIOCGPTPEER')
+    return 'This host makes no terminal for -t: leave it out, or see `wolffia doctor`.'
   if (operation === 'bind' && name === 'ENOENT') return `Does ${argument} exist?`
   return null
 }

@@ -124,7 +124,8 @@ function steps(folder: string): Step[] {
       required: false,
       attempt: () => tryOverlay(single, folder, 'memory'),
     },
-    { name: 'terminal', purpose: 'run -t', required: true, attempt: () => tryPlan(terminalOperations(single)) },
+    { name: 'devpts', purpose: 'a /dev/pts', required: true, attempt: () => tryPlan(devptsOperations(single)) },
+    { name: 'terminal', purpose: 'run -t', required: false, attempt: () => tryPlan(terminalOperations(single)) },
     { name: 'seccomp', purpose: 'a filter on system calls', required: true, attempt: () => tryGuest(single, seccompOutcome) },
     {
       name: 'landlock',
@@ -200,15 +201,12 @@ function tryOverlay(map: IdMap, folder: string, kind: 'disk' | 'memory'): Promis
   )
 }
 
+function devptsOperations(map: IdMap): Operation[] {
+  return [...idMapOperations(map), ['namespace', 'mount'], ['root-tmpfs', 4096, 16, '0755'], ['mount-devpts', '/pts']]
+}
+
 function terminalOperations(map: IdMap): Operation[] {
-  return [
-    ...idMapOperations(map),
-    ['namespace', 'mount'],
-    ['stdio', 'terminal', 'closed'],
-    ['root-tmpfs', 4096, 16, '0755'],
-    ['mount-devpts', '/pts'],
-    ['mount-console', '/console'],
-  ]
+  return [['stdio', 'terminal', 'closed'], ...devptsOperations(map), ['mount-console', '/console']]
 }
 
 /** Takes a guest up to its first instruction, looks at its receipt, and lets it go no further. */

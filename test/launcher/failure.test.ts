@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { launch } from '../../src/launcher/client.js'
+import { launcherError } from '../../src/launcher/failure.js'
 import { idMapOperations, singleIdMap } from '../../src/launcher/id-map.js'
 import { assetPath, seccompAsset } from '../../src/launcher/installation.js'
 import type { Operation, OperationName } from '../../src/launcher/operations.js'
@@ -181,6 +182,12 @@ native('a hundred and twenty layers fit into one overlay, base first', () =>
     assert.is(await output, '119120\n')
   }),
 )
+
+test('a terminal that cannot be made is told by name, with the way out', () => {
+  const { message, hint } = launcherError({ event: 'failed', operation: 'mount-devpts', call: 'openat', argument: 'ptmx', errno: 13 })
+  assert.match(message, /mount-devpts "ptmx": openat failed with EACCES/)
+  assert.match(hint ?? '', /-t: leave it out/)
+})
 
 /** Takes every descriptor that its limit leaves it, and then starts the launcher. */
 const CROWDED = `
