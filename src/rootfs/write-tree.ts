@@ -1,8 +1,10 @@
 /**
  * Layers as directories on disk, where the kernel's overlay can find them.
  *
- * Each lies at `DIRECTORY/<id map>/<layer>/tree` and is whole if and only if the file `complete` stands beside it. It is written elsewhere in the
- * same folder and renamed, so that processes killed or racing leave a whole tree, or a `tree.partial-*` for the next to remove.
+ * Each lies at `DIRECTORY/<id map>/<layer>/tree` and is whole if and only if the file `complete` stands beside it and was written since the
+ * host was last booted. It is written elsewhere in the same folder and renamed, so that processes killed or racing leave a whole tree, or a
+ * `tree.partial-*` for the next to remove. Nothing is flushed, which would make unpacking wait for the disk: after a power cut a tree may
+ * be cut off with its marker whole, so no tree is trusted beyond its boot, and the next one to want it writes it anew from the layer.
  */
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +20,8 @@ import type { TreeRecord } from '../launcher/tree-stream.js'
 import { encodeTreeRecord, treeStreamStart } from '../launcher/tree-stream.js'
 import { hexOf } from '../oci/digest.js'
 import type { StoredLayer } from '../store/layer-store.js'
-import { mayBeAlive, ownIdentity } from '../store/process-identity.js'
+import { Lock } from '../store/lock.js'
+import { bootId, mayBeAlive, ownIdentity } from '../store/process-identity.js'
 import { directoriesToRestate, openStoredLayer, stackName } from './layer-stack.js'
 import { removeLayerTree, removeTrees } from './remove-tree.js'
 import { directoryRecords, layerRecords } from './tree-records.js'
@@ -39,10 +42,12 @@ const PARTIAL = 'tree.partial-'
 /** Writes begun by this process: two at once must not share a folder. */
 let treesBegun = 0
 
-/** What the marker of a stack holds. */
-interface StackMarker {
-  /** Names of the folders to be stacked, base first. */
-  readonly lowers: readonly string[]
+/** What stands in `complete`. */
+interface Marker {
+  /** The boot it was written in. */
+  readonly boot: string
+  /** Of a stack: names of the folders to be stacked, base first. They are of the same boot: only what is missing is written with it. */
+  readonly lowers?: readonly string[]
 }
 
 /**
@@ -58,19 +63,24 @@ export async function ensureTrees(request: TreesRequest): Promise<string[]> {
 }
 
 function readStack(folder: string, stack: string): readonly string[] | null {
-  let marker: StackMarker
+  const lowers = readMarker(join(folder, stack))?.lowers
+  return lowers?.every((name) => existsSync(join(folder, name, 'complete'))) ? lowers : null
+}
+
+/** The marker of a tree that can be used: one of this boot. */
+function readMarker(folder: string): Marker | null {
   try {
-    marker = JSON.parse(readFileSync(join(folder, stack, 'complete'), 'utf8'))
+    const marker: Marker = JSON.parse(readFileSync(join(folder, 'complete'), 'utf8'))
+    return marker.boot === bootId() ? marker : null
   } catch {
     return null
   }
-  return marker.lowers.every((name) => existsSync(join(folder, name, 'complete'))) ? marker.lowers : null
 }
 
 /** A tree to be written: its folder's name, and what it holds. */
 interface TreeJob {
   readonly name: string
-  readonly marker: StackMarker | null
+  readonly lowers: readonly string[] | null
   readonly tarPath: string | null
   records(): Iterable<TreeRecord>
 }
@@ -82,14 +92,14 @@ async function writeStack(folder: string, stack: string, request: TreesRequest):
     const lowers = [...topmostOfEach(layers.map(({ name }) => name)), stack]
     const jobs: TreeJob[] = layers.map(({ stored, name, packed }) => ({
       name,
-      marker: null,
+      lowers: null,
       tarPath: stored.tarPath,
       records: () => layerRecords(packed),
     }))
-    jobs.push({ name: stack, marker: { lowers }, tarPath: null, records: () => directoryRecords(request.merged(), restated) })
+    jobs.push({ name: stack, lowers, tarPath: null, records: () => directoryRecords(request.merged(), restated) })
     const missing = jobs.filter(
       ({ name }, index) =>
-        jobs.findIndex((job) => job.name === name) === index && (name === stack || !existsSync(join(folder, name, 'complete'))),
+        jobs.findIndex((job) => job.name === name) === index && (name === stack || readMarker(join(folder, name)) === null),
     )
     await writeTrees(folder, missing, request)
     await removeBrokenStacks(folder, request.idMap)
@@ -104,15 +114,15 @@ function topmostOfEach(names: readonly string[]): string[] {
   return names.filter((name, index) => names.lastIndexOf(name) === index)
 }
 
-/** Stacks whose layers have been pruned. */
+/** Stacks whose layers have been pruned. Those of another boot are left to whoever wants them next. */
 async function removeBrokenStacks(folder: string, idMap: IdMap): Promise<void> {
   const broken = readdirSync(folder).filter(
-    (name) => name.startsWith('stack-') && existsSync(join(folder, name, 'complete')) && readStack(folder, name) === null,
+    (name) => name.startsWith('stack-') && readMarker(join(folder, name)) !== null && readStack(folder, name) === null,
   )
   for (const name of broken) await removeLayerTree(idMap, join(folder, name))
 }
 
-async function writeTrees(folder: string, jobs: readonly TreeJob[], { idMap, signal }: TreesRequest): Promise<void> {
+async function writeTrees(folder: string, jobs: readonly TreeJob[], { directory, idMap, signal }: TreesRequest): Promise<void> {
   const partial = `${PARTIAL}${ownIdentity()}-${++treesBegun}`
   for (const { name } of jobs) mkdirSync(join(folder, name, partial), { recursive: true, mode: 0o700 })
   await removeTrees(
@@ -158,26 +168,31 @@ async function writeTrees(folder: string, jobs: readonly TreeJob[], { idMap, sig
   } finally {
     for (const tar of tars) if (tar !== null) closeSync(tar)
   }
-  const lost: string[] = []
-  for (const { name, marker } of jobs) if (!publish(join(folder, name), partial, marker)) lost.push(join(folder, name, partial))
-  await removeTrees(idMap, lost)
+  // One at a time, so that nobody takes away a tree that has just been put there.
+  const replaced = await new Lock(join(directory, 'publish.lock')).hold(async () => {
+    for (const { name, lowers } of jobs) publish(join(folder, name), partial, lowers)
+    return jobs.map(({ name }) => join(folder, name, partial))
+  })
+  await removeTrees(idMap, replaced)
 }
 
-/** Renames a whole tree to its place and marks it; false when another process was first. */
-function publish(folder: string, partial: string, marker: StackMarker | null): boolean {
-  let first = true
-  try {
-    renameSync(join(folder, partial), join(folder, 'tree'))
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
-    // What stands there was renamed there, so it is whole; only its marker may be missing.
-    first = false
+/**
+ * Renames a whole tree to its place and marks it, unless another process was first. What is to be removed is under the partial name then:
+ * this tree, or one that stood in its place and that nobody uses, since it has no marker of this boot.
+ */
+function publish(folder: string, partial: string, lowers: readonly string[] | null): void {
+  const path = (name: string) => join(folder, name)
+  const marked = readMarker(folder) !== null
+  if (!marked || !existsSync(path('tree'))) {
+    if (existsSync(path('tree'))) {
+      renameSync(path('tree'), path(`${partial}-old`))
+      renameSync(path(partial), path('tree'))
+      renameSync(path(`${partial}-old`), path(partial))
+    } else renameSync(path(partial), path('tree'))
   }
-  const complete = join(folder, 'complete')
-  writeFileSync(`${complete}.${partial}`, JSON.stringify(marker ?? {}), { mode: 0o600 })
-  renameSync(`${complete}.${partial}`, complete)
-  return first
+  const marker: Marker = { boot: bootId(), ...(lowers === null ? {} : { lowers }) }
+  writeFileSync(path(`complete.${partial}`), JSON.stringify(marker), { mode: 0o600 })
+  renameSync(path(`complete.${partial}`), path('complete'))
 }
 
 function abandonedPartials(folder: string): string[] {

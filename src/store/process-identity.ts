@@ -46,8 +46,11 @@ function readStat(pid: string): { state: string; started: string } | null {
   }
 }
 
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim().replaceAll('-', '')
+let boot: string | undefined
+
+/** Names what has run since the host was last booted: 32 hex digits. */
+export function bootId(): string {
+  return (boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim().replaceAll('-', ''))
 }
 
 function pidNamespace(): string {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -216,6 +216,25 @@ test.needs(NATIVE)('two writers at once leave one whole tree, and a dead one its
     writeFileSync(join(layerFolder, 'tree.partial-1-1-1-00000000000000000000000000000000-1', 'half'), 'x')
     await ensure(folder, singleIdMap(), layers)
     assert.equal(readdirSync(layerFolder).sort(), ['complete', 'tree'])
+  }),
+)
+
+test.needs(NATIVE)('a tree written before the last boot may be cut off, and is written anew by whoever wants it first', () =>
+  withStore(singleIdMap(), async (folder) => {
+    const layers = [storeLayer(folder, [directory(''), packFile('a', 'x'.repeat(100_000))])]
+    const lowers = await ensure(folder, singleIdMap(), layers)
+    const written = statSync(lowers[0] ?? '').ino
+    await ensure(folder, singleIdMap(), layers)
+    assert.is(statSync(lowers[0] ?? '').ino, written, 'in the same boot it is trusted')
+    for (const tree of lowers) {
+      const marker = join(tree, '../complete')
+      writeFileSync(marker, JSON.stringify({ ...JSON.parse(readFileSync(marker, 'utf8')), boot: '0'.repeat(32) }))
+    }
+    writeFileSync(join(lowers[0] ?? '', 'a'), '')
+    const all = await Promise.all(Array.from({ length: 3 }, () => ensure(folder, singleIdMap(), layers)))
+    assert.equal(all, [lowers, lowers, lowers])
+    assert.is(statSync(join(lowers[0] ?? '', 'a')).size, 100_000)
+    for (const tree of lowers) assert.equal(readdirSync(join(tree, '..')).sort(), ['complete', 'tree'])
   }),
 )
 
