@@ -6,8 +6,8 @@ import type { Receipt } from '../runtime/receipt.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 
-/** Where a container stands, in the words of the Docker Engine API. */
-export type ContainerStatus = 'created' | 'running' | 'exited'
+/** Where a container stands, in the words of the Docker Engine API. Of a `dead` one the record cannot be read; it can only be removed. */
+export type ContainerStatus = 'created' | 'running' | 'exited' | 'dead'
 
 /** The image a container was made from. */
 export interface ContainerImage {
@@ -26,13 +26,16 @@ export interface ContainerImage {
 export interface ContainerSummary {
   /** 64 hex digits. */
   readonly id: string
+  /** Empty for a dead one that has lost its name. */
   readonly name: string
-  readonly image: ContainerImage
-  /** The wall it stands behind: `native` or `wasm`. */
+  /** Null for a dead one. */
+  readonly image: ContainerImage | null
+  /** The wall it stands behind: `native` or `wasm`; empty for a dead one. */
   readonly runtime: string
-  /** Program and arguments. */
+  /** Program and arguments; none for a dead one. */
   readonly command: readonly string[]
   readonly status: ContainerStatus
+  /** Of a dead one: when its folder last changed. */
   readonly createdAt: Date
   readonly startedAt: Date | null
   /** Null while it runs, and when it died without anybody there to write the time down. */

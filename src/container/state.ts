@@ -5,7 +5,18 @@
  * name is taken over, only under the lock; a folder without a record is rubbish of a killed process, to be removed under the lock.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterCleanUp, EngineError } from '../errors.js'
@@ -21,6 +32,14 @@ export interface NewRecord {
   /** As the user wants it; a free one is made up when absent. */
   readonly name: string | undefined
   readonly record: (id: string, name: string) => ContainerRecord
+}
+
+/** What is known of a container whose record cannot be read. */
+export interface DeadRecord {
+  readonly id: string
+  /** Empty when no name leads to it. */
+  readonly name: string
+  readonly changedAt: Date
 }
 
 /** All containers of one home. */
@@ -113,14 +132,25 @@ export class ContainerState {
     return records.sort((one, other) => other.createdAt.localeCompare(one.createdAt) || one.id.localeCompare(other.id))
   }
 
-  /** The containers meant by a name, an id, or the start of an id: none, one, or too many. A whole name or id wins over a start. */
-  async find(nameOrIdPrefix: string): Promise<readonly ContainerRecord[]> {
+  /** Containers whose record is there and cannot be read: cut off, or of another version of wolffia's. */
+  async listDead(): Promise<readonly DeadRecord[]> {
+    const ids = (await this.#ids()).filter((id) => this.#hasRecord(id) && this.read(id) === null)
+    if (ids.length === 0) return []
+    const names = readdirSync(this.#names).map((name) => ({ name, id: readLink(join(this.#names, name)) }))
+    return ids.flatMap((id) => {
+      const folder = statSync(this.directoryOf(id), { throwIfNoEntry: false })
+      if (folder === undefined) return []
+      return [{ id, name: names.find((named) => named.id === id)?.name ?? '', changedAt: folder.mtime }]
+    })
+  }
+
+  /** Ids of the containers meant by a name, an id, or the start of an id, dead ones too: none, one, or too many. A whole name or id wins over a start. */
+  async find(nameOrIdPrefix: string): Promise<readonly string[]> {
     const named = await this.#idOfName(nameOrIdPrefix)
     const exact = named ?? (ID.test(nameOrIdPrefix) ? nameOrIdPrefix : null)
-    if (exact !== null) return [this.read(exact)].filter((record) => record !== null)
+    if (exact !== null) return [exact].filter((id) => this.#hasRecord(id))
     if (!/^[0-9a-f]+$/.test(nameOrIdPrefix)) return []
-    const ids = (await this.#ids()).filter((id) => id.startsWith(nameOrIdPrefix))
-    return ids.map((id) => this.read(id)).filter((record) => record !== null)
+    return (await this.#ids()).filter((id) => id.startsWith(nameOrIdPrefix) && this.#hasRecord(id))
   }
 
   /** Names in use, for telling which is near. */
@@ -176,7 +206,11 @@ export class ContainerState {
   async #idOfName(name: string): Promise<string | null> {
     if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) return null
     const id = readLink(join(this.#names, name))
-    return id !== null && ID.test(id) && this.read(id) !== null ? id : null
+    return id !== null && ID.test(id) && this.#hasRecord(id) ? id : null
+  }
+
+  #hasRecord(id: string): boolean {
+    return this.readFile(id, RECORD_FILE) !== null
   }
 
   async #ids(): Promise<readonly string[]> {
@@ -216,15 +250,13 @@ function parse(text: string): unknown {
   }
 }
 
+/** Whether all that everybody relies on is there: a record is written whole, but a disk may give back something else. */
 function isRecord(value: unknown, id: string): value is ContainerRecord {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'version' in value &&
-    value.version === RECORD_VERSION &&
-    'id' in value &&
-    value.id === id
-  )
+  if (typeof value !== 'object' || value === null) return false
+  const { version, id: ownId, name, owner, image, spec, createdAt } = value as Partial<ContainerRecord>
+  if (version !== RECORD_VERSION || ownId !== id) return false
+  if (![name, owner, createdAt].every((text) => typeof text === 'string')) return false
+  return Array.isArray(image?.diffIds) && Array.isArray(spec?.process?.args)
 }
 
 function codeOf(error: unknown): string {

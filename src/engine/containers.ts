@@ -1,6 +1,7 @@
 import { detachable } from '../container/abortable.js'
 import type { Container, ContainerSummary, CreatedContainer } from '../container/container.js'
 import { createContainer } from '../container/create.js'
+import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
 import type { CreateOptions } from '../container/options.js'
 import { type ContainerRecord, isOwned, isTaskAlive, summaryOf } from '../container/record.js'
@@ -57,27 +58,33 @@ export class Containers implements AsyncDisposable {
     return container
   }
 
-  /** Running containers; with `all` those that have not started or have ended too. Newest first. */
+  /** Running containers; with `all` those that have not started or have ended too. Newest first, dead ones last. */
   async list({ all = false }: { readonly all?: boolean } = {}): Promise<readonly ContainerSummary[]> {
     await this.#sweep()
-    const summaries = (await this.#parts.state.list()).map(summaryOf)
-    return all ? summaries : summaries.filter((container) => container.status === 'running')
+    const { state } = this.#parts
+    const summaries = (await state.list()).map(summaryOf)
+    return all ? [...summaries, ...(await state.listDead()).map(deadSummary)] : summaries.filter(({ status }) => status === 'running')
   }
 
   /** Looks a container up by name or id prefix. Rejects with CONTAINER_NOT_FOUND naming what is near. */
   async get(nameOrIdPrefix: string): Promise<Container> {
     await this.#sweep()
     const { state, walls } = this.#parts
-    const [record, ...others] = await state.find(nameOrIdPrefix)
-    if (record === undefined) {
-      const hint = didYouMean(nameOrIdPrefix, await state.names()) ?? '`wolffia ps -a` lists all containers.'
-      throw new EngineError('CONTAINER_NOT_FOUND', `no such container: ${nameOrIdPrefix}`, { hint, data: { container: nameOrIdPrefix } })
-    }
+    const [id, ...others] = await state.find(nameOrIdPrefix)
     if (others.length > 0)
       throw new EngineError('INVALID_ARGUMENT', `${others.length + 1} containers have ids that start with ${nameOrIdPrefix}`, {
         hint: 'Give more digits, or the name.',
       })
-    return this.#owned.get(record.id) ?? new FoundContainer({ state, record, runtime: await walls.named(record.runtime) })
+    const owned = this.#owned.get(id ?? '')
+    if (owned !== undefined) return owned
+    const record = id === undefined ? null : state.read(id)
+    if (record !== null) return new FoundContainer({ state, record, runtime: await walls.named(record.runtime) })
+    const dead = (await state.listDead()).find((candidate) => candidate.id === id)
+    if (dead === undefined) {
+      const hint = didYouMean(nameOrIdPrefix, await state.names()) ?? '`wolffia ps -a` lists all containers.'
+      throw new EngineError('CONTAINER_NOT_FOUND', `no such container: ${nameOrIdPrefix}`, { hint, data: { container: nameOrIdPrefix } })
+    }
+    return new DeadContainer({ state, record: dead, runtimes: await walls.all() })
   }
 
   /**

@@ -44,7 +44,7 @@ test('a container is found by name, by id and by the start of its id', () =>
   withFolder(async (home) => {
     const state = new ContainerState(home)
     const made = await make(state, 'placid')
-    for (const word of ['placid', made.id, made.id.slice(0, 5)]) assert.equal((await state.find(word))[0]?.id, made.id, word)
+    for (const word of ['placid', made.id, made.id.slice(0, 5)]) assert.equal(await state.find(word), [made.id], word)
     for (const word of ['placi', '', '..', '/', 'a/b', 'A'.repeat(300)]) assert.equal(await state.find(word), [], word)
   }))
 
@@ -116,14 +116,18 @@ test('a folder without a record is rubbish, and one whose maker is still at work
     assert.is((await state.list()).length, 2)
   }))
 
-test('a record of another version is neither read nor removed', () =>
+test('a record of another version is neither read nor removed, and its container is dead', () =>
   withFolder(async (home) => {
     const state = new ContainerState(home)
     const made = await make(state)
     writeFileSync(join(state.directoryOf(made.id), 'container.json'), JSON.stringify({ ...made, version: 99 }))
     await state.removeRubbish(async () => assert.unreachable())
     assert.is(state.read(made.id), null)
-    assert.ok(existsSync(state.directoryOf(made.id)))
+    assert.equal(await state.list(), [])
+    assert.equal(
+      (await state.listDead()).map(({ id, name }) => [id, name]),
+      [[made.id, made.name]],
+    )
   }))
 
 test('writing the record of a container that was removed meanwhile does not bring it back', () =>

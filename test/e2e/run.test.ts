@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { Receipt } from '../../src/runtime/receipt.js'
@@ -221,6 +221,19 @@ native('a program that cannot be started leaves its container behind without --r
 native('writes of one container are not seen by the next', async () => {
   assert.is(await shell('echo x > /made; ls /made'), '/made\n')
   assert.is((await run(['busybox', 'ls', '/made'])).code, 1)
+})
+
+native('a container whose record was cut off is dead to ps and inspect, and rm removes it', async () => {
+  await wolffia.busybox()
+  await wolffia.output('run', '--name', 'cut', 'busybox', 'true')
+  const [id = ''] = wolffia.containers()
+  truncateSync(join(wolffia.home, 'containers', id, 'container.json'), 20)
+  assert.match(await wolffia.output('ps', '-a'), new RegExp(`^${id.slice(0, 12)} .* Dead +cut$`, 'm'))
+  const inspected = await wolffia.run(['inspect', 'cut'])
+  assert.is(inspected.code, 1)
+  assert.match(inspected.stderr, /container cut is dead: its record cannot be read\n.*wolffia rm cut/)
+  assert.is(await wolffia.output('rm', 'cut'), 'cut\n')
+  assert.equal(wolffia.containers(), [])
 })
 
 test('nothing is left', () => wolffia.end())

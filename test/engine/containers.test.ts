@@ -376,6 +376,48 @@ test('an image in use is not removed, and goes when its last container has gone'
     assert.equal(await engine.images.list(), [])
   }))
 
+test('a container whose record is damaged is shown as dead, keeps its name, and can be removed and nothing else', () =>
+  withEngine(async ({ home, wall, engine, create }) => {
+    for (const damage of [
+      (text: string) => text.slice(0, 100),
+      () => '{"version":1}',
+      (text: string) => text.replace('"spec"', '"other"'),
+    ]) {
+      const container = await create({ name: 'lost' })
+      await container.start()
+      await container.wait()
+      const path = join(home, 'containers', container.id, 'container.json')
+      writeFileSync(path, damage(readFileSync(path, 'utf8')))
+      const listed = await engine.containers.list({ all: true })
+      assert.equal(
+        listed.map(({ id, name, status, image }) => [id, name, status, image]),
+        [[container.id, 'lost', 'dead', null]],
+      )
+      assert.equal(await engine.containers.list(), [])
+      await assertRejects(create({ name: 'lost' }), 'CONFLICT', /already in use/)
+      const found = await engine.containers.get(container.id.slice(0, 12))
+      const error = await assertRejects(found.start(), 'CONFLICT', /container lost is dead/)
+      assert.match(error.hint ?? '', /wolffia rm lost/)
+      assert.throws(() => found.spec, /is dead/)
+      await found.remove()
+      assert.equal(foldersIn(home), [])
+      assert.ok(wall.discarded.includes(container.id))
+    }
+  }))
+
+test('what runs for another version is dead to this one, and removed by force only', () =>
+  withEngine(async ({ home, wall, create }) => {
+    const container = await create({ run: '/forever', autoRemove: true })
+    await container.start()
+    const path = join(home, 'containers', container.id, 'container.json')
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), version: 2 }))
+    await using other = await Engine.open({ home, runtimes: [wall] })
+    const found = await other.containers.get(container.name)
+    await assertRejects(found.remove(), 'CONFLICT', /is running, for another version/)
+    await found.remove({ force: true })
+    assert.equal([(await container.wait()).signal, foldersIn(home)], ['SIGKILL', []])
+  }))
+
 test('what a killed command left and cannot be removed keeps nobody from anything, and rm of it says why', () =>
   withEngine(async ({ home, wall, create }) => {
     const left = [await create({ name: 'stuck', autoRemove: true }), await create({ name: 'swept', autoRemove: true })]

@@ -62,7 +62,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async open(id: string): Promise<RunningTask | null> {
-    return [...this.live].find((task) => task.request.id === id) ?? null
+    return [...this.live].find((task) => task.request.id === id && !task.ended) ?? null
   }
 
   async discard(id: string, directory: string): Promise<void> {
@@ -78,6 +78,7 @@ class FakeTask implements Task {
   readonly stdin: PassThrough | null
   readonly stdout = new PassThrough()
   readonly stderr: PassThrough | null
+  ended = false
   readonly #signals: NodeJS.Signals[] = []
   readonly #exited: Promise<ExitStatus>
   #exit: (status: ExitStatus) => void = () => {}
@@ -94,6 +95,7 @@ class FakeTask implements Task {
     this.#exited = new Promise((resolve, reject) => {
       this.#lose = reject
       this.#exit = (status) => {
+        this.ended = true
         this.stdout.end()
         this.stderr?.end()
         resolve(status)

@@ -23,7 +23,7 @@ export const command: CliCommand = {
     }
     const rows = containers.map((container) => [
       idOf(container),
-      container.image.reference,
+      container.image?.reference ?? '',
       commandOf(container, { whole: trunc === false }),
       `${humanDuration(Date.now() - container.createdAt.getTime())} ago`,
       statusOf(container),
@@ -40,9 +40,10 @@ function commandOf({ command }: ContainerSummary, { whole }: { readonly whole: b
   return `"${whole ? text : ellipsis(text, 20)}"`
 }
 
-/** `Up 2 minutes`, `Exited (0) 3 seconds ago`, `Created`, as docker words it. */
+/** `Up 2 minutes`, `Exited (0) 3 seconds ago`, `Created`, `Dead`, as docker words it. */
 export function statusOf({ status, startedAt, finishedAt, exit }: ContainerSummary, nowMs = Date.now()): string {
   if (status === 'created') return 'Created'
+  if (status === 'dead') return 'Dead'
   if (status === 'running') return `Up ${humanDuration(nowMs - (startedAt?.getTime() ?? nowMs))}`
   const when = finishedAt === null ? '' : ` ${humanDuration(nowMs - finishedAt.getTime())} ago`
   return `Exited (${exit?.exitCode ?? 0})${when}`
