@@ -1,10 +1,10 @@
-import { afterCleanUp } from '../errors.js'
+import { afterCleanUp, EngineError } from '../errors.js'
 import type { Image } from '../image/image.js'
 import type { Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
 import { findProgram } from '../runtime/magic.js'
 import { assertRequirements, parseRequirements } from '../runtime/require.js'
-import type { Runtime } from '../runtime/runtime.js'
+import type { Runtime, Task } from '../runtime/runtime.js'
 import { selectRuntime } from '../runtime/select.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
@@ -12,7 +12,7 @@ import { identityOf, ownIdentity } from '../store/process-identity.js'
 import { throwIfAborted } from './abortable.js'
 import type { CreatedContainer } from './container.js'
 import type { CreateOptions } from './options.js'
-import { OwnedContainer, RECEIPT_FILE } from './owned-container.js'
+import { OwnedContainer } from './owned-container.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
 import { ImageRootfs } from './rootfs.js'
 import { containerSpec } from './spec.js'
@@ -41,7 +41,7 @@ export interface Workshop {
  * on the way takes back what was done before it. The wall hears the signal of the options for as long as the guest lives.
  */
 export async function createContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<CreatedContainer> {
-  const { state, layers, runtimes } = workshop
+  const { layers, runtimes } = workshop
   const { signal } = options
   const required = parseRequirements(options.require ?? [])
   const id = ContainerState.newId()
@@ -74,57 +74,69 @@ export async function createContainer(workshop: Workshop, found: ImageForContain
       finishedAt: null,
       exit: null,
     })
-    const record = await state.create(id, { name: options.name, record: (_, name) => newRecord(name) }, signal)
-    try {
-      // Once more: until there was a record, nothing kept another process from removing the image with its layers. A removal holds the
-      // lock that records are made under, so it is over by now.
-      await storedLayers(layers, found.image, signal)
-      return await withTask(workshop, { record, runtime, rootfs, required, options })
-    } catch (error) {
-      throw await afterCleanUp(
-        error,
-        () => runtime.discard(id, state.directoryOf(id)),
-        () => state.remove(record),
-      )
-    }
+    return await build(workshop, { id, newRecord, found, runtime, spec, rootfs, required, options })
   } finally {
     rootfs.close()
   }
 }
 
-interface TaskParts {
-  readonly record: ContainerRecord
+interface Parts {
+  readonly id: string
+  readonly newRecord: (name: string) => ContainerRecord
+  readonly found: ImageForContainer
   readonly runtime: Runtime
+  readonly spec: ContainerSpec
   readonly rootfs: ImageRootfs
   readonly required: ReturnType<typeof parseRequirements>
   readonly options: CreateOptions
 }
 
-async function withTask(
-  { state, released }: Workshop,
-  { record, runtime, rootfs, required, options }: TaskParts,
+async function build(
+  { state, layers, released }: Workshop,
+  { id, newRecord, found, runtime, spec, rootfs, required, options }: Parts,
 ): Promise<CreatedContainer> {
-  const task = await runtime.create({
-    id: record.id,
-    directory: state.directoryOf(record.id),
-    spec: record.spec,
-    rootfs,
-    openStdin: record.openStdin,
-    ...(options.terminalSize === undefined ? {} : { terminalSize: options.terminalSize }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  })
+  const { signal, terminalSize } = options
+  let record: ContainerRecord | undefined
   try {
-    const receipt = await task.receipt()
-    assertRequirements(required, receipt)
-    const identity = identityOf(task.pid)
-    const withPid: ContainerRecord = { ...record, task: identity === null ? null : { pid: task.pid, identity } }
-    await state.write(withPid)
-    await state.writeFile(record.id, RECEIPT_FILE, JSON.stringify(receipt), { durable: false })
-    throwIfAborted(options.signal)
-    return new OwnedContainer({ state, runtime, task, record: withPid, receipt, released: () => released(record.id) })
+    const task = await runtime.create({
+      id,
+      directory: state.directoryOf(id),
+      spec,
+      rootfs,
+      openStdin: options.openStdin ?? false,
+      ...(terminalSize === undefined ? {} : { terminalSize }),
+      ...(signal === undefined ? {} : { signal }),
+      record: async () => {
+        record = await state.create(id, { name: options.name, record: (_, name) => newRecord(name) }, signal)
+        // Once more: until there was a record, nothing kept another process from removing the image with its layers. A removal holds the
+        // lock that records are made under, so it is over by now.
+        await storedLayers(layers, found.image, signal)
+      },
+    })
+    try {
+      const receipt = await task.receipt()
+      assertRequirements(required, receipt)
+      throwIfAborted(signal)
+      if (record === undefined) throw new EngineError('INTERNAL', `the ${runtime.name} wall made a container that nobody knows`)
+      return new OwnedContainer({ state, runtime, task, record: withTask(record, task), receipt, released: () => released(id) })
+    } catch (error) {
+      throw await afterCleanUp(error, () => task.delete())
+    }
   } catch (error) {
-    throw await afterCleanUp(error, () => task.delete())
+    if (record === undefined) throw error
+    const made = record
+    throw await afterCleanUp(
+      error,
+      () => runtime.discard(id, state.directoryOf(id)),
+      () => state.remove(made),
+    )
   }
+}
+
+/** On disk the guest's process stands from its start on; until then it is its owner's, and ends with it. */
+function withTask(record: ContainerRecord, { pid }: Task): ContainerRecord {
+  const identity = identityOf(pid)
+  return { ...record, task: identity === null ? null : { pid, identity } }
 }
 
 interface Question {

@@ -128,6 +128,8 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     // Written before the guest goes: were this process killed in between, nobody would take a guest that ran for one that never did.
     await this.#write({ status: 'running', startedAt: now() })
     await this.#task.start()
+    // While it runs.
+    await this.state.writeFile(this.id, RECEIPT_FILE, JSON.stringify(this.#receipt), { durable: false })
   }
 
   /** Rejects with what kept it from starting. */

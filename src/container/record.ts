@@ -22,7 +22,7 @@ export interface ContainerRecord {
   readonly status: ContainerStatus
   /** The process that made it and holds its streams. */
   readonly owner: ProcessIdentity
-  /** The guest's init or sandbox process, from create on. */
+  /** The guest's init or sandbox process, from start on. */
   readonly task: { readonly pid: number; readonly identity: ProcessIdentity } | null
   /** RFC 3339. */
   readonly createdAt: string

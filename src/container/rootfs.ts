@@ -4,7 +4,7 @@ import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import { fromUtf8 } from '../fs/names.js'
 import { resolve, rootHandle } from '../fs/resolve.js'
 import { UnionFs } from '../fs/union-fs.js'
-import { openFileSource } from '../layer/file-source.js'
+import { fileSourceWhenRead } from '../layer/file-source.js'
 import { parseIndex } from '../layer/index.js'
 import { PackedLayer } from '../layer/packed-layer.js'
 import type { ByteSource } from '../layer/source.js'
@@ -29,7 +29,7 @@ export class ImageRootfs implements Rootfs {
   }
 
   #open({ tarPath, indexPath }: StoredLayer): PackedLayer {
-    const source = openFileSource(tarPath)
+    const source = fileSourceWhenRead(tarPath)
     this.#sources.push(source)
     return new PackedLayer(parseIndex(readFileSync(indexPath)), source)
   }

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { EngineError } from '../errors.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
 import { DEFAULT_LIMITS, type Limits } from '../runtime/limits.js'
+import { ownHardLimits } from '../runtime/process-files.js'
 import type { ContainerSpec, ProcessSpec } from '../runtime/spec.js'
 import { bareEnvironment, linuxEnvironment } from './environment.js'
 import { resolveMounts } from './mounts.js'
@@ -99,9 +99,6 @@ function limitsOf(wanted: Limits, world: SpecSources['world']): Limits {
 
 /** Our own hard limit, above which no guest's can be. */
 function hardLimit(name: string): number {
-  const line = readFileSync('/proc/self/limits', 'latin1')
-    .split('\n')
-    .find((text) => text.startsWith(name))
-  const hard = /^\s+\S+\s+(\d+)/.exec(line?.slice(name.length) ?? '')?.[1]
-  return hard === undefined ? Number.POSITIVE_INFINITY : Number(hard)
+  const hard = ownHardLimits()[name] ?? -1
+  return hard < 0 ? Number.POSITIVE_INFINITY : hard
 }

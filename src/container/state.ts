@@ -21,6 +21,7 @@ import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterCleanUp, EngineError } from '../errors.js'
 import { Lock } from '../store/lock.js'
+import { removeFolder } from '../store/remove-folder.js'
 import { assertContainerName, randomName } from './name.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
 
@@ -161,7 +162,7 @@ export class ContainerState {
   /** Removes a container's folder and name. Idempotent. What its wall keeps there must be gone already. */
   async remove({ id, name }: Pick<ContainerRecord, 'id' | 'name'>): Promise<void> {
     await this.#lock.hold(async () => {
-      rmSync(this.directoryOf(id), { recursive: true, force: true })
+      removeFolder(this.directoryOf(id))
       if (readLink(join(this.#names, name)) === id) unlinkSync(join(this.#names, name))
     })
   }

@@ -1,6 +1,19 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { ByteSource } from './source.js'
 
+/** The same as {@link openFileSource} for a path, but the file is opened when it is first read: of most layers only the index is. */
+export function fileSourceWhenRead(path: string): ByteSource {
+  let source: ByteSource | undefined
+  const opened = () => (source ??= openFileSource(path))
+  return {
+    get size() {
+      return opened().size
+    },
+    read: (buffer, position) => opened().read(buffer, position),
+    close: () => source?.close(),
+  }
+}
+
 /**
  * A source over a file, given by path or as an open descriptor. A path is opened and closed by the source; a descriptor stays the
  * caller's. Throws what Node throws when it can't be opened.

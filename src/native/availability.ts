@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { assetPath } from '../launcher/installation.js'
 import { obstacle, probeHost } from '../launcher/probe.js'
 import { Lock } from '../store/lock.js'
+import { bootId } from '../store/process-identity.js'
 
 /** What the native wall needs to know of this host. */
 export interface Availability {
@@ -73,6 +74,5 @@ function readKept(path: string): Kept | null {
 /** What a probe's answer depends on and what can be had without making anything. */
 function currentCircumstances(): string {
   const launcher = statSync(assetPath('launcher'), { throwIfNoEntry: false })
-  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-  return [boot, release(), launcher?.mtimeMs, launcher?.size, process.geteuid?.()].join(' ')
+  return [bootId(), release(), launcher?.mtimeMs, launcher?.size, process.geteuid?.()].join(' ')
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { afterCleanUp, EngineError } from '../errors.js'
@@ -14,10 +14,11 @@ import { ensureTrees } from '../rootfs/write-tree.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram } from '../runtime/magic.js'
-import { parseHardLimits } from '../runtime/process-files.js'
+import { ownHardLimits } from '../runtime/process-files.js'
 import { openRunningTask, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, RunningTask, Runtime, Task } from '../runtime/runtime.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
+import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
 import { limitWays } from './limit-ways.js'
 import { NativeTask } from './native-task.js'
@@ -54,7 +55,7 @@ export class NativeRuntime implements Runtime {
     return kind === 'elf' || kind === 'script'
   }
 
-  async create({ id, directory, spec, rootfs, openStdin, terminalSize = TERMINAL_SIZE, signal }: CreateRequest): Promise<Task> {
+  async create({ id, directory, spec, rootfs, openStdin, terminalSize = TERMINAL_SIZE, signal, record }: CreateRequest): Promise<Task> {
     const seccomp = seccompAsset()
     if (seccomp === null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall is not built for ${process.arch}`)
     const inMemory = (spec.ephemeral || spec.readonlyRootfs) && (await availability(this.#trees)).upperInMemory
@@ -72,12 +73,14 @@ export class NativeRuntime implements Runtime {
     const own = ownFolder(directory)
     const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
     try {
-      mkdirSync(own, { recursive: true, mode: 0o700 })
-      const upper = inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs))
+      if (!inMemory) {
+        await record?.()
+        mkdirSync(own, { recursive: true, mode: 0o700 })
+      }
       const plan = containerPlan({
         spec,
         idMap: this.#idMap,
-        root: { lowers, upper },
+        root: { lowers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
         etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode }),
         openStdin,
         terminalSize,
@@ -89,6 +92,8 @@ export class NativeRuntime implements Runtime {
         ...(signal === undefined ? {} : { signal }),
       })
       try {
+        // Known to others while the launcher works: that costs as much as what it does.
+        if (inMemory) await record?.()
         const { created, receipt: texts } = await launcher.ready
         const receipt = collectReceipt({
           container: id,
@@ -98,6 +103,7 @@ export class NativeRuntime implements Runtime {
           limits: spec.limits,
           ways,
         })
+        mkdirSync(own, { recursive: true, mode: 0o700 })
         recordGuest(own, created.guest)
         return new NativeTask({ launcher, pid: created.guest, spec, receipt, cleanUp })
       } catch (error) {
@@ -118,7 +124,7 @@ export class NativeRuntime implements Runtime {
     const own = ownFolder(directory)
     // Only these two can hold what is not the user's own.
     await removeTrees(this.#idMap, [join(own, 'upper'), join(own, 'work')])
-    rmSync(own, { recursive: true, force: true })
+    removeFolder(own)
   }
 }
 
@@ -128,7 +134,7 @@ function ownFolder(directory: string): string {
 }
 
 function hostBounds(): HostBounds {
-  const hard = parseHardLimits(readFileSync('/proc/self/limits', 'utf8'))
+  const hard = ownHardLimits()
   return {
     openFiles: hard['Max open files'] ?? -1,
     processes: hard['Max processes'] ?? -1,

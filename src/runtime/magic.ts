@@ -21,11 +21,22 @@ export interface Program {
 /** As Linux has it. */
 const SYMLINKS_MAXIMUM = 40
 
+/** What was found for a spec: each wall asks, and a spec is looked up in one root only. */
+const found = new WeakMap<ContainerSpec, Program | null>()
+
 /**
  * Finds `spec.process.args[0]` as execvp(3) would inside the container: with a slash, from the working directory; without, along the
  * environment's own PATH, where a file without an execute bit is passed over unless it is a Wasm module. Null when there is none.
  */
 export function findProgram(spec: ContainerSpec, rootfs: Rootfs): Program | null {
+  const known = found.get(spec)
+  if (known !== undefined) return known
+  const program = lookUp(spec, rootfs)
+  found.set(spec, program)
+  return program
+}
+
+function lookUp(spec: ContainerSpec, rootfs: Rootfs): Program | null {
   const name = spec.process.args[0] ?? ''
   if (name === '') return null
   const look = (path: string) => programAt(join('/', spec.process.cwd, path), spec.mounts, rootfs.tree())

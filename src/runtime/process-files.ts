@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+
 /**
  * Reading the text files of /proc/PID. The same functions read what the launcher collected inside and what is seen from
  * outside, so that the two can be compared value by value.
@@ -53,6 +55,13 @@ export function parseLimits(text: string): Record<string, number> {
 /** Hard values, likewise. */
 export function parseHardLimits(text: string): Record<string, number> {
   return limitColumn(text, 3)
+}
+
+let own: Record<string, number> | undefined
+
+/** Hard limits of this process, by their names in /proc/self/limits; -1 for unlimited. Read once. */
+export function ownHardLimits(): Readonly<Record<string, number>> {
+  return (own ??= parseHardLimits(readFileSync('/proc/self/limits', 'latin1')))
 }
 
 function limitColumn(text: string, column: 2 | 3): Record<string, number> {

@@ -23,6 +23,11 @@ export interface CreateRequest {
   readonly terminalSize?: TerminalSize
   /** Ends the guest, being made or made, and what waits for it. */
   readonly signal?: AbortSignal
+  /**
+   * Makes the container known: its folder, its name, its record. A wall calls it once, where it would otherwise only wait for others, and
+   * keeps nothing in the folder before it has resolved. When it rejects, so does `create`. Absent when all that is there already.
+   */
+  readonly record?: () => Promise<void>
 }
 
 /** A wall: one way to hold a guest. */

@@ -68,12 +68,8 @@ export class Lock {
       rmSync(announcement)
       const deadline = Date.now() + timeoutMs
       // Only those seen choosing now: whoever announces itself later sees our ticket and takes a higher one.
-      const choosing = new Set(
-        this.#claims()
-          .filter((claim) => claim.ticket === 0)
-          .map((claim) => claim.who),
-      )
-      await this.#waitUntilNone((claim) => claim.ticket === 0 && choosing.has(claim.who), deadline, signal)
+      const choosing = new Set(this.#claims().flatMap((claim) => (claim.ticket === 0 ? [claim.who] : [])))
+      if (choosing.size > 0) await this.#waitUntilNone((claim) => claim.ticket === 0 && choosing.has(claim.who), deadline, signal)
       await this.#waitUntilNone((claim) => claim.ticket > 0 && isBefore(claim, { ticket, who }), deadline, signal)
     } catch (error) {
       rmSync(announcement, { force: true })
@@ -98,12 +94,12 @@ export class Lock {
     }
   }
 
-  /** Claims of processes that may live; what dead ones left is removed on the way. */
+  /** Claims of processes that may live, this one's own among them; what dead ones left is removed on the way. */
   #claims(): readonly Claim[] {
     const claims = readdirSync(this.directory)
       .map(readClaim)
       .filter((claim) => claim !== null)
-    const alive = claims.filter((claim) => mayBeAlive(claim.identity))
+    const alive = claims.filter(({ identity }) => identity === ownIdentity() || mayBeAlive(identity))
     const left = claims.filter((claim) => !alive.includes(claim))
     for (const { file } of left) rmSync(join(this.directory, file), { force: true })
     return alive

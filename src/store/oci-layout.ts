@@ -4,7 +4,8 @@
  * Invariant: what stands under `blobs/sha256/` is complete and is what its name says. Blobs come only through an
  * {@link Ingest} (`ingest.ts`), which has checked and flushed them before.
  */
-import { link, lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { linkSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { link, lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
@@ -30,9 +31,9 @@ export class OciLayout implements BlobSource {
   /** Opens the layout in `root`, a folder of ours that exists; makes what is missing. Throws INVALID_IMAGE for another version. */
   static async open(root: string): Promise<OciLayout> {
     const layout = new OciLayout(root)
-    await checkLayoutVersion(root)
-    await mkdir(layout.#blobs, { recursive: true, mode: 0o700 })
-    await writeIfMissing(join(root, 'index.json'), EMPTY_INDEX)
+    checkLayoutVersion(root)
+    mkdirSync(layout.#blobs, { recursive: true, mode: 0o700 })
+    writeIfMissing(join(root, 'index.json'), EMPTY_INDEX)
     return layout
   }
 
@@ -42,8 +43,7 @@ export class OciLayout implements BlobSource {
 
   async pathOf(digest: Digest): Promise<string | null> {
     const path = this.#path(digest)
-    const stat = await lstat(path).catch(() => null)
-    return stat?.isFile() ? path : null
+    return lstatSync(path, { throwIfNoEntry: false })?.isFile() ? path : null
   }
 
   open(descriptor: Descriptor): Promise<Readable> {
@@ -108,12 +108,12 @@ export async function replaceFile(path: string, content: string): Promise<void> 
   await rename(`${path}.new`, path)
 }
 
-async function checkLayoutVersion(root: string): Promise<void> {
+function checkLayoutVersion(root: string): void {
   const path = join(root, 'oci-layout')
-  await writeIfMissing(path, JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION }))
+  writeIfMissing(path, JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION }))
   let version: unknown
   try {
-    version = (JSON.parse(await readFile(path, 'utf8')) as { imageLayoutVersion?: unknown }).imageLayoutVersion
+    version = (JSON.parse(readFileSync(path, 'utf8')) as { imageLayoutVersion?: unknown }).imageLayoutVersion
   } catch (cause) {
     throw new EngineError('INVALID_IMAGE', `${path} is not JSON`, { cause, hint: 'Move the folder away, or set WOLFFIA_HOME to another.' })
   }
@@ -122,12 +122,15 @@ async function checkLayoutVersion(root: string): Promise<void> {
 }
 
 /** Whole or not at all, and never over what another process has just made. */
-async function writeIfMissing(path: string, content: string): Promise<void> {
-  if ((await lstat(path).catch(() => null)) !== null) return
+function writeIfMissing(path: string, content: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return
   const temporary = `${path}.${process.pid}.${process.hrtime.bigint()}.new`
-  await writeFile(temporary, content, { flag: 'wx', mode: 0o600, flush: true } as object)
-  await link(temporary, path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error
-  })
-  await rm(temporary, { force: true })
+  writeFileSync(temporary, content, { flag: 'wx', mode: 0o600, flush: true } as object)
+  try {
+    linkSync(temporary, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    rmSync(temporary, { force: true })
+  }
 }

@@ -53,8 +53,10 @@ export function bootId(): string {
   return (boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim().replaceAll('-', ''))
 }
 
+let ownNamespace: string | undefined
+
 function pidNamespace(): string {
-  return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
+  return (ownNamespace ??= readlinkSync('/proc/self/ns/pid').replace(/\D/g, ''))
 }
 
 /** Identity of another process that runs now, as this process counts pids; null when there is none. */

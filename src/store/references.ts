@@ -3,7 +3,7 @@
  * `org.opencontainers.image.ref.name`, where skopeo and umoci look for it. An image without a name has a descriptor without
  * the annotation. The file is replaced by rename, under the store's lock.
  */
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Descriptor } from '../oci/descriptor.js'
 import { parseIndex } from '../oci/document.js'
@@ -33,7 +33,7 @@ export class References {
 
   /** All names, in the order they were given. */
   async list(): Promise<readonly NamedDescriptor[]> {
-    const index = parseIndex(await readFile(this.#path), MEDIA_TYPE.ociIndex, 'index.json')
+    const index = parseIndex(readFileSync(this.#path), MEDIA_TYPE.ociIndex, 'index.json')
     return index.manifests.map((descriptor) => ({ reference: referenceOf(descriptor), descriptor }))
   }
 

@@ -7,9 +7,9 @@
  * - `containers/<id>/`: belongs to `container/`
  * - `ingest/`, `locks/`: what is under way (`ingest.ts`, `lock.ts`)
  */
-import { chmod, lstat, mkdir, readdir, stat } from 'node:fs/promises'
+import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { EngineError } from '../errors.js'
+import { EngineError, messageOf } from '../errors.js'
 import { defaultHome } from './home.js'
 import { Ingest } from './ingest.js'
 import { LayerStore } from './layer-store.js'
@@ -38,7 +38,7 @@ export class Store {
   /** Opens the store in `root`, making it when it is missing. Throws INVALID_ARGUMENT when the folder is something else or not ours. */
   static async open(options: { readonly root?: string } = {}): Promise<Store> {
     const root = options.root ?? defaultHome()
-    await claimFolder(root)
+    claimFolder(root)
     return new Store(root, await OciLayout.open(root))
   }
 
@@ -49,37 +49,44 @@ export class Store {
 }
 
 /** As `mkdir -p`, but ends everywhere: Node's own never does below /proc. */
-async function makeFolder(path: string): Promise<void> {
+function makeFolder(path: string): void {
   try {
-    await mkdir(path, { mode: 0o700 })
+    mkdirSync(path, { mode: 0o700 })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') return
-    if (code !== 'ENOENT' || (await lstat(dirname(path)).catch(() => null)) !== null) throw error
-    await makeFolder(dirname(path))
-    await mkdir(path, { mode: 0o700 })
+    if (code !== 'ENOENT' || exists(dirname(path))) throw error
+    makeFolder(dirname(path))
+    mkdirSync(path, { mode: 0o700 })
   }
 }
 
-async function claimFolder(root: string): Promise<void> {
-  await makeFolder(root).catch((cause: NodeJS.ErrnoException) => {
-    throw new EngineError('INVALID_ARGUMENT', `cannot make the store in ${root}: ${cause.message}`, {
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+// At once, as every command begins with this: through the thread pool it would take ten times as long.
+function claimFolder(root: string): void {
+  try {
+    makeFolder(root)
+  } catch (cause) {
+    throw new EngineError('INVALID_ARGUMENT', `cannot make the store in ${root}: ${messageOf(cause)}`, {
       cause,
       hint: 'Set WOLFFIA_HOME to a folder that you may write.',
     })
-  })
+  }
   // Followed on purpose: a home may be a link to another disk. Whose it is is judged where it leads.
-  const found = await stat(root)
+  const found = statSync(root)
   const hint = 'Set WOLFFIA_HOME to a folder of your own.'
   if (!found.isDirectory()) throw new EngineError('INVALID_ARGUMENT', `${root} is no directory`, { hint })
   if (found.uid !== process.geteuid?.())
     throw new EngineError('INVALID_ARGUMENT', `${root} belongs to another user (uid ${found.uid})`, { hint })
-  if ((await lstat(join(root, 'oci-layout')).catch(() => null)) === null) {
-    const foreign = (await readdir(root)).find((name) => !OWN_NAMES.includes(name) && !name.startsWith('oci-layout.'))
+  if (!exists(join(root, 'oci-layout'))) {
+    const foreign = readdirSync(root).find((name) => !OWN_NAMES.includes(name) && !name.startsWith('oci-layout.'))
     if (foreign !== undefined)
       throw new EngineError('INVALID_ARGUMENT', `${root} is no store of wolffia's and not empty: it holds ${JSON.stringify(foreign)}`, {
         hint,
       })
   }
-  if ((found.mode & 0o7777) !== 0o700) await chmod(root, 0o700)
+  if ((found.mode & 0o7777) !== 0o700) chmodSync(root, 0o700)
 }

@@ -70,6 +70,7 @@ export class WasmRuntime implements Runtime {
     if (program === null) throw new EngineError('COMMAND_NOT_FOUND', `${spec.process.args[0]} does not exist in the container`)
     const own = ownFolder(directory)
     const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
+    await request.record?.()
     mkdirSync(own, { recursive: true, mode: 0o700 })
     let sandbox: SandboxProcess | undefined
     try {

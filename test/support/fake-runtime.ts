@@ -52,6 +52,7 @@ export class FakeRuntime implements Runtime {
 
   async create(request: CreateRequest): Promise<Task> {
     this.requests.push(request)
+    await request.record?.()
     const program = this.programs[request.spec.process.args[0] ?? '']
     if (request.spec.process.args[0] === 'broken-wall') throw new EngineError('LAUNCHER_FAILED', 'the wall broke')
     writeFileSync(join(request.directory, KEPT_FILE), '')
