@@ -39,15 +39,19 @@ async function buildTypeScript(esbuild) {
   })
 }
 
-/** NAME.cjs, which starts NAME.bundle.js with what V8 made of it before. */
+/**
+ * NAME.cjs, which starts NAME.bundle.js with what V8 made of it before. Its first lines are a shell's: Node 20 reads an `--env-file`
+ * among the words of any program it starts (nodejs/node#54232) unless `--` stands before them, and busybox's env has no -S.
+ */
 function writeProgram(name) {
   const bundle = join(dist, `${name}.bundle.js`)
-  writeFileSync(bundle, `(function (require, __filename) {${readFileSync(bundle, 'utf8').replace(/^#!.*/, '')}\n})`)
+  writeFileSync(bundle, `(function (require, __filename) {${readFileSync(bundle, 'utf8')}\n})`)
   const program = join(dist, `${name}.cjs`)
   const beside = `\`\${__dirname}/${basename(name)}`
   writeFileSync(
     program,
-    `#!/usr/bin/env node
+    `#!/bin/sh
+':' //; exec node -- "$0" "$@"
 const { existsSync, readFileSync } = require('node:fs')
 const { Script } = require('node:vm')
 const filename = ${beside}.bundle.js\`

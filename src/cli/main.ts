@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { settleBooleans } from './boolean-flags.js'
 import { type CliCommand, COMMANDS } from './command.js'

@@ -9,6 +9,14 @@ import { suite } from '../support/suite.js'
 const test = suite('e2e/errors')
 const wolffia = new CommandLine()
 
+/** How a program ended that does not end with 0. */
+function failing(program: string, words: readonly string[]): Promise<{ readonly code: number; readonly stderr: string }> {
+  return promisify(execFile)(program, words).then(
+    (ended) => ({ ...ended, code: 0 }),
+    (error: { readonly code: number; readonly stderr: string }) => error,
+  )
+}
+
 /** Words, exit code (docker's), and what stderr must say. */
 const MISTAKES: readonly (readonly [words: string, code: number, ...says: readonly RegExp[]])[] = [
   ['rnu', 1, /unknown command: rnu/, /Did you mean "run"/, /wolffia help/],
@@ -22,6 +30,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['run --bogus x', 125, /unknown flag: --bogus/],
   ['run --entrypiont x y', 125, /unknown flag: --entrypiont/, /"--entrypoint"/],
   ['run --name', 125, /flag needs an argument: --name/],
+  ['run --env-file nosuch x', 125, /cannot read --env-file nosuch/],
   ['run -p 80:80 x', 125, /--publish is not built yet/, /--network/],
   ['run -d x', 125, /--detach is not built yet/, /foreground/],
   ['run -m 5x x', 125, /invalid argument "5x" for "-m, --memory"/],
@@ -56,6 +65,11 @@ for (const [words, code, ...says] of MISTAKES)
     for (const said of says) assert.match(ended.stderr, said)
     assert.not.match(ended.stderr, /^\s+at /m, 'no stack trace')
   })
+
+test('what follows `npm start --` is read by wolffia and not by Node', async () => {
+  const { code, stderr } = await failing('npm', ['start', '--silent', '--', 'run', '--env-file', 'nosuch', 'x'])
+  assert.equal([code, /^wolffia: cannot read --env-file nosuch/.test(stderr)], [125, true], stderr)
+})
 
 test('a mistake leaves nothing in the store', async () => {
   assert.is((await wolffia.output('images')).split('\n').length, 2)
@@ -102,10 +116,7 @@ test('a home that cannot be is named', async () => {
 
 test('output that a full disk does not take is an error in a sentence', async () => {
   const command = `"${process.execPath}" "${resolve('dist/cli.cjs')}" help > /dev/full`
-  const { code, stderr } = await promisify(execFile)('sh', ['-c', command]).then(
-    (ended) => ({ ...ended, code: 0 }),
-    (error: { readonly code: number; readonly stderr: string }) => error,
-  )
+  const { code, stderr } = await failing('sh', ['-c', command])
   assert.is(code, 1)
   assert.match(stderr, /^wolffia: cannot write the output: ENOSPC[^\n]*\n$/)
 })

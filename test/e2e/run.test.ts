@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { Receipt } from '../../src/runtime/receipt.js'
@@ -68,6 +68,15 @@ native('a container has a world of its own: processes, host name, no network, a 
   )
   assert.match(await shell('hostname'), /^[0-9a-f]{12}\n$/)
   assert.is((await shell('cat /etc/hostname', ['-h', 'inside'])).trim(), 'inside')
+})
+
+native("a file of variables is the guest's and nobody else's, Node's own variables among them", async () => {
+  writeFileSync(join(wolffia.folder, 'spy.cjs'), `require('node:fs').writeFileSync('${wolffia.folder}/spied', '')`)
+  writeFileSync(join(wolffia.folder, 'spy'), `NODE_OPTIONS=--require=${wolffia.folder}/spy.cjs\n`)
+  assert.match(await shell('env', ['--env-file', 'spy']), /^NODE_OPTIONS=--require=/m)
+  assert.match(await shell('env', ['--env-file=spy']), /^NODE_OPTIONS=--require=/m)
+  assert.not(existsSync(join(wolffia.folder, 'spied')), 'code of the file ran outside')
+  assert.is((await run(['busybox', 'echo', '--env-file', 'nosuch'])).stdout, '--env-file nosuch\n')
 })
 
 native('variables: PATH, HOSTNAME, HOME and what -e and --env-file say', async () => {

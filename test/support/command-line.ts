@@ -8,7 +8,7 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
@@ -50,12 +50,13 @@ export class CommandLine {
 
   get #env(): NodeJS.ProcessEnv {
     // A word of this home in the environment of everything it starts: so what is left behind can be found.
-    return { PATH: process.env.PATH, HOME: this.folder, LANG: 'C.UTF-8', TERM: 'xterm', WOLFFIA_HOME: this.home }
+    const path = `${dirname(process.execPath)}:${process.env.PATH}`
+    return { PATH: path, HOME: this.folder, LANG: 'C.UTF-8', TERM: 'xterm', WOLFFIA_HOME: this.home }
   }
 
   /** Starts a command without waiting for it. */
   start(words: readonly string[], { env = {}, cwd = this.folder }: Circumstances = {}) {
-    return spawn(process.execPath, [PROGRAM, ...words], { cwd, env: { ...this.#env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
+    return spawn(PROGRAM, words, { cwd, env: { ...this.#env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
   }
 
   /** Runs a command to its end. */
@@ -83,7 +84,7 @@ export class CommandLine {
 
   /** Runs a command at a terminal. */
   async atTerminal(words: readonly string[], steps: readonly TerminalStep[]): Promise<Ended> {
-    const child = execFile('python3', [TERMINAL, JSON.stringify(steps), process.execPath, PROGRAM, ...words], {
+    const child = execFile('python3', [TERMINAL, JSON.stringify(steps), PROGRAM, ...words], {
       env: this.#env,
       cwd: this.folder,
     })
