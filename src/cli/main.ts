@@ -1,9 +1,9 @@
 import { Command, CommanderError } from 'commander'
-import { settleBooleans } from './boolean-flags.js'
 import { type CliCommand, COMMANDS } from './command.js'
 import { helpPage } from './help.js'
 import { addNotBuilt, NOT_BUILT_FLAGS } from './not-built.js'
 import { report, UsageError, unknownCommand } from './report.js'
+import { settleFlags } from './settle-flags.js'
 
 const DEBUG_FLAGS = ['--debug', '-D']
 
@@ -27,7 +27,7 @@ async function runCommand(name: string, words: readonly string[], debug: boolean
   const parser = parserFor(name, entry.summary, command)
   if (debug) parser.setOptionValue('debug', true)
   try {
-    parser.parse(settleBooleans(command.rewrite?.(words) ?? words, parser.options), { from: 'user' })
+    parser.parse(settleFlags(command.rewrite?.(words) ?? words, parser.options), { from: 'user' })
     assertArity(name, command, parser.args.length)
     const positional = command.rewrite === undefined ? parser.args : words.slice(words.length - parser.args.length)
     return (await command.run(positional, parser.opts())) ?? 0

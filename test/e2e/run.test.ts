@@ -50,6 +50,11 @@ native("the image's command runs when none is given, and flags after the image a
   assert.is((await run(['--entrypoint', '/bin/echo', 'busybox', 'a'])).stdout, 'a\n')
 })
 
+native('short flags may have their value after "="', async () => {
+  const script = 'pwd; id -u; hostname; echo $A'
+  assert.is(await shell(script, ['-w=/tmp', '-u=5', '-h=me', '-e=A=1', '-i=false']), '/tmp\n5\nme\n1\n')
+})
+
 native('stdin reaches the guest with -i to its end, and without -i is empty', async () => {
   const bytes = Buffer.alloc(300_000, 'abcdefghi\n')
   assert.is((await run(['-i', 'busybox', 'wc', '-c'], { input: bytes })).stdout.trim(), '300000')

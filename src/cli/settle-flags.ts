@@ -1,0 +1,61 @@
+import type { Option } from 'commander'
+import { UsageError } from './report.js'
+
+const TRUE = /^(1|t|T|true|TRUE|True)$/
+const FALSE = /^(0|f|F|false|FALSE|False)$/
+
+/**
+ * Words with the flags as commander reads them, of flags as docker's (pflag) are written: `--rm=true` is `--rm`, `--rm=false` takes it
+ * back, `-w=/tmp` is `-w/tmp`, and `-it=false` is `-i` with -t taken back. Looks at the flags before the first argument only; the rest
+ * may be a guest's.
+ */
+export function settleFlags(words: readonly string[], options: readonly Option[]): readonly string[] {
+  const settled: string[] = []
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? ''
+    if (!word.startsWith('-') || word === '-' || word === '--') return [...settled, ...words.slice(at)]
+    const takesNext = word.startsWith('--') ? settleLong(settled, word, options) : settleShort(settled, word, options)
+    if (takesNext) settled.push(...words.slice(++at, at + 1))
+  }
+  return settled
+}
+
+/** Whether the word after this one is its value. */
+function settleLong(settled: string[], word: string, options: readonly Option[]): boolean {
+  const [, flag = word, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
+  const option = options.find(({ long }) => long === flag)
+  if (value !== undefined && option?.isBoolean()) settleTruth(settled, option, flag, value)
+  else settled.push(word)
+  return value === undefined && option?.required === true
+}
+
+/** The same for a word of one flag or several, each its letter; the first that takes a value has the rest. */
+function settleShort(settled: string[], word: string, options: readonly Option[]): boolean {
+  for (let at = 1; at < word.length; at++) {
+    const flag = `-${word[at]}`
+    const rest = word.slice(at + 1)
+    // As pflag: a lone "=" is a value.
+    const value = rest.length > 1 && rest.startsWith('=') ? rest.slice(1) : undefined
+    const option = options.find(({ short }) => short === flag)
+    if (!option?.isBoolean()) {
+      settled.push(`${flag}${option?.required ? (value ?? rest) : rest}`)
+      return option?.required === true && rest === ''
+    }
+    if (value !== undefined) {
+      settleTruth(settled, option, flag, value)
+      return false
+    }
+    settled.push(flag)
+  }
+  return false
+}
+
+function settleTruth(settled: string[], { short, long }: Option, flag: string, value: string): void {
+  if (TRUE.test(value)) settled.push(flag)
+  else if (!FALSE.test(value))
+    throw new UsageError(`invalid argument "${value}" for "${flag}" flag: it must be true or false`, { exitCode: 125 })
+  else {
+    const kept = settled.filter((word) => word !== short && word !== long)
+    settled.splice(0, settled.length, ...kept)
+  }
+}
