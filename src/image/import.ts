@@ -16,6 +16,7 @@ import { writeBlobFile } from '../store/blob-file.js'
 import type { Ingest } from '../store/ingest.js'
 import { withName } from '../store/references.js'
 import type { Store } from '../store/store.js'
+import { assertTar, TAR_HEAD_BYTES } from './assert-tar.js'
 import { applyChange } from './change.js'
 import { emptyImage, type Step, withContainerConfig, withLayer } from './edit.js'
 import type { Image } from './image.js'
@@ -48,6 +49,7 @@ export async function importImage(
   try {
     const { first, stream } = await peek(decompress(typeof source === 'string' ? await openPath(source) : source))
     const isModule = hasModuleMagic(first)
+    if (!isModule) assertTar(first, typeof source === 'string' ? source : null, 'import')
     const step: Step = {
       created: options.created ?? new Date().toISOString(),
       comment: options.message ?? `Imported from ${typeof source === 'string' ? source : '-'}`,
@@ -98,7 +100,7 @@ function hasModuleMagic(bytes: Uint8Array): boolean {
 
 async function openPath(path: string): Promise<AsyncIterable<Uint8Array>> {
   const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new EngineError('INVALID_ARGUMENT', cause.code === 'ENOENT' ? `there is no ${path}` : `cannot read ${path}: ${cause.message}`, {
+    throw new EngineError('INVALID_ARGUMENT', cause.code === 'ENOENT' ? `no such file: ${path}` : `cannot read ${path}: ${cause.message}`, {
       cause,
     })
   })
@@ -109,12 +111,12 @@ async function openPath(path: string): Promise<AsyncIterable<Uint8Array>> {
   return createReadStream(path, { highWaterMark: 1 << 20 })
 }
 
-/** The first four bytes or more, and a stream that still has them. */
+/** The bytes of a tar's first header or more, and a stream that still has them. */
 async function peek(source: AsyncIterable<Uint8Array>): Promise<{ first: Uint8Array; stream: AsyncIterable<Uint8Array> }> {
   const iterator = source[Symbol.asyncIterator]()
   let first: Uint8Array = new Uint8Array()
   let ended = false
-  while (first.length < 4 && !ended) {
+  while (first.length < TAR_HEAD_BYTES && !ended) {
     const next = await iterator.next()
     if (next.done) ended = true
     else first = Buffer.concat([first, next.value])

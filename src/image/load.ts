@@ -18,6 +18,7 @@ import type { Ingest } from '../store/ingest.js'
 import { withName } from '../store/references.js'
 import type { Store } from '../store/store.js'
 import { type ArchiveFiles, openFolderFiles, openTarFiles } from './archive-files.js'
+import { assertTar, TAR_HEAD_BYTES } from './assert-tar.js'
 import { loadDockerArchive } from './load-docker.js'
 import { loadOciLayout } from './load-oci.js'
 import { platformImages } from './platform-select.js'
@@ -89,17 +90,22 @@ function notEmpty(loaded: readonly LoadedImage[]): readonly LoadedImage[] {
 }
 
 async function openArchive(ingest: Ingest, source: string | AsyncIterable<Uint8Array>): Promise<ArchiveFiles> {
-  if (typeof source !== 'string') return openTarFiles(await unpack(ingest, source))
+  if (typeof source !== 'string') return openTar(await unpack(ingest, source), null)
   const found = await stat(source).catch((cause: NodeJS.ErrnoException) => {
     throw new EngineError(
       'INVALID_ARGUMENT',
-      cause.code === 'ENOENT' ? `there is no ${source}` : `cannot read ${source}: ${cause.message}`,
+      cause.code === 'ENOENT' ? `no such file: ${source}` : `cannot read ${source}: ${cause.message}`,
       { cause },
     )
   })
   if (found.isDirectory()) return openFolderFiles(source)
-  if (found.isFile() && detectCompression(await firstBytes(source)) === 'none') return openTarFiles(source)
-  return openTarFiles(await unpack(ingest, createReadStream(source, { highWaterMark: READ_BYTES })))
+  if (found.isFile() && detectCompression(await firstBytes(source)) === 'none') return openTar(source, source)
+  return openTar(await unpack(ingest, createReadStream(source, { highWaterMark: READ_BYTES })), source)
+}
+
+async function openTar(path: string, name: string | null): Promise<ArchiveFiles> {
+  assertTar(await firstBytes(path), name, 'load')
+  return openTarFiles(path)
 }
 
 async function unpack(ingest: Ingest, source: AsyncIterable<Uint8Array>): Promise<string> {
@@ -111,7 +117,7 @@ async function unpack(ingest: Ingest, source: AsyncIterable<Uint8Array>): Promis
 async function firstBytes(path: string): Promise<Uint8Array> {
   const file = await open(path, 'r')
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(16), 0, 16, 0)
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(TAR_HEAD_BYTES), 0, TAR_HEAD_BYTES, 0)
     return buffer.subarray(0, bytesRead)
   } finally {
     await file.close()

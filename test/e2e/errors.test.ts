@@ -49,9 +49,9 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['inspect nosuch', 1, /nosuch/],
   ['tag nosuch other', 1, /nosuch/],
   ['load -i nosuch.tar', 1, /nosuch\.tar/],
-  ['load', 1, /archive/],
-  ['import nosuch.tar x', 1, /nosuch\.tar/],
-  ['import notatar x', 1, /notatar|archive|tar/],
+  ['load', 1, /the input is empty/, /pipe one in/],
+  ['import nosuch.tar x', 1, /no such file: nosuch\.tar/],
+  ['import notatar x', 1, /notatar is a text, not a tar/],
   ['inspect -f {{.Id}} x', 1, /--format is not built yet/],
   ['import http://x.example/a.tar', 1, /URL is not built yet/, /curl/],
 ]

@@ -78,6 +78,45 @@ test('an archive that is cut off, and one that is no archive, leave nothing', as
   assert.is(await wolffia.output('images'), before)
 })
 
+test('nothing is no image: the name stays with the image that had it', async () => {
+  const id = (await wolffia.output('import', 'small.tar', 'kept')).trim()
+  writeFileSync(join(wolffia.folder, 'empty.tar'), '')
+  for (const [words, says] of [
+    ['import - kept', /^wolffia: the input is empty\n/],
+    ['import empty.tar kept', /^wolffia: empty\.tar is empty\n/],
+    ['load', /^wolffia: the input is empty\n/],
+    ['load -i empty.tar', /^wolffia: empty\.tar is empty\n/],
+  ] as const) {
+    const { code, stderr } = await wolffia.run(words.split(' '))
+    assert.is(code, 1, words)
+    assert.match(stderr, says)
+  }
+  assert.is((await wolffia.output('images', '-q', '--no-trunc', 'kept')).trim(), id)
+  await wolffia.output('rmi', 'kept')
+})
+
+test('what is no tar is named by what it looks like, with what makes a tar of it', async () => {
+  const file = join(wolffia.folder, 'thing')
+  for (const [bytes, says, hint] of [
+    ['\xfd7zXZ\0\0', /^wolffia: thing is compressed with xz, which is not built in\n/, 'xz -dc thing | wolffia'],
+    ['BZh91AY', /thing is compressed with bzip2/, 'bzip2 -dc thing | wolffia'],
+    ['PK\x03\x04', /thing is a zip archive/, ''],
+    ['\x7fELF\x02', /thing is an ELF program/, ''],
+    ['a: text\n', /thing is a text, not a tar/, ''],
+  ] as const)
+    for (const words of [
+      ['import', 'thing', 'x'],
+      ['load', '-i', 'thing'],
+    ]) {
+      writeFileSync(file, bytes, 'latin1')
+      const { code, stderr } = await wolffia.run(words)
+      assert.is(code, 1)
+      assert.match(stderr, says)
+      assert.ok(stderr.includes(hint), stderr)
+    }
+  assert.match((await wolffia.run(['import', '-', 'x'], { input: 'text' })).stderr, /the input is a text, not a tar/)
+})
+
 test('inspect finds images and containers, by name and id, and says which it did not find', async () => {
   await wolffia.output('import', resolve('dist/wasm/hello.wasm'), 'hello')
   await wolffia.output('run', '--name', 'ran', 'hello')
