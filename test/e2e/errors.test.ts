@@ -71,6 +71,15 @@ test('what follows `npm start --` is read by wolffia and not by Node', async () 
   assert.equal([code, /^wolffia: cannot read --env-file nosuch/.test(stderr)], [125, true], stderr)
 })
 
+test('rm -f and rmi -f say what does not exist, and end well', async () => {
+  for (const command of ['rm', 'rmi'])
+    for (const flag of ['-f', '--force']) {
+      const { code, stdout, stderr } = await wolffia.run([command, flag, 'nosuch'])
+      assert.equal([code, stdout, /^wolffia: .*nosuch/.test(stderr)], [0, '', true], stderr)
+    }
+  assert.is((await wolffia.run(['rmi', '-f', 'UPPER'])).code, 1, 'what no image can be called is a mistake')
+})
+
 test('a mistake leaves nothing in the store', async () => {
   assert.is((await wolffia.output('images')).split('\n').length, 2)
   assert.is((await wolffia.output('ps', '-a')).split('\n').length, 2)

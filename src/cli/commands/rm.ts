@@ -1,7 +1,5 @@
-import { EngineError } from '../../errors.js'
 import type { CliCommand } from '../command.js'
 import { forEach } from '../each.js'
-import { report } from '../report.js'
 
 /** `wolffia rm`: removes containers and prints the name of each. */
 export const command: CliCommand = {
@@ -13,16 +11,10 @@ export const command: CliCommand = {
   async run(names, { force, debug }) {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    const context = { command: 'rm', debug: debug === true }
-    return forEach(names, context, async (name) => {
-      try {
-        const container = await engine.containers.get(name)
-        await container.remove({ force: force === true })
-      } catch (error) {
-        if (force !== true || !(error instanceof EngineError && error.code === 'CONTAINER_NOT_FOUND')) throw error
-        report(error, { parser: null, ...context })
-        return
-      }
+    const forgiven = force === true ? 'CONTAINER_NOT_FOUND' : undefined
+    return forEach(names, { command: 'rm', debug: debug === true, forgiven }, async (name) => {
+      const container = await engine.containers.get(name)
+      await container.remove({ force: force === true })
       process.stdout.write(`${name}\n`)
     })
   },

@@ -6,12 +6,13 @@ export const command: CliCommand = {
   usage: 'IMAGE [IMAGE...]',
   arity: [1, Number.POSITIVE_INFINITY],
   configure(parser) {
-    parser.option('-f, --force', 'also when containers use it')
+    parser.option('-f, --force', 'also when containers use it, and pass over those that do not exist')
   },
   async run(names, { force, debug }) {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    return forEach(names, { command: 'rmi', debug: debug === true }, async (name) => {
+    const forgiven = force === true ? 'IMAGE_NOT_FOUND' : undefined
+    return forEach(names, { command: 'rmi', debug: debug === true, forgiven }, async (name) => {
       const { untagged, deleted } = await engine.images.remove(name, { force: force === true })
       for (const reference of untagged) process.stdout.write(`Untagged: ${reference}\n`)
       for (const digest of deleted) process.stdout.write(`Deleted: ${digest}\n`)
