@@ -176,6 +176,10 @@ native('--receipt prints the receipt on stderr, or into a file', async () => {
   assert.is(JSON.parse(readFileSync(file, 'utf8')).wall, 'native')
   const nowhere = await run(['--receipt=/no/such/place', 'busybox', 'echo', 'ran'])
   assert.equal([nowhere.code, nowhere.stdout], [125, ''], 'nothing runs when its receipt cannot be written')
+  for (const flag of ['--receipt', '--receipt=-']) {
+    const full = await wolffia.inShell(`"$wolffia" run --rm ${flag} busybox echo ran 2>/dev/full`)
+    assert.equal([full.code, full.stdout], [125, ''], 'nor when it cannot be written to stderr')
+  }
 })
 
 native('--require lets run what is so isolated, and nothing else', async () => {

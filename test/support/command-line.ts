@@ -4,7 +4,7 @@
  * A test file has one home; its first image is imported when first wanted. The file's last test calls {@link CommandLine.end}, which
  * fails when a process, a mount or a container of that home is left.
  */
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -56,12 +56,24 @@ export class CommandLine {
 
   /** Starts a command without waiting for it. */
   start(words: readonly string[], { env = {}, cwd = this.folder }: Circumstances = {}) {
-    return spawn(PROGRAM, words, { cwd, env: { ...this.#env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
+    return this.#spawn(PROGRAM, words, { env, cwd })
+  }
+
+  #spawn(program: string, words: readonly string[], { env = {}, cwd = this.folder }: Circumstances) {
+    return spawn(program, words, { cwd, env: { ...this.#env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
   }
 
   /** Runs a command to its end. */
-  async run(words: readonly string[], circumstances: Circumstances = {}): Promise<Ended> {
-    const child = this.start(words, circumstances)
+  run(words: readonly string[], circumstances: Circumstances = {}): Promise<Ended> {
+    return this.#ended(this.start(words, circumstances), circumstances)
+  }
+
+  /** Runs a line of shell to its end, in which `$wolffia` is the program. */
+  inShell(line: string): Promise<Ended> {
+    return this.#ended(this.#spawn('sh', ['-c', line], { env: { wolffia: PROGRAM } }), {})
+  }
+
+  async #ended(child: ChildProcessWithoutNullStreams, circumstances: Circumstances): Promise<Ended> {
     child.stdin.on('error', () => {})
     child.stdin.end(circumstances.input ?? '')
     let [stdout, stderr] = ['', '']

@@ -27,7 +27,7 @@ export const command: CliCommand = {
       const size = wanted.tty ? { terminalSize: terminalSize() } : {}
       const container = await engine.containers.create({ ...wanted, ...size, signal: signals.signal })
       signals.forwardTo(container)
-      receiptTo?.(await container.receipt())
+      await receiptTo?.(await container.receipt())
       const status = await runInForeground(container)
       const note = noteOf(status)
       if (note !== null) process.stderr.write(`wolffia: ${printable(note)}\n`)
@@ -48,19 +48,29 @@ function noteOf({ reason, detail }: ExitStatus): string | null {
 }
 
 /** Where the receipt goes: a file that is opened for writing before anything runs, stderr, or nowhere. */
-function receiptWriter({ receipt, receiptFile }: CliOptions): ((receipt: Receipt) => void) | null {
+function receiptWriter({ receipt, receiptFile }: CliOptions): ((receipt: Receipt) => Promise<void>) | null {
   if (receiptFile === undefined || receiptFile === '-')
-    return receipt === true || receiptFile === '-' ? (document) => process.stderr.write(textOf(document)) : null
+    return receipt === true || receiptFile === '-' ? (document) => writeToStderr(textOf(document)) : null
   const path = String(receiptFile)
   const write = (text: string) => {
     try {
       writeFileSync(path, text, { mode: 0o600 })
     } catch (cause) {
-      throw new EngineError('INVALID_ARGUMENT', `cannot write the receipt to ${path}: ${messageOf(cause)}`, { cause })
+      throw unwritten(path, cause)
     }
   }
   write('')
-  return (document) => write(textOf(document))
+  return async (document) => write(textOf(document))
+}
+
+function writeToStderr(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stderr.write(text, (cause) => (cause ? reject(unwritten('stderr', cause)) : resolve()))
+  })
+}
+
+function unwritten(where: string, cause: unknown): EngineError {
+  return new EngineError('INVALID_ARGUMENT', `cannot write the receipt to ${where}: ${messageOf(cause)}`, { cause })
 }
 
 function textOf(receipt: Receipt): string {
