@@ -1,12 +1,23 @@
+import { constants } from 'node:os'
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Container } from '../container/container.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import { enterRawMode, watchTerminalSize } from './terminal.js'
 
-/** Signals that go on to the guest. SIGINT comes from ^C only without a terminal of the guest's own, which turns ^C into a byte. */
-const FORWARDED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const
+/**
+ * Signals that go on to the guest: all that docker's do (all but CHLD, PIPE, URG, KILL and STOP) and Node can hear of, which are no
+ * real-time ones. Not those that mean a fault of this very process (SEGV, BUS, FPE, ILL), nor TTIN and TTOU, which stop a command in
+ * the background until the terminal is its own. SIGINT comes from ^C only without a terminal of the guest's own, which turns ^C into
+ * a byte.
+ */
+const FORWARDED = [
+  ...(['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGTSTP', 'SIGWINCH', 'SIGALRM'] as const),
+  ...(['SIGVTALRM', 'SIGPROF', 'SIGXCPU', 'SIGXFSZ', 'SIGIO', 'SIGPWR', 'SIGSTKFLT', 'SIGSYS', 'SIGTRAP', 'SIGABRT'] as const),
+]
 const ENDING: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM']
+/** Said to nobody while there is no container. */
+const ENDING_NOTHING: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGTSTP', 'SIGWINCH']
 /** A second ^C within this time says that asking was not enough. */
 const ESCALATION_MS = 3000
 
@@ -16,7 +27,7 @@ export class SignalRelay {
   readonly #listeners = FORWARDED.map((signal) => [signal, () => this.#received(signal)] as const)
   #container: Container | null = null
   #lastEnding = Number.NEGATIVE_INFINITY
-  #received_: NodeJS.Signals | null = null
+  #abortedBy: NodeJS.Signals | null = null
 
   constructor() {
     for (const [signal, listener] of this.#listeners) process.on(signal, listener)
@@ -29,7 +40,7 @@ export class SignalRelay {
 
   /** Exit code for having been asked to end before there was a container; null when that did not happen. */
   get abortedExitCode(): number | null {
-    return this.#received_ === null ? null : ({ SIGHUP: 129, SIGINT: 130, SIGQUIT: 131 }[this.#received_ as string] ?? 143)
+    return this.#abortedBy === null ? null : 128 + constants.signals[this.#abortedBy]
   }
 
   /** From now on signals go to this container. */
@@ -44,11 +55,13 @@ export class SignalRelay {
   #received(signal: NodeJS.Signals): void {
     const container = this.#container
     if (container === null) {
-      if (!ENDING.includes(signal)) return
-      this.#received_ ??= signal
+      if (ENDING_NOTHING.includes(signal)) return
+      this.#abortedBy ??= signal
       this.#abort.abort(new Error(`received ${signal}`))
       return
     }
+    // The guest's own terminal says so when its size changes.
+    if (signal === 'SIGWINCH' && container.spec.process.terminal) return
     const again = ENDING.includes(signal) && Date.now() - this.#lastEnding < ESCALATION_MS
     if (ENDING.includes(signal)) this.#lastEnding = Date.now()
     // It may have ended in this very moment: then there is nobody to tell.

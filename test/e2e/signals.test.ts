@@ -71,6 +71,19 @@ native('signals that end nothing go to the guest too', async () => {
   assert.match(output(), /one\ntwo/)
 })
 
+native('every signal that docker forwards and Node hears goes to the guest', async () => {
+  const names = 'CONT TSTP WINCH ALRM VTALRM PROF XCPU XFSZ IO PWR STKFLT SYS TRAP ABRT'.split(' ')
+  const traps = names.map((name) => `trap "echo got ${name}" ${name === 'IO' ? 'POLL' : name}`).join('; ')
+  const { child, ended, output } = await start(`${traps}; trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done`)
+  for (const name of names) {
+    child.kill(`SIG${name}` as NodeJS.Signals)
+    for (let attempt = 0; !output().includes(`got ${name}\n`) && attempt < 100; attempt++) await sleep(20)
+    assert.ok(output().includes(`got ${name}\n`), `${name}: ${output()}`)
+  }
+  child.kill('SIGTERM')
+  assert.is(await ended, 3)
+})
+
 native('a second ^C kills a guest that would not listen', async () => {
   const { child, ended } = await start(`trap "" INT TERM; ${FOREVER}`)
   child.kill('SIGINT')

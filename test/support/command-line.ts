@@ -55,8 +55,8 @@ export class CommandLine {
   }
 
   /** Starts a command without waiting for it. */
-  start(words: readonly string[], { env = {}, cwd = this.folder }: Circumstances = {}) {
-    return this.#spawn(PROGRAM, words, { env, cwd })
+  start(words: readonly string[], circumstances: Circumstances = {}) {
+    return this.#spawn(PROGRAM, words, circumstances)
   }
 
   #spawn(program: string, words: readonly string[], { env = {}, cwd = this.folder }: Circumstances) {
