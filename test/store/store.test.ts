@@ -18,6 +18,10 @@ test('the store is in WOLFFIA_HOME, else in XDG_DATA_HOME, else below the home f
   assert.is(defaultHome({ WOLFFIA_HOME: '/w', XDG_DATA_HOME: '/x' }), '/w')
   assert.is(defaultHome({ XDG_DATA_HOME: '/x' }), '/x/wolffia')
   assert.match(defaultHome({ XDG_DATA_HOME: 'relative' }), /^\/.*\/\.local\/share\/wolffia$/)
+  assert.is(defaultHome({ HOME: '/h' }), '/h/.local/share/wolffia')
+  assert.is(defaultHome({ HOME: '' }), defaultHome({}), 'an empty HOME is none')
+  assert.match(defaultHome({ HOME: '' }), /^\//)
+  assert.throws(() => defaultHome({ HOME: 'relative' }), /HOME is "relative", which is no absolute path/)
   assert.throws(() => defaultHome({ WOLFFIA_HOME: 'relative' }), /no absolute path/)
 })
 
