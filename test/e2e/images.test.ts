@@ -133,7 +133,21 @@ test('doctor says which walls stand, for people and as JSON', async () => {
   const { code, stdout } = await wolffia.run(['doctor', '--json'])
   const { findings, runtimes } = JSON.parse(stdout)
   assert.equal([code, runtimes.wasm, Array.isArray(findings)], [0, null, true])
-  assert.match(await wolffia.output('doctor'), /wasm wall/)
+  assert.match(await wolffia.output('doctor'), /^ok +store [\s\S]*wasm wall/)
+})
+
+test('doctor works without a store, and finds just that', async () => {
+  for (const home of ['relative', '/proc/nothing', join(wolffia.folder, 'small.tar')]) {
+    const { code, stdout, stderr } = await wolffia.run(['doctor', '--json'], { env: { WOLFFIA_HOME: home } })
+    assert.equal([code, stderr], [1, ''])
+    const { findings, runtimes } = JSON.parse(stdout)
+    assert.equal([findings[0].name, findings[0].ok, runtimes.wasm], ['store', false, null])
+    assert.ok(findings.length > 1)
+    assert.match(
+      (await wolffia.run(['doctor'], { env: { WOLFFIA_HOME: home } })).stdout,
+      /^FAIL store [^\n]*\n +to mend it: .*WOLFFIA_HOME/,
+    )
+  }
 })
 
 test('nothing is left', () => wolffia.end())

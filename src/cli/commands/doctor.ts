@@ -1,7 +1,8 @@
+import type { Diagnosis } from '../../engine/doctor.js'
 import type { CliCommand } from '../command.js'
 import { Style } from '../output.js'
 
-/** `wolffia doctor`: tries what the walls need and says what mends it. Ends with 1 when no wall stands. */
+/** `wolffia doctor`: tries what the walls need and says what mends it. Ends with 1 when no wall or no store stands. */
 export const command: CliCommand = {
   usage: '',
   arity: [0, 0],
@@ -9,10 +10,9 @@ export const command: CliCommand = {
     parser.option('--json', 'print the findings as JSON')
   },
   async run(_positional, { json }) {
-    const { Engine } = await import('../../engine/engine.js')
-    await using engine = await Engine.open()
-    const { findings, runtimes } = await engine.doctor()
-    const stands = Object.values(runtimes).some((reason) => reason === null)
+    const { findings, runtimes } = await diagnosis()
+    const hasStore = findings.every(({ name, ok }) => ok || name !== 'store')
+    const stands = hasStore && Object.values(runtimes).some((reason) => reason === null)
     if (json === true) {
       process.stdout.write(`${JSON.stringify({ findings, runtimes }, null, 2)}\n`)
       return stands ? 0 : 1
@@ -29,4 +29,18 @@ export const command: CliCommand = {
       line(reason === null ? marks.ok : marks.failed, `${name} wall`, reason ?? 'stands')
     return stands ? 0 : 1
   },
+}
+
+async function diagnosis(): Promise<Diagnosis> {
+  const { Engine } = await import('../../engine/engine.js')
+  return Engine.open().then(
+    async (opened) => {
+      await using engine = opened
+      return await engine.doctor()
+    },
+    async (reason: unknown) => {
+      const { diagnoseWithoutStore } = await import('../../engine/doctor.js')
+      return diagnoseWithoutStore(reason)
+    },
+  )
 }
