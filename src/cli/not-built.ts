@@ -61,7 +61,6 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--health-start-interval <duration>', HEALTH],
   ['--health-start-period <duration>', HEALTH],
   ['--health-timeout <duration>', HEALTH],
-  ['--init', 'Leave it out: every native container has an init that reaps and forwards signals.'],
   ['--io-maxbandwidth <bytes>', WINDOWS],
   ['--io-maxiops <n>', WINDOWS],
   ['--ip <string>', NETWORKS],
@@ -88,7 +87,6 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['-p, --publish <list>', NETWORKS],
   ['-P, --publish-all', NETWORKS],
   ['--pull <policy>', 'Nothing is pulled yet: bring images in with `wolffia load` or `wolffia import`.'],
-  ['-q, --quiet', 'Leave it out: `run` prints nothing of its own.'],
   ['--restart <policy>', FOREGROUND],
   ['--security-opt <list>', PRIVILEGES],
   ['--shm-size <bytes>', 'Mount one of the size you want: --tmpfs /dev/shm:size=256m'],
@@ -117,7 +115,6 @@ export const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> 
     ['-s, --size', 'Sizes of writable layers are not counted yet.'],
   ],
   images: [
-    ['-a, --all', 'Leave it out: every image is shown.'],
     ['-f, --filter <filter>', 'Name a repository: wolffia images debian'],
     ['--format <template>', FORMAT],
     ['--tree', 'The last column shows the platforms of each image.'],
@@ -127,10 +124,7 @@ export const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> 
     ['-s, --size', 'Sizes of writable layers are not counted yet.'],
   ],
   load: [['--platform <os/arch>', 'Leave it out: all platforms of an archive are loaded, and `run --platform` chooses.']],
-  rm: [
-    ['-l, --link', NETWORKS],
-    ['-v, --volumes', 'Leave it out: there are no volumes yet.'],
-  ],
+  rm: [['-l, --link', 'Leave it out: containers are not linked.']],
   rmi: [
     ['--no-prune', 'Leave it out: what other images use is kept.'],
     ['--platform <os/arch>', 'Remove the whole image, and load the one platform again.'],
@@ -148,6 +142,21 @@ export function addNotBuilt(parser: Command, flags: readonly NotBuiltFlag[]): vo
     })
   }
 }
+
+const NO_DAEMON = 'There is no daemon to talk to: leave it out.'
+
+/** Flags that docker takes before the command, and what to do instead. */
+export const NOT_BUILT_GLOBAL_FLAGS: readonly NotBuiltFlag[] = [
+  ['--config <folder>', 'No settings are read: leave it out. $WOLFFIA_HOME says where images and containers are kept.'],
+  ['-c, --context <name>', NO_DAEMON],
+  ['-H, --host <socket>', NO_DAEMON],
+  ['-l, --log-level <level>', 'Leave it out; --debug shows the causes of an error.'],
+  ['--tls', NO_DAEMON],
+  ['--tlscacert <file>', NO_DAEMON],
+  ['--tlscert <file>', NO_DAEMON],
+  ['--tlskey <file>', NO_DAEMON],
+  ['--tlsverify', NO_DAEMON],
+]
 
 const PULL =
   'Bring images in with `wolffia load` (an archive of `docker save` or skopeo) or `wolffia import` (a root tar or a .wasm module).'

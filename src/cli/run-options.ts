@@ -10,6 +10,13 @@ import type { CliOptions } from './command.js'
 import { wrapped } from './help.js'
 import { addNotBuilt, NOT_BUILT_RUN_FLAGS } from './not-built.js'
 
+const WASM_PAGE_BYTES = 64 * 1024
+/** Linux's PID_MAX_LIMIT. */
+const MAXIMUM_PROCESSES = 4_194_304
+const MILLISECONDS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+/** Of one of Node's timers, which the Wasm wall has: some 24 days. */
+const MAXIMUM_TIMEOUT_MS = 596 * 3_600_000
+
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
 
 /** Adds the flags of `run`. */
@@ -20,6 +27,7 @@ export function addRunFlags(parser: Command): void {
     .option('--env-file <file>', 'read variables from a file', collect)
     .option('--entrypoint <program>', "replace the image's entrypoint; empty for none")
     .option('-h, --hostname <name>', "the container's host name")
+    .option('--init', 'changes nothing: every native container has an init')
     .option('-i, --interactive', 'keep stdin open')
     .option('-l, --label <NAME[=VALUE]>', 'set a label on the container', collect)
     .option('-m, --memory <bytes>', 'memory at most: 64m, 1g')
@@ -27,13 +35,14 @@ export function addRunFlags(parser: Command): void {
     .option('--network <none|host>', 'none (a loopback of its own) unless said')
     .option('--pids-limit <n>', 'processes and threads at most')
     .option('--platform <os/arch>', "which of the image's platforms: linux/amd64, wasi/wasm")
+    .option('-q, --quiet', 'changes nothing: run prints nothing of its own')
     .option('--read-only', 'a root that cannot be written')
     .option('--receipt', 'print what isolation is in force, as JSON on stderr; --receipt=FILE writes a file')
     .option('--require <aspects>', 'refuse to run unless these are in force: seccomp,netns,memory', collect)
     .option('--rm', 'remove the container when it ends')
     .option('--runtime <auto|native|wasm>', 'the wall; auto looks at the program')
     .option('--storage-opt <size=bytes>', 'what the container may write at most: size=1g', collect)
-    .option('--timeout <duration>', 'kill it after that: 10s, 500ms, 5m')
+    .option('--timeout <duration>', 'kill it after that: 10s, 500ms, 1h30m')
     .option('--tmpfs <path[:options]>', 'mount a tmpfs: /run:size=64m,mode=1777', collect)
     .option('-t, --tty', 'a terminal as stdio')
     .option('-u, --user <user[:group]>', 'name or number')
@@ -54,17 +63,19 @@ export function rewriteReceiptFlag(words: readonly string[]): readonly string[] 
 /** What the flags and words of `run` ask the engine for. */
 export function createOptions(positional: readonly string[], options: CliOptions, environment: NodeJS.ProcessEnv): CreateOptions {
   const [image = '', ...command] = positional
-  const text = (name: string) => options[name] as string | undefined
+  // As docker: an empty value is none. Only an empty entrypoint says something.
+  const text = (name: string) => (options[name] as string | undefined) || undefined
   const list = (name: string) => (options[name] as readonly string[] | undefined) ?? []
-  const entrypoint = text('entrypoint')
-  const limits = limitsOf(text('memory'), text('pidsLimit'), text('timeout'), list('storageOpt'))
+  const entrypoint = options.entrypoint as string | undefined
+  const given = (name: string) => options[name] as string | undefined
+  const limits = limitsOf(given('memory'), given('pidsLimit'), given('timeout'), list('storageOpt'))
   return definedOnly({
     image,
     command: command.length > 0 ? command : undefined,
     entrypoint: entrypoint === undefined ? undefined : entrypoint === '' ? [] : [entrypoint],
     env: environmentOf(list('envFile'), list('env'), environment),
     workingDir: text('workdir'),
-    user: text('user'),
+    user: userOf(text('user')),
     hostname: text('hostname'),
     name: text('name'),
     mounts: list('volume').map(parseVolume),
@@ -91,15 +102,21 @@ function invalid(value: string, flag: string, why: string, hint?: string): Engin
 }
 
 function environmentOf(files: readonly string[], assignments: readonly string[], own: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
-  const result: Record<string, string> = {}
+  // No object: one of the names may be __proto__.
+  const result = new Map<string, string>()
   for (const assignment of [...files.flatMap(linesOfEnvFile), ...assignments]) {
     const at = assignment.indexOf('=')
     if (at === 0 || assignment === '') throw invalid(assignment, '-e, --env', 'a variable needs a name before "="')
     const name = at < 0 ? assignment : assignment.slice(0, at)
     const value = at < 0 ? own[name] : assignment.slice(at + 1)
-    if (value !== undefined) result[name] = value
+    if (value !== undefined) result.set(name, value)
   }
-  return result
+  return Object.fromEntries(result)
+}
+
+function userOf(user: string | undefined): string | undefined {
+  if (user !== undefined && user.split(':').length > 2) throw invalid(user, '-u, --user', 'write USER[:GROUP]')
+  return user
 }
 
 function linesOfEnvFile(path: string): readonly string[] {
@@ -123,6 +140,7 @@ function linesOfEnvFile(path: string): readonly string[] {
 
 /** `SOURCE:DESTINATION[:ro|rw]`. */
 export function parseVolume(volume: string): Mount {
+  if (volume === '') throw new EngineError('INVALID_ARGUMENT', '-v needs SOURCE:DESTINATION')
   const [source = '', destination, mode = 'rw', ...rest] = volume.split(':')
   if (destination === undefined)
     throw notBuiltVolume(volume, 'an anonymous volume', `For a folder that ends with the container: --tmpfs ${source}`)
@@ -165,10 +183,15 @@ function tmpfsOf(values: readonly string[]): Readonly<Record<string, string>> {
 
 function networkOf(name: string | undefined): 'none' | 'host' | undefined {
   if (name === undefined || name === 'none' || name === 'host') return name
-  throw new EngineError('NOT_BUILT', `--network ${name} is not built yet`, {
-    hint: 'There is none, the default, with a loopback of its own, and host, which is no isolation at all.',
-    data: { network: name },
-  })
+  const isDockers = /^(bridge|default|container:.*)$/.test(name)
+  throw new EngineError(
+    isDockers ? 'NOT_BUILT' : 'INVALID_ARGUMENT',
+    isDockers ? `--network ${name} is not built yet` : `there is no network ${name}`,
+    {
+      hint: 'There is none, the default, with a loopback of its own, and host, which is no isolation at all.',
+      data: { network: name },
+    },
+  )
 }
 
 function runtimeOf(name: string | undefined): 'auto' | 'native' | 'wasm' | undefined {
@@ -178,11 +201,19 @@ function runtimeOf(name: string | undefined): 'auto' | 'native' | 'wasm' | undef
 
 function limitsOf(memory: string | undefined, pids: string | undefined, timeout: string | undefined, storage: readonly string[]): Limits {
   return definedOnly({
-    memoryBytes: memory === undefined ? undefined : bytesOf(memory, '-m, --memory'),
+    memoryBytes: memory === undefined ? undefined : memoryOf(memory, '-m, --memory'),
     pids: pids === undefined ? undefined : countOf(pids, '--pids-limit'),
     timeoutMs: timeout === undefined ? undefined : durationOf(timeout, '--timeout'),
     diskBytes: storage.map(sizeOfStorage).at(-1),
   })
+}
+
+/** As docker, 0 is no limit. */
+function memoryOf(text: string, flag: string): number | undefined {
+  if (parseBytes(text) === 0) return undefined
+  const bytes = bytesOf(text, flag)
+  if (bytes < WASM_PAGE_BYTES) throw invalid(text, flag, 'the least is 64k, one page of a Wasm memory')
+  return bytes
 }
 
 function sizeOfStorage(option: string): number {
@@ -202,16 +233,19 @@ function countOf(text: string, flag: string): number {
     throw new EngineError('NOT_BUILT', `${flag} ${text} (no limit) is not built: a fork bomb must end somewhere`, {
       hint: 'Name a number that is high enough.',
     })
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw invalid(text, flag, 'not a positive whole number')
+  if (!/^[1-9]\d*$/.test(text)) throw invalid(text, flag, 'not a positive whole number')
+  if (Number(text) > MAXIMUM_PROCESSES) throw invalid(text, flag, `too large: a kernel has at most ${MAXIMUM_PROCESSES} processes`)
   return Number(text)
 }
 
-/** Milliseconds of `10s`, `500ms`, `1.5m`, `2h`; a bare number is seconds. */
+/** Milliseconds of `10s`, `1h30m`, `1.5m`, as Go writes durations; a bare number is seconds. */
 export function durationOf(text: string, flag: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text)
-  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? 's'] ?? 1000
-  const milliseconds = Math.round(Number(match?.[1]) * unit)
-  if (match === null || milliseconds < 1) throw invalid(text, flag, 'not a duration', 'Write a number with a unit: 500ms, 10s, 5m, 1h.')
+  const hint = 'Write numbers with units: 500ms, 10s, 5m, 1h30m.'
+  if (!/^(\d+(\.\d+)?|(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)$/.test(text)) throw invalid(text, flag, 'not a duration', hint)
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)?/g)]
+  const milliseconds = Math.round(parts.reduce((sum, [, count, unit = 's']) => sum + Number(count) * (MILLISECONDS[unit] ?? 0), 0))
+  if (milliseconds < 1) throw invalid(text, flag, 'too short', hint)
+  if (milliseconds > MAXIMUM_TIMEOUT_MS) throw invalid(text, flag, 'too long: the longest is 596h', 'Leave it out for no limit.')
   return milliseconds
 }
 

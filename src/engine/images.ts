@@ -7,13 +7,13 @@ import { findImage } from '../image/find.js'
 import { importImage } from '../image/import.js'
 import { describeImage, type ListedImage, listImages } from '../image/list.js'
 import { loadImages } from '../image/load.js'
-import { hostPlatform, type PlatformWish, selectImage } from '../image/platform-select.js'
+import { hostPlatform, namedPlatform, type PlatformWish, selectImage } from '../image/platform-select.js'
 import { type RemovedImage, removeImage } from '../image/remove.js'
 import { tagImage } from '../image/tag.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import type { Digest } from '../oci/digest.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
-import { type Platform, parsePlatform, WASI_PLATFORM } from '../oci/platform.js'
+import { type Platform, WASI_PLATFORM } from '../oci/platform.js'
 import { familiarReference, parseReference, withDefaultTag } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
 import type { Store } from '../store/store.js'
@@ -62,7 +62,7 @@ export class Images {
     const name = reference === undefined ? null : nameFor(reference)
     const descriptor = await importImage(this.#store, source, {
       ...(name === null ? {} : { reference: name }),
-      ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
+      ...(platform === undefined ? {} : { platform: namedPlatform(platform) }),
       ...(process === undefined ? {} : { config: configOf(process) }),
       ...(changes === undefined ? {} : { changes }),
       ...(message === undefined ? {} : { message }),
@@ -151,7 +151,7 @@ function summaryOfListed({ descriptor, names, platforms, sizeBytes, createdAt, p
 }
 
 function wishOf({ platform }: PlatformOption): PlatformWish {
-  return platform === undefined ? {} : { platform: parsePlatform(platform) }
+  return platform === undefined ? {} : { platform: namedPlatform(platform) }
 }
 
 /** A name to give: no digest, `latest` unless tagged. */

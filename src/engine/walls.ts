@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { CreateOptions } from '../container/options.js'
 import { EngineError } from '../errors.js'
-import { hostPlatform, type PlatformWish } from '../image/platform-select.js'
-import { parsePlatform, WASI_PLATFORM } from '../oci/platform.js'
+import { hostPlatform, namedPlatform, type PlatformWish } from '../image/platform-select.js'
+import { WASI_PLATFORM } from '../oci/platform.js'
 import type { Runtime } from '../runtime/runtime.js'
 
 /** The walls, each loaded when it is first needed: most commands need none. */
@@ -30,7 +30,7 @@ export class Walls {
 
   /** Which of an image's platforms the options mean: the named one, else what the wall asked for runs, else what a wall here can run. */
   async wish({ platform, runtime = 'auto' }: Pick<CreateOptions, 'platform' | 'runtime'>): Promise<PlatformWish> {
-    if (platform !== undefined) return { platform: parsePlatform(platform) }
+    if (platform !== undefined) return { platform: namedPlatform(platform) }
     if (runtime === 'wasm') return { preferred: [WASI_PLATFORM] }
     if (runtime === 'native') return { preferred: [hostPlatform()] }
     const native = (await this.all()).find((candidate) => candidate.name === 'native')

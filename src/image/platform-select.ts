@@ -6,7 +6,7 @@ import { EngineError } from '../errors.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { parseIndex } from '../oci/document.js'
 import { isIndexType, isManifestType } from '../oci/media-type.js'
-import { formatPlatform, normalizePlatform, type Platform, platformMatches, WASI_PLATFORM } from '../oci/platform.js'
+import { formatPlatform, normalizePlatform, type Platform, parsePlatform, platformMatches, WASI_PLATFORM } from '../oci/platform.js'
 import type { BlobSource } from '../store/blob-source.js'
 import { MAXIMUM_DOCUMENTS, MAXIMUM_INDEX_DEPTH } from '../store/reachable.js'
 import { type Image, openImage } from './image.js'
@@ -31,6 +31,11 @@ const UNKNOWN = 'unknown'
 /** Linux on this machine, in the image spec's words. */
 export function hostPlatform(architecture: string = process.arch): Platform {
   return normalizePlatform({ os: 'linux', architecture: { x64: 'amd64', ia32: '386' }[architecture] ?? architecture })
+}
+
+/** The platform a user means: `os/architecture[/variant]`, or `linux`, which is this machine's. Throws INVALID_ARGUMENT. */
+export function namedPlatform(text: string): Platform {
+  return text.toLowerCase() === 'linux' ? hostPlatform() : parsePlatform(text)
 }
 
 /**
@@ -74,10 +79,15 @@ export async function selectImage(source: BlobSource, descriptor: Descriptor, wi
     'PLATFORM_NOT_FOUND',
     `the image is not for ${wishes.join(' or ')}; it is for ${names.length === 0 ? 'no platform at all' : names.join(', ')}`,
     {
-      ...(wish.platform !== undefined && first !== undefined ? { hint: `Ask for what there is: --platform ${first}` } : {}),
+      ...(first === undefined ? {} : { hint: wish.platform === undefined ? hintForHost() : `Ask for what there is: --platform ${first}` }),
       data: { wanted: wishes, offered: names },
     },
   )
+}
+
+function hintForHost(): string {
+  const { architecture } = hostPlatform()
+  return `Bring in its variant for linux/${architecture}: docker pull --platform linux/${architecture} before docker save, or skopeo copy --override-arch ${architecture}.`
 }
 
 /** Descriptors of the stored manifests below `root`, in order, each once. */

@@ -107,6 +107,7 @@ test('volumes are bind mounts by a path; everything else says why not', () => {
   ] as const)
     assert.is((parseVolume(`${relative}:/b`) as { source: string }).source, resolve(source))
   assert.is((parseVolume('/a:/b:ro') as { readonly: boolean }).readonly, true)
+  assert.is(refusal('-v', '', 'x').message, '-v needs SOURCE:DESTINATION')
   const codes = (volume: string) => {
     const { code, hint } = refusal('-v', volume, 'x')
     assert.ok(hint, volume)
@@ -124,12 +125,17 @@ test('limits are read with their units', () => {
     diskBytes: 1024 ** 3,
   })
   assert.equal(
-    [durationOf('10', ''), durationOf('500ms', ''), durationOf('2m', ''), durationOf('1h', '')],
-    [10_000, 500, 120_000, 3_600_000],
+    ['10', '500ms', '2m', '1h', '1h30m', '1m0.5s', '1.5h', '1ms500us', '596h'].map((text) => durationOf(text, '')),
+    [10_000, 500, 120_000, 3_600_000, 5_400_000, 60_500, 5_400_000, 2, 596 * 3_600_000],
   )
   for (const words of [
     ['-m', '5x'],
-    ['-m', '0'],
+    ['-m', ''],
+    ['-m', '1k'],
+    ['--pids-limit', '99999999999999'],
+    ['--timeout', '9999999h'],
+    ['--timeout', '1h30'],
+    ['--timeout', '100us'],
     ['--pids-limit', 'abc'],
     ['--timeout', '0'],
     ['--timeout', '-1s'],
@@ -143,6 +149,7 @@ test('networks and walls that there are not are refused by name', () => {
   assert.is(parse('--network', 'host', 'x').network, 'host')
   assert.is(parse('--net', 'none', 'x').network, 'none')
   assert.equal([refusal('--network', 'bridge', 'x').code, refusal('--network', 'container:y', 'x').code], ['NOT_BUILT', 'NOT_BUILT'])
+  assert.is(refusal('--network', 'foo', 'x').message, 'there is no network foo')
   assert.match(refusal('--runtime', 'runc', 'x').hint ?? '', /native and wasm/)
 })
 
@@ -150,6 +157,17 @@ test('an empty entrypoint is none, and a given one is one word', () => {
   assert.equal(parse('--entrypoint', '', 'x').entrypoint, [])
   assert.equal(parse('--entrypoint', '/bin/a b', 'x', 'c').entrypoint, ['/bin/a b'])
   assert.is(parse('x').entrypoint, undefined)
+})
+
+test('what docker takes for nothing is nothing', () => {
+  const plain = parse('x')
+  for (const flag of ['--name', '-w', '-h', '--network', '-u', '--platform', '--runtime']) assert.equal(parse(flag, '', 'x'), plain, flag)
+  assert.equal(parse('-m', '0', 'x'), plain)
+  assert.equal(parse('--init', '-q', 'x'), plain)
+})
+
+test('a variable may be called __proto__', () => {
+  assert.equal(Object.entries(parse('-e', '__proto__=x', 'x').env ?? {}), [['__proto__', 'x']])
 })
 
 test('labels and tmpfs mounts are read as docker reads them', () => {

@@ -129,6 +129,19 @@ test('inspect finds images and containers, by name and id, and says which it did
   assert.is((await wolffia.run(['inspect', '--type', 'image', 'ran'])).code, 1)
 })
 
+test('flags that change nothing are taken: images -a, rm -v', async () => {
+  assert.is(await wolffia.output('images', '-a'), await wolffia.output('images'))
+  await wolffia.output('run', '--name', 'old', 'hello')
+  assert.is(await wolffia.output('rm', '-fv', 'old'), 'old\n')
+})
+
+test('an image for another machine says where one for this is', async () => {
+  await wolffia.output('import', '--platform', 'linux/s390x', 'small.tar', 'foreign')
+  const { code, stderr } = await wolffia.run(['run', '--rm', 'foreign', 'true'])
+  assert.is(code, 125)
+  assert.match(stderr, /it is for linux\/s390x\nBring in its variant for linux\/\w+: docker pull --platform linux\//)
+})
+
 test('doctor says which walls stand, for people and as JSON', async () => {
   const { code, stdout } = await wolffia.run(['doctor', '--json'])
   const { findings, runtimes } = JSON.parse(stdout)

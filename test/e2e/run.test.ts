@@ -61,6 +61,10 @@ native('stdin reaches the guest with -i to its end, and without -i is empty', as
   assert.is((await run(['busybox', 'wc', '-c'], { input: 'lost' })).stdout.trim(), '0')
 })
 
+native('--platform linux is this machine', async () => {
+  assert.is((await run(['--platform', 'linux', '--init', '-q', 'busybox', 'echo', 'ran'])).stdout, 'ran\n')
+})
+
 native('a large output arrives whole', async () => {
   const { stdout } = await run(['busybox', 'seq', '200000'])
   assert.equal([stdout.length, stdout.slice(-7)], [1_288_895, '200000\n'])
@@ -147,7 +151,7 @@ native('--storage-opt size= bounds what the guest may write', async () => {
 native('--timeout ends the guest with 137 and says so', async () => {
   const { code, stderr } = await run(['--timeout', '300ms', 'busybox', 'sleep', '60'])
   assert.is(code, 137)
-  assert.match(stderr, /^wolffia: .*(time|300)/)
+  assert.is(stderr, 'wolffia: killed after its time limit of 300ms\n')
 })
 
 native('--pids-limit stops a fork bomb', async () => {

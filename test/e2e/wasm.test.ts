@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import type { Receipt } from '../../src/runtime/receipt.js'
 import { type Circumstances, CommandLine } from '../support/command-line.js'
 import { suite } from '../support/suite.js'
+import { wat } from '../support/wat.js'
 
 const test = suite('e2e/wasm')
 const wolffia = new CommandLine()
@@ -50,6 +51,13 @@ test('a file that only calls itself a module is refused when it is run, and noth
   assert.match(stderr, /^wolffia: /)
   assert.not.match(stderr, /^\s+at /m)
   assert.equal(wolffia.containers(), [])
+})
+
+test('a guest over its time limit is killed, in the words of the native wall', async () => {
+  writeFileSync(join(wolffia.folder, 'endless.wasm'), wat('(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))'))
+  await wolffia.output('import', 'endless.wasm', 'endless')
+  const { code, stderr } = await wolffia.run(['run', '--rm', '--timeout', '300ms', 'endless'])
+  assert.equal([code, stderr], [137, 'wolffia: killed after its time limit of 300ms\n'])
 })
 
 test('what the Wasm wall cannot do is an error: -u by a name that is not there, --network host', async () => {

@@ -7,7 +7,11 @@ export const command: CliCommand = {
   usage: '[REPOSITORY[:TAG]]',
   arity: [0, 1],
   configure(parser) {
-    parser.option('-q, --quiet', 'ids only').option('--no-trunc', 'whole ids').option('--digests', 'show digests')
+    parser
+      .option('-a, --all', 'changes nothing: every image is shown')
+      .option('-q, --quiet', 'ids only')
+      .option('--no-trunc', 'whole ids')
+      .option('--digests', 'show digests')
   },
   async run([wanted], { quiet, trunc, digests }) {
     const { Engine } = await import('../../engine/engine.js')

@@ -6,7 +6,9 @@ export const command: CliCommand = {
   usage: 'CONTAINER [CONTAINER...]',
   arity: [1, Number.POSITIVE_INFINITY],
   configure(parser) {
-    parser.option('-f, --force', 'kill those that run (SIGKILL); one that does not exist is told and is no failure')
+    parser
+      .option('-f, --force', 'kill those that run (SIGKILL), and pass over what does not exist')
+      .option('-v, --volumes', 'changes nothing: there are no anonymous volumes')
   },
   async run(names, { force, debug }) {
     const { Engine } = await import('../../engine/engine.js')

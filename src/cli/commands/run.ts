@@ -29,7 +29,7 @@ export const command: CliCommand = {
       signals.forwardTo(container)
       await receiptTo?.(await container.receipt())
       const status = await runInForeground(container)
-      const note = noteOf(status)
+      const note = noteOf(status, options)
       if (note !== null) process.stderr.write(`wolffia: ${printable(note)}\n`)
       return status.exitCode
     } catch (error) {
@@ -42,8 +42,10 @@ export const command: CliCommand = {
 }
 
 /** What the exit code does not say: which limit ended the guest, or that its wall was lost. Of a trap the sandbox has told on stderr. */
-function noteOf({ reason, detail }: ExitStatus): string | null {
+function noteOf({ reason, detail }: ExitStatus, { timeout }: CliOptions): string | null {
   if (reason === 'exited' || (reason === 'signaled' && detail?.startsWith('wasm trap'))) return null
+  // One sentence whichever wall it was.
+  if (reason === 'timeout') return `killed after its time limit of ${/[a-zµ]$/.test(String(timeout)) ? timeout : `${timeout}s`}`
   return detail ?? (reason === 'signaled' ? null : `ended by its limit (${reason})`)
 }
 
