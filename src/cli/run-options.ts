@@ -163,7 +163,18 @@ export function parseVolume(volume: string): Mount {
       throw notBuiltVolume(volume, `the option "${option}"`, 'There are ro and rw, the default.')
     else if (option !== 'rw') throw invalid(volume, '-v, --volume', `unknown option "${option}"`, 'There are ro and rw, the default.')
   }
-  return { type: 'bind', source: resolve(source), destination, readonly }
+  return { type: 'bind', source: absoluteSource(source, volume), destination, readonly }
+}
+
+function absoluteSource(source: string, volume: string): string {
+  try {
+    return resolve(source)
+  } catch (cause) {
+    throw new EngineError('INVALID_ARGUMENT', `-v ${volume}: the current folder no longer exists`, {
+      cause,
+      hint: 'Change into one that does, or write the whole path.',
+    })
+  }
 }
 
 function notBuiltVolume(volume: string, what: string, hint: string): EngineError {

@@ -22,6 +22,8 @@ export function launcherError(event: FailedEvent): EngineError {
     const found = execError(event, name)
     if (found !== null) return new EngineError(found.code, found.message, { data, hint: found.hint })
   }
+  const understood = pathError(event, name)
+  if (understood !== null) return new EngineError('LAUNCHER_FAILED', understood.message, { data, hint: understood.hint })
   const about = event.argument === '' ? '' : ` ${JSON.stringify(event.argument)}`
   const hint = hintFor(event, name)
   return new EngineError('LAUNCHER_FAILED', `${event.operation}${about}: ${event.call} failed with ${name}`, {
@@ -60,10 +62,44 @@ function execError({ argument, call }: FailedEvent, name: string): { code: Engin
     case 'ELIBBAD':
     case 'EINVAL':
       return { code: 'COMMAND_NOT_EXECUTABLE', message: `cannot execute ${argument}: ${name}`, hint: 'Check the path of the command.' }
+    case 'E2BIG':
+      return {
+        code: 'INVALID_ARGUMENT',
+        message: `the arguments and variables for ${argument} are more than the kernel takes`,
+        hint: 'One may have 128 KiB, and all together a quarter of the stack (ulimit -s), 2 MiB as a rule.',
+      }
     default:
       return null
   }
 }
+
+/** What a user asked for with -v, --tmpfs and -w, in such words; null for what is no mistake of theirs. */
+function pathError({ operation, call, argument }: FailedEvent, name: string): { message: string; hint: string } | null {
+  const verb = PATH_VERBS[operation]
+  if (verb === undefined) return null
+  const cannot = `cannot ${verb} ${argument} in the container`
+  if (operation === 'bind' && call === 'move_mount' && name === 'EINVAL')
+    return { message: `${cannot}: one is a folder and the other a file`, hint: LIKE_OVER_LIKE }
+  if (name === 'ENOTDIR' || (operation === 'directory' && name === 'EEXIST'))
+    return {
+      message: `${cannot}: it is a file, or lies below one`,
+      hint: operation === 'bind' ? LIKE_OVER_LIKE : 'Choose another path.',
+    }
+  if (operation === 'working-directory' && name === 'EACCES')
+    return { message: `${cannot}: its user may not`, hint: 'Choose another folder with -w, or another user with -u.' }
+  if (operation === 'working-directory' && name === 'ENOENT')
+    return { message: `${cannot}: there is none`, hint: 'Choose another with -w.' }
+  if (name === 'ENAMETOOLONG') return { message: `${cannot}: the path is too long`, hint: 'A name has at most 255 bytes, a path 4095.' }
+  return null
+}
+
+const PATH_VERBS: Readonly<Record<string, string>> = {
+  bind: 'bind at',
+  'mount-tmpfs': 'mount a tmpfs at',
+  directory: 'make the folder',
+  'working-directory': 'enter the working directory',
+}
+const LIKE_OVER_LIKE = 'A folder is bound over a folder, and a file over a file.'
 
 function hintFor({ operation, call, argument }: FailedEvent, name: string): string | null {
   const denied = name === 'EPERM' || name === 'EACCES'

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import type { Receipt } from '../../src/runtime/receipt.js'
 import { type Circumstances, CommandLine } from '../support/command-line.js'
@@ -152,6 +154,43 @@ native('--timeout ends the guest with 137 and says so', async () => {
   const { code, stderr } = await run(['--timeout', '300ms', 'busybox', 'sleep', '60'])
   assert.is(code, 137)
   assert.is(stderr, 'wolffia: killed after its time limit of 300ms\n')
+})
+
+native('a path that cannot be mounted or entered, and what is too long, are said in words', async () => {
+  writeFileSync(join(wolffia.folder, 'long'), `BIG=${'x'.repeat(200_000)}\n`)
+  writeFileSync(join(wolffia.folder, 'a-file'), '')
+  const overLike = 'A folder is bound over a folder, and a file over a file.'
+  for (const [words, message, hint] of [
+    ['-v ./a-file:/tmp', 'cannot bind at /tmp in the container: one is a folder and the other a file', overLike],
+    ['-v .:/bin/text', 'cannot bind at /bin/text in the container: it is a file, or lies below one', overLike],
+    ['--tmpfs /bin/text', 'cannot mount a tmpfs at /bin/text in the container: it is a file, or lies below one', 'Choose another path.'],
+    ['-w /bin/text', 'cannot make the folder /bin/text in the container: it is a file, or lies below one', 'Choose another path.'],
+    ['--env-file long', 'the arguments and variables for true are more than the kernel takes', 'One may have 128 KiB'],
+  ] as const) {
+    const { code, stderr } = await run([...words.split(' '), 'busybox', 'true'])
+    assert.is(code, 125)
+    assert.ok(stderr.startsWith(`wolffia: ${message}\n${hint}`), stderr)
+  }
+  const gone = await wolffia.inShell('mkdir gone && cd gone && rmdir ../gone && "$wolffia" run --rm -v .:/x busybox true')
+  assert.is(gone.code, 125)
+  assert.match(gone.stderr, /^wolffia: -v \.:\/x: the current folder no longer exists$/m)
+})
+
+test.needs(
+  NATIVE,
+  BUSYBOX,
+  ID_RANGE,
+)('a working directory that the user may not enter is named', async () => {
+  await run(['busybox', 'true'])
+  const root = join(wolffia.folder, 'root')
+  mkdirSync(join(root, 'secret'), { mode: 0o700 })
+  await promisify(execFile)('tar', ['-C', root, '--owner=0', '--group=0', '-cf', join(wolffia.folder, 'secret.tar'), '.'])
+  await wolffia.output('import', 'secret.tar', 'secret')
+  const { code, stderr } = await wolffia.run(['run', '--rm', '-u', 'web', '-w', '/secret', 'secret', 'true'])
+  assert.equal(
+    [code, stderr.split('\n')[0]],
+    [125, 'wolffia: cannot enter the working directory /secret in the container: its user may not'],
+  )
 })
 
 native('--pids-limit stops a fork bomb', async () => {
