@@ -15,7 +15,7 @@ async function main(words: readonly string[]): Promise<number> {
   if (name === '--version' || name === '-v') return runCommand('version', ['--short'], debug)
   if (!['help', '--help', '-h'].includes(name)) return runCommand(name, rest, debug)
   const [topic] = rest
-  if (topic !== undefined && !topic.startsWith('-')) return runCommand(topic, ['--help'], debug)
+  if (topic !== undefined && topic !== 'help' && !topic.startsWith('-')) return runCommand(topic, ['--help'], debug)
   process.stdout.write(helpPage())
   return 0
 }
@@ -42,7 +42,8 @@ function parserFor(name: string, summary: string, command: CliCommand): Command 
     .usage(`[OPTIONS] ${command.usage}`.trimEnd())
     .description(summary)
     .allowExcessArguments()
-    .helpOption('--help', 'print this')
+    // As in docker; run has a -h of its own.
+    .helpOption(name === 'run' ? '--help' : '-h, --help', 'print this')
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
   command.configure(parser)
@@ -72,6 +73,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', () => {})
 // As Node's own for a program that ends while it still waits: never 0 by chance.
 process.exitCode = 13
-main(process.argv.slice(2)).then((exitCode) => {
+const words = process.argv.slice(2)
+const fail = (error: unknown) => {
+  const command = words.find((word) => !DEBUG_FLAGS.includes(word)) ?? 'help'
+  process.exitCode = report(error, { parser: null, command, debug: DEBUG_FLAGS.includes(words[0] ?? '') })
+}
+main(words).then((exitCode) => {
   process.exitCode = exitCode === 0 && outputFailed ? 1 : exitCode
-})
+}, fail)

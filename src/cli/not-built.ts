@@ -146,7 +146,7 @@ export function addNotBuilt(parser: Command, flags: readonly NotBuiltFlag[]): vo
 const NO_DAEMON = 'There is no daemon to talk to: leave it out.'
 
 /** Flags that docker takes before the command, and what to do instead. */
-export const NOT_BUILT_GLOBAL_FLAGS: readonly NotBuiltFlag[] = [
+const NOT_BUILT_GLOBAL_FLAGS: readonly NotBuiltFlag[] = [
   ['--config <folder>', 'No settings are read: leave it out. $WOLFFIA_HOME says where images and containers are kept.'],
   ['-c, --context <name>', NO_DAEMON],
   ['-H, --host <socket>', NO_DAEMON],
@@ -157,6 +157,14 @@ export const NOT_BUILT_GLOBAL_FLAGS: readonly NotBuiltFlag[] = [
   ['--tlskey <file>', NO_DAEMON],
   ['--tlsverify', NO_DAEMON],
 ]
+
+/** The flag of docker's own, before the command, that a word is (`--host=tcp://x`, `-Htcp://x`), and the way out. */
+export function notBuiltGlobalFlag(word: string): { readonly flag: string; readonly wayOut: string } | undefined {
+  const name = word.startsWith('--') ? word.replace(/=.*/s, '') : word.slice(0, 2)
+  for (const [notation, wayOut] of NOT_BUILT_GLOBAL_FLAGS)
+    if (notation.split(/,? /).includes(name)) return { flag: /--[a-z-]+/.exec(notation)?.[0] ?? name, wayOut }
+  return undefined
+}
 
 const PULL =
   'Bring images in with `wolffia load` (an archive of `docker save` or skopeo) or `wolffia import` (a root tar or a .wasm module).'

@@ -1,8 +1,8 @@
 import { type Command, CommanderError } from 'commander'
-import { didYouMean } from '../engine/words.js'
+import { didYouMean, nearest } from '../engine/words.js'
 import { EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
 import { COMMANDS } from './command.js'
-import { NOT_BUILT_COMMANDS } from './not-built.js'
+import { NOT_BUILT_COMMANDS, notBuiltGlobalFlag } from './not-built.js'
 import { printable } from './output.js'
 
 /** A mistake in the words of the command line itself: it ends with this exit code and points to the command's help. */
@@ -42,12 +42,15 @@ export function report(error: unknown, { parser, command, debug }: ErrorContext)
 
 /** Says that there is no such command: that it is docker's and not built, or which one is near. Returns the exit code. */
 export function unknownCommand(name: string): number {
+  const isFlag = name.startsWith('-')
   const wayOut = Object.hasOwn(NOT_BUILT_COMMANDS, name) ? NOT_BUILT_COMMANDS[name] : undefined
+  const globalFlag = isFlag ? notBuiltGlobalFlag(name) : undefined
   if (wayOut !== undefined) say(`\`${name}\` is not built yet`, wayOut)
-  else if (name.startsWith('-')) say(`unknown flag: ${name}`, didYouMean(name, ['--debug', '--help', '--version']))
+  else if (globalFlag !== undefined) say(`${globalFlag.flag} is not built`, globalFlag.wayOut)
+  else if (isFlag) say(`unknown flag: ${withoutValue(name)}`, flagNear(name, ['--debug', '--help', '--version']))
   else say(`unknown command: ${name}`, didYouMean(name, Object.keys(COMMANDS)))
-  if (wayOut === undefined) process.stderr.write("\nRun 'wolffia help' for more information\n")
-  return name.startsWith('-') ? 125 : 1
+  if (wayOut === undefined && globalFlag === undefined) process.stderr.write("\nRun 'wolffia help' for more information\n")
+  return isFlag ? 125 : 1
 }
 
 function isFullDisk(error: unknown): boolean {
@@ -55,7 +58,23 @@ function isFullDisk(error: unknown): boolean {
 }
 
 function say(message: string, hint: string | undefined): void {
-  process.stderr.write(`wolffia: ${printable(message)}\n${hint === undefined ? '' : `${printable(hint)}\n`}`)
+  process.stderr.write(`wolffia: ${shown(message)}\n${hint === undefined ? '' : `${shown(hint)}\n`}`)
+}
+
+/** Without control characters, and of a word that fills the screen its beginning and its end. */
+function shown(text: string): string {
+  return printable(text).replace(/\S{400,}/g, (word) => `${word.slice(0, 200)}…${word.slice(-50)}`)
+}
+
+function withoutValue(flag: string): string {
+  return flag.replace(/=.*/s, '')
+}
+
+/** As {@link didYouMean}; the dashes say nothing. */
+function flagNear(typed: string, flags: readonly string[]): string | undefined {
+  const bare = (flag: string) => withoutValue(flag).replace(/^-+/, '')
+  const near = nearest(bare(typed), flags.map(bare))
+  return near.length === 0 ? undefined : `Did you mean ${near.map((name) => `"--${name}"`).join(' or ')}?`
 }
 
 /** Commander's complaint in docker's words, with docker's exit code. */
@@ -63,7 +82,7 @@ function usageErrorOf(error: CommanderError, parser: Command | null): UsageError
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? ''
   if (error.code === 'commander.unknownOption') {
     const flags = (parser?.options ?? []).filter((option) => !option.hidden).flatMap((option) => option.long ?? [])
-    return new UsageError(`unknown flag: ${quoted}`, { exitCode: 125, hint: didYouMean(quoted, flags) })
+    return new UsageError(`unknown flag: ${withoutValue(quoted)}`, { exitCode: 125, hint: flagNear(quoted, flags) })
   }
   if (error.code === 'commander.optionMissingArgument') {
     const flag = quoted.split(/[ ,]+/).find((word) => word.startsWith('--')) ?? quoted

@@ -1,11 +1,11 @@
 /**
  * The candidates a person most likely meant by `word`, best first and three at most: those it begins or that hold it, and those at
- * a small edit distance.
+ * a small edit distance: one for every three letters or so.
  */
 export function nearest(word: string, candidates: Iterable<string>): readonly string[] {
   const wanted = word.toLowerCase()
   if (wanted === '') return []
-  const allowed = wanted.length <= 3 ? 1 : wanted.length <= 7 ? 2 : 3
+  const allowed = wanted.length <= 5 ? 1 : wanted.length <= 8 ? 2 : 3
   return [...new Set(candidates)]
     .map((candidate) => ({ candidate, distance: scoreOf(wanted, candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= allowed)

@@ -1,5 +1,5 @@
 import { EngineError } from '../errors.js'
-import { editDistance } from '../reference/nearest.js'
+import { didYouMean } from '../reference/nearest.js'
 import { failedChecks } from './cross-check.js'
 import type { KernelEvidence, LimitName, NamespaceName, Receipt } from './receipt.js'
 
@@ -61,15 +61,15 @@ export const ASPECTS = {
 /** A name that `--require` takes. */
 export type AspectName = keyof typeof ASPECTS
 
-/** Names of `--require` options, each a list with commas. An unknown one is an INVALID_ARGUMENT that names the nearest. */
+/** Names of `--require` options, each a list with commas. An unknown one is an INVALID_ARGUMENT whose hint names what is near. */
 export function parseRequirements(options: readonly string[]): AspectName[] {
   const names = options.flatMap((option) => option.split(',')).map((name) => name.trim())
   return [...new Set(names)].map((name) => {
     if (Object.hasOwn(ASPECTS, name)) return name as AspectName
-    const nearest = nearestName(name, Object.keys(ASPECTS))
-    throw new EngineError('INVALID_ARGUMENT', `--require ${name === '' ? '""' : name}: unknown; did you mean ${nearest}?`, {
-      hint: `It takes: ${Object.keys(ASPECTS).join(', ')}.`,
-      data: { name, nearest },
+    const near = didYouMean(name, Object.keys(ASPECTS))
+    throw new EngineError('INVALID_ARGUMENT', `--require ${name === '' ? '""' : name}: there is no such aspect`, {
+      hint: `${near === undefined ? '' : `${near} `}It takes: ${Object.keys(ASPECTS).join(', ')}.`,
+      data: { name },
     })
   })
 }
@@ -94,10 +94,4 @@ export function assertRequirements(required: readonly AspectName[], receipt: Rec
       data: { unmet, disagreeing },
     },
   )
-}
-
-/** The candidate with the fewest edits from `name`; the first of equals. */
-export function nearestName(name: string, candidates: readonly string[]): string {
-  const ranked = candidates.map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate) }))
-  return ranked.reduce((best, each) => (each.distance < best.distance ? each : best)).candidate
 }

@@ -21,6 +21,13 @@ function failing(program: string, words: readonly string[]): Promise<{ readonly 
 const MISTAKES: readonly (readonly [words: string, code: number, ...says: readonly RegExp[]])[] = [
   ['rnu', 1, /unknown command: rnu/, /Did you mean "run"/, /wolffia help/],
   ['--bogus', 125, /unknown flag: --bogus/],
+  ['--bogus=secret ps', 125, /unknown flag: --bogus\n/],
+  ['-H tcp://x ps', 125, /--host is not built\nThere is no daemon/],
+  ['--context=x ps', 125, /--context is not built\nThere is no daemon/],
+  ['--config x ps', 125, /--config is not built\n.*WOLFFIA_HOME/],
+  ['-l debug ps', 125, /--log-level is not built\n.*--debug/],
+  ['run --host=secret x', 125, /unknown flag: --host\n/],
+  ['load image.tar', 1, /requires no arguments/, /wolffia load -i image\.tar/],
   ['pull alpine', 1, /`pull` is not built yet/, /wolffia load/],
   ['run', 1, /'wolffia run' requires at least 1 argument/, /wolffia run --help/],
   ['tag a', 1, /requires 2 arguments/],
@@ -50,7 +57,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['rmi nosuch', 1, /nosuch/],
   ['rm nosuch', 1, /no such container: nosuch/],
   ['rm -f nosuch', 0, /no such container: nosuch/],
-  ['inspect nosuch', 1, /nosuch/],
+  ['inspect nosuch', 1, /no such container or image: nosuch/],
   ['tag nosuch other', 1, /nosuch/],
   ['load -i nosuch.tar', 1, /nosuch\.tar/],
   ['load', 1, /the input is empty/, /pipe one in/],
@@ -73,6 +80,17 @@ for (const [words, code, ...says] of MISTAKES)
 test('what follows `npm start --` is read by wolffia and not by Node', async () => {
   const { code, stderr } = await failing('npm', ['start', '--silent', '--', 'run', '--env-file', 'nosuch', 'x'])
   assert.equal([code, /^wolffia: cannot read --env-file nosuch/.test(stderr)], [125, true], stderr)
+})
+
+test('a name of thousands of letters is cut where it is told', async () => {
+  for (const words of [
+    ['rm', 'x'.repeat(5000)],
+    ['run', `--${'x'.repeat(5000)}`, 'y'],
+  ]) {
+    const { stderr } = await wolffia.run(words)
+    assert.match(stderr, /x{40}…x{40}/)
+    assert.ok(stderr.length < 600, stderr)
+  }
 })
 
 test('rm -f and rmi -f say what does not exist, and end well', async () => {
@@ -99,13 +117,10 @@ test('--debug shows the causes, before the command and after', async () => {
 })
 
 test('help is a page, for every command and for none', async () => {
-  for (const words of [[], ['help'], ['--help']])
+  for (const words of [[], ['help'], ['--help'], ['help', 'help']])
     assert.match(await wolffia.output(...words), /Commands:[\s\S]*\brun\b[\s\S]*not built yet/)
   for (const name of ['run', 'ps', 'rm', 'images', 'load', 'import', 'tag', 'rmi', 'inspect', 'doctor', 'version', 'demo'])
-    for (const words of [
-      [name, '--help'],
-      ['help', name],
-    ])
+    for (const words of [[name, '--help'], ['help', name], ...(name === 'run' ? [] : [[name, '-h']])])
       assert.match(await wolffia.output(...words), new RegExp(`^Usage: wolffia ${name} `), name)
 })
 

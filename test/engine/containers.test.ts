@@ -170,7 +170,7 @@ test('a failure is the error that is thrown, and what cannot be taken back after
 test('a requirement that does not hold stops the container before its first instruction', () =>
   withEngine(async ({ home, wall, create }) => {
     await assertRejects(create({ require: ['seccomp'] }), 'REQUIREMENT_NOT_MET', /seccomp/)
-    await assertRejects(create({ require: ['secomp'] }), 'INVALID_ARGUMENT', /seccomp/)
+    await assertRejects(create({ require: ['secomp'] }), 'INVALID_ARGUMENT', /secomp/)
     assert.equal(foldersIn(home), [])
     assert.is(wall.live.size, 0)
     await create({ require: ['native'] })

@@ -23,7 +23,11 @@ export const command: CliCommand = {
       found.push(
         container !== null
           ? await inspectContainer(container)
-          : inspectImage(await engine.images.inspect(name, platform === undefined ? {} : { platform: String(platform) })),
+          : inspectImage(
+              await engine.images.inspect(name, platform === undefined ? {} : { platform: String(platform) }).catch((error: unknown) => {
+                throw type === undefined && error instanceof EngineError && error.code === 'IMAGE_NOT_FOUND' ? neither(name, error) : error
+              }),
+            ),
       )
     })
     process.stdout.write(`${JSON.stringify(found, null, 4)}\n`)
@@ -38,4 +42,11 @@ async function orNull<T>(code: EngineError['code'], look: () => Promise<T>, mayB
     if (mayBeMissing && error instanceof EngineError && error.code === code) return null
     throw error
   }
+}
+
+function neither(name: string, cause: EngineError): EngineError {
+  return new EngineError('IMAGE_NOT_FOUND', `no such container or image: ${name}`, {
+    cause,
+    hint: '`wolffia ps -a` and `wolffia images` list what there is.',
+  })
 }
