@@ -3,6 +3,7 @@
  * ignored. A command or flag that gets built leaves this list.
  */
 import type { Command } from 'commander'
+import { defaultHome } from '../engine/words.js'
 import { EngineError } from '../errors.js'
 
 /** Flag of docker's in commander's notation, and what to do instead. */
@@ -169,6 +170,19 @@ export function notBuiltGlobalFlag(word: string): { readonly flag: string; reado
 const PULL =
   'Bring images in with `wolffia load` (an archive of `docker save` or skopeo) or `wolffia import` (a root tar or a .wasm module).'
 
+/** For skopeo: an image by its full name. STORE is where this user's is; {@link wayOutOf} says it. */
+const STORED_IMAGE = 'oci:STORE:docker.io/library/NAME:TAG'
+
+/** What to do instead of a command of docker's that is not built; undefined for one that docker does not have. */
+export function wayOutOf(command: string): string | undefined {
+  if (!Object.hasOwn(NOT_BUILT_COMMANDS, command)) return undefined
+  return NOT_BUILT_COMMANDS[command]?.replace('oci:STORE:', () => `oci:${shellWord(defaultHome())}:`)
+}
+
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
+
 /** Commands of docker that are not built, and what to do instead. */
 export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   attach: FOREGROUND,
@@ -202,10 +216,10 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   port: NETWORKS,
   prune: 'Remove images with `wolffia rmi` and containers with `wolffia rm`.',
   pull: PULL,
-  push: 'The store is an OCI layout: skopeo copies from it with oci:$HOME/.local/share/wolffia:NAME.',
+  push: `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
   rename: 'Give a --name to `wolffia run`.',
   restart: FOREGROUND,
-  save: 'The store is an OCI layout: skopeo copies from it with oci:$HOME/.local/share/wolffia:NAME.',
+  save: `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker-archive:NAME.tar:NAME:TAG`,
   search: PULL,
   secret: 'wolffia has no swarm.',
   service: 'wolffia has no swarm.',

@@ -2,7 +2,7 @@ import { type Command, CommanderError } from 'commander'
 import { didYouMean, nearest } from '../engine/words.js'
 import { EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
 import { COMMANDS } from './command.js'
-import { NOT_BUILT_COMMANDS, notBuiltGlobalFlag } from './not-built.js'
+import { notBuiltGlobalFlag, wayOutOf } from './not-built.js'
 import { printable } from './output.js'
 
 /** A mistake in the words of the command line itself: it ends with this exit code and points to the command's help. */
@@ -43,7 +43,7 @@ export function report(error: unknown, { parser, command, debug }: ErrorContext)
 /** Says that there is no such command: that it is docker's and not built, or which one is near. Returns the exit code. */
 export function unknownCommand(name: string): number {
   const isFlag = name.startsWith('-')
-  const wayOut = Object.hasOwn(NOT_BUILT_COMMANDS, name) ? NOT_BUILT_COMMANDS[name] : undefined
+  const wayOut = wayOutOf(name)
   const globalFlag = isFlag ? notBuiltGlobalFlag(name) : undefined
   if (wayOut !== undefined) say(`\`${name}\` is not built yet`, wayOut)
   else if (globalFlag !== undefined) say(`${globalFlag.flag} is not built`, globalFlag.wayOut)

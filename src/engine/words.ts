@@ -1,3 +1,4 @@
-/** People's words, for the faces: sizes as docker reads them, and what somebody most likely meant. */
+/** People's words, for the faces: sizes as docker reads them, what somebody most likely meant, and where everything is kept. */
 export { parseBytes } from '../container/mounts.js'
 export { didYouMean, nearest } from '../reference/nearest.js'
+export { defaultHome } from '../store/home.js'

@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process'
 import { createReadStream, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import { CommandLine } from '../support/command-line.js'
 import { LayoutBuilder, tarOf, writeFiles } from '../support/image-fixtures.js'
+import { SKOPEO } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('e2e/images')
@@ -140,6 +143,16 @@ test('an image for another machine says where one for this is', async () => {
   const { code, stderr } = await wolffia.run(['run', '--rm', 'foreign', 'true'])
   assert.is(code, 125)
   assert.match(stderr, /it is for linux\/s390x\nBring in its variant for linux\/\w+: docker pull --platform linux\//)
+})
+
+test.needs(SKOPEO)('what stands for save does what it says', async () => {
+  const { code, stderr } = await wolffia.run(['save', 'hello'])
+  assert.is(code, 1)
+  const command = /skopeo copy oci:.*/.exec(stderr)?.[0] ?? ''
+  assert.ok(command.includes(`oci:${wolffia.home}:docker.io/library/NAME:TAG`), stderr)
+  const line = command.replace('skopeo', 'skopeo --insecure-policy').replaceAll('NAME', 'hello').replaceAll('TAG', 'latest')
+  await promisify(execFile)('sh', ['-c', line], { cwd: wolffia.folder })
+  assert.is(await wolffia.output('load', '-i', 'hello.tar'), 'Loaded image: hello:latest\n')
 })
 
 test('doctor says which walls stand, for people and as JSON', async () => {
