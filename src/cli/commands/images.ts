@@ -1,5 +1,6 @@
 import type { ImageSummary } from '../../engine/image-summary.js'
 import type { CliCommand } from '../command.js'
+import { matchesGlob } from '../glob.js'
 import { humanDuration, humanSize, table } from '../output.js'
 
 /** `wolffia images`: images in a table. Beyond docker's columns it shows for which platforms each is. */
@@ -19,7 +20,7 @@ export const command: CliCommand = {
     const images = await engine.images.list()
     const idOf = ({ id }: ImageSummary) => (trunc === false ? id : id.slice('sha256:'.length, 'sha256:'.length + 12))
     const rows = images.flatMap((image) => namesOf(image).map((name) => ({ image, ...name })))
-    const shown = rows.filter(({ repository, tag }) => wanted === undefined || wanted === repository || wanted === `${repository}:${tag}`)
+    const shown = rows.filter(({ repository, tag }) => wanted === undefined || matches(wanted, repository, tag))
     if (quiet === true) {
       process.stdout.write([...new Set(shown.map(({ image }) => `${idOf(image)}\n`))].join(''))
       return 0
@@ -37,6 +38,11 @@ export const command: CliCommand = {
     process.stdout.write(table(headings, cells))
     return 0
   },
+}
+
+/** By docker's rule: the pattern is of the whole name, with or without the tag. */
+function matches(pattern: string, repository: string, tag: string): boolean {
+  return [repository, `${repository}:${tag}`].some((name) => matchesGlob(pattern, name))
 }
 
 function namesOf({ references }: ImageSummary): readonly { readonly repository: string; readonly tag: string }[] {
