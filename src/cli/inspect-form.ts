@@ -2,14 +2,19 @@ import type { Container } from '../container/container.js'
 import type { ImageDetails } from '../engine/image-summary.js'
 import { EngineError } from '../errors.js'
 
-/** A container in the words of `GET /containers/{id}/json`, with wolffia's own under `Wolffia`. */
-export async function inspectContainer(container: Container): Promise<object> {
+/**
+ * A container in the words of `GET /containers/{id}/json`, with wolffia's own under `Wolffia`. `imageEntrypoint` is its image's, which
+ * tells where the entrypoint ends and the command begins; empty when that image is gone.
+ */
+export async function inspectContainer(container: Container, imageEntrypoint: readonly string[]): Promise<object> {
   const { status, exit, pid, createdAt, startedAt, finishedAt, command, labels, autoRemove } = container.summary()
   const { spec, image } = container
   const receipt = await container.receipt().catch((error: unknown) => {
     if (error instanceof EngineError) return null
     throw error
   })
+  const hasEntrypoint = imageEntrypoint.length > 0 && imageEntrypoint.every((word, at) => command[at] === word)
+  const cmd = hasEntrypoint ? command.slice(imageEntrypoint.length) : command
   return {
     Id: container.id,
     Created: createdAt.toISOString(),
@@ -49,6 +54,8 @@ export async function inspectContainer(container: Container): Promise<object> {
       User: `${spec.process.user.uid}:${spec.process.user.gid}`,
       Tty: spec.process.terminal,
       Env: spec.process.env,
+      Cmd: cmd.length > 0 ? cmd : null,
+      Entrypoint: hasEntrypoint ? imageEntrypoint : null,
       Image: image.reference,
       WorkingDir: spec.process.cwd,
       Labels: labels,

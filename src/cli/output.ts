@@ -47,9 +47,13 @@ export function humanSize(bytes: number): string {
   return `${Number(size.toPrecision(3))}${units[unit]}`
 }
 
-/** `text`, cut to `length` characters with an ellipsis as the last. */
+/** `text`, cut to `length` characters with an ellipsis as the last; what {@link printable} made of a character is kept or left out whole. */
 export function ellipsis(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`
+  const characters = text.match(/\\x[0-9a-f]{2}|./gsu) ?? []
+  const width = (pieces: readonly string[]) => pieces.reduce((sum, piece) => sum + (piece.startsWith('\\x') ? piece.length : 1), 0)
+  if (width(characters) <= length) return text
+  while (width(characters) >= length) characters.pop()
+  return `${characters.join('')}…`
 }
 
 /** Bold, dim and colours for people at a terminal; plain text into a pipe, a file, a dumb terminal, or with NO_COLOR. */

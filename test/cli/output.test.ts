@@ -46,6 +46,9 @@ test('what a guest or an image named cannot steer the terminal', () => {
   assert.is(printable('a\u001b[2Jb\u009b\r'), 'a\\x1b[2Jb\\x9b\\x0d')
   assert.is(ellipsis('123456', 4), '123…')
   assert.is(ellipsis('1234', 4), '1234')
+  assert.is(ellipsis(printable('12\u001b[2J'), 6), '12…', 'not in the middle of \\x1b')
+  assert.is(ellipsis(printable('1\u001b[2J'), 6), '1\\x1b…')
+  assert.is(ellipsis('1😀😀4', 3), '1😀…')
 })
 
 test.run()

@@ -21,6 +21,10 @@ test('import prints the id, and images shows a row as docker does, with the plat
   assert.match(rows(table)[0] ?? '', new RegExp(`^small +latest +${id.slice(7, 19)} +.* ago +[0-9.]+k?B +linux/`))
   assert.is((await wolffia.output('images', '-q', '--no-trunc')).trim(), id)
   assert.equal(rows(await wolffia.output('images', 'other')), [])
+  for (const pattern of ['small', 's*', 'sma??', 'small:latest', 's*:l*'])
+    assert.equal(rows(await wolffia.output('images', pattern)).length, 1, pattern)
+  for (const pattern of ['s', 'small:1', '*/small']) assert.equal(rows(await wolffia.output('images', pattern)), [], pattern)
+  assert.match((await wolffia.run(['images', '['])).stderr, /^wolffia: invalid pattern: \[\n/)
 })
 
 test('import takes a stream, a compressed tar, --change, --message and --platform', async () => {
@@ -130,6 +134,21 @@ test('inspect finds images and containers, by name and id, and says which it did
   assert.equal([image.RepoTags, container.Name, container.Image], [['hello:latest'], '/ran', image.Id])
   assert.is(JSON.parse(await wolffia.output('inspect', container.Id.slice(0, 12)))[0].Id, container.Id)
   assert.is((await wolffia.run(['inspect', '--type', 'image', 'ran'])).code, 1)
+  assert.equal([container.Config.Entrypoint, container.Config.Cmd], [image.Config.Entrypoint, null])
+  assert.ok(container.Config.Entrypoint.length > 0)
+})
+
+test('ps shows the id of an image whose name is gone or has gone to another', async () => {
+  const column = async () => (rows(await wolffia.output('ps', '-a'))[0] ?? '').split(/ {2,}/)[1]
+  const id = (await wolffia.output('images', '-q', 'hello')).trim()
+  assert.is(await column(), 'hello')
+  await wolffia.output('tag', 'hello', 'spare')
+  await wolffia.output('rmi', 'hello')
+  assert.is(await column(), id)
+  await wolffia.output('import', 'small.tar', 'hello')
+  assert.is(await column(), id)
+  await wolffia.output('tag', 'spare', 'hello')
+  assert.is(await column(), 'hello')
 })
 
 test('flags that change nothing are taken: images -a, rm -v', async () => {

@@ -1,3 +1,5 @@
+import type { Container } from '../../container/container.js'
+import type { Engine } from '../../engine/engine.js'
 import { EngineError } from '../../errors.js'
 import type { CliCommand } from '../command.js'
 import { forEach } from '../each.js'
@@ -22,7 +24,7 @@ export const command: CliCommand = {
       const container = type === 'image' ? null : await orNull('CONTAINER_NOT_FOUND', () => engine.containers.get(name), type === undefined)
       found.push(
         container !== null
-          ? await inspectContainer(container)
+          ? await inspectContainer(container, await entrypointOf(engine, container))
           : inspectImage(
               await engine.images.inspect(name, platform === undefined ? {} : { platform: String(platform) }).catch((error: unknown) => {
                 throw type === undefined && error instanceof EngineError && error.code === 'IMAGE_NOT_FOUND' ? neither(name, error) : error
@@ -42,6 +44,13 @@ async function orNull<T>(code: EngineError['code'], look: () => Promise<T>, mayB
     if (mayBeMissing && error instanceof EngineError && error.code === code) return null
     throw error
   }
+}
+
+async function entrypointOf(engine: Engine, { image }: Container): Promise<readonly string[]> {
+  const { os, architecture, variant } = image.platform
+  const platform = [os, architecture, variant].filter(Boolean).join('/')
+  const details = await engine.images.inspect(image.id, { platform }).catch(() => null)
+  return details?.process.entrypoint ?? []
 }
 
 function neither(name: string, cause: EngineError): EngineError {

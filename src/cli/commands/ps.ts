@@ -1,4 +1,5 @@
 import type { ContainerSummary } from '../../container/container.js'
+import type { Engine } from '../../engine/engine.js'
 import type { CliCommand } from '../command.js'
 import { ellipsis, humanDuration, printable, table } from '../output.js'
 
@@ -21,9 +22,11 @@ export const command: CliCommand = {
       process.stdout.write(containers.map((container) => `${idOf(container)}\n`).join(''))
       return 0
     }
-    const rows = containers.map((container) => [
+    const imageOf = imageColumn(engine)
+    const images = await Promise.all(containers.map(imageOf))
+    const rows = containers.map((container, row) => [
       idOf(container),
-      container.image?.reference ?? '',
+      printable(images[row] ?? ''),
       commandOf(container, { whole: trunc === false }),
       `${humanDuration(Date.now() - container.createdAt.getTime())} ago`,
       statusOf(container),
@@ -33,6 +36,25 @@ export const command: CliCommand = {
     process.stdout.write(table(['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'PORTS', 'NAMES'], rows))
     return 0
   },
+}
+
+/** The image as it was asked for; its short id once that name is gone or another's. */
+function imageColumn(engine: Engine): (container: ContainerSummary) => Promise<string> {
+  const asked = new Map<string, Promise<string | null>>()
+  const idNow = (reference: string): Promise<string | null> => {
+    const known = asked.get(reference)
+    if (known !== undefined) return known
+    const answer = engine.images.resolve(reference).then(
+      ({ id }) => id,
+      () => null,
+    )
+    asked.set(reference, answer)
+    return answer
+  }
+  return async ({ image }) => {
+    if (image === null) return ''
+    return (await idNow(image.reference)) === image.id ? image.reference : image.id.slice('sha256:'.length).slice(0, 12)
+  }
 }
 
 function commandOf({ command }: ContainerSummary, { whole }: { readonly whole: boolean }): string {
