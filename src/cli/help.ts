@@ -6,6 +6,7 @@ const EXAMPLES: readonly (readonly [line: string, what: string])[] = [
   ['wolffia import root.tar debian', 'a root folder, tarred, becomes an image'],
   ['wolffia load -i image.tar', 'so does what docker save or skopeo wrote'],
   ['wolffia run --rm -it debian bash', 'a shell behind namespaces and seccomp'],
+  ['wolffia run --rm -v .:/work -w /work debian make', 'a program over a folder of yours'],
   ['wolffia import tool.wasm tool', 'a WASI program becomes an image'],
   ['wolffia run --rm tool', 'and runs behind the Wasm wall'],
   ['wolffia run --rm --receipt debian true', 'what isolation is really in force'],
