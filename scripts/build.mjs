@@ -29,7 +29,6 @@ async function buildTypeScript(esbuild) {
     banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   })
   for (const name of Object.keys(PROGRAMS)) writeProgram(name)
-  writeCodeCaches()
   await esbuild.build({
     ...options,
     format: 'esm',
@@ -163,6 +162,17 @@ export async function build({ tests = false, types = false } = {}) {
   await buildSeccompPrograms(esbuild)
   await buildLauncher()
   await buildGuests()
+  const programs = Object.keys(PROGRAMS).map((name) => `dist/${name}`)
+  await whenChanged(
+    'code-cache',
+    [
+      ...programs.map((program) => `${program}.bundle.js`),
+      ...(existsSync(join(dist, 'launcher')) ? ['dist/launcher'] : []),
+      'scripts/code-cache.mjs',
+    ],
+    programs.map((program) => `${program}.cache`),
+    writeCodeCaches,
+  )
   if (types) await whenChanged('types', [...sources, 'tsconfig.json', 'tsconfig.types.json'], ['dist/types/index.d.ts'], buildTypes)
   if (tests) await transpileForTests(esbuild)
 }
