@@ -12,7 +12,7 @@ export type { ImageDetails, ImagePlatform, ImageProcess, ImageSummary, ImportOpt
 export type { Images, PlatformOption, ResolvedImage } from './engine/images.js'
 export type { VersionReport } from './engine/version.js'
 export { EngineError, type EngineErrorOptions, type ErrorCode, RUN_EXIT_CODES } from './errors.js'
-export type { ByteString, DeviceNumber, DirectoryEntry, FileType, Ino, ReadonlyFileSystem, Stat } from './fs/file-system.js'
+export type { ByteString, DeviceNumber, DirectoryEntry, FileSegment, FileType, Ino, ReadonlyFileSystem, Stat } from './fs/file-system.js'
 export type { RemovedImage } from './image/remove.js'
 export type { Finding } from './launcher/probe.js'
 export type { DiffId, Digest } from './oci/digest.js'

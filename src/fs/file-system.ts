@@ -50,6 +50,12 @@ export interface DirectoryEntry {
   readonly type: FileType
 }
 
+/** A run of a file's bytes. */
+export interface FileSegment {
+  readonly position: number
+  readonly length: number
+}
+
 /** What every file tree can be asked: a layer, a union, a host directory behind a handle. */
 export interface ReadonlyFileSystem {
   /** Inode of the root directory. */
@@ -64,6 +70,8 @@ export interface ReadonlyFileSystem {
   readlink(ino: Ino): ByteString
   /** Reads into `buffer` from byte `position`; returns the bytes read, 0 at the end. Throws EISDIR, EIO. */
   read(ino: Ino, buffer: Uint8Array, position: number): number
+  /** Where a file may hold anything but zeros, in order and without overlaps; the rest are holes. A tree without it knows of no holes. */
+  segments?(ino: Ino): Iterable<FileSegment>
   /** Extended attributes, values byte for byte. */
   xattrs(ino: Ino): ReadonlyMap<ByteString, Uint8Array>
 }

@@ -1,5 +1,5 @@
 import { ErrnoError } from './errno.js'
-import type { ByteString, DeviceNumber, FileType, Ino, Stat } from './file-system.js'
+import type { ByteString, DeviceNumber, FileSegment, FileType, Ino, Stat } from './file-system.js'
 import { type MergedEntry, mergeEntries, type Source } from './merge.js'
 import { Pages } from './pages.js'
 
@@ -144,6 +144,11 @@ export class Inode {
     return source === undefined ? 0 : source.layer.read(source.ino, buffer, position)
   }
 
+  /** Where its contents are anything but holes. */
+  segments(): Iterable<FileSegment> {
+    return this.#pages?.segments() ?? (this.source === undefined ? [] : segmentsOf(this.source))
+  }
+
   readlink(): ByteString {
     const { source } = this
     return source === undefined ? this.target : source.layer.readlink(source.ino)
@@ -190,6 +195,11 @@ export class Inode {
     return new Pages({
       size: source.layer.stat(source.ino).size,
       read: (buffer, position) => source.layer.read(source.ino, buffer, position),
+      segments: () => segmentsOf(source),
     })
   }
+}
+
+function segmentsOf({ layer, ino }: Source): Iterable<FileSegment> {
+  return layer.segments?.(ino) ?? [{ position: 0, length: layer.stat(ino).size }]
 }

@@ -1,3 +1,5 @@
+import type { FileSegment } from './file-system.js'
+
 /** Bytes of a page, the unit in which a lower file is copied up. */
 export const PAGE_BYTES = 65_536
 
@@ -6,21 +8,28 @@ const SMALLEST_PAGE_BYTES = 256
 /** Reads a lower file: fills `buffer` from `position`, returns the bytes read. */
 export type ReadLower = (buffer: Uint8Array, position: number) => number
 
+/** The file below: its bytes, and where it has any. */
+export interface LowerFile {
+  readonly size: number
+  readonly read: ReadLower
+  readonly segments: () => Iterable<FileSegment>
+}
+
 /**
  * Contents of a file as pages over an optional lower file. A page that was never written is the lower file's, or a hole. A page of our own
  * is as long as it was needed, in powers of two: a small file costs a small page; what lies beyond it is zeros.
  */
 export class Pages {
   readonly #pages = new Map<number, Uint8Array>()
-  readonly #readLower: ReadLower | null
+  readonly #lower: LowerFile | null
   /** Bytes of the lower file that still show: cutting a file short hides the rest for good. */
   #lowerBytes: number
   #size: number
   #allocatedBytes = 0
 
   /** Empty, or `size` bytes of a lower file. */
-  constructor(lower?: { readonly read: ReadLower; readonly size: number }) {
-    this.#readLower = lower?.read ?? null
+  constructor(lower?: LowerFile) {
+    this.#lower = lower ?? null
     this.#lowerBytes = lower?.size ?? 0
     this.#size = this.#lowerBytes
   }
@@ -55,6 +64,20 @@ export class Pages {
       done += part.length
     }
     return length
+  }
+
+  /** Where there is anything but holes, in order. */
+  *segments(): Generator<FileSegment, void, undefined> {
+    const lower = clipped(this.#lower?.segments() ?? [], this.#lowerBytes)
+    let reached = 0
+    for (const number of [...this.#pages.keys()].sort((left, right) => left - right)) {
+      const position = number * PAGE_BYTES
+      yield* lower.between(reached, position)
+      const length = Math.min(this.#pages.get(number)?.length ?? 0, this.#size - position)
+      if (length > 0) yield { position, length }
+      reached = position + PAGE_BYTES
+    }
+    yield* lower.between(reached, this.#lowerBytes)
   }
 
   /** Memory that {@link write} of `length` bytes at `position` would add. */
@@ -102,7 +125,7 @@ export class Pages {
 
   #readBelow(buffer: Uint8Array, position: number): void {
     const wanted = Math.min(buffer.length, this.#lowerBytes - position)
-    const filled = wanted > 0 && this.#readLower !== null ? this.#readLower(buffer.subarray(0, wanted), position) : 0
+    const filled = wanted > 0 && this.#lower !== null ? this.#lower.read(buffer.subarray(0, wanted), position) : 0
     buffer.fill(0, filled)
   }
 
@@ -122,5 +145,23 @@ export class Pages {
     this.#pages.set(number, page)
     this.#allocatedBytes += page.length - (held?.length ?? 0)
     return page
+  }
+}
+
+/** Parts of `segments` below `end`, to be asked for from left to right. */
+function clipped(segments: Iterable<FileSegment>, end: number) {
+  const iterator = segments[Symbol.iterator]()
+  let next = iterator.next()
+  return {
+    *between(from: number, to: number): Generator<FileSegment> {
+      for (; !next.done; next = iterator.next()) {
+        const { position, length } = next.value
+        const start = Math.max(position, from)
+        const stop = Math.min(position + length, to, end)
+        if (start < stop) yield { position: start, length: stop - start }
+        // It goes on behind, where it may be asked for again.
+        if (position + length > to) return
+      }
+    },
   }
 }

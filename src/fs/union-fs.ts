@@ -1,5 +1,5 @@
 import { ErrnoError } from './errno.js'
-import type { AttributeChange, ByteString, Change, DirectoryEntry, FileSystem, Ino, NewInode, Stat } from './file-system.js'
+import type { AttributeChange, ByteString, Change, DirectoryEntry, FileSegment, FileSystem, Ino, NewInode, Stat } from './file-system.js'
 import type { Attributes, Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import type { LayerFileSystem } from './layer-file-system.js'
@@ -74,6 +74,10 @@ export class UnionFs implements FileSystem {
 
   read(ino: Ino, buffer: Uint8Array, position: number): number {
     return this.#file(ino).read(buffer, position)
+  }
+
+  segments(ino: Ino): Iterable<FileSegment> {
+    return this.#file(ino).segments()
   }
 
   xattrs(ino: Ino): ReadonlyMap<ByteString, Uint8Array> {

@@ -80,7 +80,9 @@ function entryOf(fs: ReadonlyFileSystem, path: ByteString, ino: Ino, linkOf: Byt
   if (linkOf !== null && type !== 'socket') return { ...attributes, type: 'hardlink', target: linkOf }
   const xattrs = fs.xattrs(ino)
   if (type === 'symlink') return { ...attributes, type, xattrs, target: fs.readlink(ino) }
-  if (type === 'file')
-    return { ...attributes, type, xattrs, contents: { size, read: (buffer, position) => fs.read(ino, buffer, position) } }
+  if (type === 'file') {
+    const segments = () => fs.segments?.(ino) ?? [{ position: 0, length: size }]
+    return { ...attributes, type, xattrs, contents: { size, segments, read: (buffer, position) => fs.read(ino, buffer, position) } }
+  }
   return { ...attributes, type, xattrs, device }
 }

@@ -1,9 +1,12 @@
 /**
  * How a tree becomes a layer's tar: ustar headers, pax records as bytes where ustar has no room (long or binary names, xattrs, large
  * numbers, times finer than a second), entries in the order given. The same entries make the same bytes.
+ *
+ * A file with holes is written without them, in GNU's sparse format 1.0, which every reader of pax that unpacks images knows; one without
+ * is an ordinary entry.
  */
 import { EngineError } from '../errors.js'
-import type { ByteString, DeviceNumber, FileType } from '../fs/file-system.js'
+import type { ByteString, DeviceNumber, FileSegment, FileType } from '../fs/file-system.js'
 import { toBytes } from '../fs/names.js'
 import { BLOCK_BYTES } from './header.js'
 import { encodePax, formatPaxTime, type PaxRecord } from './pax.js'
@@ -30,9 +33,15 @@ export interface Contents {
   readonly size: number
   /** Fills `buffer` from `position`; returns the bytes read. */
   read(buffer: Uint8Array, position: number): number
+  /** Where there are bytes, in order; the rest are holes. Absent: everywhere. */
+  segments?(): Iterable<FileSegment>
 }
 
 const CHUNK_BYTES = 65_536
+/** A smaller hole costs less than its place in a map. */
+const SMALLEST_HOLE_BYTES = 4096
+/** Go's archive/tar, in all engines, reads a map of at most a mebibyte. */
+const MAXIMUM_SEGMENTS = 32_768
 const TYPEFLAGS: Readonly<Record<Exclude<PackEntry['type'], 'socket'>, string>> = {
   file: '0',
   hardlink: '1',
@@ -47,35 +56,97 @@ const TYPEFLAGS: Readonly<Record<Exclude<PackEntry['type'], 'socket'>, string>> 
 export function* packTar(entries: Iterable<PackEntry>): Generator<Uint8Array, void, undefined> {
   for (const entry of entries) {
     if (entry.type === 'socket') continue
-    yield* packHeaders(entry, TYPEFLAGS[entry.type])
-    if (entry.type === 'file' && entry.contents !== undefined) yield* packContents(entry.path, entry.contents)
+    const { contents } = entry
+    if (entry.type !== 'file' || contents === undefined) yield* packHeaders(entry, TYPEFLAGS[entry.type], 0)
+    else yield* packFile(entry, contents)
   }
   yield new Uint8Array(2 * BLOCK_BYTES)
 }
 
-function* packHeaders(entry: PackEntry, typeflag: string): Generator<Uint8Array> {
-  const size = entry.type === 'file' ? (entry.contents?.size ?? 0) : 0
+function* packFile(entry: PackEntry, contents: Contents): Generator<Uint8Array> {
+  const segments = dataOf(contents)
+  if (segments === null) {
+    yield* packHeaders(entry, TYPEFLAGS.file, contents.size)
+    yield* packContents(entry.path, contents, [{ position: 0, length: contents.size }])
+    return
+  }
+  const map = encodeSparseMap(segments)
+  const packedBytes = map.length + segments.reduce((sum, { length }) => sum + length, 0)
+  yield* packHeaders(entry, TYPEFLAGS.file, packedBytes, contents.size)
+  yield map
+  yield* packContents(entry.path, contents, segments)
+}
+
+/**
+ * The parts of a file to be written when it has holes, the last one at its end and perhaps empty, as GNU tar marks where a file ends; null
+ * when it has none. The smallest holes are filled when there are more than a map may hold.
+ */
+function dataOf({ size, segments }: Contents): readonly FileSegment[] | null {
+  if (segments === undefined) return null
+  let found = joined(segments(), SMALLEST_HOLE_BYTES)
+  for (let hole = 2 * SMALLEST_HOLE_BYTES; found.length > MAXIMUM_SEGMENTS; hole *= 2) found = joined(found, hole)
+  const last = found.at(-1)
+  const end = last === undefined ? 0 : last.position + last.length
+  if (last !== undefined && size - end < SMALLEST_HOLE_BYTES) found[found.length - 1] = { ...last, length: size - last.position }
+  else if (size - end >= SMALLEST_HOLE_BYTES) found.push({ position: size, length: 0 })
+  const [first] = found
+  return first === undefined || (first.position === 0 && first.length === size) ? null : found
+}
+
+/** Segments with the holes between them that are smaller than `hole`, in whole blocks: GNU tar pads each of them to one. */
+function joined(segments: Iterable<FileSegment>, hole: number): FileSegment[] {
+  const found: FileSegment[] = []
+  let [start, end] = [0, 0]
+  for (const { position, length } of segments) {
+    if (position - end >= hole) {
+      if (end > start) found.push({ position: start, length: end - start })
+      start = position - (position % BLOCK_BYTES)
+    }
+    end = Math.ceil((position + length) / BLOCK_BYTES) * BLOCK_BYTES
+  }
+  if (end > start) found.push({ position: start, length: end - start })
+  return found
+}
+
+function encodeSparseMap(segments: readonly FileSegment[]): Uint8Array {
+  return padded(toBytes([`${segments.length}\n`, ...segments.map(({ position, length }) => `${position}\n${length}\n`)].join('')))
+}
+
+/** `sparseBytes` is the size of a file with its holes, when `size` is what is written of it. */
+function* packHeaders(entry: PackEntry, typeflag: string, size: number, sparseBytes?: number): Generator<Uint8Array> {
   const name = entry.path === '' ? './' : entry.type === 'directory' ? `${entry.path}/` : entry.path
   const target = entry.target ?? ''
-  const records = paxRecords(entry, name, target, size)
+  const sparse = sparseBytes === undefined ? [] : sparseRecords(name, sparseBytes)
+  // Who does not know the format finds the packed contents under another name.
+  const ustarName = sparseBytes === undefined ? name : `GNUSparseFile.0/${name.slice(name.lastIndexOf('/') + 1)}`.slice(0, 100)
+  const records = [...sparse, ...paxRecords(entry, ustarName, target, size)]
   if (records.length > 0) {
     const body = encodePax(records)
     yield encodeHeader({ ...entry, mode: 0o644, uid: 0, gid: 0 }, 'x', 'PaxHeaders/entry', '', body.length)
     yield padded(body)
   }
-  yield encodeHeader(entry, typeflag, name, target, size)
+  yield encodeHeader(entry, typeflag, ustarName, target, size)
 }
 
-function* packContents(path: ByteString, { size, read }: Contents): Generator<Uint8Array> {
-  for (let position = 0; position < size; ) {
-    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, size - position))
-    const count = read(chunk, position)
-    if (count === 0) throw new EngineError('INTERNAL', `${path} became shorter while it was packed`)
-    yield chunk.subarray(0, count)
-    position += count
+function* packContents(path: ByteString, { read }: Contents, segments: readonly FileSegment[]): Generator<Uint8Array> {
+  let written = 0
+  for (const { position: start, length } of segments) {
+    for (let position = start; position < start + length; ) {
+      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, start + length - position))
+      const count = read(chunk, position)
+      if (count === 0) throw new EngineError('INTERNAL', `${path} became shorter while it was packed`)
+      yield chunk.subarray(0, count)
+      position += count
+    }
+    written += length
   }
-  const padding = (BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES
+  const padding = (BLOCK_BYTES - (written % BLOCK_BYTES)) % BLOCK_BYTES
   if (padding > 0) yield new Uint8Array(padding)
+}
+
+function sparseRecords(name: ByteString, realBytes: number): readonly PaxRecord[] {
+  const records = { major: '1', minor: '0', name, realsize: String(realBytes) }
+  return Object.entries(records).map(([key, value]) => ({ key: `GNU.sparse.${key}`, value: toBytes(value) }))
 }
 
 function paxRecords(entry: PackEntry, name: ByteString, target: ByteString, size: number): readonly PaxRecord[] {

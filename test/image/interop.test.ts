@@ -1,10 +1,13 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { UnionFs } from '../../src/fs/union-fs.js'
 import { findImage } from '../../src/image/find.js'
 import { importImage } from '../../src/image/import.js'
 import { loadImages } from '../../src/image/load.js'
 import { selectImage } from '../../src/image/platform-select.js'
+import { packTar } from '../../src/layer/pack.js'
+import { treeEntries } from '../../src/layer/pack-tree.js'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
 import { familiarReference, parseReference, withDefaultTag } from '../../src/reference/normalize.js'
 import { assertWhole, namesIn, run, stream, tarOf, withStore } from '../support/image-fixtures.js'
@@ -125,6 +128,23 @@ test.needs(UMOCI)('umoci unpacks an image of our store', () =>
     await importImage(store, stream(tarOf({ 'etc/os-release': 'ID=test\n' })), { reference: withDefaultTag(parseReference('tools')) })
     await run('umoci', 'unpack', '--rootless', '--image', `${store.root}:docker.io/library/tools:latest`, join(folder, 'bundle'))
     assert.is(await readFile(join(folder, 'bundle/rootfs/etc/os-release'), 'utf8'), 'ID=test\n')
+  }),
+)
+
+test.needs(UMOCI)('umoci unpacks a layer of ours with holes', () =>
+  withStore(async (store, folder) => {
+    const fs = new UnionFs({ lowers: [] })
+    const ino = fs.create(fs.root, 'sparse', { type: 'file', mode: 0o644, uid: 0, gid: 0 })
+    fs.write(ino, Buffer.from('middle'), 1_000_000)
+    fs.setAttributes(ino, { size: 3_000_000 })
+    const tar = Buffer.concat([...packTar(treeEntries(fs))])
+    assert.ok(tar.length < 100_000)
+    await importImage(store, stream(tar), { reference: withDefaultTag(parseReference('holes')) })
+    await run('umoci', 'unpack', '--rootless', '--image', `${store.root}:docker.io/library/holes:latest`, join(folder, 'bundle'))
+    const unpacked = await readFile(join(folder, 'bundle/rootfs/sparse'))
+    assert.is(unpacked.length, 3_000_000)
+    assert.is(unpacked.subarray(1_000_000, 1_000_006).toString(), 'middle')
+    assert.ok(unpacked.subarray(1_000_006).every((byte) => byte === 0))
   }),
 )
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { extract } from 'tar-stream'
@@ -153,6 +153,58 @@ test('a layer of changes holds what changed and the directories above it, nothin
   )
 })
 
+/** A file of 20 GB with a little in it, one that ends in a hole, one that is a hole, and one whose holes are too small to count. */
+function holeyTree(): UnionFs {
+  const fs = new UnionFs({ lowers: [layerOf(rawTar([{ name: 'lower', body: 'l'.repeat(200_000) }]))], now: () => 7_000_000_000n })
+  const sparse = write(fs, `${'long'.repeat(30)}`, 'start')
+  fs.write(sparse, Buffer.from('middle'), 1_000_000)
+  fs.write(sparse, Buffer.from('end'), 20e9)
+  fs.setAttributes(write(fs, 'tail', 'x'), { size: 5_000_000 })
+  fs.setAttributes(write(fs, 'empty', ''), { size: 100_000 })
+  fs.setAttributes(write(fs, 'small', 'x'), { size: 4000 })
+  const lower = mustFind(fs, 'lower')
+  fs.setAttributes(lower, { size: 100_000 })
+  fs.write(lower, Buffer.from('L'), 300_000)
+  return fs
+}
+
+test('holes of a file take no room in a layer, and the file reads the same from it', () => {
+  const fs = holeyTree()
+  const tar = tarOf(treeEntries(fs))
+  assert.ok(tar.length < 800_000, `${tar.length} bytes`)
+  const layer = layerOf(tar)
+  assert.is(formatListing(listTree(layer)), formatListing(listTree(fs)))
+  for (const name of ['tail', 'empty', 'small', 'lower']) assert.is(contentsOf(layer, name), contentsOf(fs, name), name)
+  const bytes = new Uint8Array(3)
+  layer.read(mustFind(layer, 'long'.repeat(30)), bytes, 20e9)
+  assert.is(Buffer.from(bytes).toString(), 'end')
+  // The layer of what a layer holds is the same again.
+  assert.equal(tarOf(treeEntries(layer)), tar)
+})
+
+test('a file that was written from its start to its end is an ordinary entry', () => {
+  const fs = new UnionFs({ lowers: [], now: () => 0n })
+  const ino = write(fs, 'file', '')
+  for (let position = 0; position < 300_000; position += 1000) fs.write(ino, new Uint8Array(1000).fill(1), position)
+  const tar = tarOf(treeEntries(fs))
+  assert.is(tar.length, 512 + 512 + Math.ceil(300_000 / 512) * 512 + 1024)
+  assert.not.match(tar.toString('latin1'), 'GNU.sparse')
+})
+
+test('a file with more holes than a map may hold keeps its largest ones', () => {
+  const contents = {
+    size: 2e9,
+    read: (buffer: Uint8Array) => buffer.fill(0).length,
+    *segments() {
+      for (let place = 0; place < 40_000; place++) yield { position: place * 8000, length: 10 }
+      yield { position: 1e9, length: 10 }
+    },
+  }
+  const tar = tarOf([{ path: 'f', type: 'file', mode: 0, ...owner, mtimeNs: 0n, contents }])
+  const [, ...regions] = (/\n?3\n([\d\n]+)/.exec(tar.subarray(1536, 2048).toString('latin1'))?.[1] ?? '').split('\n')
+  assert.equal(regions.slice(0, 5), ['319992320', '1000000000', '512', '2000000000', '0'])
+})
+
 test('a file named like a whiteout cannot be packed as a change', () => {
   const union = new UnionFs({ lowers: [] })
   union.create(union.root, '.wh.etc', { type: 'file', mode: 0, ...owner })
@@ -191,6 +243,20 @@ test.needs(gnuTar)('GNU tar lists what was packed without complaint', () =>
     assert.is(stderr, '')
     assert.match(stdout, /crw------- 0\/0 +5,1 2009-02-13 23:31:30\.5 dev/)
     execFileSync('tar', ['-xf', path, '-C', join(folder, 'root'), 'plain'])
+  }),
+)
+
+test.needs(gnuTar)('GNU tar unpacks holes as holes', () =>
+  withFolder((folder) => {
+    const path = join(folder, 'a.tar')
+    const fs = holeyTree()
+    writeFileSync(path, tarOf(treeEntries(fs)))
+    execFileSync('tar', ['-xf', path, '-C', join(folder, 'root'), '--no-same-owner'])
+    for (const name of ['tail', 'empty', 'small', 'lower'])
+      assert.is(readFileSync(join(folder, 'root', name), 'latin1'), contentsOf(fs, name), name)
+    const { size, blocks } = statSync(join(folder, 'root', 'long'.repeat(30)))
+    assert.is(size, 20e9 + 3)
+    assert.ok(blocks < 1000)
   }),
 )
 
