@@ -50,6 +50,11 @@ export interface DirectoryEntry {
   readonly type: FileType
 }
 
+/** The longest file, holes included: no file system under a container is likely to hold a longer one. Beyond it is EFBIG. */
+export const MAXIMUM_FILE_BYTES = 2 ** 40
+/** The longest path from the root, without a leading slash: with one, and with the NUL behind it, it is Linux's PATH_MAX. */
+export const MAXIMUM_PATH_BYTES = 4094
+
 /** A run of a file's bytes. */
 export interface FileSegment {
   readonly position: number
@@ -100,7 +105,7 @@ export interface AttributeChange {
 
 /** A file tree that can be written. Permission bits are judged by the caller (`resolve.ts`), not here. */
 export interface FileSystem extends ReadonlyFileSystem {
-  /** Makes `name` in `directory`. Throws EEXIST, ENOTDIR, ENOSPC, ENAMETOOLONG. */
+  /** Makes `name` in `directory`. Throws EEXIST, ENOTDIR, ENOSPC, and ENAMETOOLONG for a name or, in a union, a path that is too long. */
   create(directory: Ino, name: ByteString, inode: NewInode): Ino
   setAttributes(ino: Ino, change: AttributeChange): void
   setXattr(ino: Ino, name: ByteString, value: Uint8Array): void

@@ -62,7 +62,28 @@ export class InodeTable {
     directory.subdirectories += Number(inode?.type === 'directory') - Number(held?.type === 'directory')
     if (inode === undefined) entries.delete(name)
     else entries.set(name, inode)
-    if (inode?.directory) inode.directory.parent = parent
+    if (inode?.directory) Object.assign(inode.directory, { parent, nameBytes: name.length })
+  }
+
+  /** Length of the path of `name` in `directory`, from the root. */
+  pathBytes(directory: Inode, name: ByteString): number {
+    let bytes = name.length
+    for (let place = directory.asDirectory(); place.nameBytes > 0; place = place.parent.asDirectory()) bytes += place.nameBytes + 1
+    return bytes
+  }
+
+  /** Whether a path from `directory` to something below it is longer than `limit`. Reads what was never read. */
+  isDeeperThan(directory: Inode, limit: number): boolean {
+    const pending: (readonly [directory: Inode, bytes: number])[] = [[directory, 0]]
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      const [place, reached] = next
+      for (const [name, inode] of this.#entries(place)) {
+        const bytes = reached + name.length
+        if (bytes > limit) return true
+        if (inode.directory !== null) pending.push([inode, bytes + 1])
+      }
+    }
+    return false
   }
 
   /** Whether `directory` is `ancestor` or somewhere below it. */
@@ -94,7 +115,9 @@ export class InodeTable {
     if (directory.entries !== null) return directory.entries
     const entries = new Map<ByteString, Inode>()
     for (const [name, merged] of inode.mergedEntries()) {
-      entries.set(name, this.#ofLayers(merged, inode))
+      const child = this.#ofLayers(merged, inode)
+      if (child.directory !== null) child.directory.nameBytes = name.length
+      entries.set(name, child)
       if (merged.type === 'directory') directory.subdirectories++
     }
     directory.entries = entries

@@ -17,6 +17,8 @@ export interface Attributes {
 export interface DirectoryState {
   /** The directory that holds it; the root holds itself. */
   parent: Inode
+  /** Length of its name there; 0 for the root. */
+  nameBytes: number
   /** Null until it is first read; then every visible name. */
   entries: Map<ByteString, Inode> | null
   /** For each name that was changed since, what the layers have there. */
@@ -64,7 +66,7 @@ export class Inode {
     this.changed = sources.length === 0
     this.directory =
       type === 'directory'
-        ? { parent: parent ?? this, entries: sources.length === 0 ? new Map() : null, originals: null, subdirectories: 0 }
+        ? { parent: parent ?? this, nameBytes: 0, entries: sources.length === 0 ? new Map() : null, originals: null, subdirectories: 0 }
         : null
     this.#attributes = null
     this.#linkCount = sources.length === 0 ? 1 : null

@@ -1,5 +1,17 @@
 import { ErrnoError } from './errno.js'
-import type { AttributeChange, ByteString, Change, DirectoryEntry, FileSegment, FileSystem, Ino, NewInode, Stat } from './file-system.js'
+import {
+  type AttributeChange,
+  type ByteString,
+  type Change,
+  type DirectoryEntry,
+  type FileSegment,
+  type FileSystem,
+  type Ino,
+  MAXIMUM_FILE_BYTES,
+  MAXIMUM_PATH_BYTES,
+  type NewInode,
+  type Stat,
+} from './file-system.js'
 import type { Attributes, Inode } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import type { LayerFileSystem } from './layer-file-system.js'
@@ -86,7 +98,7 @@ export class UnionFs implements FileSystem {
 
   create(directory: Ino, name: ByteString, { type, mode, uid, gid, target = '', device }: NewInode): Ino {
     const parent = this.#livingDirectory(directory)
-    checkNewName(name)
+    this.#checkNewName(parent, name)
     if (this.#table.entries(parent).has(name)) throw new ErrnoError('EEXIST', name)
     if (type === 'symlink') {
       if (target === '') throw new ErrnoError('ENOENT', 'an empty symlink target')
@@ -138,7 +150,7 @@ export class UnionFs implements FileSystem {
 
   write(ino: Ino, buffer: Uint8Array, position: number): number {
     const inode = this.#file(ino)
-    if (!Number.isSafeInteger(position + buffer.length)) throw new ErrnoError('EFBIG')
+    if (position + buffer.length > MAXIMUM_FILE_BYTES) throw new ErrnoError('EFBIG')
     if (buffer.length === 0) return 0
     this.#quota.takeBytes(inode.pageGrowth(position, buffer.length))
     inode.ownPages().write(buffer, position)
@@ -150,7 +162,7 @@ export class UnionFs implements FileSystem {
   link(ino: Ino, directory: Ino, name: ByteString): void {
     const inode = this.#table.get(ino)
     const parent = this.#livingDirectory(directory)
-    checkNewName(name)
+    this.#checkNewName(parent, name)
     if (this.#table.entries(parent).has(name)) throw new ErrnoError('EEXIST', name)
     if (inode.type === 'directory') throw new ErrnoError('EPERM', 'a hard link to a directory')
     if (inode.linkCount === 0) throw new ErrnoError('ENOENT', 'the file has no name any more')
@@ -182,12 +194,14 @@ export class UnionFs implements FileSystem {
     const source = this.#table.get(from)
     const destination = this.#livingDirectory(to)
     const inode = this.#entry(source, fromName)
-    checkNewName(toName)
+    this.#checkNewName(destination, toName)
     const replaced = this.#table.entries(destination).get(toName)
     if (replaced === inode) return
     if (inode.type === 'directory' && this.#table.isWithin(destination, inode))
       throw new ErrnoError('EINVAL', 'a directory would go below itself')
     if (replaced !== undefined) this.#checkReplaceable(inode, replaced)
+    if (inode.directory !== null)
+      this.#checkDepth(inode, this.#table.pathBytes(source, fromName), this.#table.pathBytes(destination, toName))
     this.#setEntry(source, fromName, undefined)
     if (replaced !== undefined) {
       this.#setEntry(destination, toName, undefined)
@@ -242,6 +256,17 @@ export class UnionFs implements FileSystem {
     attributes.mtimeNs = attributes.ctimeNs = this.#now()
   }
 
+  // Linux lets a program walk down and go on deeper; here a path must fit into a layer, and quadratic sums of long ones must not grow there.
+  #checkNewName(parent: Inode, name: ByteString): void {
+    checkNewName(name)
+    if (this.#table.pathBytes(parent, name) > MAXIMUM_PATH_BYTES) throw new ErrnoError('ENAMETOOLONG', 'the path from the root')
+  }
+
+  #checkDepth(directory: Inode, before: number, after: number): void {
+    if (after > before && this.#table.isDeeperThan(directory, MAXIMUM_PATH_BYTES - after - 1))
+      throw new ErrnoError('ENAMETOOLONG', 'paths below the directory')
+  }
+
   #checkReplaceable(inode: Inode, replaced: Inode): void {
     if (inode.type !== 'directory') {
       if (replaced.type === 'directory') throw new ErrnoError('EISDIR')
@@ -253,7 +278,8 @@ export class UnionFs implements FileSystem {
 
   #resize(ino: Ino, size: number): void {
     const inode = this.#file(ino)
-    if (!Number.isSafeInteger(size) || size < 0) throw new ErrnoError(size > 0 ? 'EFBIG' : 'EINVAL')
+    if (!(size >= 0)) throw new ErrnoError('EINVAL')
+    if (size > MAXIMUM_FILE_BYTES) throw new ErrnoError('EFBIG')
     const pages = inode.ownPages()
     const before = pages.allocatedBytes
     pages.resize(size)

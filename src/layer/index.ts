@@ -3,6 +3,7 @@
  * and `PackedLayer` (`packed-layer.ts`) presents it as a file system whose contents stay in the tar.
  */
 import { EngineError } from '../errors.js'
+import { MAXIMUM_FILE_BYTES } from '../fs/file-system.js'
 import { readEntries } from './entry.js'
 import { flatten } from './flatten.js'
 import { checkIndex } from './index-check.js'
@@ -21,7 +22,7 @@ export interface IndexLimits {
 }
 
 /** Two million entries (about half a gigabyte while indexing), files of a tebibyte. */
-export const DEFAULT_INDEX_LIMITS: IndexLimits = { entries: 2_000_000, fileBytes: 2 ** 40 }
+export const DEFAULT_INDEX_LIMITS: IndexLimits = { entries: 2_000_000, fileBytes: MAXIMUM_FILE_BYTES }
 
 /**
  * Indexes an uncompressed layer: reads every header, no contents. What an entry may say is judged in `tree-builder.ts`.

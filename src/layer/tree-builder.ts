@@ -11,7 +11,7 @@ import type { ByteString, DeviceNumber, FileType } from '../fs/file-system.js'
 import type { TarEntry } from './entry.js'
 import { malformed } from './header.js'
 import type { Segment } from './sparse.js'
-import { parseMarker } from './whiteout.js'
+import { OPAQUE_WHITEOUT, parseMarker, WHITEOUT_PREFIX } from './whiteout.js'
 
 /** An inode under construction; hard links are the same object under several names. */
 export interface LayerNode {
@@ -37,6 +37,8 @@ export interface LayerNode {
 // What Linux can hold: a name, a path, an xattr's name and value.
 const MAXIMUM_NAME_BYTES = 255
 const MAXIMUM_PATH_BYTES = 4095
+/** What a marker adds to the path that it is about. */
+const MARKER_BYTES = `/${OPAQUE_WHITEOUT}`.length
 const MAXIMUM_XATTR_BYTES = 65_536
 const MAXIMUM_MAJOR = 0xfff
 const MAXIMUM_MINOR = 0xf_ffff
@@ -112,7 +114,9 @@ export class TreeBuilder {
 
 function splitName(name: ByteString, entry: TarEntry): ByteString[] {
   if (name === '') throw malformed('an entry without a name', entry.headerOffset)
-  if (name.length > MAXIMUM_PATH_BYTES) throw malformed(`a path of ${name.length} bytes`, entry.headerOffset)
+  const isMarker = name.startsWith(WHITEOUT_PREFIX, name.lastIndexOf('/') + 1)
+  if (name.length > MAXIMUM_PATH_BYTES + (isMarker ? MARKER_BYTES : 0))
+    throw malformed(`a path of ${name.length} bytes`, entry.headerOffset)
   const components = name.split('/').filter((component) => component !== '' && component !== '.')
   for (const component of components) {
     if (component === '..') throw unsafe(entry, 'an entry of the layer leaves its directory by ".."')

@@ -2,8 +2,11 @@ import * as assert from 'uvu/assert'
 import type { Ino } from '../../src/fs/file-system.js'
 import { InodeTable } from '../../src/fs/inode-table.js'
 import type { LayerFileSystem } from '../../src/fs/layer-file-system.js'
+import { formatListing, listTree } from '../../src/fs/list.js'
 import { PAGE_BYTES } from '../../src/fs/pages.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
+import { packTar } from '../../src/layer/pack.js'
+import { changedEntries } from '../../src/layer/pack-tree.js'
 import { fails } from '../contract/file-system.js'
 import { contentsOf, inoOf, layerOf, mustFind, type RawEntry, rawTar } from '../layer/tar.js'
 import { suite } from '../support/suite.js'
@@ -187,7 +190,7 @@ test('the disk limit stops a write whole, and room comes back when files go', ()
   fails('ENOSPC', () => fs.write(f, new Uint8Array(2 * PAGE_BYTES), 2 * PAGE_BYTES))
   assert.is(fs.stat(f).size, 2 * PAGE_BYTES)
   fs.write(f, new Uint8Array(2 * PAGE_BYTES).fill(1), 0)
-  fs.write(f, new Uint8Array(1), 2 ** 40)
+  fs.write(f, new Uint8Array(1), 2 ** 39)
   assert.is(fs.usage.diskBytes, 2 * PAGE_BYTES + 256)
   fs.setAttributes(f, { size: PAGE_BYTES })
   assert.is(fs.usage.diskBytes, PAGE_BYTES)
@@ -266,11 +269,15 @@ test('names that are none are refused', () => {
     fails(['ENOENT', 'EEXIST', 'EINVAL'], () => fs.create(fs.root, name, { type: 'file', mode: 0, ...owner }))
 })
 
-test('a position beyond what numbers can hold is EFBIG', () => {
+test('a file is a tebibyte at most, then EFBIG, also beyond what numbers can hold', () => {
   const fs = stack()
   const f = fs.create(fs.root, 'f', { type: 'file', mode: 0, ...owner })
   fails('EFBIG', () => fs.write(f, new Uint8Array(10), Number.MAX_SAFE_INTEGER - 5))
   fails('EFBIG', () => fs.setAttributes(f, { size: 2 ** 60 }))
+  fails('EFBIG', () => fs.setAttributes(f, { size: 2 ** 40 + 1 }))
+  fails('EFBIG', () => fs.write(f, new Uint8Array(10), 2 ** 40 - 9))
+  fs.write(f, new Uint8Array(10), 2 ** 40 - 10)
+  assert.is(fs.stat(f).size, 2 ** 40)
 })
 
 test('times: a change sets ctime, a write mtime, a name the directory, and an explicit time stays', () => {
@@ -375,14 +382,33 @@ test('changes: every name of a changed hard link, also in directories never read
   assert.equal(changes(fs), ['modified a/x', 'modified b/y'])
 })
 
-test('a tree a ten thousand directories deep is walked', () => {
+test('a tree is as deep as its longest path allows, and is walked', () => {
   const fs = stack()
   let ino = fs.root
-  for (let depth = 0; depth < 10_000; depth++) ino = fs.create(ino, 'd', { type: 'directory', mode: 0o755, ...owner })
+  for (let depth = 0; depth < 2047; depth++) ino = fs.create(ino, 'd', { type: 'directory', mode: 0o755, ...owner })
   let count = 0
   for (const _ of fs.changes()) count++
-  assert.is(count, 10_001)
-  fails('EINVAL', () => fs.rename(fs.root, 'd', ino, 'x'))
+  assert.is(count, 2048)
+  fails('EINVAL', () => fs.rename(fs.root, 'd', mustFind(fs, 'd/d/d'), 'x'))
+  // 2,047 names of a byte with their slashes are 4,093 bytes; one more and its slash are too many.
+  fails('ENAMETOOLONG', () => fs.create(ino, 'd', { type: 'directory', mode: 0o755, ...owner }))
+  fails('ENAMETOOLONG', () => fs.rename(fs.root, 'd', fs.root, 'ddd'))
+  fs.rename(fs.root, 'd', fs.root, 'dd')
+})
+
+test('a path that is too long cannot be made by a new name, a link or a rename, whatever lies below it', () => {
+  const fs = stack(layer({ name: 'f', pax: { path: `d/${'n'.repeat(200)}/f` } }))
+  const folder = { type: 'directory', mode: 0o755, ...owner } as const
+  let ino = fs.root
+  for (let depth = 0; depth < 15; depth++) ino = fs.create(ino, 'n'.repeat(255), folder)
+  const f = fs.create(ino, 'n'.repeat(254), { type: 'file', mode: 0, ...owner })
+  fails('ENAMETOOLONG', () => fs.create(ino, 'm'.repeat(255), folder))
+  fails('ENAMETOOLONG', () => fs.link(f, ino, 'm'.repeat(255)))
+  fails('ENAMETOOLONG', () => fs.rename(ino, 'n'.repeat(254), ino, 'n'.repeat(255)))
+  fails('ENAMETOOLONG', () => fs.rename(fs.root, 'd', ino, 'n'.repeat(52)))
+  fs.rename(fs.root, 'd', ino, 'n'.repeat(51))
+  const packed = layerOf(Buffer.concat([...packTar(changedEntries(fs))]))
+  assert.is(formatListing(listTree(new UnionFs({ lowers: [...fs.lowers, packed] }))), formatListing(listTree(fs)))
 })
 
 test.run()

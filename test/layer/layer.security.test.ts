@@ -137,6 +137,14 @@ test('oversize names, paths, targets and xattrs are refused', () => {
   assert.is(layerOf(rawTar([{ name: 'x', pax: { path: 'n'.repeat(255) } }])).readdir(1).length, 1)
 })
 
+test('a marker does not count to the path that it is about', () => {
+  const deep = `${'n/'.repeat(2045)}longx`
+  const layer = layerOf(rawTar([{ name: 'x', pax: { path: `${'n/'.repeat(2045)}.wh.longx` } }]))
+  assert.is(deep.length, 4095)
+  assert.equal([...layer.whiteouts(mustFind(layer, 'n/'.repeat(2045)))], ['longx'])
+  refuses('INVALID_ARCHIVE', [{ name: 'x', pax: { path: `${deep}x` } }], /path of 4096 bytes/)
+})
+
 test('names that are empty or hold NUL are refused', () => {
   refuses('INVALID_ARCHIVE', [{ name: '' }], /without a name/)
   refuses('INVALID_ARCHIVE', [{ name: 'x', pax: { path: 'a\0b' } }], /NUL/)
