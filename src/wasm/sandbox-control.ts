@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream'
 import { EngineError } from '../errors.js'
 import { deferred } from '../launcher/deferred.js'
-import type { ExitStatus } from '../runtime/exit.js'
 import type { WasmEvidence } from '../runtime/receipt.js'
 import { GO, type SandboxEvent, type StartMessage } from './sandbox/protocol.js'
+
+/** A guest's end, as its sandbox says it. */
+export type SandboxExit = Extract<SandboxEvent, { event: 'exited' }>
 
 /**
  * The supervisor's end of a sandbox's descriptors 3 and 4. What comes in is the sandbox's main thread speaking, which runs no guest
@@ -14,7 +16,7 @@ export class SandboxControl {
   readonly ready: Promise<WasmEvidence>
   readonly started: Promise<void>
   /** What the sandbox says of the guest's end; null when it went without a word. */
-  readonly exited: Promise<ExitStatus | null>
+  readonly exited: Promise<SandboxExit | null>
   readonly #control: Duplex
   readonly #take: (event: SandboxEvent) => void
   readonly #lost: () => void
@@ -25,7 +27,7 @@ export class SandboxControl {
   constructor(start: Duplex, control: Duplex, message: StartMessage) {
     const ready = deferred<WasmEvidence>()
     const started = deferred<void>()
-    const exited = deferred<ExitStatus | null>()
+    const exited = deferred<SandboxExit | null>()
     this.ready = ready.promise
     this.started = started.promise
     this.exited = exited.promise

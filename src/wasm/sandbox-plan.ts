@@ -20,6 +20,8 @@ export interface SandboxPlanRequest {
   readonly descriptors: number
   readonly openStdin: boolean
   readonly terminalSize: TerminalSize
+  /** The longest file it may write. */
+  readonly fileBytes: number
 }
 
 /** First of `LaunchOptions.descriptors` in the launcher, and where the sandbox has it. */
@@ -79,6 +81,7 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       ['rlimit', 'nproc', THREADS, THREADS],
       ['rlimit', 'nofile', OPEN_FILES, OPEN_FILES],
       ['rlimit', 'core', 1, 1],
+      ['rlimit', 'fsize', request.fileBytes, request.fileBytes],
       ['umask', octal(0o022)],
       ['oom-score-adjust', 500],
       ['user', 0, 0],

@@ -16,6 +16,8 @@ export interface StartMessageParts {
   /** Where the sandbox finds the bind mount with this place in the spec. */
   readonly bindPath: (place: number, source: string) => string
   readonly keepsUpper: boolean
+  /** What the layers' tars hold together. */
+  readonly layerBytes: number
 }
 
 /** Bytes of JavaScript heap that go with each inode uncounted: one inode for so many bytes of disk bounds them. */
@@ -40,7 +42,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     mounts: orderedMounts(spec, parts.bindPath),
     readonlyRootfs: spec.readonlyRootfs,
     keepsUpper: parts.keepsUpper,
-    limits: sandboxLimits(spec),
+    limits: sandboxLimits(spec, parts.layerBytes),
   }
 }
 
@@ -49,16 +51,20 @@ export function inodesFor(bytes: number): number {
   return Math.max(LEAST_INODES, Math.ceil(bytes / BYTES_PER_INODE))
 }
 
-function sandboxLimits({ limits }: ContainerSpec): SandboxLimits {
+function sandboxLimits({ limits }: ContainerSpec, layerBytes: number): SandboxLimits {
   const diskBytes = limits.diskBytes ?? diskDefault()
+  const inodes = inodesFor(diskBytes)
   return {
     memoryPages: memoryPages(limits.memoryBytes ?? DEFAULT_LIMITS.wasmMemoryBytes),
     tableElements: Math.min(limits.tableElements ?? DEFAULT_LIMITS.tableElements, TABLE_MAXIMUM),
     openFiles: limits.openFiles ?? DEFAULT_LIMITS.openFiles,
     diskBytes,
-    inodes: inodesFor(diskBytes),
+    inodes,
     outputBytes: limits.outputBytes ?? null,
     timeoutMs: limits.timeoutMs ?? null,
+    // What the guest may hold; for each inode its headers, which two longest paths make 10 KiB, and the small holes that are filled; and what
+    // it may have changed of the layers, whose headers can grow.
+    upperBytes: diskBytes + inodes * BYTES_PER_INODE + 2 * layerBytes,
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openFileSource } from '../layer/file-source.js'
 import { indexTar, serializeIndex } from '../layer/index.js'
@@ -13,6 +13,8 @@ export interface NewUpper {
   readonly path: string
   /** Makes it count. */
   keep(): void
+  /** Removes what there is of it. */
+  discard(): void
 }
 
 /** Tar and index of a layer. */
@@ -35,7 +37,11 @@ export function keptLayers(folder: string): KeptLayer[] {
 export function newUpper(folder: string): NewUpper {
   const number = (numbersIn(folder).at(-1) ?? 0) + 1
   const path = join(folder, 'upper.new')
-  return { path, keep: () => renameSync(path, join(folder, `upper-${number}.tar`)) }
+  return {
+    path,
+    keep: () => renameSync(path, join(folder, `upper-${number}.tar`)),
+    discard: () => rmSync(path, { force: true }),
+  }
 }
 
 function numbersIn(folder: string): number[] {

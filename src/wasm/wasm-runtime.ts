@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { EngineError } from '../errors.js'
-import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import { MAXIMUM_FILE_BYTES, type ReadonlyFileSystem } from '../fs/file-system.js'
 import { launcherMissing } from '../launcher/client.js'
 import { singleIdMap } from '../launcher/id-map.js'
 import { assetPath, seccompAsset } from '../launcher/installation.js'
@@ -20,7 +20,7 @@ import type { SandboxLayer, StartMessage } from './sandbox/protocol.js'
 import { SandboxControl } from './sandbox-control.js'
 import { bindPath, layerPaths, sandboxPlan } from './sandbox-plan.js'
 import { type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
-import { startMessage } from './start-message.js'
+import { type StartMessageParts, startMessage } from './start-message.js'
 import { keptLayers, type NewUpper, newUpper } from './uppers.js'
 import { WasmTask } from './wasm-task.js'
 
@@ -72,9 +72,9 @@ export class WasmRuntime implements Runtime {
     const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
     await request.record?.()
     mkdirSync(own, { recursive: true, mode: 0o700 })
+    const upper = spec.ephemeral || spec.readonlyRootfs ? null : newUpper(own)
     let sandbox: SandboxProcess | undefined
     try {
-      const upper = spec.ephemeral || spec.readonlyRootfs ? null : newUpper(own)
       const started = await this.#startProcess(request, program, upper)
       sandbox = started.sandbox
       const receipt = collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec), wasm: null })
@@ -86,6 +86,7 @@ export class WasmRuntime implements Runtime {
     } catch (error) {
       sandbox?.kill()
       await sandbox?.ended.catch(() => {})
+      upper?.discard()
       await cleanUp()
       throw error
     }
@@ -102,8 +103,9 @@ export class WasmRuntime implements Runtime {
   /** Behind the native wall if there is one; else alone, unless that was ruled out. */
   async #startProcess(request: CreateRequest, program: Program, upper: NewUpper | null): Promise<Started> {
     const stored = layersOf(request)
+    const layerBytes = stored.reduce((sum, { tarPath }) => sum + statSync(tarPath).size, 0)
     const prepare = (layers: readonly SandboxLayer[], bindPath: BindPath) =>
-      prepared(request, program, upper, { layers, bindPath, preopens: this.#preopens })
+      prepared(request, program, upper, { layers, layerBytes, bindPath, preopens: this.#preopens })
     const alone = (): Started => {
       const { message, start } = prepare(stored, (_place, source) => source)
       return { sandbox: startAlone(NODE_FLAGS, start), message }
@@ -135,7 +137,7 @@ function prepared(
   { spec, openStdin, signal }: CreateRequest,
   program: Program,
   upper: NewUpper | null,
-  options: Pick<StartMessage, 'layers' | 'preopens'> & { readonly bindPath: BindPath },
+  options: Pick<StartMessageParts, 'layers' | 'preopens' | 'bindPath' | 'layerBytes'>,
 ): { readonly message: StartMessage; readonly start: SandboxStart } {
   const message = startMessage({ ...options, spec, program: program.path, keepsUpper: upper !== null })
   const upperPath = upper?.path ?? null
@@ -162,8 +164,15 @@ async function startBehindWall(
     descriptors: 2 + (start.upperPath === null ? 0 : 1),
     openStdin,
     terminalSize,
+    fileBytes: fileBytes(spec, message),
   })
   return { sandbox: await startWalled(plan, seccompAsset() ?? '', start), message }
+}
+
+/** The longest file a sandbox has to write: its upper, or one in a folder of the host's. */
+function fileBytes({ mounts }: ContainerSpec, { keepsUpper, limits }: StartMessage): number {
+  if (mounts.some(({ type, readonly }) => type === 'bind' && !readonly)) return MAXIMUM_FILE_BYTES
+  return keepsUpper ? Math.min(limits.upperBytes, MAXIMUM_FILE_BYTES) : 0
 }
 
 /** The wall's part of a container's folder. */

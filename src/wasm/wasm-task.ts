@@ -99,10 +99,10 @@ export class WasmTask implements Task {
   async #waitForEnd(): Promise<ExitStatus> {
     const end = await this.#sandbox.ended
     const said = await this.#control.exited
-    if (said === null) return this.#killed(end)
     // Killed on the way, it may have been cut off: only a guest that came to its own end leaves its files.
-    if (said.reason === 'exited' || said.detail?.startsWith('wasm trap')) this.#upper?.keep()
-    return exitStatusOf(said)
+    if (said?.upperWhole) this.#upper?.keep()
+    else this.#upper?.discard()
+    return said === null ? this.#killed(end) : exitStatusOf(said)
   }
 
   #killed({ code, signal }: ProcessEnd): ExitStatus {

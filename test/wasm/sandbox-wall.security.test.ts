@@ -21,13 +21,15 @@ const test = suite('wasm/sandbox-wall.security')
 const native = test.needs(NATIVE)
 
 const HOSTILE = `
-import { chmodSync, closeSync, constants, openSync, readdirSync, readlinkSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, constants, ftruncateSync, openSync, readdirSync, readlinkSync, writeSync } from 'node:fs'
 const answer = (action) => { try { return action() ?? 'ok' } catch (error) { return error.code } }
 const overwrite = (path) => answer(() => { const fd = openSync(path, 'r+'); writeSync(fd, 'evil', 0); closeSync(fd) })
 const reopened = (path) => answer(() => overwrite('/proc/self/fd/' + openSync(path, 'r')))
 const names = readdirSync('/proc/self/fd').map(Number)
 const layers = ['/layers/0.tar', '/layers/0.index']
+process.on('SIGXFSZ', () => {})
 console.log(JSON.stringify({
+  upper: answer(() => ftruncateSync(5, 1 << 20)),
   root: readdirSync('/').sort(),
   environment: Object.keys(process.env),
   files: names.flatMap((fd) => { const to = answer(() => readlinkSync('/proc/self/fd/' + fd)); return /^\\/(?!dev|proc)/.test(to) ? [to] : [] }),
@@ -64,6 +66,7 @@ native('V8 broken open: no layer, program, process or file of the host is writte
       descriptors: 3,
       openStdin: false,
       terminalSize: { rows: 24, columns: 80 },
+      fileBytes: 4096,
     })
     const sandbox = await startWalled(plan, seccompAsset() ?? '', start)
     const output = Promise.all([text(sandbox.stdout), sandbox.stderr === null ? '' : text(sandbox.stderr)])
@@ -85,6 +88,7 @@ native('V8 broken open: no layer, program, process or file of the host is writte
       (found.root as string[]).filter((name) => !known.includes(name)),
       [],
     )
+    assert.is(found.upper, 'EFBIG')
     // The upper, and what Node itself holds: nothing else has a name.
     assert.equal(
       (found.files as string[]).filter((path) => path.startsWith('/') && !path.endsWith('/upper')),
@@ -103,6 +107,7 @@ test('V8 broken open: a line without end, or words of no meaning, are listened t
     layers: [],
     bindPath: (_place, source) => source,
     keepsUpper: false,
+    layerBytes: 0,
   })
   const megabyte = Buffer.alloc(1 << 20, 'a')
   for (const said of [megabyte, Buffer.from('{"event":"owned"}\n'), Buffer.from('[]\n'), Buffer.from('null\n'), Buffer.from('{\n')]) {

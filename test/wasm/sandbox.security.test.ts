@@ -1,9 +1,23 @@
 /** What a module tries against its sandbox, one attack a test. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
+import { UnionFs } from '../../src/fs/union-fs.js'
+import { writeUpper } from '../../src/wasm/sandbox/upper.js'
 import { NATIVE } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 import { type Files, type WasmWall, withWasmWall } from '../support/wasm-wall.js'
@@ -12,6 +26,23 @@ import { wat } from '../support/wat.js'
 const test = suite('wasm/sandbox.security')
 const attack = (files: Files, body: (wall: WasmWall) => Promise<void>) => () => withWasmWall(files, body)
 const MIB = 1024 * 1024
+
+/** Makes a file of 20 GB without a byte in it; exits with the errno. */
+const SPARSE_BOMB = wat(`(module
+  (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_filestat_set_size" (func $size (param i32 i64) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1) (data (i32.const 0) "bomb")
+  (func (export "_start")
+    (if (call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 1) (i64.const 0x400040) (i64.const 0) (i32.const 0)
+      (i32.const 8)) (then (call $exit (i32.const 99))))
+    (call $exit (call $size (i32.load (i32.const 8)) (i64.const 20000000000)))))`)
+
+/** Bytes on disk below a folder. */
+function hostBytes(folder: string): number {
+  const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  return paths.reduce((sum, path) => sum + lstatSync(join(folder, path)).blocks * 512, 0)
+}
 
 test(
   'memory bomb: memory ends at its limit',
@@ -104,6 +135,50 @@ test(
     assert.match(stdout, /^\/bomb: ENOSPC\nwritten (19|20)\d{5}\nkept$/)
   }),
 )
+
+test(
+  'disk bomb: a file of holes leaves no zeros on the host, at exit as little as before',
+  attack({ '/bomb.wasm': SPARSE_BOMB }, async ({ create, folder }) => {
+    const limits = { diskBytes: MIB }
+    const task = await create(['/bomb.wasm'], { ephemeral: false, limits })
+    await task.start()
+    assert.equal([(await task.wait()).exitCode, hostBytes(folder) < 2 * MIB], [0, true])
+  }),
+)
+
+test(
+  'disk bomb: what is no layer at the end is removed, whatever the end was',
+  attack({}, async ({ create, folder }) => {
+    const timed = await create(['/probe.wasm', 'write', '/a', 'b', ',', 'loop'], { ephemeral: false, limits: { timeoutMs: 100 } })
+    await timed.start()
+    assert.is((await timed.wait()).reason, 'timeout')
+    const killed = await create(['/probe.wasm', 'loop'], { ephemeral: false })
+    await killed.start()
+    await killed.kill('SIGKILL')
+    await killed.wait()
+    await create(['/nothing'], { ephemeral: false }).catch(() => {})
+    await create(['/text'], { ephemeral: false }).catch(() => {})
+    assert.equal(
+      readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('upper')),
+      [],
+    )
+  }),
+)
+
+test('disk bomb: an upper is written up to its limit only', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wolffia-upper-'))
+  const descriptor = openSync(join(folder, 'upper'), 'w')
+  try {
+    const union = new UnionFs({ lowers: [] })
+    for (let count = 0; count < 100; count++) union.create(union.root, `f${count}`, { type: 'file', mode: 0o644, uid: 0, gid: 0 })
+    assert.throws(() => writeUpper(union, descriptor, 10_000), /more than 10000 bytes/)
+    assert.ok(fstatSync(descriptor).size <= 10_000)
+    writeUpper(union, descriptor, 200 * 1024)
+  } finally {
+    closeSync(descriptor)
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
 
 test(
   'a closed stdout ends in EPIPE, not in a hang',

@@ -27,7 +27,17 @@ import {
   writeSync,
 } from 'node:fs'
 import { ERRNO, ErrnoError, type ErrnoName } from '../../fs/errno.js'
-import type { AttributeChange, ByteString, DirectoryEntry, FileSystem, FileType, Ino, NewInode, Stat } from '../../fs/file-system.js'
+import {
+  type AttributeChange,
+  type ByteString,
+  type DirectoryEntry,
+  type FileSystem,
+  type FileType,
+  type Ino,
+  MAXIMUM_FILE_BYTES,
+  type NewInode,
+  type Stat,
+} from '../../fs/file-system.js'
 import { fromBytes } from '../../fs/names.js'
 
 /** O_PATH has no name in Node; the number is the same on x86-64 and aarch64. */
@@ -151,6 +161,7 @@ export class HostDirectory implements FileSystem {
     const { type, atimeNs, mtimeNs } = this.stat(ino)
     if (change.size !== undefined && type !== 'file') throw new ErrnoError('EINVAL')
     asErrno(() => {
+      if (change.size !== undefined && change.size > MAXIMUM_FILE_BYTES) throw new ErrnoError('EFBIG')
       if (change.size !== undefined) truncateSync(this.#self(ino), change.size)
       if (change.mode !== undefined) chmodSync(this.#self(ino), change.mode)
       if (change.atimeNs === undefined && change.mtimeNs === undefined) return
@@ -169,6 +180,8 @@ export class HostDirectory implements FileSystem {
   }
 
   write(ino: Ino, buffer: Uint8Array, position: number): number {
+    // Beyond it the kernel would kill this process (RLIMIT_FSIZE).
+    if (position + buffer.length > MAXIMUM_FILE_BYTES) throw new ErrnoError('EFBIG')
     return this.#withFile(ino, 'writer', constants.O_WRONLY, (descriptor) => {
       let total = 0
       while (total < buffer.length) total += writeSync(descriptor, buffer, total, buffer.length - total, position + total)

@@ -13,6 +13,7 @@ import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { EngineError, type ErrorCode, messageOf } from '../../errors.js'
 import { fromUtf8 } from '../../fs/names.js'
+import type { ExitStatus } from '../../runtime/exit.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
 import { type PreparedModule, prepareModule } from '../module.js'
 import { openGuestFiles } from './guest-files.js'
@@ -162,9 +163,14 @@ function feedStdin(): void {
 
 function take(message: WorkerMessage): void {
   if (message.type === 'stdin-room') resumeStdin()
-  else if (message.type === 'ended') end(exitStatusOf(message.outcome, start.limits, elapsed()))
+  else if (message.type === 'ended') endOfItsOwn(exitStatusOf(message.outcome, start.limits, elapsed()), message.lost)
   else if (message.type === 'output-exceeded')
     end(stopped('limit', `it wrote more than ${start.limits.outputBytes} bytes to stdout and stderr`, elapsed()))
+}
+
+function endOfItsOwn(status: ExitStatus, lost: string | null): void {
+  if (lost === null) end(status, { upperWhole: start.keepsUpper })
+  else end({ ...status, detail: status.detail === undefined ? lost : `${status.detail}; ${lost}` })
 }
 
 /** The worker itself broke: its heap is full, or wolffia has a bug. */
@@ -173,8 +179,8 @@ function fell(error: Error): void {
   end(stopped(heap ? 'out-of-memory' : 'signaled', heap ? 'its files took all memory there is for them' : messageOf(error), elapsed()))
 }
 
-function end(status: ReturnType<typeof stopped>): void {
-  report({ event: 'exited', ...status })
+function end(status: ExitStatus, { upperWhole } = { upperWhole: false }): void {
+  report({ event: 'exited', upperWhole, ...status })
   // Nothing is left to be put away, and a worker in an endless loop or a blocked write would only be waited for.
   process.kill(process.pid, 'SIGKILL')
 }

@@ -13,7 +13,8 @@ export type WorkerMessage =
   | { readonly type: 'failed'; readonly error: FailureMessage }
   | { readonly type: 'stdin-room' }
   | { readonly type: 'output-exceeded' }
-  | { readonly type: 'ended'; readonly outcome: Outcome }
+  /** `lost`: why its files could not be kept; null when they were, or were not to be. */
+  | { readonly type: 'ended'; readonly outcome: Outcome; readonly lost: string | null }
 
 /** An EngineError that crosses a thread or a process. */
 export interface FailureMessage {

@@ -59,6 +59,8 @@ export interface SandboxLimits {
   readonly inodes: number
   readonly outputBytes: number | null
   readonly timeoutMs: number | null
+  /** Size of the upper's tar; one that would be larger is not kept. */
+  readonly upperBytes: number
 }
 
 /** What the sandbox's main thread says. */
@@ -73,7 +75,8 @@ export type SandboxEvent =
       readonly data: Readonly<Record<string, unknown>>
     }
   | { readonly event: 'started' }
-  | ({ readonly event: 'exited' } & ExitStatus)
+  /** `upperWhole`: the upper's tar is complete, where there is one. */
+  | ({ readonly event: 'exited'; readonly upperWhole: boolean } & ExitStatus)
 
 /** What the supervisor says once `ready` is there. */
 export const GO = 'go'

@@ -27,13 +27,32 @@ try {
   const files = openGuestFiles(start)
   parentPort?.once('message', ({ module }: GoMessage) => {
     const outcome = runGuest(module, files)
-    if (start.keepsUpper) writeUpper(files.root, UPPER_DESCRIPTOR)
-    tell({ type: 'ended', outcome })
+    tell({ type: 'ended', outcome, lost: start.keepsUpper ? keepFiles(files) : null })
   })
   tell({ type: 'ready' })
 } catch (error) {
   const known = error instanceof EngineError ? error : new EngineError('SANDBOX_FAILED', messageOf(error))
   tell({ type: 'failed', error: { code: known.code, message: known.message, hint: known.hint, data: known.data } })
+}
+
+/** Why the guest's files could not be kept, said on stderr too; null when they were. Its exit code is told in either case. */
+function keepFiles({ root }: GuestFiles): string | null {
+  try {
+    writeUpper(root, UPPER_DESCRIPTOR, start.limits.upperBytes)
+    return null
+  } catch (error) {
+    const lost = `the files it has written are lost: ${messageOf(error)}`
+    complain(lost)
+    return lost
+  }
+}
+
+function complain(text: string): void {
+  try {
+    writeAll(2, Buffer.from(`wolffia: ${text}\n`))
+  } catch {
+    // Nobody reads stderr any more; the exit status still says it.
+  }
 }
 
 function runGuest(module: WebAssembly.Module, { tree, preopens }: GuestFiles): Outcome {
@@ -66,11 +85,7 @@ function runGuest(module: WebAssembly.Module, { tree, preopens }: GuestFiles): O
 /** A trap, an exception nobody caught, or a stack that is used up: said on stderr, as wasmtime does. */
 function trapped(error: unknown, exports: WebAssembly.Instance['exports']): Outcome {
   const message = error instanceof RangeError && /call stack/.test(error.message) ? 'call stack exhausted' : messageOf(error)
-  try {
-    writeAll(2, Buffer.from(`wolffia: wasm trap: ${message}\n`))
-  } catch {
-    // Nobody reads stderr any more; the exit status still says it.
-  }
+  complain(`wasm trap: ${message}`)
   const { memory } = exports
   const tables = Object.values(exports).filter((each): each is WebAssembly.Table => each instanceof WebAssembly.Table)
   return {
