@@ -120,7 +120,8 @@ function splitName(name: ByteString, entry: TarEntry): ByteString[] {
   const components = name.split('/').filter((component) => component !== '' && component !== '.')
   for (const component of components) {
     if (component === '..') throw unsafe(entry, 'an entry of the layer leaves its directory by ".."')
-    if (component.length > MAXIMUM_NAME_BYTES) throw malformed(`a name of ${component.length} bytes`, entry.headerOffset)
+    if (component.length > MAXIMUM_NAME_BYTES + (component.startsWith(WHITEOUT_PREFIX) ? WHITEOUT_PREFIX.length : 0))
+      throw malformed(`a name of ${component.length} bytes`, entry.headerOffset)
   }
   return components
 }

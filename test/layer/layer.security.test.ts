@@ -143,6 +143,10 @@ test('a marker does not count to the path that it is about', () => {
   assert.is(deep.length, 4095)
   assert.equal([...layer.whiteouts(mustFind(layer, 'n/'.repeat(2045)))], ['longx'])
   refuses('INVALID_ARCHIVE', [{ name: 'x', pax: { path: `${deep}x` } }], /path of 4096 bytes/)
+  // Of a name either: the longest can be taken away, and no longer one.
+  const longest = 'n'.repeat(255)
+  assert.equal([...layerOf(rawTar([{ name: 'x', pax: { path: `.wh.${longest}` } }])).whiteouts(1)], [longest])
+  refuses('INVALID_ARCHIVE', [{ name: 'x', pax: { path: `.wh.${longest}n` } }], /name of 260 bytes/)
 })
 
 test('names that are empty or hold NUL are refused', () => {

@@ -147,6 +147,19 @@ test(
 )
 
 test(
+  'a file named like a whiteout cannot be made, and takes neither exit code nor files away',
+  attack({ '/etc/passwd': 'root' }, async ({ run }) => {
+    const commands = 'write /etc/.wh.passwd x , mkdir /.wh.etc , rename /etc/passwd /etc/.wh.x , link /etc/passwd /.wh..wh..opq , exit 3'
+    const { stdout, status } = await run(['/probe.wasm', ...commands.split(' ')])
+    assert.is(status.exitCode, 3)
+    assert.is(stdout, '/etc/.wh.passwd: EPERM\n/.wh.etc: EPERM\n/etc/passwd: EPERM\n/etc/passwd: EPERM\n')
+    const mounts = [{ type: 'tmpfs', destination: '/tmp', readonly: false }] as const
+    const other = await run(['/probe.wasm', ...'write /tmp/.wh.a x , cat /tmp/.wh.a'.split(' ')], { change: { mounts } })
+    assert.is(other.stdout, 'x')
+  }),
+)
+
+test(
   'disk bomb: what is no layer at the end is removed, whatever the end was',
   attack({}, async ({ create, folder }) => {
     const timed = await create(['/probe.wasm', 'write', '/a', 'b', ',', 'loop'], { ephemeral: false, limits: { timeoutMs: 100 } })

@@ -4,6 +4,7 @@ import { ErrnoError } from '../../fs/errno.js'
 import type { ByteString, FileSystem, Ino, Stat } from '../../fs/file-system.js'
 import { MountTable } from '../../fs/mounts.js'
 import { type DirectoryHandle, type Resolved, resolve, rootHandle } from '../../fs/resolve.js'
+import { WHITEOUT_PREFIX } from '../../layer/whiteout.js'
 import { WasiError } from './errno.js'
 import type { Filestat } from './layouts.js'
 import { filestatOf } from './layouts.js'
@@ -102,11 +103,15 @@ export class GuestTree {
     if (this.isReadonly(fs)) throw new ErrnoError('EROFS')
   }
 
-  /** The free name that a walk ended at. Throws EEXIST when there is something, EROFS, EACCES. */
+  /**
+   * The free name that a walk ended at. Throws EEXIST when there is something, EROFS, EACCES; EPERM for a name of the root's tree that
+   * would take another file away when the tree is kept as a layer (image-spec, layer.md, "Whiteouts").
+   */
   vacancy(resolved: Resolved): { readonly directory: Place; readonly name: ByteString } {
     if (resolved.ino !== undefined || resolved.name === null) throw new ErrnoError('EEXIST')
     this.checkAccess(resolved.parent, WRITE | EXECUTE)
     this.checkWritable(resolved.parent.fs)
+    if (resolved.parent.fs === this.root.fs && resolved.name.startsWith(WHITEOUT_PREFIX)) throw new ErrnoError('EPERM')
     return { directory: resolved.parent, name: resolved.name }
   }
 
