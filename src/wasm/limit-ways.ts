@@ -1,8 +1,8 @@
 import type { LimitWays } from '../runtime/limits.js'
 
 /**
- * What holds each limit behind the Wasm wall: the engine (memory, tables), preview1 (descriptors, disk, output) and the sandbox's
- * main thread (time). A guest is one thread and cannot make another, so it is within any limit on processes.
+ * What holds each limit behind the Wasm wall: the engine (memory, tables), preview1 (descriptors, disk, output) and the task,
+ * outside the sandbox (time). A guest is one thread and cannot make another, so it is within any limit on processes.
  */
 export const WASM_LIMIT_WAYS: LimitWays = {
   memoryBytes: 'wasm',

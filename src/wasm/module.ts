@@ -28,7 +28,21 @@ export interface PreparedModule {
   readonly tableElementsMaximum: number
 }
 
-const SECTION = { type: 1, import: 2, table: 4, memory: 5 } as const
+/** The largest module that is read; the largest known programs of WASI have 50 MiB. */
+export const MAXIMUM_MODULE_BYTES = 256 * 2 ** 20
+
+/** Throws LIMIT_EXCEEDED for a file that is too large to be read as a module. */
+export function assertModuleSize(size: number): void {
+  if (size > MAXIMUM_MODULE_BYTES)
+    throw new EngineError('LIMIT_EXCEEDED', `the program has ${size} bytes; a module has at most ${MAXIMUM_MODULE_BYTES}`, {
+      data: { size, limit: MAXIMUM_MODULE_BYTES },
+    })
+}
+
+const SECTION = { custom: 0, type: 1, import: 2, table: 4, memory: 5 } as const
+// The JavaScript API's own limits (Wasm JS API, "Implementation-defined Limits").
+const MAXIMUM_ENTRIES = 100_000
+const MAXIMUM_NAME_BYTES = 100_000
 const FUNCTION_TYPE = 0x60
 const UTF8 = new TextDecoder()
 const EXTERNAL = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const
@@ -39,29 +53,52 @@ const IS_64_BIT = 4
 /** Parses and bounds a module. Throws COMMAND_NOT_EXECUTABLE for what cannot run here, LIMIT_EXCEEDED for what starts too large. */
 export function prepareModule(bytes: Uint8Array, limits: ModuleLimits): PreparedModule {
   checkHeader(bytes)
-  const parts: Uint8Array[] = [bytes.subarray(0, 8)]
-  const imports = new Set<string>()
+  const parts: Uint8Array[] = []
+  /** What stands before it is in the parts. */
+  let kept = 0
+  let imports: readonly string[] = []
   const bound = new Bounds(limits)
-  for (let at = 8; at < bytes.length; ) {
-    const reader = new BinaryReader(bytes, at)
-    const id = reader.byte()
-    const size = reader.u32()
-    const end = reader.position + size
-    if (end > bytes.length) throw malformed('a section is longer than the file')
-    const contents = new BinaryReader(bytes.subarray(0, end), reader.position)
-    if (id === SECTION.type) checkTypes(contents)
-    if (id === SECTION.import) for (const name of readImports(contents)) imports.add(name)
-    if (id === SECTION.table) parts.push(section(id, bound.tables(contents)))
-    else if (id === SECTION.memory) parts.push(section(id, bound.memories(contents)))
-    else parts.push(bytes.subarray(at, end))
-    at = end
+  const rewrite = (id: number, at: number, end: number, contents: readonly number[]) => {
+    parts.push(bytes.subarray(kept, at), section(id, contents))
+    kept = end
   }
-  checkImports(imports)
+  for (const { id, at, contents, end } of sectionsOf(bytes)) {
+    if (id === SECTION.type) checkTypes(contents())
+    else if (id === SECTION.import) imports = readImports(contents())
+    else if (id === SECTION.table) rewrite(id, at, end, bound.tables(contents()))
+    else if (id === SECTION.memory) rewrite(id, at, end, bound.memories(contents()))
+  }
   return {
-    bytes: bound.changed ? concatenate(parts) : bytes,
-    imports: [...imports],
+    bytes: bound.changed ? concatenate([...parts, bytes.subarray(kept)]) : bytes,
+    imports,
     memoryPagesMaximum: bound.memoryPages,
     tableElementsMaximum: bound.tableElements,
+  }
+}
+
+interface Section {
+  readonly id: number
+  readonly at: number
+  readonly end: number
+  readonly contents: () => BinaryReader
+}
+
+/** Every section but the custom ones, of which a file may consist: millions of them must cost no more than their bytes. */
+function* sectionsOf(bytes: Uint8Array): Generator<Section> {
+  const reader = new BinaryReader(bytes, 8)
+  const seen = new Set<number>()
+  while (reader.position < bytes.length) {
+    const at = reader.position
+    const id = reader.byte()
+    const size = reader.u32()
+    const start = reader.position
+    const end = start + size
+    if (end > bytes.length) throw malformed('a section is longer than the file')
+    reader.position = end
+    if (id === SECTION.custom) continue
+    if (seen.has(id)) throw malformed('a section comes twice')
+    seen.add(id)
+    yield { id, at, end, contents: () => new BinaryReader(bytes.subarray(0, end), start) }
   }
 }
 
@@ -95,18 +132,15 @@ function checkTypes(reader: BinaryReader): void {
   }
 }
 
-/** Throws COMMAND_NOT_EXECUTABLE and names the first import that nothing here provides, with what would. */
-function checkImports(imports: ReadonlySet<string>): void {
-  for (const name of imports) {
-    const dot = name.indexOf('.')
-    const module = name.slice(0, dot)
-    if (module === PREVIEW1 && PREVIEW1_NAMES.has(name.slice(dot + 1))) continue
-    const hint = HINTS.find(([pattern]) => pattern.test(name))?.[1]
-    throw new EngineError('COMMAND_NOT_EXECUTABLE', `the module imports ${name}, which this wall does not provide`, {
-      hint: hint ?? `It provides ${PREVIEW1} and nothing else.`,
-      data: { import: name },
-    })
-  }
+/** Throws COMMAND_NOT_EXECUTABLE for an import that nothing here provides, with what would. */
+function checkImport(module: string, field: string): void {
+  if (module === PREVIEW1 && PREVIEW1_NAMES.has(field)) return
+  const name = `${module}.${field}`
+  const hint = HINTS.find(([pattern]) => pattern.test(name))?.[1]
+  throw new EngineError('COMMAND_NOT_EXECUTABLE', `the module imports ${name}, which this wall does not provide`, {
+    hint: hint ?? `It provides ${PREVIEW1} and nothing else.`,
+    data: { import: name },
+  })
 }
 
 const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
@@ -118,9 +152,13 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^wbg\.|^__wbindgen/, 'That is wasm-bindgen for browsers; build it for the target wasm32-wasip1.'],
 ]
 
-function* readImports(reader: BinaryReader): Generator<string> {
+/** Names of all imports, each once. Throws at the first that nothing here provides, so that there are never many. */
+function readImports(reader: BinaryReader): readonly string[] {
+  const names = new Set<string>()
   for (let count = reader.u32(); count > 0; count--) {
-    yield `${reader.name()}.${reader.name()}`
+    const [module, field] = [reader.name(), reader.name()]
+    checkImport(module, field)
+    names.add(`${module}.${field}`)
     const kind = reader.byte()
     if (kind === EXTERNAL.function) reader.u32()
     else if (kind === EXTERNAL.table) {
@@ -135,6 +173,7 @@ function* readImports(reader: BinaryReader): Generator<string> {
       reader.u32()
     } else throw malformed('an import of an unknown kind')
   }
+  return [...names]
 }
 
 /** Rewrites table and memory sections within what is left of the limits, which hold for all of a kind together. */
@@ -190,7 +229,9 @@ class Bounds {
 
 function readList<Entry>(reader: BinaryReader, read: () => Entry): Entry[] {
   const entries: Entry[] = []
-  for (let count = reader.u32(); count > 0; count--) entries.push(read())
+  const total = reader.u32()
+  if (total > MAXIMUM_ENTRIES) throw malformed(`it has ${total} tables or memories`)
+  while (entries.length < total) entries.push(read())
   return entries
 }
 
@@ -228,6 +269,7 @@ class BinaryReader {
 
   name(): string {
     const length = this.u32()
+    if (length > MAXIMUM_NAME_BYTES) throw malformed(`a name of ${length} bytes`)
     const start = this.position
     this.position += length
     if (this.position > this.#bytes.length) throw malformed('a name is longer than its section')

@@ -61,7 +61,6 @@ function sandboxLimits({ limits }: ContainerSpec, layerBytes: number): SandboxLi
     diskBytes,
     inodes,
     outputBytes: limits.outputBytes ?? null,
-    timeoutMs: limits.timeoutMs ?? null,
     // What the guest may hold; for each inode its headers, which two longest paths make 10 KiB, and the small holes that are filled; and what
     // it may have changed of the layers, whose headers can grow.
     upperBytes: diskBytes + inodes * BYTES_PER_INODE + 2 * layerBytes,

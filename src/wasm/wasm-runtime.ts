@@ -15,7 +15,9 @@ import { openRunningTask, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, RunningTask, Runtime, Task } from '../runtime/runtime.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
+import { assertModuleSize } from './module.js'
 import { nodeFiles } from './node-files.js'
+import { preparationMs, within } from './preparation.js'
 import type { SandboxLayer, StartMessage } from './sandbox/protocol.js'
 import { SandboxControl } from './sandbox-control.js'
 import { bindPath, layerPaths, sandboxPlan } from './sandbox-plan.js'
@@ -41,6 +43,7 @@ export interface WasmRuntimeOptions {
  */
 const NODE_FLAGS = ['--no-addons', '--no-deprecation', '--no-experimental-fetch'] as const
 
+const DIGEST_PIECE_BYTES = 1 << 20
 const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
 
 /** The Wasm wall: WASI programs in V8, in a process of their own, behind the native wall where there is one. */
@@ -68,6 +71,8 @@ export class WasmRuntime implements Runtime {
     assertPossible(spec)
     const program = findProgram(spec, rootfs)
     if (program === null) throw new EngineError('COMMAND_NOT_FOUND', `${spec.process.args[0]} does not exist in the container`)
+    if (program.ino !== null) assertModuleSize(rootfs.tree().stat(program.ino).size)
+    const { timeoutMs = null } = spec.limits
     const own = ownFolder(directory)
     const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
     await request.record?.()
@@ -80,9 +85,9 @@ export class WasmRuntime implements Runtime {
       const receipt = collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec), wasm: null })
       await sandbox.execute()
       const control = new SandboxControl(sandbox.start, sandbox.control, started.message)
-      const wasm = await control.ready
+      const wasm = await within(control.ready, preparationMs(timeoutMs))
       recordGuest(own, sandbox.pid)
-      return new WasmTask({ sandbox, control, upper, receipt: completed(receipt, wasm, program, rootfs, spec), cleanUp })
+      return new WasmTask({ sandbox, control, timeoutMs, upper, receipt: completed(receipt, wasm, program, rootfs, spec), cleanUp })
     } catch (error) {
       sandbox?.kill()
       await sandbox?.ended.catch(() => {})
@@ -232,7 +237,12 @@ function completed(receipt: Receipt, wasm: WasmEvidence, { ino }: Program, rootf
 }
 
 function digestOf(tree: ReadonlyFileSystem, ino: number): string {
-  const bytes = new Uint8Array(tree.stat(ino).size)
-  tree.read(ino, bytes, 0)
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+  const hash = createHash('sha256')
+  const piece = new Uint8Array(DIGEST_PIECE_BYTES)
+  for (let position = 0; ; ) {
+    const count = tree.read(ino, piece, position)
+    if (count === 0) return `sha256:${hash.digest('hex')}`
+    hash.update(piece.subarray(0, count))
+    position += count
+  }
 }

@@ -13,12 +13,16 @@ export interface WasmTaskParts {
   readonly sandbox: SandboxProcess
   readonly control: SandboxControl
   readonly receipt: Receipt
+  /** Milliseconds from start; null is without end. */
+  readonly timeoutMs: number | null
   /** Where the sandbox writes what the guest has changed; null when it dies with the container. */
   readonly upper: NewUpper | null
   /** Removes what the wall made on disk. */
   readonly cleanUp: () => Promise<void>
 }
 
+/** What a sandbox may live on for after its last word. */
+const LAST_WORD_MS = 1000
 /** Signals that end nothing by default. */
 const HARMLESS: ReadonlySet<NodeJS.Signals> = new Set(['SIGCHLD', 'SIGCONT', 'SIGURG', 'SIGWINCH'])
 
@@ -33,13 +37,17 @@ export class WasmTask implements Task {
   readonly #receipt: Receipt
   readonly #upper: NewUpper | null
   readonly #cleanUp: () => Promise<void>
+  readonly #timeoutMs: number | null
   readonly #exit: Promise<ExitStatus>
   #startedAt: number | null = null
+  #timer: NodeJS.Timeout | undefined
+  #timedOut = false
+  #ended = false
   /** The signal that was asked for, where another had to be sent for it. */
   #askedSignal: NodeJS.Signals | null = null
   #deleted: Promise<void> | undefined
 
-  constructor({ sandbox, control, receipt, upper, cleanUp }: WasmTaskParts) {
+  constructor({ sandbox, control, receipt, timeoutMs, upper, cleanUp }: WasmTaskParts) {
     this.pid = sandbox.pid
     this.stdin = sandbox.stdin
     this.stdout = sandbox.stdout
@@ -49,15 +57,34 @@ export class WasmTask implements Task {
     this.#receipt = receipt
     this.#upper = upper
     this.#cleanUp = cleanUp
+    this.#timeoutMs = timeoutMs
     this.#exit = this.#waitForEnd()
     this.#exit.catch(() => {})
+    control.exited.then(() => this.#endSoon()).catch(() => {})
     this.stdin?.on('error', () => {})
   }
 
   async start(): Promise<void> {
     this.#startedAt = performance.now()
+    if (this.#timeoutMs !== null) this.#timer = setTimeout(() => this.#timeOut(), this.#timeoutMs)
     this.#control.go()
     await this.#control.started
+  }
+
+  #timeOut(): void {
+    this.#timedOut = true
+    this.#end()
+  }
+
+  /** An honest sandbox ends itself once it has said how its guest did; one that goes on would be waited for without end. */
+  #endSoon(): void {
+    clearTimeout(this.#timer)
+    if (!this.#ended) this.#timer = setTimeout(() => this.#end(), LAST_WORD_MS)
+  }
+
+  /** Its process alone: what it has written still comes out. */
+  #end(): void {
+    this.#sandbox.signal(constants.signals.SIGKILL)
   }
 
   /**
@@ -98,6 +125,8 @@ export class WasmTask implements Task {
   /** The sandbox's own word, or the kernel's when it was killed before it could say one. */
   async #waitForEnd(): Promise<ExitStatus> {
     const end = await this.#sandbox.ended
+    this.#ended = true
+    clearTimeout(this.#timer)
     const said = await this.#control.exited
     // Killed on the way, it may have been cut off: only a guest that came to its own end leaves its files.
     if (said?.upperWhole) this.#upper?.keep()
@@ -107,6 +136,10 @@ export class WasmTask implements Task {
 
   #killed({ code, signal }: ProcessEnd): ExitStatus {
     const durationMs = this.#startedAt === null ? 0 : performance.now() - this.#startedAt
+    if (this.#timedOut) {
+      const detail = `it ran for longer than ${this.#timeoutMs} ms`
+      return { exitCode: 128 + constants.signals.SIGKILL, signal: 'SIGKILL', reason: 'timeout', detail, durationMs }
+    }
     const name = this.#askedSignal ?? (signal === null ? undefined : signalName(signal))
     if (name === undefined)
       return { exitCode: 125, reason: 'signaled', detail: `the sandbox process ended without a word (status ${code})`, durationMs }

@@ -76,6 +76,32 @@ test('a binary cut off or changed anywhere is refused or compiles, and nothing e
   }
 })
 
+test('a section bomb costs no more than its bytes, and a section that comes twice is refused', () => {
+  const zeros = new Uint8Array(100 * 2 ** 20)
+  zeros.set(moduleOf(0, []).subarray(0, 8))
+  const before = process.memoryUsage()
+  const started = performance.now()
+  assert.is(prepareModule(zeros, LIMITS).bytes, zeros)
+  assert.ok(performance.now() - started < 10_000)
+  assert.ok(process.memoryUsage().heapUsed - before.heapUsed < 100 * 2 ** 20)
+  const memory = moduleOf(5, [1, 0, 1])
+  assert.match(refusal(Buffer.concat([memory, memory.subarray(8)])).message, 'comes twice')
+})
+
+test('what is not rewritten stands as it was, around what is', () => {
+  const custom = moduleOf(0, [3, 0x61, 0x62, 0x63])
+  const whole = Buffer.concat([
+    custom,
+    moduleOf(4, [1, 0x70, 0, 1]).subarray(8),
+    custom.subarray(8),
+    moduleOf(5, [1, 0, 1]).subarray(8),
+    custom.subarray(8),
+  ])
+  const { bytes } = prepareModule(whole, LIMITS)
+  assert.is(Buffer.from(bytes).toString('latin1').split('\x03abc').length, 4)
+  assert.ok(new WebAssembly.Module(bytes))
+})
+
 /** A module of one section with these contents, whatever they are. */
 function moduleOf(id: number, contents: readonly number[]): Uint8Array {
   return Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, id, ...leb(contents.length)].concat(contents))
@@ -90,10 +116,12 @@ test('bombs of imports, memories and custom sections are taken or refused by nam
   const one = [...name('wasi_snapshot_preview1'), ...name('proc_exit'), 0, 0]
   const many = Array.from({ length: 130_000 }, () => one).flat()
   assert.equal(prepareModule(moduleOf(2, [...leb(130_000)].concat(many)), LIMITS).imports, ['wasi_snapshot_preview1.proc_exit'])
-  const memories = [...leb(130_000)].concat(Array.from({ length: 130_000 }, () => [0, 0]).flat())
-  assert.is(prepareModule(moduleOf(5, memories), LIMITS).memoryPagesMaximum, 16)
+  const memories = (count: number) => [...leb(count)].concat(Array.from({ length: count }, () => [0, 0]).flat())
+  assert.is(prepareModule(moduleOf(5, memories(100_000)), LIMITS).memoryPagesMaximum, 16)
+  assert.match(refusal(moduleOf(5, memories(130_000))).message, '130000 tables or memories')
   assert.match(refusal(moduleOf(2, [0xff, 0xff, 0xff, 0xff, 0x0f])).message, 'too early')
-  assert.match(refusal(moduleOf(2, [1, 0xff, 0xff, 0xff, 0xff, 0x0f])).message, 'longer than its section')
+  assert.match(refusal(moduleOf(2, [1, 0xff, 0xff, 0xff, 0xff, 0x0f])).message, 'a name of 4294967295 bytes')
+  assert.match(refusal(moduleOf(2, [1, 0x7f])).message, 'longer than its section')
   const custom = moduleOf(0, [3, 0x61, 0x62, 0x63])
   const bomb = Buffer.concat([custom, ...Array.from({ length: 20_000 }, () => custom.subarray(8))])
   assert.equal(prepareModule(bomb, LIMITS).imports, [])

@@ -1,24 +1,36 @@
 /** What code that has broken out of V8 can reach: a hostile program stands in for the sandbox's own, behind the same plan. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
+import { Duplex, PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/errors.js'
 import { singleIdMap } from '../../src/launcher/id-map.js'
 import { seccompAsset } from '../../src/launcher/installation.js'
+import type { Receipt } from '../../src/runtime/receipt.js'
 import { nodeFiles } from '../../src/wasm/node-files.js'
 import { SandboxControl } from '../../src/wasm/sandbox-control.js'
 import { sandboxPlan } from '../../src/wasm/sandbox-plan.js'
-import { startWalled } from '../../src/wasm/sandbox-process.js'
+import { type ProcessEnd, type SandboxProcess, startWalled } from '../../src/wasm/sandbox-process.js'
 import { startMessage } from '../../src/wasm/start-message.js'
+import { WasmTask } from '../../src/wasm/wasm-task.js'
 import { NATIVE } from '../support/requirements.js'
 import { containerSpec } from '../support/specs.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('wasm/sandbox-wall.security')
 const native = test.needs(NATIVE)
+
+const MESSAGE = startMessage({
+  spec: containerSpec({}),
+  program: '/probe.wasm',
+  preopens: 'none',
+  layers: [],
+  bindPath: (_place, source) => source,
+  keepsUpper: false,
+  layerBytes: 0,
+})
 
 const HOSTILE = `
 import { chmodSync, closeSync, constants, ftruncateSync, openSync, readdirSync, readlinkSync, writeSync } from 'node:fs'
@@ -100,25 +112,62 @@ native('V8 broken open: no layer, program, process or file of the host is writte
 })
 
 test('V8 broken open: a line without end, or words of no meaning, are listened to no longer', async () => {
-  const message = startMessage({
-    spec: containerSpec({}),
-    program: '/probe.wasm',
-    preopens: 'none',
-    layers: [],
-    bindPath: (_place, source) => source,
-    keepsUpper: false,
-    layerBytes: 0,
-  })
   const megabyte = Buffer.alloc(1 << 20, 'a')
   for (const said of [megabyte, Buffer.from('{"event":"owned"}\n'), Buffer.from('[]\n'), Buffer.from('null\n'), Buffer.from('{\n')]) {
     const line = new PassThrough()
-    const control = new SandboxControl(new PassThrough(), line, message)
+    const control = new SandboxControl(new PassThrough(), line, MESSAGE)
     line.write(said)
     const error = await control.ready.catch((thrown: EngineError) => thrown.code)
     assert.is(error, 'SANDBOX_FAILED')
     assert.ok(line.destroyed)
     assert.is(await control.exited, null)
   }
+})
+
+/** A task over a sandbox that is nothing but what it says. */
+function fakeTask(timeoutMs: number | null) {
+  const line = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+  const signals: number[] = []
+  let end = (): void => {}
+  const ended = new Promise<ProcessEnd>((resolve) => {
+    end = () => resolve({ code: null, signal: constants.signals.SIGKILL })
+  })
+  const sandbox: SandboxProcess = {
+    pid: 1,
+    stdin: null,
+    stdout: new PassThrough(),
+    stderr: null,
+    start: new PassThrough(),
+    control: line,
+    kernel: null,
+    ended,
+    execute: async () => {},
+    signal: (number) => {
+      signals.push(number)
+      line.destroy()
+      end()
+    },
+    resize: () => {},
+    kill: () => end(),
+  }
+  const control = new SandboxControl(new PassThrough(), line, MESSAGE)
+  for (const promise of [control.ready, control.started]) promise.catch(() => {})
+  const task = new WasmTask({ sandbox, control, timeoutMs, receipt: {} as Receipt, upper: null, cleanUp: async () => {} })
+  return { task, line, signals }
+}
+
+test('V8 broken open: a sandbox that says its guest has ended and goes on is killed', async () => {
+  const { task, line, signals } = fakeTask(null)
+  line.push('{"event":"exited","upperWhole":false,"exitCode":7,"reason":"exited","durationMs":1}\n')
+  assert.is((await task.wait()).exitCode, 7)
+  assert.equal(signals, [constants.signals.SIGKILL])
+})
+
+test('V8 broken open: the time limit does not depend on the sandbox', async () => {
+  const { task, signals } = fakeTask(50)
+  task.start().catch(() => {})
+  const { exitCode, reason } = await task.wait()
+  assert.equal([exitCode, reason, signals], [137, 'timeout', [constants.signals.SIGKILL]])
 })
 
 test.run()

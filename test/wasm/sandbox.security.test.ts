@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,6 +18,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
+import { preparationMs, within } from '../../src/wasm/preparation.js'
 import { writeUpper } from '../../src/wasm/sandbox/upper.js'
 import { NATIVE } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
@@ -115,6 +117,33 @@ test(
     const waiting = await create(['/probe.wasm', 'echo'], { limits: { timeoutMs: 150 } })
     await waiting.start()
     assert.is((await waiting.wait()).reason, 'timeout')
+  }),
+)
+
+test('module bomb: a module that is never ready is given up', async () => {
+  for (const [timeoutMs, limitMs] of [
+    [null, 60_000],
+    [1, 10_000],
+    [20_000, 20_000],
+    [2 ** 40, 60_000],
+  ] as const)
+    assert.is(preparationMs(timeoutMs), limitMs)
+  const error = await within(new Promise<never>(() => {}), 20).catch((thrown: EngineError) => thrown)
+  assert.is((error as EngineError).code, 'LIMIT_EXCEEDED')
+  assert.is(await within(Promise.resolve(1), 20), 1)
+})
+
+test(
+  'module bomb: a file of gigabytes is refused by its size, in the image and in a bind mount',
+  attack({}, async ({ create, folder }) => {
+    const host = join(folder, 'host')
+    mkdirSync(host)
+    writeFileSync(join(host, 'bomb.wasm'), Buffer.from('\0asm\x01\0\0\0'))
+    truncateSync(join(host, 'bomb.wasm'), 4 * 2 ** 30)
+    const mounts = [{ type: 'bind', source: host, destination: '/host', readonly: true }] as const
+    const error = await create(['/host/bomb.wasm'], { mounts }).catch((thrown: EngineError) => thrown)
+    assert.match((error as EngineError).message, /4294967296 bytes; a module has at most 268435456/)
+    assert.is((error as EngineError).code, 'LIMIT_EXCEEDED')
   }),
 )
 

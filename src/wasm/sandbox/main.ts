@@ -2,8 +2,8 @@
  * The sandbox process: one per container, the guest's whole trust domain.
  *
  * This thread supervises and never executes guest code. It reads what to run, bounds and compiles the module, tells what it has
- * found (the receipt's evidence, before any instruction of the guest), feeds stdin, and holds the limits of time and output. The
- * guest runs in a worker, which holds its files.
+ * found (the receipt's evidence, before any instruction of the guest), feeds stdin, and holds the limit of output. The guest runs in
+ * a worker, which holds its files. Time is the supervisor's to hold: this process may be the guest's by then.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -15,7 +15,7 @@ import { EngineError, type ErrorCode, messageOf } from '../../errors.js'
 import { fromUtf8 } from '../../fs/names.js'
 import type { ExitStatus } from '../../runtime/exit.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
-import { type PreparedModule, prepareModule } from '../module.js'
+import { assertModuleSize, type PreparedModule, prepareModule } from '../module.js'
 import { openGuestFiles } from './guest-files.js'
 import type { FailureMessage, GoMessage, WorkerMessage, WorkerStart } from './messages.js'
 import { CONTROL_DESCRIPTOR, GO, START_DESCRIPTOR, type StartMessage } from './protocol.js'
@@ -70,7 +70,9 @@ async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: W
   const { fs, ino, type } = files.tree.walkAsHost(fromUtf8(start.program))
   if (ino === undefined) throw new EngineError('COMMAND_NOT_FOUND', `${start.program} does not exist in the container`)
   if (type !== 'file') throw new EngineError('COMMAND_NOT_EXECUTABLE', `${start.program} is a ${type}`)
-  const bytes = new Uint8Array(fs.stat(ino).size)
+  const { size } = fs.stat(ino)
+  assertModuleSize(size)
+  const bytes = new Uint8Array(size)
   fs.read(ino, bytes, 0)
   const prepared = prepareModule(bytes, start.limits)
   const moduleDigest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
@@ -128,8 +130,6 @@ function onCommand(go: () => void): void {
 
 function run(module: WebAssembly.Module): void {
   startedAt = performance.now()
-  const { timeoutMs } = start.limits
-  if (timeoutMs !== null) setTimeout(() => end(stopped('timeout', `it ran for longer than ${timeoutMs} ms`, elapsed())), timeoutMs)
   worker.postMessage({ module } satisfies GoMessage)
   report({ event: 'started' })
   // Last: Node takes its time to load what reads stdin, and the guest's thread is under way by then.

@@ -58,7 +58,6 @@ export interface SandboxLimits {
   readonly diskBytes: number
   readonly inodes: number
   readonly outputBytes: number | null
-  readonly timeoutMs: number | null
   /** Size of the upper's tar; one that would be larger is not kept. */
   readonly upperBytes: number
 }
