@@ -6,6 +6,7 @@ import { signalName, signalNumber } from '../runtime/running-task.js'
 import type { Task, TerminalSize } from '../runtime/runtime.js'
 import type { SandboxControl } from './sandbox-control.js'
 import type { ProcessEnd, SandboxProcess } from './sandbox-process.js'
+import { Timer } from './timer.js'
 import type { NewUpper } from './uppers.js'
 
 /** What a {@link WasmTask} is made of. */
@@ -40,7 +41,7 @@ export class WasmTask implements Task {
   readonly #timeoutMs: number | null
   readonly #exit: Promise<ExitStatus>
   #startedAt: number | null = null
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #timedOut = false
   #ended = false
   /** The signal that was asked for, where another had to be sent for it. */
@@ -66,7 +67,7 @@ export class WasmTask implements Task {
 
   async start(): Promise<void> {
     this.#startedAt = performance.now()
-    if (this.#timeoutMs !== null) this.#timer = setTimeout(() => this.#timeOut(), this.#timeoutMs)
+    if (this.#timeoutMs !== null) this.#timer = new Timer(this.#timeoutMs, () => this.#timeOut())
     this.#control.go()
     await this.#control.started
   }
@@ -78,8 +79,8 @@ export class WasmTask implements Task {
 
   /** An honest sandbox ends itself once it has said how its guest did; one that goes on would be waited for without end. */
   #endSoon(): void {
-    clearTimeout(this.#timer)
-    if (!this.#ended) this.#timer = setTimeout(() => this.#end(), LAST_WORD_MS)
+    this.#timer?.cancel()
+    if (!this.#ended) this.#timer = new Timer(LAST_WORD_MS, () => this.#end())
   }
 
   /** Its process alone: what it has written still comes out. */
@@ -126,7 +127,7 @@ export class WasmTask implements Task {
   async #waitForEnd(): Promise<ExitStatus> {
     const end = await this.#sandbox.ended
     this.#ended = true
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     const said = await this.#control.exited
     // Killed on the way, it may have been cut off: only a guest that came to its own end leaves its files.
     if (said?.upperWhole) this.#upper?.keep()

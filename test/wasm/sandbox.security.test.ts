@@ -148,6 +148,16 @@ test(
 )
 
 test(
+  'a time limit of more than a timer can hold is not one that has passed',
+  attack({}, async ({ run }) => {
+    for (const timeoutMs of [2 ** 31, 2 ** 40]) {
+      const { status } = await run(['/probe.wasm', 'sleep', '50', ',', 'exit', '3'], { change: { limits: { timeoutMs } } })
+      assert.equal([status.reason, status.exitCode], ['exited', 3])
+    }
+  }),
+)
+
+test(
   'descriptor bomb: EMFILE at the limit',
   attack({}, async ({ run }) => {
     const { stdout } = await run(['/probe.wasm', 'open-many', '/probe.wasm', '0'], { change: { limits: { openFiles: 50 } } })
