@@ -5,6 +5,8 @@
  * do not reach linear memory, and a table that grows too far would abort the process (V8).
  */
 import { EngineError } from '../errors.js'
+import { BinaryReader, HAS_MAXIMUM, type Limits, malformed } from './binary-reader.js'
+import { type FunctionType, greatestFunctionCost } from './function-cost.js'
 import { PREVIEW1, PREVIEW1_NAMES } from './preview1/names.js'
 
 /** Bytes of a page of linear memory. */
@@ -22,6 +24,8 @@ export interface PreparedModule {
   readonly bytes: Uint8Array
   /** `module.name` of every import, each once, in order. */
   readonly imports: readonly string[]
+  /** Which of V8's compilers it is safe and worth while to give it to. */
+  readonly compiler: 'baseline' | 'both' | 'optimizing'
   /** The most pages all memories together can have. */
   readonly memoryPagesMaximum: number
   /** The most elements all tables together can have. */
@@ -31,6 +35,17 @@ export interface PreparedModule {
 /** The largest module that is read; the largest known programs of WASI have 50 MiB. */
 export const MAXIMUM_MODULE_BYTES = 256 * 2 ** 20
 
+/**
+ * V8 compiles a module twice: at once by its baseline compiler, then hot functions again, but never one that is still running. A
+ * program that spends its time in one long loop so stays at a fifth of its speed. Modules up to this size are compiled well at
+ * once instead; larger ones would keep the user waiting (26 MB: 12 s).
+ */
+const OPTIMIZED_AT_ONCE_BYTES = 512 * 1024
+/** The optimising compiler takes up to 250 bytes for each unit of a function's cost. CPython's costliest has 290,000. */
+const OPTIMIZED_COST = 1_000_000
+/** The baseline compiler takes up to 30. */
+const GREATEST_COST = 10_000_000
+
 /** Throws LIMIT_EXCEEDED for a file that is too large to be read as a module. */
 export function assertModuleSize(size: number): void {
   if (size > MAXIMUM_MODULE_BYTES)
@@ -39,14 +54,12 @@ export function assertModuleSize(size: number): void {
     })
 }
 
-const SECTION = { custom: 0, type: 1, import: 2, table: 4, memory: 5 } as const
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, table: 4, memory: 5, code: 10 } as const
 // The JavaScript API's own limits (Wasm JS API, "Implementation-defined Limits").
 const MAXIMUM_ENTRIES = 100_000
-const MAXIMUM_NAME_BYTES = 100_000
+const MAXIMUM_FUNCTIONS = 1_000_000
 const FUNCTION_TYPE = 0x60
-const UTF8 = new TextDecoder()
 const EXTERNAL = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const
-const HAS_MAXIMUM = 1
 const SHARED = 2
 const IS_64_BIT = 4
 
@@ -57,18 +70,30 @@ export function prepareModule(bytes: Uint8Array, limits: ModuleLimits): Prepared
   /** What stands before it is in the parts. */
   let kept = 0
   let imports: readonly string[] = []
+  let types: readonly FunctionType[] = []
+  let imported: readonly number[] = []
+  let functions: readonly number[] = []
+  let functionCost = 0
   const bound = new Bounds(limits)
   const rewrite = (id: number, at: number, end: number, contents: readonly number[]) => {
     parts.push(bytes.subarray(kept, at), section(id, contents))
     kept = end
   }
   for (const { id, at, contents, end } of sectionsOf(bytes)) {
-    if (id === SECTION.type) checkTypes(contents())
-    else if (id === SECTION.import) imports = readImports(contents())
+    if (id === SECTION.type) types = readTypes(contents())
+    else if (id === SECTION.import) ({ names: imports, functions: imported } = readImports(contents()))
+    else if (id === SECTION.function) functions = readFunctions(contents())
+    else if (id === SECTION.code) functionCost = greatestFunctionCost(contents(), { types, imported, functions }, OPTIMIZED_COST)
     else if (id === SECTION.table) rewrite(id, at, end, bound.tables(contents()))
     else if (id === SECTION.memory) rewrite(id, at, end, bound.memories(contents()))
   }
+  if (functionCost > GREATEST_COST)
+    throw new EngineError('LIMIT_EXCEEDED', `compiling a function of the module could take gigabytes (${functionCost} live values)`, {
+      hint: 'Split it: it has too many branches for so many locals.',
+      data: { cost: functionCost, limit: GREATEST_COST },
+    })
   return {
+    compiler: functionCost > OPTIMIZED_COST ? 'baseline' : bytes.length > OPTIMIZED_AT_ONCE_BYTES ? 'both' : 'optimizing',
     bytes: bound.changed ? concatenate([...parts, bytes.subarray(kept)]) : bytes,
     imports,
     memoryPagesMaximum: bound.memoryPages,
@@ -122,14 +147,33 @@ function checkHeader(bytes: Uint8Array): void {
  * Functions are the only types taken: structs and arrays live in JavaScript's heap, where no maximum of the module's bounds them.
  * Throws COMMAND_NOT_EXECUTABLE, whether this V8 would run them or not.
  */
-function checkTypes(reader: BinaryReader): void {
+function readTypes(reader: BinaryReader): readonly FunctionType[] {
+  const types: FunctionType[] = []
   for (let count = reader.u32(); count > 0; count--) {
     if (reader.byte() !== FUNCTION_TYPE)
       throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module has garbage-collected objects, whose memory this wall cannot bound', {
         hint: 'Build it for linear memory.',
       })
-    for (const _side of ['parameters', 'results']) for (let values = reader.u32(); values > 0; values--) reader.valueType()
+    types.push({ parameters: readValueTypes(reader), results: readValueTypes(reader) })
+    if (types.length > MAXIMUM_FUNCTIONS) throw malformed(`it has more than ${MAXIMUM_FUNCTIONS} types`)
   }
+  return types
+}
+
+/** How many there are. */
+function readValueTypes(reader: BinaryReader): number {
+  const total = reader.u32()
+  for (let count = total; count > 0; count--) reader.valueType()
+  return total
+}
+
+function readFunctions(reader: BinaryReader): number[] {
+  const functions: number[] = []
+  for (let count = reader.u32(); count > 0; count--) {
+    functions.push(reader.u32())
+    if (functions.length > MAXIMUM_FUNCTIONS) throw malformed(`it has more than ${MAXIMUM_FUNCTIONS} functions`)
+  }
+  return functions
 }
 
 /** Throws COMMAND_NOT_EXECUTABLE for an import that nothing here provides, with what would. */
@@ -152,15 +196,17 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^wbg\.|^__wbindgen/, 'That is wasm-bindgen for browsers; build it for the target wasm32-wasip1.'],
 ]
 
-/** Names of all imports, each once. Throws at the first that nothing here provides, so that there are never many. */
-function readImports(reader: BinaryReader): readonly string[] {
+/** Names of all imports, each once, and types of the functions among them. Throws at the first name that nothing here provides. */
+function readImports(reader: BinaryReader): { readonly names: readonly string[]; readonly functions: number[] } {
   const names = new Set<string>()
+  const functions: number[] = []
   for (let count = reader.u32(); count > 0; count--) {
     const [module, field] = [reader.name(), reader.name()]
     checkImport(module, field)
     names.add(`${module}.${field}`)
     const kind = reader.byte()
-    if (kind === EXTERNAL.function) reader.u32()
+    if (functions.length > MAXIMUM_FUNCTIONS) throw malformed(`it imports more than ${MAXIMUM_FUNCTIONS} functions`)
+    if (kind === EXTERNAL.function) functions.push(reader.u32())
     else if (kind === EXTERNAL.table) {
       reader.referenceType()
       reader.limits()
@@ -173,7 +219,7 @@ function readImports(reader: BinaryReader): readonly string[] {
       reader.u32()
     } else throw malformed('an import of an unknown kind')
   }
-  return [...names]
+  return { names: [...names], functions }
 }
 
 /** Rewrites table and memory sections within what is left of the limits, which hold for all of a kind together. */
@@ -233,73 +279,6 @@ function readList<Entry>(reader: BinaryReader, read: () => Entry): Entry[] {
   if (total > MAXIMUM_ENTRIES) throw malformed(`it has ${total} tables or memories`)
   while (entries.length < total) entries.push(read())
   return entries
-}
-
-interface Limits {
-  readonly flags: number
-  readonly minimum: number
-  readonly maximum: number | undefined
-}
-
-class BinaryReader {
-  readonly #bytes: Uint8Array
-  position: number
-
-  constructor(bytes: Uint8Array, position: number) {
-    this.#bytes = bytes
-    this.position = position
-  }
-
-  byte(): number {
-    const byte = this.#bytes[this.position++]
-    if (byte === undefined) throw malformed('it ends too early')
-    return byte
-  }
-
-  /** LEB128, 32 bits unsigned. */
-  u32(): number {
-    let value = 0
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.byte()
-      value += (byte & 127) * 2 ** shift
-      if (byte < 128) return value
-    }
-    throw malformed('a number is too long')
-  }
-
-  name(): string {
-    const length = this.u32()
-    if (length > MAXIMUM_NAME_BYTES) throw malformed(`a name of ${length} bytes`)
-    const start = this.position
-    this.position += length
-    if (this.position > this.#bytes.length) throw malformed('a name is longer than its section')
-    return UTF8.decode(this.#bytes.subarray(start, this.position))
-  }
-
-  limits(): Limits {
-    const flags = this.byte()
-    if (flags > 7) throw malformed('limits of an unknown kind')
-    return { flags, minimum: this.u32(), maximum: (flags & HAS_MAXIMUM) === 0 ? undefined : this.u32() }
-  }
-
-  /** The bytes of a reference type, to be written again. */
-  referenceType(): number[] {
-    const first = this.byte()
-    if (first === 0x70 || first === 0x6f) return [first]
-    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module has a table of typed references, which this wall cannot bound', {
-      data: { type: first },
-    })
-  }
-
-  valueType(): void {
-    const first = this.byte()
-    // A reference with a heap type, which is a number of its own.
-    if (first === 0x63 || first === 0x64) this.u32()
-  }
-}
-
-function malformed(what: string): EngineError {
-  return new EngineError('COMMAND_NOT_EXECUTABLE', `the program is not a valid WebAssembly module: ${what}`)
 }
 
 function section(id: number, contents: readonly number[]): Uint8Array {

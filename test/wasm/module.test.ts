@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { type ModuleLimits, prepareModule } from '../../src/wasm/module.js'
@@ -86,6 +88,46 @@ test('a section bomb costs no more than its bytes, and a section that comes twic
   assert.ok(process.memoryUsage().heapUsed - before.heapUsed < 100 * 2 ** 20)
   const memory = moduleOf(5, [1, 0, 1])
   assert.match(refusal(Buffer.concat([memory, memory.subarray(8)])).message, 'comes twice')
+})
+
+/** A function of so many locals, blocks nested into one another, a value for each of them set, and values left lying on the stack. */
+function bombOf({ locals = 0, blocks = 0, stack = 0, block = [0x03, 0x40] as readonly number[] }): Uint8Array {
+  const repeat = (count: number, bytes: readonly number[]) => Array.from({ length: count }, () => bytes).flat()
+  const code = [1, ...leb(locals), 0x7f].concat(
+    repeat(stack, [0x41, 0]),
+    repeat(blocks, block),
+    Array.from({ length: locals }, (_, place) => [0x41, place & 63, 0x21, ...leb(place)]).flat(),
+    repeat(blocks, [0x0b]),
+    repeat(stack, [0x1a]),
+    [0x0b],
+  )
+  const sections = [
+    [1, [1, 0x60, 0, 0]],
+    [3, [1, 0]],
+    [10, [1, ...leb(code.length)].concat(code)],
+  ] as const
+  return Buffer.concat(sections.map(([id, contents], place) => moduleOf(id, contents).subarray(place === 0 ? 0 : 8)))
+}
+
+test('a compile bomb of locals, of values on the stack or of block types is refused, a lesser one never optimised', () => {
+  for (const bomb of [
+    { locals: 5000, blocks: 10_000 },
+    { stack: 5000, blocks: 10_000 },
+    { locals: 5000, blocks: 10_000, block: [0x02, 0] },
+  ]) {
+    const bytes = bombOf(bomb)
+    assert.is(refusal(bytes).code, 'LIMIT_EXCEEDED')
+    // V8 would have taken it.
+    assert.ok(new WebAssembly.Module(bytes))
+  }
+  assert.is(prepareModule(bombOf({ locals: 1000, blocks: 1000 }), LIMITS).compiler, 'baseline')
+  assert.is(prepareModule(bombOf({ locals: 100, blocks: 1000 }), LIMITS).compiler, 'optimizing')
+  assert.match(refusal(bombOf({ locals: 1000, blocks: 1000, block: [0xfb, 0] })).message, /instruction .* 0xfb/)
+})
+
+test('CPython is compiled as ever', () => {
+  const python = readFileSync(join('node_modules', '@antonz', 'python-wasi', 'dist', 'python.wasm'))
+  assert.is(prepareModule(python, { memoryPages: 65_536, tableElements: 1_000_000 }).compiler, 'both')
 })
 
 test('what is not rewritten stands as it was, around what is', () => {

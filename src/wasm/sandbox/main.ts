@@ -22,12 +22,7 @@ import { CONTROL_DESCRIPTOR, GO, START_DESCRIPTOR, type StartMessage } from './p
 import { createStdinBuffer, StdinWriter } from './stdin-ring.js'
 import { exitStatusOf, report, stopped } from './supervision.js'
 
-/**
- * V8 compiles a module twice: at once by its baseline compiler, then hot functions again, but never one that is still running. A
- * program that spends its time in one long loop so stays at a fifth of its speed. Modules up to this size are compiled well at
- * once instead; larger ones would keep the user waiting (26 MB: 12 s).
- */
-const OPTIMIZE_AT_ONCE_BYTES = 512 * 1024
+const COMPILER_FLAGS = { baseline: '--liftoff-only', both: null, optimizing: '--no-liftoff' } as const
 /** JavaScript heap for the guest's inodes; linear memory and file contents lie outside it. */
 const WORKER_HEAP_MB = 1024
 const WORKER_STACK_MB = 4
@@ -95,11 +90,12 @@ async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: W
   }
 }
 
-async function compile({ bytes }: PreparedModule): Promise<WebAssembly.Module> {
-  if (bytes.length <= OPTIMIZE_AT_ONCE_BYTES) {
+async function compile({ bytes, compiler }: PreparedModule): Promise<WebAssembly.Module> {
+  const flag = COMPILER_FLAGS[compiler]
+  if (flag !== null) {
     // A changed flag makes V8 refuse what Node has compiled beforehand, which the worker needs to come up quickly.
     await workerReady
-    setFlagsFromString('--no-liftoff')
+    setFlagsFromString(flag)
   }
   let module: WebAssembly.Module
   try {
