@@ -19,10 +19,25 @@ export interface IndexLimits {
   readonly entries: number
   /** Size of one file, holes included. */
   readonly fileBytes: number
+  /** Files, whiteouts, and directories without an entry of their own. */
+  readonly nodes: number
+  /** Runs of bytes in all files: as many as files, but for sparse ones. */
+  readonly segments: number
+  /** Bytes of all names and targets of symlinks. */
+  readonly nameBytes: number
+  /** Bytes of all xattrs, names included. */
+  readonly xattrBytes: number
 }
 
-/** Two million entries (about half a gigabyte while indexing), files of a tebibyte. */
-export const DEFAULT_INDEX_LIMITS: IndexLimits = { entries: 2_000_000, fileBytes: MAXIMUM_FILE_BYTES }
+/** Two million entries (about half a gigabyte while indexing), files of a tebibyte; what else there is to hold, by the same measure. */
+export const DEFAULT_INDEX_LIMITS: IndexLimits = {
+  entries: 2_000_000,
+  fileBytes: MAXIMUM_FILE_BYTES,
+  nodes: 2_000_000,
+  segments: 4_000_000,
+  nameBytes: 128 * 2 ** 20,
+  xattrBytes: 64 * 2 ** 20,
+}
 
 /**
  * Indexes an uncompressed layer: reads every header, no contents. What an entry may say is judged in `tree-builder.ts`.
@@ -30,7 +45,7 @@ export const DEFAULT_INDEX_LIMITS: IndexLimits = { entries: 2_000_000, fileBytes
  */
 export function indexTar(tar: ByteSource, limits: Partial<IndexLimits> = {}): LayerIndex {
   const bounds = { ...DEFAULT_INDEX_LIMITS, ...limits }
-  const tree = new TreeBuilder()
+  const tree = new TreeBuilder(bounds)
   let entries = 0
   for (const entry of readEntries(tar, bounds)) {
     if (++entries > bounds.entries)

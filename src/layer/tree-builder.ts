@@ -48,14 +48,32 @@ const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map()
 // The kernel's overlay keeps its own notes there; a layer must not write them, and no mounted tree would show them.
 const OVERLAY_XATTR = /^(user|trusted)\.overlay\./
 
+const WORDS = { nodes: 'files', segments: 'parts of sparse files', nameBytes: 'bytes of names', xattrBytes: 'bytes of xattrs' } as const
+
+/** What a whole tree may hold. What is replaced by later entries counts. */
+export interface TreeLimits {
+  readonly nodes: number
+  readonly segments: number
+  readonly nameBytes: number
+  readonly xattrBytes: number
+}
+
 /** Takes entries in order and is then the layer's tree. */
 export class TreeBuilder {
   readonly root: LayerNode = impliedDirectory()
+  readonly #limits: TreeLimits
+  readonly #held = { nodes: 0, segments: 0, nameBytes: 0, xattrBytes: 0 }
 
-  /** Places one entry. Throws UNSAFE_PATH, INVALID_ARCHIVE. */
+  constructor(limits: TreeLimits) {
+    this.#limits = limits
+  }
+
+  /** Places one entry. Throws UNSAFE_PATH, INVALID_ARCHIVE, LIMIT_EXCEEDED. */
   add(entry: TarEntry): void {
     const components = splitName(entry.name, entry)
     const name = components.pop()
+    this.#take('segments', entry.segments.length)
+    for (const [key, value] of entry.xattrs) this.#take('xattrBytes', key.length + value.length)
     if (name === undefined) {
       if (entry.type !== 'directory') throw unsafe(entry, 'the layer replaces the root directory by something else')
       assignAttributes(this.root, entry)
@@ -64,6 +82,7 @@ export class TreeBuilder {
     const marker = parseMarker(name)
     if (marker?.kind === 'ignored') return
     const directory = this.#makeParents(components, entry)
+    this.#takeNode(name.length + (entry.type === 'symlink' ? entry.target.length : 0))
     if (marker?.kind === 'opaque') directory.opaque = true
     else if (marker?.kind === 'whiteout') (directory.whiteouts ??= new Set()).add(marker.name)
     else this.#place(directory, name, entry)
@@ -90,9 +109,23 @@ export class TreeBuilder {
       if (existing !== undefined && existing.type !== 'directory')
         throw malformed(`an entry below a ${existing.type}`, entry.headerOffset, entry.name)
       directory = existing ?? impliedDirectory()
-      if (existing === undefined) children.set(component, directory)
+      if (existing !== undefined) continue
+      this.#takeNode(component.length)
+      children.set(component, directory)
     }
     return directory
+  }
+
+  #takeNode(nameBytes: number): void {
+    this.#take('nodes', 1)
+    this.#take('nameBytes', nameBytes)
+  }
+
+  #take(what: keyof TreeLimits, count: number): void {
+    this.#held[what] += count
+    const limit = this.#limits[what]
+    if (this.#held[what] > limit)
+      throw new EngineError('LIMIT_EXCEEDED', `the layer holds more than ${limit} ${WORDS[what]}`, { data: { limit } })
   }
 
   #findLinkTarget(entry: TarEntry): LayerNode {

@@ -23,6 +23,8 @@ export interface StartMessageParts {
 /** Bytes of JavaScript heap that go with each inode uncounted: one inode for so many bytes of disk bounds them. */
 const BYTES_PER_INODE = 16 * 1024
 const LEAST_INODES = 1024
+/** What the worker's heap has room for, and half of what a layer may hold. */
+const MOST_INODES = 1_000_000
 /** Pages of WebAssembly's 4 GiB. */
 const MEMORY_PAGES_MAXIMUM = 65_536
 /** The largest table V8 makes. */
@@ -48,7 +50,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
 
 /** Inodes that so many bytes of disk may come with. */
 export function inodesFor(bytes: number): number {
-  return Math.max(LEAST_INODES, Math.ceil(bytes / BYTES_PER_INODE))
+  return Math.min(Math.max(LEAST_INODES, Math.ceil(bytes / BYTES_PER_INODE)), MOST_INODES)
 }
 
 function sandboxLimits({ limits }: ContainerSpec, layerBytes: number): SandboxLimits {

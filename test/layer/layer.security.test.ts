@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import { EngineError, type ErrorCode } from '../../src/errors.js'
-import { indexTar } from '../../src/layer/index.js'
+import { type IndexLimits, indexTar } from '../../src/layer/index.js'
 import { bytesSource } from '../../src/layer/source.js'
 import { suite } from '../support/suite.js'
 import { contentsOf, inoOf, layerOf, mustFind, paxEntry, type RawEntry, rawTar } from './tar.js'
@@ -313,6 +313,59 @@ test('more entries than the limit are refused', () => {
     () => indexTar(bytesSource(tar), { entries: 2 }),
     (error: EngineError) => error.code === 'LIMIT_EXCEEDED',
   )
+})
+
+/** Index bombs: an archive whose bytes are few, and whose tree would fill the memory of whoever indexes it. */
+function exceeds(entries: readonly RawEntry[], limits: Partial<IndexLimits>, pattern: RegExp): void {
+  const tar = rawTar(entries)
+  assert.throws(
+    () => indexTar(bytesSource(tar), limits),
+    (error: EngineError) => error.code === 'LIMIT_EXCEEDED' && pattern.test(error.message),
+  )
+}
+
+test('index bomb: directories that only deep names imply are counted', () => {
+  const deep = (place: number): RawEntry => ({ name: 'x', pax: { path: `${place}/${'d/'.repeat(1800)}f` } })
+  const entries = Array.from({ length: 20 }, (_, place) => deep(place))
+  exceeds(entries, { nodes: 30_000 }, /30000 files/)
+  exceeds(entries, { nameBytes: 30_000 }, /bytes of names/)
+  indexTar(bytesSource(rawTar(entries)), { nodes: 20 * 1802 })
+  exceeds(
+    Array.from({ length: 1200 }, (_, place) => deep(place)),
+    {},
+    /2000000 files/,
+  )
+})
+
+test('index bomb: names, targets and whiteouts are counted over the whole layer, also those that are replaced', () => {
+  const long = 'n'.repeat(200)
+  for (const entry of [
+    { name: 'x', pax: { path: long } },
+    { ...symlink('x', 'y'), pax: { linkpath: long } },
+    { name: 'x', pax: { path: `.wh.${long}` } },
+  ])
+    exceeds(
+      Array.from({ length: 10 }, () => entry),
+      { nameBytes: 1900 },
+      /bytes of names/,
+    )
+})
+
+test('index bomb: xattrs are counted over the whole layer', () => {
+  const pax = Object.fromEntries(Array.from({ length: 15 }, (_, place) => [`SCHILY.xattr.user.x${place}`, 'v'.repeat(65_000)]))
+  exceeds(
+    Array.from({ length: 80 }, (_, place) => ({ name: `f${place}`, pax })),
+    {},
+    /67108864 bytes of xattrs/,
+  )
+})
+
+test('index bomb: parts of sparse files are counted over the whole layer', () => {
+  const map = Array.from({ length: 20_000 }, (_, place) => `${place * 2},1`).join(',')
+  const pax = { 'GNU.sparse.map': map, 'GNU.sparse.size': '40000' }
+  const entries = Array.from({ length: 5 }, (_, place) => ({ name: `f${place}`, body: 'x'.repeat(20_000), pax }))
+  indexTar(bytesSource(rawTar(entries)), { segments: 100_000 })
+  exceeds(entries, { segments: 99_999 }, /99999 parts of sparse files/)
 })
 
 test.run()
