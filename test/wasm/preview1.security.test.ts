@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { GuestExit } from '../../src/wasm/preview1/host.js'
+import { mustFind } from '../layer/tar.js'
 import { callAtRandom, filesOf, guest, PAGE } from '../support/preview1-guest.js'
 import { randomFrom } from '../support/soak.js'
 import { suite } from '../support/suite.js'
@@ -107,6 +108,24 @@ test('permission bits hold for a guest that is not user 0', () => {
   assert.type(parts.open('mine', { base: 2n }), 'number')
   assert.is(parts.call('path_unlink_file', 3, ...parts.put('mine')), 'EACCES')
   assert.type(parts.open('own', { oflags: OFLAGS_CREAT, base: 0x40n }), 'number')
+})
+
+test('a file that may not be written is not resized by one who opens it for nothing else', () => {
+  const fs = filesOf('theirs', 'mine')
+  for (const name of ['theirs', 'mine']) fs.write(mustFind(fs, name), Buffer.from('contents'), 0)
+  fs.setAttributes(mustFind(fs, 'mine'), { uid: 1000 })
+  const parts = guest({ fs, uid: 1000 })
+  const [allocate, read, setSize] = [0x100n, 2n, 0x400000n]
+  for (const base of [setSize, allocate, read | setSize | allocate]) {
+    const fd = parts.open('theirs', { base })
+    assert.type(fd, 'number')
+    assert.is(parts.call('fd_filestat_set_size', fd as number, 0n), 'ENOTCAPABLE')
+    assert.is(parts.call('fd_allocate', fd as number, 0n, 1000n), 'ENOTCAPABLE')
+    assert.is(parts.call('fd_fdstat_set_rights', fd as number, setSize, 0n), 'ENOTCAPABLE')
+  }
+  assert.is(fs.stat(mustFind(fs, 'theirs')).size, 8)
+  const fd = parts.open('mine', { base: setSize }) as number
+  assert.is(parts.call('fd_filestat_set_size', fd, 2n), 'SUCCESS')
 })
 
 test('pointers and lengths out of range are EFAULT in every call, wherever they stand', () => {

@@ -1,4 +1,4 @@
-import { EXECUTE, READ, WRITE } from '../../fs/access.js'
+import { EXECUTE, mayAccess, READ, WRITE } from '../../fs/access.js'
 import type { DirectoryHandle, Resolved } from '../../fs/resolve.js'
 import type { Context } from './context.js'
 import type { Descriptor } from './descriptor.js'
@@ -79,7 +79,7 @@ function openResolved(context: Context, resolved: Resolved, request: OpenRequest
   if ((oflags & OFLAGS.directory) !== 0) throw new WasiError('ENOTDIR')
   const place = { fs: resolved.fs, ino: resolved.ino }
   checkOpen(tree, place, request)
-  if (resolved.type === 'file') return openFile(tree, place, request)
+  if (resolved.type === 'file') return openFile(tree, place, { ...request, rights: permitted(tree, place, request.rights) })
   const rights = request.rights.base & FILE_RIGHTS & ~(RIGHTS.fdSeek | RIGHTS.fdTell)
   return new DeviceDescriptor(tree.stat(place).device, () => tree.filestat(place), context.host, rights)
 }
@@ -95,6 +95,15 @@ function checkOpen(tree: GuestTree, place: Place, { oflags, rights }: OpenReques
   const writing = (rights.base & RIGHTS.fdWrite) !== 0 || (oflags & OFLAGS.trunc) !== 0
   tree.checkAccess(place, ((rights.base & RIGHTS.fdRead) !== 0 ? READ : 0) | (writing ? WRITE : 0))
   if (writing && tree.stat(place).type === 'file') tree.checkWritable(place.fs)
+}
+
+/**
+ * Rights to resize belong to those who may write. Go asks for them on every file it opens, to read as well, so without them the file is
+ * opened all the same.
+ */
+function permitted(tree: GuestTree, place: Place, { base, inheriting }: OpenRequest['rights']): OpenRequest['rights'] {
+  const mayWrite = mayAccess(tree.stat(place), tree.credentials, WRITE)
+  return { base: mayWrite ? base : base & ~(RIGHTS.fdFilestatSetSize | RIGHTS.fdAllocate), inheriting }
 }
 
 function openFile(tree: GuestTree, place: Place, { oflags, rights }: OpenRequest): Descriptor {
