@@ -28,9 +28,15 @@ export interface PlatformImage {
 /** Platforms of an artifact that says what is known about an image (provenance, signatures), which nobody runs. */
 const UNKNOWN = 'unknown'
 
+/** Node's words for Go's. */
+const NODE_ARCHITECTURES: ReadonlyMap<string, string> = new Map([
+  ['x64', 'amd64'],
+  ['ia32', '386'],
+])
+
 /** Linux on this machine, in the image spec's words. */
 export function hostPlatform(architecture: string = process.arch): Platform {
-  return normalizePlatform({ os: 'linux', architecture: { x64: 'amd64', ia32: '386' }[architecture] ?? architecture })
+  return normalizePlatform({ os: 'linux', architecture: NODE_ARCHITECTURES.get(architecture) ?? architecture })
 }
 
 /** The platform a user means: `os/architecture[/variant]`, or `linux`, which is this machine's. Throws INVALID_ARGUMENT. */

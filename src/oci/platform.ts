@@ -14,16 +14,16 @@ export const WASI_PLATFORM: Platform = { os: 'wasi', architecture: 'wasm' }
 
 const WORD = /^[a-z0-9][a-z0-9_.-]*$/
 /** Words people type for the words Go uses (as containerd and docker accept them). */
-const ARCHITECTURES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
-  x86_64: ['amd64'],
-  'x86-64': ['amd64'],
-  i386: ['386'],
-  i686: ['386'],
-  aarch64: ['arm64'],
-  armhf: ['arm', 'v7'],
-  armel: ['arm', 'v6'],
-  wasm32: ['wasm'],
-}
+const ARCHITECTURES: ReadonlyMap<string, readonly [architecture: string, variant?: string]> = new Map([
+  ['x86_64', ['amd64']],
+  ['x86-64', ['amd64']],
+  ['i386', ['386']],
+  ['i686', ['386']],
+  ['aarch64', ['arm64']],
+  ['armhf', ['arm', 'v7']],
+  ['armel', ['arm', 'v6']],
+  ['wasm32', ['wasm']],
+])
 
 /** `os/architecture[/variant]`. */
 export function formatPlatform(platform: Platform): string {
@@ -48,7 +48,7 @@ export function parsePlatform(text: string): Platform {
 /** The same platform in the words compared by {@link platformMatches}: aliases resolved, a variant that is the default left out. */
 export function normalizePlatform(platform: Platform): Platform {
   const os = platform.os.toLowerCase() === 'wasip1' ? 'wasi' : platform.os.toLowerCase()
-  const [architecture, impliedVariant] = ARCHITECTURES[platform.architecture.toLowerCase()] ?? [platform.architecture.toLowerCase()]
+  const [architecture, impliedVariant] = ARCHITECTURES.get(platform.architecture.toLowerCase()) ?? [platform.architecture.toLowerCase()]
   const variant = platform.variant?.toLowerCase() || impliedVariant
   const isDefault =
     variant === undefined || (architecture === 'arm64' && /^v?8$/.test(variant)) || (architecture === 'amd64' && variant === 'v1')

@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/errors.js'
+import { hostPlatform } from '../../src/image/platform-select.js'
 import { MAXIMUM_DOCUMENT_BYTES, parseImageConfig, parseIndex, parseManifest } from '../../src/oci/document.js'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
 import { formatPlatform, normalizePlatform, parsePlatform, platformMatches } from '../../src/oci/platform.js'
@@ -97,6 +98,15 @@ test('an image config with what no container can be given is refused', () => {
   ]
   for (const [change, message] of wrong)
     assertRefused('INVALID_IMAGE', message, () => parseImageConfig(bytesOf({ ...imageConfig, ...change })))
+})
+
+test('a platform named like something that every object has is only a platform that nobody offers', () => {
+  for (const architecture of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+    assert.equal(normalizePlatform({ os: 'linux', architecture }), { os: 'linux', architecture: architecture.toLowerCase() })
+    assert.is(platformMatches({ os: 'linux', architecture: 'amd64' }, { os: 'linux', architecture }), false)
+    assert.is(hostPlatform(architecture).architecture, architecture.toLowerCase())
+  }
+  assert.is(parsePlatform('linux/constructor').architecture, 'constructor')
 })
 
 test('platforms are compared in Go’s words, whatever people type', () => {
