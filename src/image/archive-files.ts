@@ -3,7 +3,7 @@
  * in an archive reaches the host's file system by its name.
  */
 import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, lstat, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EngineError } from '../errors.js'
 import { readEntries } from '../layer/entry.js'
@@ -113,20 +113,13 @@ async function* contentOf(source: ByteSource, name: string, member: { offset: nu
   }
 }
 
-/** The files of an OCI layout's folder: only regular files, no link followed at the end of a name. */
+/** The files of an OCI layout's folder: only regular files, and no link is followed but in the folder's own path, which is the user's. */
 export function openFolderFiles(folder: string): ArchiveFiles {
   const openFile = async (name: string): Promise<FileHandle | null> => {
-    const path = join(folder, normalizeName(name))
-    // Non-blocking, or a FIFO laid in the folder would hold us for ever.
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null
-        throw new EngineError('INVALID_ARCHIVE', `cannot read ${path}: ${error.message}`, { cause: error })
-      },
-    )
+    const file = await openBelow(folder, normalizeName(name))
     if (file === null || (await file.stat()).isFile()) return file
     await file.close()
-    throw new EngineError('INVALID_ARCHIVE', `${path} is no regular file`)
+    throw new EngineError('INVALID_ARCHIVE', `${join(folder, name)} is no regular file`)
   }
   return {
     async size(name) {
@@ -143,6 +136,32 @@ export function openFolderFiles(folder: string): ArchiveFiles {
       yield* file.createReadStream({ highWaterMark: CHUNK_BYTES }) as AsyncIterable<Uint8Array>
     },
     close() {},
+  }
+}
+
+/** Opens one name at a time below the last, so that whoever changes the folder meanwhile leads nowhere else. Null when there is none. */
+async function openBelow(folder: string, name: string): Promise<FileHandle | null> {
+  const names = name.split('/')
+  let directory = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    for (const [place, component] of names.entries()) {
+      // Non-blocking, or a FIFO laid in the folder would hold us for ever.
+      const kind = place < names.length - 1 ? constants.O_DIRECTORY : constants.O_NONBLOCK
+      const path = `/proc/self/fd/${directory.fd}/${component}`
+      const next = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | kind).catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return null
+        const isLink = (await lstat(path).catch(() => null))?.isSymbolicLink() === true
+        if (isLink) throw new EngineError('UNSAFE_PATH', `${join(folder, name)} leads through a symlink, and none is followed in a layout`)
+        if (error.code === 'ENOTDIR') return null
+        throw new EngineError('INVALID_ARCHIVE', `cannot read ${join(folder, name)}: ${error.message}`, { cause: error })
+      })
+      if (next === null || place === names.length - 1) return next
+      await directory.close()
+      directory = next
+    }
+    return null
+  } finally {
+    await directory.close()
   }
 }
 

@@ -25,7 +25,11 @@ interface DockerImage {
 
 const LAYER_TYPES = { none: MEDIA_TYPE.ociLayer, gzip: MEDIA_TYPE.ociLayerGzip, zstd: MEDIA_TYPE.ociLayerZstd } as const
 
-/** Copies every image of the archive into the ingest. Rejects with INVALID_ARCHIVE, INVALID_IMAGE, DIGEST_MISMATCH. */
+/**
+ * Copies every image of the archive into the ingest. An uncompressed layer is checked against its diffId on the way; of a compressed one
+ * only the image's author can know the digest, so what it unpacks to is checked when it is first used (`LayerStore.ensure`). Rejects with
+ * INVALID_ARCHIVE, INVALID_IMAGE, DIGEST_MISMATCH.
+ */
 export async function loadDockerArchive(ingest: Ingest, files: ArchiveFiles): Promise<readonly LoadedImage[]> {
   const loaded: LoadedImage[] = []
   const copied = new Map<string, Descriptor>()

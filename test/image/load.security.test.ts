@@ -127,7 +127,7 @@ test('a layout’s folder is not left through a link in it, and a fifo in it blo
     await writeFiles(join(folder, 'a'), files)
     await writeFile(join(folder, 'outside'), LAYER)
     await symlink('../../../outside', join(folder, 'a', blobOf(LAYER)))
-    await assertRejects(loadImages(store, join(folder, 'a')), 'INVALID_ARCHIVE', /cannot read/)
+    await assertRejects(loadImages(store, join(folder, 'a')), 'UNSAFE_PATH', /symlink/)
     await promisify(execFile)('mkfifo', [join(folder, 'fifo')])
     await promisify(execFile)('mv', [join(folder, 'fifo'), join(folder, 'a', blobOf(LAYER))])
     await assertRejects(loadImages(store, join(folder, 'a')), 'INVALID_ARCHIVE', /no regular file/)
@@ -202,6 +202,38 @@ test('an archive cut off at any place is refused and leaves nothing', () =>
       await assertRejects(loadImages(store, stream(whole.subarray(0, Math.floor((whole.length - 1536) * part)))), 'INVALID_ARCHIVE')
     }
     await assertNothingLeft(store)
+  }))
+
+test('a layout’s folder is not left through a linked folder in it', () =>
+  withStore(async (store, folder) => {
+    const files = layout(() => {})
+    await writeFiles(join(folder, 'a'), files)
+    await promisify(execFile)('mv', [join(folder, 'a/blobs'), join(folder, 'outside')])
+    for (const [from, to] of [
+      ['../outside', 'a/blobs'],
+      [join(folder, 'outside'), 'a/blobs'],
+    ] as const) {
+      await symlink(from, join(folder, to))
+      await assertRejects(loadImages(store, join(folder, 'a')), 'UNSAFE_PATH', /symlink/)
+      await promisify(execFile)('rm', [join(folder, to)])
+    }
+    await assertNothingLeft(store)
+    // The way to the folder is the user's own.
+    await promisify(execFile)('mv', [join(folder, 'outside'), join(folder, 'a/blobs')])
+    await symlink('a', join(folder, 'link'))
+    assert.is((await loadImages(store, join(folder, 'link'))).length, 1)
+  }))
+
+test('a gzipped layer of a Docker archive that is another than the config says is found before it is used', () =>
+  withStore(async (store) => {
+    const config = JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [digestOf(LAYER)] } })
+    const manifest = JSON.stringify([{ Config: 'config.json', RepoTags: ['a:1'], Layers: ['layer.tar.gz'] }])
+    const files = { 'manifest.json': manifest, 'config.json': config, 'layer.tar.gz': gzipSync(tarOf({ other: 'y' })) }
+    const [loaded] = await loadTar(store, files)
+    const { image } = await selectImage(store.layout, loaded?.descriptor as never, { platform: { os: 'linux', architecture: 'amd64' } })
+    const [layer] = await image.layers()
+    await assertRejects(store.layers.ensure(layer as never), 'DIGEST_MISMATCH', /config says/)
+    assert.equal(await store.layers.diffIds(), [])
   }))
 
 test('a gzipped layer that ends too soon is found when it is first wanted, and leaves no layer', () =>
