@@ -3,6 +3,7 @@ import { EngineError } from '../errors.js'
 import { deferred } from '../launcher/deferred.js'
 import type { WasmEvidence } from '../runtime/receipt.js'
 import { GO, type SandboxEvent, type StartMessage } from './sandbox/protocol.js'
+import { parseEvent } from './sandbox-event.js'
 
 /** A guest's end, as its sandbox says it. */
 export type SandboxExit = Extract<SandboxEvent, { event: 'exited' }>
@@ -17,6 +18,8 @@ export class SandboxControl {
   readonly started: Promise<void>
   /** What the sandbox says of the guest's end; null when it went without a word. */
   readonly exited: Promise<SandboxExit | null>
+  /** It has said what no sandbox says. */
+  isBroken = false
   readonly #control: Duplex
   readonly #take: (event: SandboxEvent) => void
   readonly #lost: () => void
@@ -74,6 +77,7 @@ export class SandboxControl {
   /** Nobody sane speaks like this: what was said so far stands, and nothing more is listened to. */
   #distrust(): void {
     this.#partialLine = ''
+    this.isBroken = true
     this.#lost()
     this.#control.destroy()
   }
@@ -81,16 +85,6 @@ export class SandboxControl {
 
 /** What a line holds beside that: an import list, a message. */
 const LINE_BYTES = 64 * 1024
-const EVENTS: ReadonlySet<unknown> = new Set(['ready', 'started', 'failed', 'exited'])
-
-function parseEvent(line: string): SandboxEvent | null {
-  try {
-    const event = JSON.parse(line) as { event?: unknown } | null
-    return event !== null && EVENTS.has(event.event) ? (event as SandboxEvent) : null
-  } catch {
-    return null
-  }
-}
 
 function failure({ code, message, hint, data }: Extract<SandboxEvent, { event: 'failed' }>): EngineError {
   return new EngineError(code, message, hint === undefined ? { data } : { data, hint })

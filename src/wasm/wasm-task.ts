@@ -132,7 +132,9 @@ export class WasmTask implements Task {
     // Killed on the way, it may have been cut off: only a guest that came to its own end leaves its files.
     if (said?.upperWhole) this.#upper?.keep()
     else this.#upper?.discard()
-    return said === null ? this.#killed(end) : exitStatusOf(said)
+    if (said === null) return this.#killed(end)
+    const { event: _event, upperWhole: _upperWhole, ...status } = said
+    return status
   }
 
   #killed({ code, signal }: ProcessEnd): ExitStatus {
@@ -141,6 +143,8 @@ export class WasmTask implements Task {
       const detail = `it ran for longer than ${this.#timeoutMs} ms`
       return { exitCode: 128 + constants.signals.SIGKILL, signal: 'SIGKILL', reason: 'timeout', detail, durationMs }
     }
+    if (this.#control.isBroken)
+      return { exitCode: 125, reason: 'signaled', detail: 'the sandbox said what no sandbox says, and was killed', durationMs }
     const name = this.#askedSignal ?? (signal === null ? undefined : signalName(signal))
     if (name === undefined)
       return { exitCode: 125, reason: 'signaled', detail: `the sandbox process ended without a word (status ${code})`, durationMs }
@@ -152,14 +156,3 @@ export class WasmTask implements Task {
 }
 
 const ABORTS: ReadonlySet<NodeJS.Signals> = new Set(['SIGABRT', 'SIGTRAP', 'SIGILL'])
-
-/** Only the fields of an exit status, whatever else the sandbox has said. */
-function exitStatusOf({ exitCode, signal, reason, detail, durationMs }: ExitStatus): ExitStatus {
-  return {
-    exitCode: Number(exitCode) & 255,
-    ...(signal === undefined ? {} : { signal }),
-    reason,
-    ...(detail === undefined ? {} : { detail }),
-    durationMs: Number(durationMs),
-  }
-}

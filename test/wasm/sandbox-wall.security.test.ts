@@ -11,6 +11,7 @@ import { seccompAsset } from '../../src/launcher/installation.js'
 import type { Receipt } from '../../src/runtime/receipt.js'
 import { nodeFiles } from '../../src/wasm/node-files.js'
 import { SandboxControl } from '../../src/wasm/sandbox-control.js'
+import { parseEvent } from '../../src/wasm/sandbox-event.js'
 import { sandboxPlan } from '../../src/wasm/sandbox-plan.js'
 import { type ProcessEnd, type SandboxProcess, startWalled } from '../../src/wasm/sandbox-process.js'
 import { startMessage } from '../../src/wasm/start-message.js'
@@ -113,7 +114,50 @@ native('V8 broken open: no layer, program, process or file of the host is writte
 
 test('V8 broken open: a line without end, or words of no meaning, are listened to no longer', async () => {
   const megabyte = Buffer.alloc(1 << 20, 'a')
-  for (const said of [megabyte, Buffer.from('{"event":"owned"}\n'), Buffer.from('[]\n'), Buffer.from('null\n'), Buffer.from('{\n')]) {
+  const exited = { event: 'exited', upperWhole: false, exitCode: 0, reason: 'exited', durationMs: 1 }
+  const failed = { event: 'failed', code: 'LIMIT_EXCEEDED', message: 'm', data: {} }
+  const evidence = {
+    engine: 'e',
+    v8: '1',
+    moduleDigest: 'd',
+    imports: [],
+    memoryPagesMaximum: 1,
+    tableElementsMaximum: 1,
+    preopens: [],
+    environment: [],
+  }
+  const events = [
+    ...[
+      { exitCode: '0' },
+      { exitCode: 256 },
+      { exitCode: -1 },
+      { exitCode: null },
+      { reason: 'well' },
+      { reason: ['exited'] },
+      { detail: 7 },
+      { detail: {} },
+    ],
+    ...[
+      { signal: 'SIGNONE' },
+      { signal: 'constructor' },
+      { durationMs: 'long' },
+      { durationMs: -1 },
+      { upperWhole: 'yes' },
+      { upperWhole: undefined },
+    ],
+  ].map((change) => ({ ...exited, ...change }))
+  const failures = [{ code: 'NOTHING' }, { code: 'constructor' }, { code: 0 }, { message: {} }, { hint: 1 }, { data: null }, { data: [] }]
+  const proofs = [{ imports: 'all' }, { imports: [1] }, { environment: {} }, { memoryPagesMaximum: '1' }, { moduleDigest: undefined }]
+  const lines = [
+    ...['{"event":"owned"}', '[]', 'null', '{', '"exited"', '{"event":"ready"}', '{"event":"ready","evidence":null}'],
+    ...events.map((event) => JSON.stringify(event)),
+    ...failures.map((change) => JSON.stringify({ ...failed, ...change })),
+    ...proofs.map((change) => JSON.stringify({ event: 'ready', evidence: { ...evidence, ...change } })),
+  ]
+  assert.is(parseEvent(JSON.stringify(exited))?.event, 'exited')
+  assert.is(parseEvent(JSON.stringify(failed))?.event, 'failed')
+  assert.is(parseEvent(JSON.stringify({ event: 'ready', evidence, more: 1 }))?.event, 'ready')
+  for (const said of [megabyte, ...lines.map((line) => Buffer.from(`${line}\n`))]) {
     const line = new PassThrough()
     const control = new SandboxControl(new PassThrough(), line, MESSAGE)
     line.write(said)
@@ -161,6 +205,14 @@ test('V8 broken open: a sandbox that says its guest has ended and goes on is kil
   line.push('{"event":"exited","upperWhole":false,"exitCode":7,"reason":"exited","durationMs":1}\n')
   assert.is((await task.wait()).exitCode, 7)
   assert.equal(signals, [constants.signals.SIGKILL])
+})
+
+test('V8 broken open: an end that is none is no success', async () => {
+  const { task, line } = fakeTask(null)
+  line.push('{"event":"exited","upperWhole":true,"exitCode":"0","reason":"exited","durationMs":1}\n')
+  const { exitCode, detail } = await task.wait()
+  assert.is(exitCode, 125)
+  assert.match(detail ?? '', 'what no sandbox says')
 })
 
 test('V8 broken open: the time limit does not depend on the sandbox', async () => {
