@@ -18,6 +18,8 @@ export interface Program {
   readonly ino: Ino | null
 }
 
+/** O_PATH has no name in Node; the number is the same on x86-64 and aarch64. */
+const O_PATH = 0o10000000
 /** As Linux has it. */
 const SYMLINKS_MAXIMUM = 40
 
@@ -103,18 +105,11 @@ function programAt(path: string, mounts: readonly Mount[], tree: ReadonlyFileSys
   return { path: here.path, kind: kindOf(start.subarray(0, length)), executable: (mode & 0o111) !== 0, ino: here.ino }
 }
 
-/** The host's file behind a bind mount: only its first bytes are read, never through a symlink at its end, never a device or a FIFO. */
+/** The host's file behind a bind mount: only its first bytes are read, never through a symlink in the mount, never a device or a FIFO. */
 function programInMount(mount: Mount, at: string, rest: readonly string[]): Program | null {
   if (mount.type !== 'bind' || rest.includes('..')) return null
-  let descriptor: number
-  try {
-    descriptor = openSync(
-      join(mount.source, ...rest),
-      constants.O_RDONLY | (rest.length > 0 ? constants.O_NOFOLLOW : 0) | constants.O_NONBLOCK | constants.O_NOCTTY,
-    )
-  } catch {
-    return null
-  }
+  const descriptor = openBelow(mount.source, rest)
+  if (descriptor === null) return null
   try {
     const stat = fstatSync(descriptor)
     if (!stat.isFile()) return null
@@ -123,6 +118,26 @@ function programInMount(mount: Mount, at: string, rest: readonly string[]): Prog
     return { path: join(at, ...rest), kind: kindOf(start.subarray(0, length)), executable: (stat.mode & 0o111) !== 0, ino: null }
   } finally {
     closeSync(descriptor)
+  }
+}
+
+/** Opens a file one name at a time, so that no symlink below `source` is followed, whoever puts one there meanwhile. */
+function openBelow(source: string, names: readonly string[]): number | null {
+  const reading = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
+  let reached = -1
+  try {
+    // The source itself is the user's to name, links and all.
+    reached = openSync(source, names.length === 0 ? reading : O_PATH)
+    for (const [place, name] of names.entries()) {
+      const flags = place === names.length - 1 ? reading : O_PATH
+      const next = openSync(`/proc/self/fd/${reached}/${name}`, flags | constants.O_NOFOLLOW)
+      closeSync(reached)
+      reached = next
+    }
+    return reached
+  } catch {
+    if (reached >= 0) closeSync(reached)
+    return null
   }
 }
 

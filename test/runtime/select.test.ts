@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -114,6 +114,16 @@ test('a program in a bind mount is read where the guest will see it, and never t
     assert.is(findProgram(run('/mounted/program', { mounts }), rootfs)?.kind, 'wasm')
     assert.is(findProgram(run('/opt/away', { mounts }), rootfs)?.kind, 'wasm')
     assert.is(findProgram(run('/mounted/shell', { mounts }), rootfs), null)
+    mkdirSync(join(folder, 'below/deeper'), { recursive: true })
+    writeFileSync(join(folder, 'below/deeper/program'), '\0asm')
+    assert.is(findProgram(run('/mounted/below/deeper/program', { mounts }), rootfs)?.kind, 'wasm')
+    for (const target of ['/bin', '../../../../../../../../bin', 'below/deeper']) {
+      symlinkSync(target, join(folder, 'link'))
+      for (const path of ['/mounted/link/sh', '/mounted/link/program']) assert.is(findProgram(run(path, { mounts }), rootfs), null)
+      rmSync(join(folder, 'link'))
+    }
+    const file = [{ type: 'bind', source: join(folder, 'program'), destination: '/file', readonly: true }] as const
+    assert.is(findProgram(run('/file', { mounts: file }), rootfs)?.kind, 'wasm')
     assert.is(findProgram(run('/bin/tool', { mounts: [{ type: 'tmpfs', destination: '/usr', readonly: false }] }), rootfs), null)
   } finally {
     rmSync(folder, { recursive: true })
