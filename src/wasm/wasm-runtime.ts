@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { EngineError } from '../errors.js'
+import { EngineError, type ErrorCode } from '../errors.js'
 import { MAXIMUM_FILE_BYTES, type ReadonlyFileSystem } from '../fs/file-system.js'
 import { launcherMissing } from '../launcher/client.js'
 import { singleIdMap } from '../launcher/id-map.js'
 import { assetPath, seccompAsset } from '../launcher/installation.js'
-import { obstacle, probeHost } from '../launcher/probe.js'
+import { type Finding, obstacle, probeHost } from '../launcher/probe.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram, type Program } from '../runtime/magic.js'
@@ -122,13 +122,21 @@ export class WasmRuntime implements Runtime {
       const inside = stored.map((_layer, place) => layerPaths(place))
       return await startBehindWall(request, stored, prepare(inside, bindPath))
     } catch (error) {
-      if (this.#nativeWall === 'required' || !(error instanceof EngineError) || error.code === 'ABORTED') throw error
+      if (this.#nativeWall === 'required' || !(error instanceof EngineError) || !NO_WALL.has(error.code)) throw error
       // Asked only now, since it costs as much as a start: does this host allow no wall, or is this container at fault?
-      if (missing === null && obstacle(await probeHost()) === null) throw error
+      if (missing === null && wallObstacle(await probeHost(), request.spec) === null) throw error
       return alone()
     }
   }
 }
+
+/** What stands in the way of a wall around a sandbox, among the steps that one takes: it has no overlay, and mostly no terminal. */
+export function wallObstacle(findings: readonly Finding[], { process: { terminal } }: ContainerSpec): string | null {
+  return obstacle(findings.filter(({ name }) => name !== 'overlay on disk' && (terminal || name !== 'terminal')))
+}
+
+/** Errors that a host may be the reason of. */
+const NO_WALL: ReadonlySet<ErrorCode> = new Set(['LAUNCHER_FAILED', 'RUNTIME_UNAVAILABLE', 'UNSUPPORTED_BY_HOST'])
 
 type BindPath = (place: number, source: string) => string
 

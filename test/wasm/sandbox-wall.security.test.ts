@@ -9,12 +9,14 @@ import type { EngineError } from '../../src/errors.js'
 import { singleIdMap } from '../../src/launcher/id-map.js'
 import { seccompAsset } from '../../src/launcher/installation.js'
 import type { Receipt } from '../../src/runtime/receipt.js'
+import type { ContainerSpec } from '../../src/runtime/spec.js'
 import { nodeFiles } from '../../src/wasm/node-files.js'
 import { SandboxControl } from '../../src/wasm/sandbox-control.js'
 import { parseEvent } from '../../src/wasm/sandbox-event.js'
 import { sandboxPlan } from '../../src/wasm/sandbox-plan.js'
 import { type ProcessEnd, type SandboxProcess, startWalled } from '../../src/wasm/sandbox-process.js'
 import { startMessage } from '../../src/wasm/start-message.js'
+import { wallObstacle } from '../../src/wasm/wasm-runtime.js'
 import { WasmTask } from '../../src/wasm/wasm-task.js'
 import { NATIVE } from '../support/requirements.js'
 import { containerSpec } from '../support/specs.js'
@@ -110,6 +112,15 @@ native('V8 broken open: no layer, program, process or file of the host is writte
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+})
+
+test('a host that lacks what a sandbox does without is no reason for a single wall', () => {
+  const failed = (name: string, required = true) => ({ name, purpose: '', ok: false, required, errno: 'EPERM', why: 'no', fix: null })
+  const [pipes, terminal] = [false, true].map((each) => containerSpec({ process: { terminal: each } })) as [ContainerSpec, ContainerSpec]
+  assert.is(wallObstacle([failed('overlay on disk'), failed('id range', false), failed('terminal')], pipes), null)
+  assert.match(wallObstacle([failed('terminal')], terminal) ?? '', 'terminal')
+  for (const name of ['launcher', 'user namespace', 'mount namespace', 'seccomp'])
+    assert.match(wallObstacle([failed('overlay on disk'), failed(name)], pipes) ?? '', name)
 })
 
 test('V8 broken open: a line without end, or words of no meaning, are listened to no longer', async () => {
