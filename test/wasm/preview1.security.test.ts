@@ -1,6 +1,7 @@
 /** What a module tries against preview1 itself, one attack a test. No wall: these must hold by themselves. */
 import { randomInt } from 'node:crypto'
 import * as assert from 'uvu/assert'
+import { UnionFs } from '../../src/fs/union-fs.js'
 import { GuestExit } from '../../src/wasm/preview1/host.js'
 import { mustFind } from '../layer/tar.js'
 import { callAtRandom, filesOf, guest, PAGE } from '../support/preview1-guest.js'
@@ -126,6 +127,24 @@ test('a file that may not be written is not resized by one who opens it for noth
   assert.is(fs.stat(mustFind(fs, 'theirs')).size, 8)
   const fd = parts.open('mine', { base: setSize }) as number
   assert.is(parts.call('fd_filestat_set_size', fd, 2n), 'SUCCESS')
+})
+
+test('listing bomb: what open directories keep of their names is bounded, and comes back when they are closed', () => {
+  const fs = new UnionFs({ lowers: [] })
+  for (let place = 0; place < 20_000; place++) fs.create(fs.root, `f${place}`, { type: 'file', mode: 0, uid: 0, gid: 0 })
+  const parts = guest({ fs, openFiles: 1000 })
+  const list = (fd: number) => parts.call('fd_readdir', fd, 0, 100, 0n, 200)
+  const open = () => parts.open('.', { oflags: OFLAGS_DIRECTORY, base: 0x4000n }) as number
+  const opened: number[] = []
+  let answer: string
+  do {
+    opened.push(open())
+    answer = list(opened.at(-1) as number)
+  } while (answer === 'SUCCESS' && opened.length < 200)
+  assert.equal([answer, opened.length], ['ENOMEM', 100])
+  parts.call('fd_close', opened[0] as number)
+  const again = open()
+  assert.equal([list(again), list(again)], ['SUCCESS', 'SUCCESS'])
 })
 
 test('pointers and lengths out of range are EFAULT in every call, wherever they stand', () => {

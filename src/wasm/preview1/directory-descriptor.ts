@@ -36,6 +36,7 @@ export class DirectoryDescriptor extends Descriptor implements WalkStart {
   }
 
   override close(): void {
+    this.#forgetListing()
     this.handle.fs.release(this.handle.ino)
   }
 
@@ -53,10 +54,19 @@ export class DirectoryDescriptor extends Descriptor implements WalkStart {
     throw new WasiError('EISDIR')
   }
 
-  /** Cookie 0 lists anew; any other goes on in the same listing, so that names which come or go meanwhile shift nothing. */
+  /** Cookie 0 lists anew, throwing ENOMEM when all descriptors together would keep too many names; any other goes on in the same listing, so that names which come or go meanwhile shift nothing. */
   override entries(cookie: number): readonly ListedEntry[] {
-    if (cookie === 0 || this.#listing === null) this.#listing = this.#list()
-    return this.#listing
+    if (cookie !== 0 && this.#listing !== null) return this.#listing
+    this.#forgetListing()
+    const listing = this.#list()
+    this.#tree.takeListed(listing.length)
+    this.#listing = listing
+    return listing
+  }
+
+  #forgetListing(): void {
+    this.#tree.takeListed(-(this.#listing?.length ?? 0))
+    this.#listing = null
   }
 
   #list(): readonly ListedEntry[] {

@@ -15,6 +15,9 @@ export interface Place {
   readonly ino: Ino
 }
 
+/** Names that open listings may hold together: more than a directory has, and a fraction of the worker's heap. */
+const MAXIMUM_LISTED = 2_000_000
+
 /** Where a walk starts: a directory, and whether what lies above it is out of reach. */
 export interface WalkStart {
   readonly handle: DirectoryHandle
@@ -39,6 +42,8 @@ export class GuestTree {
   readonly credentials: Credentials
   readonly #mounts = new MountTable<FileSystem>()
   readonly #mounted = new Map<FileSystem, { readonly device: number; readonly readonly: boolean }>()
+
+  #listed = 0
 
   constructor(root: FileSystem, options: { readonly credentials: Credentials; readonly readonly: boolean }) {
     this.root = rootHandle(root)
@@ -69,6 +74,12 @@ export class GuestTree {
   /** Walks a path of the host's own, absolute or from `/`, with every right. */
   walkAsHost(path: ByteString): Resolved {
     return resolve(this.root, path, { followLast: true, mounts: this.#mounts })
+  }
+
+  /** Counts names that a listing keeps, or gives them back when negative. Throws ENOMEM. */
+  takeListed(count: number): void {
+    if (count > 0 && this.#listed + count > MAXIMUM_LISTED) throw new WasiError('ENOMEM')
+    this.#listed += count
   }
 
   /** Whether a handle is the root's. */
