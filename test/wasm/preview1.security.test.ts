@@ -2,7 +2,9 @@
 import { randomInt } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { UnionFs } from '../../src/fs/union-fs.js'
+import type { WasiError } from '../../src/wasm/preview1/errno.js'
 import { GuestExit } from '../../src/wasm/preview1/host.js'
+import { StreamDescriptor } from '../../src/wasm/preview1/stream-descriptor.js'
 import { mustFind } from '../layer/tar.js'
 import { callAtRandom, filesOf, guest, PAGE } from '../support/preview1-guest.js'
 import { randomFrom } from '../support/soak.js'
@@ -145,6 +147,18 @@ test('listing bomb: what open directories keep of their names is bounded, and co
   parts.call('fd_close', opened[0] as number)
   const again = open()
   assert.equal([list(again), list(again)], ['SUCCESS', 'SUCCESS'])
+})
+
+test('a stdin that is asked not to wait answers EAGAIN while there is nothing, and data and its end when they come', () => {
+  let state = { bytes: 0, ended: false }
+  const stdin = new StreamDescriptor({ terminal: false, input: { available: () => state, read: () => state.bytes } })
+  stdin.flags = 4
+  const read = () => stdin.read([new Uint8Array(4)])
+  assert.throws(read, (error: WasiError) => error.code === 'EAGAIN')
+  state = { bytes: 3, ended: false }
+  assert.is(read(), 3)
+  state = { bytes: 0, ended: true }
+  assert.is(read(), 0)
 })
 
 test('pointers and lengths out of range are EFAULT in every call, wherever they stand', () => {

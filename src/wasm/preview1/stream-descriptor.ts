@@ -1,6 +1,6 @@
 import { Descriptor } from './descriptor.js'
 import { WasiError } from './errno.js'
-import { FILETYPE } from './flags.js'
+import { FDFLAGS, FILETYPE } from './flags.js'
 import type { InputStream, OutputStream } from './host.js'
 import type { Filestat } from './layouts.js'
 import { RIGHTS, STREAM_RIGHTS } from './rights.js'
@@ -31,6 +31,7 @@ export class StreamDescriptor extends Descriptor {
     if (this.#input === null) throw new WasiError('EBADF')
     // One buffer a call: a second read could block with the first one's bytes in hand.
     const buffer = buffers.find((each) => each.length > 0)
+    if (buffer !== undefined && (this.flags & FDFLAGS.nonblock) !== 0 && this.readable() === null) throw new WasiError('EAGAIN')
     return buffer === undefined ? 0 : this.#input.read(buffer)
   }
 
