@@ -199,6 +199,8 @@ export class UnionFs implements FileSystem {
     if (replaced === inode) return
     if (inode.type === 'directory' && this.#table.isWithin(destination, inode))
       throw new ErrnoError('EINVAL', 'a directory would go below itself')
+    if (replaced?.type === 'directory' && this.#table.isWithin(source, replaced))
+      throw new ErrnoError('ENOTEMPTY', 'what is renamed lies below what it would replace')
     if (replaced !== undefined) this.#checkReplaceable(inode, replaced)
     if (inode.directory !== null)
       this.#checkDepth(inode, this.#table.pathBytes(source, fromName), this.#table.pathBytes(destination, toName))

@@ -77,6 +77,8 @@ function perform(fs: FileSystem, each: Operation, { symlinksMove = true } = {}):
         // memfs has no rule for a name that is renamed to another name of its own file.
         if (fs.lookup(to, each.to[1]) === ino) return 'same'
         if (!symlinksMove && fs.stat(ino).type === 'symlink') return 'symlink'
+        // Over a directory above it: memfs has EISDIR, Linux ENOTEMPTY.
+        if (!symlinksMove && `${folder}/`.startsWith(`${each.to.filter(Boolean).join('/')}/`)) return 'above'
         fs.rename(walk(folder), last, to, each.to[1])
       }
     } else if (each.kind === 'mkdir') fs.create(walk(folder), last, { type: 'directory', ...attributes })

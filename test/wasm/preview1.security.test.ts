@@ -131,6 +131,23 @@ test('a file that may not be written is not resized by one who opens it for noth
   assert.is(parts.call('fd_filestat_set_size', fd, 2n), 'SUCCESS')
 })
 
+test('names that are no names are refused as Linux does', () => {
+  const parts = guest({ fs: filesOf('f', 'd/e/f', 'empty/f') })
+  const rename = (from: string, to: string) => parts.call('path_rename', 3, ...parts.put(from), 3, ...parts.put(to, 100))
+  const rmdir = (path: string) => parts.call('path_remove_directory', 3, ...parts.put(path))
+  parts.call('path_unlink_file', 3, ...parts.put('empty/f'))
+  for (const to of ['d/.', 'd/..', 'd/e/./', '.']) assert.is(rename('f', to), 'EBUSY', to)
+  for (const from of ['d/.', '..']) assert.is(rename(from, 'x'), 'EBUSY', from)
+  assert.equal(['d/..', 'd/../', '..', 'd/.', '.'].map(rmdir), ['ENOTEMPTY', 'ENOTEMPTY', 'ENOTEMPTY', 'EINVAL', 'EINVAL'])
+  assert.equal(
+    [rename('f', 'd'), rename('f', 'empty'), rename('d', 'f'), rename('empty', 'd')],
+    ['EISDIR', 'EISDIR', 'ENOTDIR', 'ENOTEMPTY'],
+  )
+  assert.equal([rename('d/e/f', 'd'), rename('d/e', 'd'), rename('d', 'd/e/x')], ['ENOTEMPTY', 'ENOTEMPTY', 'EINVAL'])
+  for (const path of ['d/', 'f/', 'new/']) assert.is(parts.open(path, { oflags: OFLAGS_CREAT }), 'EISDIR', path)
+  assert.is(parts.open('none/new/', { oflags: OFLAGS_CREAT }), 'ENOENT')
+})
+
 test('listing bomb: what open directories keep of their names is bounded, and comes back when they are closed', () => {
   const fs = new UnionFs({ lowers: [] })
   for (let place = 0; place < 20_000; place++) fs.create(fs.root, `f${place}`, { type: 'file', mode: 0, uid: 0, gid: 0 })

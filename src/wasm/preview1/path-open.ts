@@ -44,7 +44,13 @@ export function pathOpenFunctions(context: Context) {
       table.checkRoom()
       const exclusive = (oflags & OFLAGS.creat) !== 0 && (oflags & OFLAGS.excl) !== 0
       const follow = (lookupflags & LOOKUPFLAGS.symlinkFollow) !== 0 && !exclusive
-      const resolved = tree.walk(directory, memory().path(pathPointer, pathLength), follow ? 'follow' : 'keep-unless-slash')
+      const path = memory().path(pathPointer, pathLength)
+      if (path.endsWith('/') && (oflags & (OFLAGS.creat | OFLAGS.directory)) === OFLAGS.creat) {
+        // open(2): once the way there is found, whatever is at its end.
+        tree.walk(directory, path, 'keep')
+        throw new WasiError('EISDIR')
+      }
+      const resolved = tree.walk(directory, path, follow ? 'follow' : 'keep-unless-slash')
       const opened = openResolved(context, resolved, { oflags, fdflags, rights })
       opened.flags = fdflags
       memory().setU32(openedPointer, table.add(opened))

@@ -70,7 +70,8 @@ export function pathFunctions(context: Context) {
 
     path_remove_directory(fd: number, pointer: number, length: number): void {
       const resolved = walk(fd, RIGHTS.pathRemoveDirectory, pointer, length, 'keep')
-      if (resolved.name === null) throw new ErrnoError('EINVAL')
+      // rmdir(2): what holds the directory is not empty, and a directory is not removed by itself.
+      if (resolved.name === null) throw new ErrnoError(/(^|\/)\.\.\/*$/.test(memory().path(pointer, length)) ? 'ENOTEMPTY' : 'EINVAL')
       const { directory, name } = tree.occupancy(resolved)
       if (resolved.type !== 'directory') throw new ErrnoError('ENOTDIR')
       directory.fs.rmdir(directory.ino, name)
@@ -87,9 +88,9 @@ export function pathFunctions(context: Context) {
     path_rename(fd: number, oldPath: number, oldLength: number, newFd: number, newPath: number, newLength: number): void {
       const source = walk(fd, RIGHTS.pathRenameSource, oldPath, oldLength, 'keep')
       const target = walk(newFd, RIGHTS.pathRenameTarget, newPath, newLength, 'keep')
+      if (source.name === null || target.name === null) throw new WasiError('EBUSY')
       const from = tree.occupancy(source)
       if (source.type !== 'directory' && (source.mustBeDirectory || target.mustBeDirectory)) throw new ErrnoError('ENOTDIR')
-      if (target.name === null) throw new WasiError('EBUSY')
       const to = target.ino === undefined ? tree.vacancy(target) : tree.occupancy(target)
       if (from.directory.fs !== to.directory.fs) throw new ErrnoError('EXDEV')
       to.directory.fs.rename(from.directory.ino, from.name, to.directory.ino, to.name)
