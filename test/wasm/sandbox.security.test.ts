@@ -328,6 +328,23 @@ test(
 )
 
 test(
+  'a working directory is made where there is none, by root, and refused by name where there can be none',
+  attack({ '/etc/file': 'x', '/leak': { target: '/proc/self/fd/7' }, '/way': { target: 'etc' } }, async ({ run, create }) => {
+    const probe = '/probe.wasm'
+    const { stdout } = await run([probe, 'write', '/made/for/it/x', 'y', ',', 'preopens', ',', 'list', '/etc'], {
+      change: { process: { cwd: '/made/for/it', user: { uid: 7, gid: 7, additionalGids: [] } } },
+    })
+    assert.is(stdout, '/made/for/it/x: EACCES\n.\n/\n4 file\n')
+    assert.match((await run([probe, 'walk', '/etc'], { change: { process: { cwd: '/way/new' } } })).stdout, '/etc/new')
+    for (const cwd of ['/etc/file', '/etc/file/below', '/leak', `/${'n'.repeat(300)}`]) {
+      const error = await create([probe], { process: { cwd } }).catch((thrown: EngineError) => thrown)
+      assert.is((error as EngineError).code, 'INVALID_ARGUMENT', cwd)
+      assert.match((error as EngineError).message, /ENOTDIR|ENOENT|ENAMETOOLONG/)
+    }
+  }),
+)
+
+test(
   'a program that is no module, or a library, never starts',
   attack({ '/text': 'text', '/library.wasm': wat('(module (memory (export "memory") 1))') }, async ({ create }) => {
     for (const [path, message] of [

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { EngineError } from '../../errors.js'
+import { ErrnoError } from '../../fs/errno.js'
 import type { FileSystem } from '../../fs/file-system.js'
-import { fromUtf8 } from '../../fs/names.js'
+import { fromUtf8, toUtf8 } from '../../fs/names.js'
 import type { DirectoryHandle } from '../../fs/resolve.js'
 import { UnionFs } from '../../fs/union-fs.js'
 import { openFileSource } from '../../layer/file-source.js'
@@ -24,7 +25,8 @@ const DEVICES = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
 
 /**
  * Builds the guest's files: the layers' union, a /dev of its own, the mounts, the working directory.
- * What is missing on the way to a mount or to the working directory is made, as the native wall does.
+ * What is missing on the way to a mount or to the working directory is made, as the native wall does. Throws INVALID_ARGUMENT where that
+ * cannot be.
  */
 export function openGuestFiles(start: StartMessage): GuestFiles {
   const root = new UnionFs({
@@ -33,13 +35,13 @@ export function openGuestFiles(start: StartMessage): GuestFiles {
   })
   const tree = new GuestTree(root, { credentials: start.user, readonly: start.readonlyRootfs })
   const mountAt = (destination: string, fs: FileSystem, readonly: boolean) =>
-    tree.mount(makeDirectories(tree, fromUtf8(destination), 0), fs, { readonly })
+    tree.mount(makeDirectories(tree, fromUtf8(destination)), fs, { readonly })
   mountAt('/dev', deviceFiles(), false)
   const mounts = start.mounts.map((mount) => ({
     name: mount.destination,
     handle: mountAt(mount.destination, openMount(mount), mount.readonly),
   }))
-  const cwd = makeDirectories(tree, fromUtf8(start.cwd), start.user.uid)
+  const cwd = makeDirectories(tree, fromUtf8(start.cwd))
   // wasi-libc cannot tell `.` from `/` and takes the later: absolute paths must not begin at the working directory.
   const preopens = [...(tree.isRoot(cwd) ? [] : [{ name: '.', handle: cwd }]), { name: '/', handle: tree.root }, ...mounts]
   return { tree, root, preopens: start.preopens === 'all' ? preopens : [] }
@@ -63,7 +65,16 @@ function deviceFiles(): FileSystem {
   return fs
 }
 
-function makeDirectories(tree: GuestTree, path: string, uid: number): DirectoryHandle {
+function makeDirectories(tree: GuestTree, path: string): DirectoryHandle {
+  try {
+    return madeDirectories(tree, path)
+  } catch (cause) {
+    if (!(cause instanceof ErrnoError)) throw cause
+    throw new EngineError('INVALID_ARGUMENT', `${toUtf8(path)} cannot be made a directory in the container: ${cause.code}`, { cause })
+  }
+}
+
+function madeDirectories(tree: GuestTree, path: string): DirectoryHandle {
   const walked = path.split('/').filter((name) => name !== '' && name !== '.')
   let reached = '/'
   let handle = tree.root
@@ -71,9 +82,9 @@ function makeDirectories(tree: GuestTree, path: string, uid: number): DirectoryH
     reached += `${name}/`
     const found = tree.walkAsHost(reached.slice(0, -1))
     if (found.ino === undefined && found.name !== null)
-      found.parent.fs.create(found.parent.ino, found.name, { type: 'directory', mode: 0o755, uid, gid: uid })
+      found.parent.fs.create(found.parent.ino, found.name, { type: 'directory', mode: 0o755, uid: 0, gid: 0 })
     const { directory } = tree.walkAsHost(reached)
-    if (directory === null) throw new EngineError('INVALID_ARGUMENT', `${reached} is not a directory in the container`)
+    if (directory === null) throw new ErrnoError('ENOTDIR')
     handle = directory
   }
   return handle
