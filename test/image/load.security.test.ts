@@ -71,7 +71,7 @@ test('sizes that lie, up or down, are refused', () =>
     await assertNothingLeft(store)
   }))
 
-test('a digest that is a path is refused before it is used as one', () =>
+test('CVE-2024-3727: a digest that is a path is refused before it is used as one', () =>
   withStore(async (store) => {
     for (const digest of [
       'sha256:../../../../etc/passwd',

@@ -24,7 +24,7 @@ const directory = (name: string): RawEntry => ({ name, typeflag: '5', mode: 0o75
 const symlink = (name: string, link: string): RawEntry => ({ name, typeflag: '2', link })
 const hardlink = (name: string, link: string): RawEntry => ({ name, typeflag: '1', link })
 
-test('an entry that leaves the root by ".." is refused', () => {
+test('CVE-2025-48387: an entry that leaves the root by ".." is refused', () => {
   for (const name of ['../evil', 'a/../../evil', 'a/..', '..', './../x', '/../x', 'a/../b'])
     refuses('UNSAFE_PATH', [{ name, body: 'x' }], /"\.\."/)
 })
@@ -49,7 +49,7 @@ test('an absolute name is taken as one below the root', () => {
   assert.is(contentsOf(layer, 'tmp/x'), 'y')
 })
 
-test('an entry below a symlink of the same layer is refused, wherever the symlink points', () => {
+test('CVE-2020-10696, CVE-2024-12905: an entry below a symlink of the same layer is refused, wherever the symlink points', () => {
   for (const target of ['/etc', '../..', 'inside', '.'])
     refuses('UNSAFE_PATH', [directory('inside'), symlink('way', target), { name: 'way/passwd', body: 'x' }], /through a symlink/)
   refuses('UNSAFE_PATH', [symlink('a', '/'), symlink('a/b', '/')])
@@ -59,7 +59,7 @@ test('an entry below a symlink of the same layer is refused, wherever the symlin
 
 test('an entry below a file is refused', () => refuses('INVALID_ARCHIVE', [{ name: 'a', body: 'x' }, { name: 'a/b' }], /below a file/))
 
-test('a symlink out of the root is only data', () => {
+test('CVE-2026-23745: a symlink out of the root is only data', () => {
   const layer = layerOf(rawTar([symlink('way', '/etc/shadow'), symlink('up', '../../../etc/shadow')]))
   assert.is(layer.readlink(mustFind(layer, 'way')), '/etc/shadow')
   assert.is(layer.stat(mustFind(layer, 'up')).type, 'symlink')
@@ -77,18 +77,27 @@ test('a directory replaced by a symlink loses what was below it', () => {
   refuses('UNSAFE_PATH', [directory('a'), symlink('a', '/etc'), { name: 'a/x', body: 'x' }])
 })
 
-test('a hard link to nothing, to a later entry, to a directory, to itself or out of the root is refused', () => {
+test('CVE-2021-32760, CVE-2026-23745, CVE-2026-24842: a hard link to nothing, to a later entry, to a directory, to itself or out of the root is refused', () => {
   refuses('INVALID_ARCHIVE', [hardlink('a', 'missing')], /hard link/)
   refuses('INVALID_ARCHIVE', [hardlink('a', 'later'), { name: 'later' }], /hard link/)
   refuses('INVALID_ARCHIVE', [directory('d'), hardlink('a', 'd')], /hard link to a directory/)
   refuses('INVALID_ARCHIVE', [{ name: 'a' }, hardlink('a', 'a')], /itself/)
   refuses('UNSAFE_PATH', [hardlink('a', '../../etc/shadow')])
+  refuses('UNSAFE_PATH', [directory('d'), hardlink('d/a', '../etc/shadow')])
+  refuses('UNSAFE_PATH', [directory('d'), hardlink('d/a', 'd/../../etc/shadow')])
   refuses('INVALID_ARCHIVE', [hardlink('a', '/etc/shadow')], /hard link/)
   refuses('INVALID_ARCHIVE', [hardlink('a', '')], /without a name/)
 })
 
-test('a hard link through a symlink is refused', () =>
-  refuses('UNSAFE_PATH', [directory('d'), { name: 'd/x' }, symlink('s', 'd'), hardlink('a', 's/x')], /through a symlink/))
+test('CVE-2026-26960: a hard link through a symlink is refused', () => {
+  for (const [from, to] of [
+    ['s', 'd'],
+    ['s', '/etc'],
+    ['d/s', '../d'],
+  ] as const)
+    refuses('UNSAFE_PATH', [directory('d'), { name: 'd/x' }, symlink(from, to), hardlink('a', `${from}/x`)], /through a symlink/)
+  refuses('UNSAFE_PATH', [symlink('one', 'two'), symlink('two', '/etc'), hardlink('a', 'one/shadow')], /through a symlink/)
+})
 
 test('a hard link to a symlink is another name of the symlink, not of what it points at', () => {
   const layer = layerOf(rawTar([symlink('s', '/etc/shadow'), hardlink('t', 's'), { name: 'u', body: 'x' }]))
@@ -120,7 +129,7 @@ test("a marker of AUFS's own takes nothing away", () => {
   assert.is(layer.readdir(layer.root).length, 0)
 })
 
-test('the root can be given attributes but no other type', () => {
+test('CVE-2021-29136: the root can be given attributes but no other type', () => {
   const layer = layerOf(rawTar([{ ...directory('./'), mode: 0o700 }]))
   assert.is(layer.stat(layer.root).mode, 0o700)
   for (const name of ['./', '/', '.']) refuses('UNSAFE_PATH', [symlink(name, '/etc')], /root directory/)

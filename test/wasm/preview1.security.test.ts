@@ -22,7 +22,7 @@ function openBox(parts: ReturnType<typeof guest>): number {
   return fd as number
 }
 
-test('"..": a directory that the guest opened is not left, and the root has nothing above it', () => {
+test('CVE-2023-51661, "..": a directory that the guest opened is not left, and the root has nothing above it', () => {
   const parts = guest({ fs: filesOf('secret', 'box/inner/file') })
   const fd = openBox(parts)
   for (const path of ['..', '../secret', 'inner/../../secret', './/../box/../secret']) assert.is(parts.open(path, { fd }), 'EPERM')
@@ -30,7 +30,7 @@ test('"..": a directory that the guest opened is not left, and the root has noth
   assert.type(parts.open('../../../../secret'), 'number')
 })
 
-test('absolute paths are refused', () => {
+test('CVE-2023-51661: absolute paths are refused', () => {
   const parts = guest({ fs: filesOf('secret') })
   assert.is(parts.open('/secret'), 'ENOTCAPABLE')
   assert.is(parts.call('path_unlink_file', 3, ...parts.put('/secret')), 'ENOTCAPABLE')
@@ -178,7 +178,7 @@ test('a stdin that is asked not to wait answers EAGAIN while there is nothing, a
   assert.is(read(), 0)
 })
 
-test('pointers and lengths out of range are EFAULT in every call, wherever they stand', () => {
+test('CVE-2023-26489: pointers and lengths out of range are EFAULT in every call, wherever they stand', () => {
   const parts = guest({ fs: filesOf('file') })
   const fd = parts.open('file', { base: ALL_FILE_RIGHTS & 0xffffffn }) as number
   const wild = [PAGE, PAGE - 1, -1, -4, 0x7fffffff, -0x80000000]

@@ -73,6 +73,26 @@ test(
 )
 
 test(
+  'CVE-2023-26489: an address beyond the memory traps, however it is computed',
+  attack(
+    Object.fromEntries(
+      ['(i32.shl (local.get 0) (i32.const 3))', '(i32.add (local.get 0) (i32.const -4))', '(local.get 0)'].map((address, place) => [
+        `/out${place}.wasm`,
+        wat(`(module (memory (export "memory") 1) (func $read (param i32) (result i32) (i32.load offset=0xfffffff0 ${address}))
+          (func (export "_start") (drop (call $read (i32.const 0x7ffffff8)))))`),
+      ]),
+    ),
+    async ({ run }) => {
+      for (const place of [0, 1, 2]) {
+        const { status, stderr } = await run([`/out${place}.wasm`])
+        assert.is(status.exitCode, 134)
+        assert.match(stderr, 'out of bounds')
+      }
+    },
+  ),
+)
+
+test(
   'table bomb: a table ends at its limit and takes nothing down',
   attack(
     {
@@ -273,7 +293,7 @@ for (const nativeWall of ['never', 'required'] as const) {
   const register = nativeWall === 'never' ? test : test.needs(NATIVE)
   const wall = nativeWall === 'never' ? 'single wall' : 'double wall'
 
-  register(`${wall}: a bind mount is read and written, and nothing beside it is reached`, async () => {
+  register(`CVE-2024-38358, ${wall}: a bind mount is read and written, and nothing beside it is reached`, async () => {
     const host = mkdtempSync(join(tmpdir(), 'wolffia-bind-'))
     mkdirSync(join(host, 'shared'))
     writeFileSync(join(host, 'secret'), 'secret')
@@ -281,17 +301,23 @@ for (const nativeWall of ['never', 'required'] as const) {
     symlinkSync('../secret', join(host, 'shared/up'))
     symlinkSync(join(host, 'secret'), join(host, 'shared/absolute'))
     symlinkSync('/proc/self/root/etc/passwd', join(host, 'shared/magic'))
+    symlinkSync('../new', join(host, 'shared/dangling'))
     const mounts = [{ type: 'bind', source: join(host, 'shared'), destination: '/data', readonly: false }] as const
     const commands = 'cat /data/file , cat /data/up , cat /data/absolute , cat /data/magic , cat /data/../secret , write /data/new text , '
+    // To create and to write through a link: inside the container, if anywhere.
+    const creating =
+      'write /data/up evil , write /data/absolute evil , write /data/dangling evil , symlink ../secret /data/own , write /data/own evil , '
     const more = 'rename /data/new /data/newer , link /data/newer /data/twin , rename /data/file /outside , list /data'
     try {
       await withWasmWall(
         {},
         async ({ run }) => {
-          const { stdout } = await run(['/probe.wasm', ...(commands + more).split(' ')], { change: { mounts } })
+          const { stdout } = await run(['/probe.wasm', ...(commands + creating + more).split(' ')], { change: { mounts } })
           for (const line of ['shared/data/up: ENOENT', '/data/absolute: ENOENT', '/data/magic: ENOENT', '/data/file: EXDEV', '4 twin'])
             assert.ok(stdout.includes(`${line}\n`), `${line} is missing in ${stdout}`)
           assert.not.match(stdout, 'secret\n')
+          assert.is(readFileSync(join(host, 'secret'), 'utf8'), 'secret')
+          assert.equal(readdirSync(host).sort(), ['secret', 'shared'])
           assert.is(readFileSync(join(host, 'shared/newer'), 'utf8'), 'text')
         },
         { nativeWall },
