@@ -7,13 +7,13 @@ import { enterRawMode, watchTerminalSize } from './terminal.js'
 
 /**
  * Signals that go on to the guest: all that docker's do (all but CHLD, PIPE, URG, KILL and STOP) and Node can hear of, which are no
- * real-time ones. Not those that mean a fault of this very process (SEGV, BUS, FPE, ILL), nor TTIN and TTOU, which stop a command in
+ * real-time ones and not PROF, by which its own profiler lives. Not those that mean a fault of this very process (SEGV, BUS, FPE, ILL), nor TTIN and TTOU, which stop a command in
  * the background until the terminal is its own. SIGINT comes from ^C only without a terminal of the guest's own, which turns ^C into
  * a byte.
  */
 const FORWARDED = [
   ...(['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGTSTP', 'SIGWINCH', 'SIGALRM'] as const),
-  ...(['SIGVTALRM', 'SIGPROF', 'SIGXCPU', 'SIGXFSZ', 'SIGIO', 'SIGPWR', 'SIGSTKFLT', 'SIGSYS', 'SIGTRAP', 'SIGABRT'] as const),
+  ...(['SIGVTALRM', 'SIGXCPU', 'SIGXFSZ', 'SIGIO', 'SIGPWR', 'SIGSTKFLT', 'SIGSYS', 'SIGTRAP', 'SIGABRT'] as const),
 ]
 const ENDING: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM']
 /** Said to nobody while there is no container. */
