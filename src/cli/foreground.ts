@@ -5,32 +5,33 @@ import type { Container } from '../container/container.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import { enterRawMode, watchTerminalSize } from './terminal.js'
 
+/** Signals that ask a program to end: before there is a container they end its making. */
+const ENDING = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const
+/** Said to nobody while there is no container, and never to Node, which would open itself to a debugger. */
+const FREE = ['SIGUSR1', 'SIGUSR2'] as const
 /**
- * Signals that go on to the guest: all that docker's do (all but CHLD, PIPE, URG, KILL and STOP) and Node can hear of, which are no
- * real-time ones and not PROF, by which its own profiler lives. Not those that mean a fault of this very process (SEGV, BUS, FPE, ILL), nor TTIN and TTOU, which stop a command in
- * the background until the terminal is its own. SIGINT comes from ^C only without a terminal of the guest's own, which turns ^C into
- * a byte.
+ * The others that go on to the guest, once it runs: all that docker's do (all but CHLD, PIPE, URG, KILL and STOP) and Node can hear of, which
+ * are no real-time ones and not PROF, by which its own profiler lives. Not those that mean a fault of this very process (SEGV, BUS, FPE,
+ * ILL), nor TTIN and TTOU, which stop a command in the background until the terminal is its own. SIGINT comes from ^C only without a
+ * terminal of the guest's own, which turns ^C into a byte.
  */
 const FORWARDED = [
-  ...(['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGTSTP', 'SIGWINCH', 'SIGALRM'] as const),
-  ...(['SIGVTALRM', 'SIGXCPU', 'SIGXFSZ', 'SIGIO', 'SIGPWR', 'SIGSTKFLT', 'SIGSYS', 'SIGTRAP', 'SIGABRT'] as const),
+  ...(['SIGCONT', 'SIGTSTP', 'SIGWINCH', 'SIGALRM', 'SIGVTALRM', 'SIGXCPU', 'SIGXFSZ', 'SIGIO', 'SIGPWR'] as const),
+  ...(['SIGSTKFLT', 'SIGSYS', 'SIGTRAP', 'SIGABRT'] as const),
 ]
-const ENDING: readonly NodeJS.Signals[] = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM']
-/** Said to nobody while there is no container. */
-const ENDING_NOTHING: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGTSTP', 'SIGWINCH']
 /** A second ^C within this time says that asking was not enough. */
 const ESCALATION_MS = 3000
 
 /** Signals to this process, from before there is a container until after its end. */
 export class SignalRelay {
   readonly #abort = new AbortController()
-  readonly #listeners = FORWARDED.map((signal) => [signal, () => this.#received(signal)] as const)
+  readonly #listeners: (readonly [NodeJS.Signals, () => void])[] = []
   #container: Container | null = null
   #lastEnding = Number.NEGATIVE_INFINITY
   #abortedBy: NodeJS.Signals | null = null
 
   constructor() {
-    for (const [signal, listener] of this.#listeners) process.on(signal, listener)
+    for (const signal of [...ENDING, ...FREE]) this.#listen(signal)
   }
 
   /** Aborts when this process is asked to end before there is a container to ask. */
@@ -48,44 +49,57 @@ export class SignalRelay {
     this.#container = container
   }
 
+  /** The container runs: signals that only a running program can mean anything by go to it too. */
+  forwardAll(): void {
+    for (const signal of FORWARDED) this.#listen(signal)
+  }
+
   dispose(): void {
     for (const [signal, listener] of this.#listeners) process.off(signal, listener)
   }
 
+  #listen(signal: NodeJS.Signals): void {
+    const listener = () => this.#received(signal)
+    this.#listeners.push([signal, listener])
+    process.on(signal, listener)
+  }
+
   #received(signal: NodeJS.Signals): void {
     const container = this.#container
+    const isEnding = (ENDING as readonly NodeJS.Signals[]).includes(signal)
     if (container === null) {
-      if (ENDING_NOTHING.includes(signal)) return
+      if (!isEnding) return
       this.#abortedBy ??= signal
       this.#abort.abort(new Error(`received ${signal}`))
       return
     }
     // The guest's own terminal says so when its size changes.
     if (signal === 'SIGWINCH' && container.spec.process.terminal) return
-    const again = ENDING.includes(signal) && Date.now() - this.#lastEnding < ESCALATION_MS
-    if (ENDING.includes(signal)) this.#lastEnding = Date.now()
+    const again = isEnding && Date.now() - this.#lastEnding < ESCALATION_MS
+    if (isEnding) this.#lastEnding = Date.now()
     // It may have ended in this very moment: then there is nobody to tell.
     container.kill(again ? 'SIGKILL' : signal).catch(() => {})
   }
 }
 
 /** Starts a created container with this process's stdio as its own, and waits until it has ended and all it wrote is written. */
-export async function runInForeground(container: Container): Promise<ExitStatus> {
+export async function runInForeground(container: Container, signals: SignalRelay): Promise<ExitStatus> {
   const { terminal } = container.spec.process
   const copies = [copy(container.stdout, process.stdout), copy(container.stderr, process.stderr)]
   const restoreTerminal = terminal && container.stdin !== null && process.stdin.isTTY ? enterRawMode(process.stdin) : () => {}
   const unwatch = terminal ? watchTerminalSize((size) => void container.resize(size).catch(() => {})) : () => {}
   try {
     await container.start()
+    signals.forwardAll()
     feedStdin(container)
     const status = await container.wait()
     await Promise.all(copies)
     return status
   } finally {
     unwatch()
-    process.stdin.unpipe()
     restoreTerminal()
-    process.stdin.destroy()
+    // Not even looked at where nobody asked for it: to look is to open it.
+    if (container.stdin !== null) process.stdin.unpipe().destroy()
   }
 }
 

@@ -24,10 +24,21 @@ async function runCommand(name: string, words: readonly string[], debug: boolean
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (entry === undefined) return unknownCommand(name)
   const { command } = await entry.load()
-  const parser = parserFor(name, entry.summary, command)
-  if (debug) parser.setOptionValue('debug', true)
+  const freshParser = () => {
+    const made = parserFor(name, entry.summary, command)
+    return debug ? made.setOptionValue('debug', true) : made
+  }
+  let parser = freshParser()
   try {
-    parser.parse(settleFlags(command.rewrite?.(words) ?? words, parser.options), { from: 'user' })
+    try {
+      parse(parser, command, words)
+    } catch (error) {
+      if (!(error instanceof CommanderError) || error.code !== 'commander.unknownOption') throw error
+      // Only now: docker has more flags that are not built than are, and each takes its time to be told of.
+      parser = freshParser()
+      addNotBuilt(parser, NOT_BUILT_FLAGS[name] ?? [])
+      parse(parser, command, words)
+    }
     assertArity(name, command, parser.args.length)
     const positional = command.rewrite === undefined ? parser.args : words.slice(words.length - parser.args.length)
     return (await command.run(positional, parser.opts())) ?? 0
@@ -35,6 +46,10 @@ async function runCommand(name: string, words: readonly string[], debug: boolean
     if (error instanceof CommanderError && error.code === 'commander.helpDisplayed') return 0
     return report(error, { parser, command: name, debug: parser.opts().debug === true })
   }
+}
+
+function parse(parser: Command, command: CliCommand, words: readonly string[]): void {
+  parser.parse(settleFlags(command.rewrite?.(words) ?? words, parser.options), { from: 'user' })
 }
 
 function parserFor(name: string, summary: string, command: CliCommand): Command {
@@ -47,7 +62,6 @@ function parserFor(name: string, summary: string, command: CliCommand): Command 
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
   command.configure(parser)
-  addNotBuilt(parser, NOT_BUILT_FLAGS[name] ?? [])
   return parser.option('--debug', 'show the causes of an error')
 }
 
@@ -78,6 +92,11 @@ const fail = (error: unknown) => {
   const command = words.find((word) => !DEBUG_FLAGS.includes(word)) ?? 'help'
   process.exitCode = report(error, { parser: null, command, debug: DEBUG_FLAGS.includes(words[0] ?? '') })
 }
-main(words).then((exitCode) => {
-  process.exitCode = exitCode === 0 && outputFailed ? 1 : exitCode
-}, fail)
+main(words)
+  .then((exitCode) => {
+    process.exitCode = exitCode === 0 && outputFailed ? 1 : exitCode
+  }, fail)
+  .then(() => {
+    // At once when all is written, without the taking down of what nobody needs any more.
+    if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit()
+  })

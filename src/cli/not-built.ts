@@ -108,6 +108,7 @@ const FILTER = 'Filter the output: wolffia ps -a | grep NAME'
 
 /** Flags of docker's other commands that are not built, by command. */
 export const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
+  run: NOT_BUILT_RUN_FLAGS,
   ps: [
     ['-f, --filter <filter>', FILTER],
     ['--format <template>', FORMAT],

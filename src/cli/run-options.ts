@@ -8,7 +8,7 @@ import type { Limits } from '../runtime/limits.js'
 import type { Mount } from '../runtime/spec.js'
 import type { CliOptions } from './command.js'
 import { wrapped } from './help.js'
-import { addNotBuilt, NOT_BUILT_RUN_FLAGS } from './not-built.js'
+import { NOT_BUILT_RUN_FLAGS } from './not-built.js'
 
 const WASM_PAGE_BYTES = 64 * 1024
 /** Linux's PID_MAX_LIMIT. */
@@ -50,9 +50,10 @@ export function addRunFlags(parser: Command): void {
     .option('-w, --workdir <path>', 'working directory')
     .addOption(parser.createOption('--receipt-file <file>').hideHelp())
     .addOption(parser.createOption('--net <network>').hideHelp())
-  addNotBuilt(parser, NOT_BUILT_RUN_FLAGS)
-  const names = NOT_BUILT_RUN_FLAGS.map(([flags]) => /--[a-z0-9-]+/.exec(flags)?.[0] ?? '')
-  parser.addHelpText('after', `\nKnown from docker, not built yet; each says what to do instead:\n${wrapped(names)}`)
+  parser.addHelpText('after', () => {
+    const names = NOT_BUILT_RUN_FLAGS.map(([flags]) => /--[a-z0-9-]+/.exec(flags)?.[0] ?? '')
+    return `\nKnown from docker, not built yet; each says what to do instead:\n${wrapped(names)}`
+  })
 }
 
 /** `--receipt=FILE` as the hidden flag it is: a value only ever follows `=`, so that `--receipt IMAGE` stays two words. */

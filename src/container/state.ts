@@ -17,7 +17,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { open, readdir } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterCleanUp, EngineError } from '../errors.js'
 import { Lock } from '../store/lock.js'
@@ -216,7 +216,7 @@ export class ContainerState {
 
   async #ids(): Promise<readonly string[]> {
     try {
-      return (await readdir(this.#containers)).filter((name) => ID.test(name))
+      return readdirSync(this.#containers).filter((name) => ID.test(name))
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return []
       throw error

@@ -4,12 +4,9 @@ import { summaryOf } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError } from '../errors.js'
 import { findImage } from '../image/find.js'
-import { importImage } from '../image/import.js'
-import { describeImage, type ListedImage, listImages } from '../image/list.js'
-import { loadImages } from '../image/load.js'
+import type { ListedImage } from '../image/list.js'
 import { hostPlatform, namedPlatform, type PlatformWish, selectImage } from '../image/platform-select.js'
-import { type RemovedImage, removeImage } from '../image/remove.js'
-import { tagImage } from '../image/tag.js'
+import type { RemovedImage } from '../image/remove.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import type { Digest } from '../oci/digest.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
@@ -33,7 +30,9 @@ export interface ResolvedImage {
   readonly platform: Platform
 }
 
-/** The engine's images. A reference is a name, a name with a digest, an id, or the start of an id. */
+/**
+ * The engine's images; what each call needs is loaded when it is first made, for most processes only run containers. A reference is a name, a name with a digest, an id, or the start of an id.
+ */
 export class Images {
   readonly #store: Store
   readonly #containers: ContainerState
@@ -46,6 +45,7 @@ export class Images {
 
   /** Loads an OCI or Docker archive, from a path (a file or an OCI layout's folder) or a stream, and returns what it held. */
   async load(source: string | Readable, options: { readonly signal?: AbortSignal } = {}): Promise<readonly ImageSummary[]> {
+    const { loadImages } = await import('../image/load.js')
     const loaded = await loadImages(this.#store, source, options)
     const byId = new Map<Digest, { readonly descriptor: Descriptor; readonly names: Reference[] }>()
     for (const { descriptor, reference } of loaded) {
@@ -60,6 +60,7 @@ export class Images {
   async import(source: string | Readable, options: ImportOptions = {}): Promise<ImageSummary> {
     const { reference, platform, process, changes, message, signal } = options
     const name = reference === undefined ? null : nameFor(reference)
+    const { importImage } = await import('../image/import.js')
     const descriptor = await importImage(this.#store, source, {
       ...(name === null ? {} : { reference: name }),
       ...(platform === undefined ? {} : { platform: namedPlatform(platform) }),
@@ -73,6 +74,7 @@ export class Images {
 
   /** All images, newest first. */
   async list(): Promise<readonly ImageSummary[]> {
+    const { listImages } = await import('../image/list.js')
     return (await listImages(this.#store)).map(summaryOfListed)
   }
 
@@ -106,6 +108,7 @@ export class Images {
 
   /** Gives an image another name, taking it from the image that had it. */
   async tag(source: string, target: string): Promise<void> {
+    const { tagImage } = await import('../image/tag.js')
     await tagImage(this.#store, source, target)
   }
 
@@ -113,7 +116,8 @@ export class Images {
    * Removes a name, and with the last one the image. By its id an image with several names is removed only with `force`. Rejects with
    * CONFLICT when a container uses it, unless `force`; the image of a container that runs stays in any case.
    */
-  remove(reference: string, { force = false }: { readonly force?: boolean } = {}): Promise<RemovedImage> {
+  async remove(reference: string, { force = false }: { readonly force?: boolean } = {}): Promise<RemovedImage> {
+    const { removeImage } = await import('../image/remove.js')
     return removeImage(this.#store, reference, {
       force,
       removeTree: async (path) => {
@@ -135,6 +139,7 @@ export class Images {
   }
 
   async #summary(descriptor: Descriptor, names: readonly Reference[]): Promise<ImageSummary> {
+    const { describeImage } = await import('../image/list.js')
     return summaryOfListed({ ...(await describeImage(this.#store, [], descriptor)), names })
   }
 }

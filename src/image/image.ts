@@ -2,8 +2,8 @@
  * An image is an immutable view of blobs: what its descriptor says never changes, a changed image is another one (`edit.ts`).
  * Nothing is read before it is asked for, and layers are never held in memory.
  */
+import type { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
-import { decompress } from '../layer/compression.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { parseImageConfig, parseManifest } from '../oci/document.js'
 import type { ImageConfig, Manifest } from '../oci/image-spec.js'
@@ -76,9 +76,15 @@ async function readContents(source: BlobSource, manifest: Manifest): Promise<Ima
       )
     const diffId = diffIds[position]
     if (diffId === undefined) throw new EngineError('INTERNAL', 'a layer without diffId')
-    return { descriptor: layer, diffId, uncompressed: async () => decompress(await source.open(layer)) }
+    return { descriptor: layer, diffId, uncompressed: async () => uncompressed(await source.open(layer)) }
   })
   return { config, layers }
+}
+
+/** Loaded when a layer is first wanted from its blob, which is once. */
+async function uncompressed(blob: Readable): Promise<Readable> {
+  const { decompress } = await import('../layer/compression.js')
+  return decompress(blob)
 }
 
 /** Calls `read` when first wanted and remembers what it gave; a failure is not remembered. */

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import * as assert from 'uvu/assert'
 import { COMMANDS } from '../../src/cli/command.js'
-import { NOT_BUILT_COMMANDS, NOT_BUILT_RUN_FLAGS } from '../../src/cli/not-built.js'
+import { addNotBuilt, NOT_BUILT_COMMANDS, NOT_BUILT_RUN_FLAGS } from '../../src/cli/not-built.js'
 import { addRunFlags, createOptions, durationOf, parseVolume, rewriteReceiptFlag } from '../../src/cli/run-options.js'
 import type { CreateOptions } from '../../src/container/options.js'
 import { EngineError } from '../../src/errors.js'
@@ -34,6 +34,7 @@ function parserOfRun(): Command {
     .allowExcessArguments()
     .configureOutput({ writeErr: () => {} })
   addRunFlags(parser)
+  addNotBuilt(parser, NOT_BUILT_RUN_FLAGS)
   return parser
 }
 

@@ -28,7 +28,7 @@ export const command: CliCommand = {
       const container = await engine.containers.create({ ...wanted, ...size, signal: signals.signal })
       signals.forwardTo(container)
       await receiptTo?.(await container.receipt())
-      const status = await runInForeground(container)
+      const status = await runInForeground(container, signals)
       const note = noteOf(status, options)
       if (note !== null) process.stderr.write(`wolffia: ${printable(note)}\n`)
       return status.exitCode
