@@ -11,6 +11,8 @@ import { RecordedContainer, STOP_TIMEOUT_MS } from './recorded-container.js'
 const POLL_MS = 50
 /** How long a guest that was sent SIGKILL may take to be gone, and its owner to write that down. */
 const KILL_TIMEOUT_MS = 10_000
+/** How long its owner may take to write that down. */
+const OWNER_TIMEOUT_MS = 2_000
 
 /** A container that another process made, running, ended or left behind: known by its record and its processes alone. */
 export class FoundContainer extends RecordedContainer implements Container {
@@ -102,11 +104,17 @@ export class FoundContainer extends RecordedContainer implements Container {
     return this.wall.open(this.id, this.state.directoryOf(this.id))
   }
 
-  /** Waits until the owner has written the end, removed the container, or is gone together with the guest. */
+  /**
+   * Waits until the owner has written the end, removed the container, or is gone together with the guest. An owner that does nothing of
+   * this is stopped (^Z) or waits for whoever reads its output: once the guest is dead it is not waited for long.
+   */
   async #untilGone(): Promise<void> {
-    for (const deadline = Date.now() + KILL_TIMEOUT_MS; Date.now() < deadline; await sleep(POLL_MS / 10)) {
+    const start = Date.now()
+    for (; Date.now() < start + KILL_TIMEOUT_MS; await sleep(POLL_MS / 10)) {
       const record = this.#refresh()
       if (record === null || !(isOwned(record) || isTaskAlive(record))) return
+      const isDead = record.status === 'running' && !isTaskAlive(record)
+      if (isDead && Date.now() > start + OWNER_TIMEOUT_MS) return
     }
     throw new EngineError('CONFLICT', `container ${this.name} was killed but does not end`, { data: { id: this.id } })
   }

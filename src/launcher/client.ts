@@ -153,6 +153,8 @@ export class LauncherProcess {
 
   /** Sends a signal, by number, to the guest. A guest that is gone is no error. */
   signal(number: number): void {
+    // A launcher that has just ended would answer with EPIPE, and what it said of the end would go with the socket.
+    if (this.#created !== null && !isThere(this.#created.guest)) return
     this.#command(`signal ${number}`)
   }
 
@@ -229,6 +231,14 @@ const ROOM_HINTS: Readonly<Record<string, string>> = {
   ENFILE: 'Let the host open more files; as root: sysctl -w fs.file-max=…',
   EAGAIN: 'Let this user have more processes (ulimit -u), or end some.',
   ENOMEM: 'Make room in memory and try again.',
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
 }
 
 function spawnError(cause: NodeJS.ErrnoException): EngineError {

@@ -14,8 +14,8 @@ int limit_output(struct setup *setup, char **fields) {
 }
 
 int limit_time(struct setup *setup, char **fields) {
-  /* In nanoseconds it must still fit. */
-  return number_parse(fields[0], 10, INT64_MAX / 1000000, &setup->time_limit);
+  /* In nanoseconds from now it must still fit. */
+  return number_parse(fields[0], 10, INT64_MAX / 2 / 1000000, &setup->time_limit);
 }
 
 int limit_keep_descriptor(struct setup *setup, char **fields) {

@@ -19,6 +19,8 @@
 #include <time.h>
 
 #define NANOSECONDS 1000000000LL
+/* How long after its violent end the caller has to take what a guest had said. */
+#define LAST_WORDS_NS NANOSECONDS
 
 enum watched { WATCH_CONTROL, WATCH_CHANNEL, WATCH_INIT, WATCH_RELAYS, WATCH_COUNT = WATCH_RELAYS + 3 };
 
@@ -218,11 +220,26 @@ static void take_exit(struct supervision *state) {
   relay_finish(&state->relays[2]);
 }
 
-/* Milliseconds until the time limit, -1 for none. Rounded up: waking early would be a busy loop. */
+/* Who ends by itself has its output kept for a reader however slow; who was killed must not live on by being unread. */
+static bool was_killed(const struct supervision *state) {
+  return state->reason != NULL || (WIFSIGNALED(state->wait_status) && WTERMSIG(state->wait_status) == SIGKILL);
+}
+
+/* When something is to be done though nothing happens, INT64_MAX for never. */
+static int64_t next_deadline(const struct supervision *state) {
+  if (state->dead)
+    return was_killed(state) ? state->exit_time + LAST_WORDS_NS : INT64_MAX;
+  if (state->go_time == 0 || state->setup->time_limit == SETUP_NO_LIMIT || state->reason != NULL)
+    return INT64_MAX;
+  return state->go_time + (int64_t)state->setup->time_limit * 1000000;
+}
+
+/* Milliseconds until then, -1 for never. Rounded up: waking early would be a busy loop. */
 static int time_left(const struct supervision *state) {
-  if (state->dead || state->go_time == 0 || state->setup->time_limit == SETUP_NO_LIMIT || state->reason != NULL)
+  int64_t deadline = next_deadline(state);
+  if (deadline == INT64_MAX)
     return -1;
-  int64_t left = state->go_time + (int64_t)state->setup->time_limit * 1000000 - now();
+  int64_t left = deadline - now();
   if (left <= 0)
     return 0;
   left = (left + 999999) / 1000000;

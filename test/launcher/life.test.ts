@@ -138,6 +138,33 @@ native('a guest’s stdout in another’s hands does not keep its container', ()
   }),
 )
 
+native('a guest that was killed does not live on by what nobody reads', () =>
+  withBox(async (box) => {
+    const unread = { supervision: [['time-limit', 100] as const] }
+    for (const options of [unread, {}]) {
+      const launcher = box.launch(['busybox', 'yes'], options)
+      await launcher.ready
+      await launcher.go()
+      if (options !== unread) launcher.signal(9)
+      assert.is((await launcher.exited).reason, options === unread ? 'timeout' : 'signaled')
+    }
+  }),
+)
+
+native('what a guest said before it ended by itself is kept for a reader however slow', () =>
+  withBox(async (box) => {
+    const launcher = box.launch(['busybox', 'seq', '1', '60000'])
+    // Somebody who will read, or Node would throw it away.
+    launcher.stdout?.on('readable', () => {})
+    await launcher.ready
+    await launcher.go()
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    const output = await text(launcher.stdout as Readable)
+    assert.is(output.split('\n').length, 60001)
+    assert.is((await launcher.exited).code, 0)
+  }),
+)
+
 native('an idle container costs no processor time', () =>
   withBox(async (box) => {
     const launcher = box.launch(['sleep', '1000'], { stdin: 'open' })
