@@ -2,11 +2,13 @@
  * Layers as directories on disk, where the kernel's overlay can find them.
  *
  * Each lies at `DIRECTORY/<id map>/<layer>/tree` and is whole if and only if the file `complete` stands beside it and was written since the
- * host was last booted. It is written elsewhere in the same folder and renamed, so that processes killed or racing leave a whole tree, or a
- * `tree.partial-*` for the next to remove. Nothing is flushed, which would make unpacking wait for the disk: after a power cut a tree may
- * be cut off with its marker whole, so no tree is trusted beyond its boot, and the next one to want it writes it anew from the layer.
+ * host was last booted, or is known to be on the disk. It is written elsewhere in the same folder and renamed, so that processes killed or
+ * racing leave a whole tree, or a `tree.partial-*` for the next to remove. Unpacking does not wait for the disk: after a power cut a tree
+ * may be cut off with its marker whole, so a new one is trusted in its boot only. Who uses it a minute later has the file system flushed
+ * beside what he does, and only then the marker says that the tree lasts.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -44,8 +46,8 @@ let treesBegun = 0
 
 /** What stands in `complete`. */
 interface Marker {
-  /** The boot it was written in. */
-  readonly boot: string
+  /** The boot it was written in; null once the tree is known to be on the disk. */
+  readonly boot: string | null
   /** Of a stack: names of the folders to be stacked, base first. They are of the same boot: only what is missing is written with it. */
   readonly lowers?: readonly string[]
 }
@@ -58,20 +60,55 @@ export async function ensureTrees(request: TreesRequest): Promise<string[]> {
   const folder = join(request.directory, request.idMap.key)
   const stack = stackName(request.layers)
   const present = readStack(folder, stack)
-  const lowers = present ?? (await writeStack(folder, stack, request))
+  if (present !== null && present.boot !== null) flush(folder, [...present.lowers, stack])
+  const lowers = present?.lowers ?? (await writeStack(folder, stack, request))
   return lowers.map((name) => join(folder, name, 'tree'))
 }
 
-function readStack(folder: string, stack: string): readonly string[] | null {
-  const lowers = readMarker(join(folder, stack))?.lowers
-  return lowers?.every((name) => existsSync(join(folder, name, 'complete'))) ? lowers : null
+/** The marker of a stack that can be used. */
+function readStack(folder: string, stack: string): Required<Marker> | null {
+  const marker = readMarker(join(folder, stack))
+  const isWhole = marker?.lowers?.every((name) => existsSync(join(folder, name, 'complete'))) === true
+  return isWhole ? (marker as Required<Marker>) : null
 }
 
-/** The marker of a tree that can be used: one of this boot. */
+/** Old enough that the kernel has mostly written it by itself, so that flushing takes no time. */
+const FLUSHED_AFTER_MS = 60_000
+
+/** Makes the trees of a stack, its own last, known to be on the disk. Nobody waits for it: a process that ends before leaves that to the next. */
+function flush(folder: string, names: readonly string[]): void {
+  const marker = statSync(join(folder, names.at(-1) ?? '', 'complete'), { throwIfNoEntry: false })
+  if (marker === undefined || marker.mtimeMs > Date.now() - FLUSHED_AFTER_MS) return
+  const sync = spawn('sync', ['-f', folder], { stdio: 'ignore' })
+  // Without the program they stay as they are.
+  sync.on('error', () => {})
+  sync.on('exit', (status) => {
+    if (status === 0) for (const name of names) markAsLasting(join(folder, name))
+  })
+  sync.unref()
+}
+
+function markAsLasting(folder: string): void {
+  const marker = readMarker(folder)
+  try {
+    if (marker !== null) writeMarker(folder, { ...marker, boot: null }, ownIdentity())
+  } catch (error) {
+    // Gone meanwhile: its image was removed.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
+
+function writeMarker(folder: string, marker: Marker, suffix: string): void {
+  const temporary = join(folder, `complete.${suffix}`)
+  writeFileSync(temporary, JSON.stringify(marker), { mode: 0o600 })
+  renameSync(temporary, join(folder, 'complete'))
+}
+
+/** The marker of a tree that can be used: one of this boot, or one that lasts. */
 function readMarker(folder: string): Marker | null {
   try {
     const marker: Marker = JSON.parse(readFileSync(join(folder, 'complete'), 'utf8'))
-    return marker.boot === bootId() ? marker : null
+    return marker.boot === null || marker.boot === bootId() ? marker : null
   } catch {
     return null
   }
@@ -190,9 +227,7 @@ function publish(folder: string, partial: string, lowers: readonly string[] | nu
       renameSync(path(`${partial}-old`), path(partial))
     } else renameSync(path(partial), path('tree'))
   }
-  const marker: Marker = { boot: bootId(), ...(lowers === null ? {} : { lowers }) }
-  writeFileSync(path(`complete.${partial}`), JSON.stringify(marker), { mode: 0o600 })
-  renameSync(path(`complete.${partial}`), path('complete'))
+  writeMarker(folder, { boot: bootId(), ...(lowers === null ? {} : { lowers }) }, partial)
 }
 
 function abandonedPartials(folder: string): string[] {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -16,6 +16,7 @@ import { removeTrees } from '../../src/rootfs/remove-tree.js'
 import { isKeptXattr } from '../../src/rootfs/tree-records.js'
 import { ensureTrees } from '../../src/rootfs/write-tree.js'
 import type { StoredLayer } from '../../src/store/layer-store.js'
+import { eventually } from '../support/launcher-box.js'
 import { ID_RANGE, NATIVE } from '../support/requirements.js'
 import { packEntry, packFile, storedRootfs, storeLayer } from '../support/stored-layers.js'
 import { suite } from '../support/suite.js'
@@ -235,6 +236,22 @@ test.needs(NATIVE)('a tree written before the last boot may be cut off, and is w
     assert.equal(all, [lowers, lowers, lowers])
     assert.is(statSync(join(lowers[0] ?? '', 'a')).size, 100_000)
     for (const tree of lowers) assert.equal(readdirSync(join(tree, '..')).sort(), ['complete', 'tree'])
+  }),
+)
+
+test.needs(NATIVE)('a tree that has been flushed is trusted after the next boot too', () =>
+  withStore(singleIdMap(), async (folder) => {
+    const layers = [storeLayer(folder, [directory(''), packFile('a', 'x')])]
+    const lowers = await ensure(folder, singleIdMap(), layers)
+    const markers = lowers.map((tree) => join(tree, '../complete'))
+    const boots = () => markers.map((marker) => JSON.parse(readFileSync(marker, 'utf8')).boot)
+    const anHourAgo = Date.now() / 1000 - 3600
+    for (const marker of markers) utimesSync(marker, anHourAgo, anHourAgo)
+    await ensure(folder, singleIdMap(), layers)
+    await eventually('the markers say so', () => boots().every((boot) => boot === null))
+    writeFileSync(join(lowers[0] ?? '', 'a'), 'kept')
+    assert.equal(await ensure(folder, singleIdMap(), layers), lowers)
+    assert.is(readFileSync(join(lowers[0] ?? '', 'a'), 'utf8'), 'kept')
   }),
 )
 
