@@ -1,4 +1,4 @@
-import { singleIdMap } from '../src/launcher/id-map.js'
+import type { IdMap } from '../src/launcher/id-map.js'
 import type { Plan } from '../src/launcher/operations.js'
 import { containerPlan, inodesFor } from '../src/native/plan.js'
 import { etcFiles } from '../src/rootfs/etc-files.js'
@@ -9,8 +9,8 @@ import type { Workbench } from './workbench.js'
 const UPPER_BYTES = 64 * 2 ** 20
 const UNLIMITED = -1
 
-/** The plan of `run --rm` on the native wall, as the wall itself makes it, for a single id, over the workbench's root tree. */
-export async function launcherPlan(workbench: Workbench, args: readonly string[]): Promise<Plan> {
+/** The plan of `run --rm` on the native wall, as the wall itself makes it, over the workbench's root tree. */
+export async function launcherPlan(workbench: Workbench, args: readonly string[], idMap: IdMap): Promise<Plan> {
   const hostname = 'bench'
   const spec: ContainerSpec = {
     hostname,
@@ -24,7 +24,7 @@ export async function launcherPlan(workbench: Workbench, args: readonly string[]
   }
   return containerPlan({
     spec,
-    idMap: singleIdMap(),
+    idMap,
     root: {
       lowers: [await workbench.rootDirectory()],
       upper: { kind: 'memory', bytes: UPPER_BYTES, inodes: inodesFor(UPPER_BYTES) },

@@ -38,7 +38,7 @@ export const TARGETS: readonly Target[] = [
   {
     what: "the command line's own share",
     workload: startToExit,
-    comparison: { kind: 'excess', of: 'command-line', over: ['node', 'launcher'] },
+    comparison: { kind: 'excess', of: 'command-line', over: ['node', 'launcher-own-map'] },
     atMost: 20,
   },
   ratio('wolffia run --rm in all', startToExit, 'command-line', 1 / 2, 'podman'),

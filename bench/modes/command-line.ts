@@ -12,6 +12,6 @@ export const commandLine: Mode = {
     const image = await workbench.busyboxImage()
     const words = [join(packageRoot, 'dist/cli.cjs'), 'run', '--rm', '--runtime', 'native', image, ...args]
     const home = `WOLFFIA_HOME=${(await workbench.engine()).home}`
-    return { name: this.name, sample: async () => expectSuccess(await driver.run('env', [home, process.execPath, ...words])) }
+    return { name: this.name, sample: async () => expectSuccess(await driver.run('env', [home, process.execPath, '--', ...words])) }
   },
 }
