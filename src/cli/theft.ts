@@ -54,11 +54,19 @@ export async function stealBehind(engine: Engine, wall: Wall, decoys: Decoys): P
   const reason = (await engine.doctor()).runtimes[wall] ?? null
   if (reason !== null) return { ...noTheft(wall), absent: reason }
   try {
-    return await steal(engine, wall, decoys, { ...LIMITS, memoryBytes: MEMORY_BYTES })
+    return await stealLimited(engine, wall, decoys)
   } catch (error) {
     if (!(error instanceof EngineError)) throw error
-    if (error.code !== 'UNSUPPORTED_BY_HOST' && error.code !== 'NOT_BUILT') return { ...noTheft(wall), absent: sentenceOf(error) }
-    // The memory limit is the one that takes something of the host: without a cgroup the rest is shown without it, and that is said.
+    return { ...noTheft(wall), absent: sentenceOf(error) }
+  }
+}
+
+/** The memory limit is the one that takes something of the host: without a cgroup the rest is shown without it, and that is said. */
+async function stealLimited(engine: Engine, wall: Wall, decoys: Decoys): Promise<Theft> {
+  try {
+    return await steal(engine, wall, decoys, { ...LIMITS, memoryBytes: MEMORY_BYTES })
+  } catch (error) {
+    if (!(error instanceof EngineError) || (error.code !== 'UNSUPPORTED_BY_HOST' && error.code !== 'NOT_BUILT')) throw error
     return { ...(await steal(engine, wall, decoys, LIMITS)), note: messageOf(error) }
   }
 }

@@ -87,12 +87,12 @@ function userOf(wanted: string, tree: ReadonlyFileSystem, world: SpecSources['wo
   return world === 'linux' ? user : { ...user, additionalGids: [] }
 }
 
-/** The caller's limits, and the defaults of the world for what nobody said. */
+/** The caller's limits, and the defaults of the world for what nobody said. Of root's processes the kernel would not count a single one. */
 function limitsOf(wanted: Limits, world: SpecSources['world']): Limits {
   const openFiles = Math.min(DEFAULT_LIMITS.openFiles, hardLimit('Max open files'))
   const defaults: Limits =
     world === 'linux'
-      ? { pids: Math.min(DEFAULT_LIMITS.pids, hardLimit('Max processes')), openFiles }
+      ? { ...(process.geteuid?.() === 0 ? {} : { pids: Math.min(DEFAULT_LIMITS.pids, hardLimit('Max processes')) }), openFiles }
       : { memoryBytes: DEFAULT_LIMITS.wasmMemoryBytes, tableElements: DEFAULT_LIMITS.tableElements, openFiles }
   return { ...defaults, ...wanted }
 }

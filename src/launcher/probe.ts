@@ -91,6 +91,7 @@ function steps(folder: string): Step[] {
   const single = singleIdMap()
   const chosen = chooseIdMap()
   return [
+    { name: 'user', purpose: 'a guest’s root that is nobody’s', required: false, attempt: probeUser },
     { name: 'launcher', purpose: 'the native wall’s own program', required: true, attempt: probeLauncher },
     { name: 'kernel', purpose: 'the calls the launcher makes', required: true, attempt: probeKernel },
     {
@@ -137,6 +138,17 @@ function steps(folder: string): Step[] {
 }
 
 const worked = (why: string): Outcome => ({ ok: true, errno: null, why, fix: null })
+
+function probeUser(): Outcome {
+  const uid = process.geteuid?.() ?? 0
+  if (uid !== 0) return worked(`an ordinary one (uid ${uid})`)
+  return {
+    ok: false,
+    errno: null,
+    why: 'you are root, and so is the root of every guest: what the kernel allows by user id alone it allows to guests',
+    fix: 'run wolffia as an ordinary user',
+  }
+}
 
 function probeLauncher(): Outcome {
   return launcherMissing() === null

@@ -35,7 +35,17 @@ const DISK_NEEDS_MEMORY = {
   hint: 'Add --rm: its writable layer is then a tmpfs of that size (Linux 6.6 or later).',
 } as const
 
+const NOT_FOR_ROOT = {
+  code: 'UNSUPPORTED_BY_HOST',
+  reason: 'you are root, whose processes the kernel does not count',
+  hint: 'Run wolffia as an ordinary user.',
+} as const
+
 /** The ways for a container whose writable layer is in memory, or on disk. */
 export function limitWays(upper: 'memory' | 'disk'): LimitWays {
-  return upper === 'memory' ? WAYS : { ...WAYS, diskBytes: DISK_NEEDS_MEMORY }
+  return {
+    ...WAYS,
+    ...(upper === 'memory' ? {} : { diskBytes: DISK_NEEDS_MEMORY }),
+    ...(process.geteuid?.() === 0 ? { pids: NOT_FOR_ROOT } : {}),
+  }
 }
