@@ -56,7 +56,18 @@ async function* decompressed(input: AsyncIterable<Uint8Array>, limits: Decompres
 function decode(compression: Compression, chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   if (compression === 'none') return chunks
   if (compression === 'gzip') return decodeThrough(zlib.createGunzip(), chunks)
-  return nativeZstd === undefined ? decodeZstd(chunks) : decodeThrough(nativeZstd(), chunks)
+  const frames = inspected(chunks)
+  return nativeZstd === undefined ? decodeZstd(frames) : decodeThrough(nativeZstd(), frames)
+}
+
+/** What no decoder is asked to judge: immense windows, and bytes after the last frame, which Node's own passes over. */
+async function* inspected(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const frames = new ZstdFrames()
+  for await (const chunk of chunks) {
+    frames.inspect(chunk)
+    yield chunk
+  }
+  frames.end()
 }
 
 /** Counts both sides and stops at a limit. */
@@ -122,7 +133,6 @@ const nativeZstd = (zlib as { createZstdDecompress?: () => Duplex }).createZstdD
 const ZSTD_PIECE_BYTES = 1024
 
 async function* decodeZstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const frames = new ZstdFrames()
   let decoded: Uint8Array[] = []
   const decompressor = new Decompress((chunk) => decoded.push(chunk))
   const push = (piece: Uint8Array, final: boolean) => {
@@ -131,10 +141,8 @@ async function* decodeZstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
     // Blocks of no bytes are legal and nothing to hand on.
     return decoded.filter(({ length }) => length > 0)
   }
-  for await (const chunk of chunks) {
-    frames.inspect(chunk)
+  for await (const chunk of chunks)
     for (let start = 0; start < chunk.length; start += ZSTD_PIECE_BYTES) yield* push(chunk.subarray(start, start + ZSTD_PIECE_BYTES), false)
-  }
   yield* push(new Uint8Array(), true)
 }
 

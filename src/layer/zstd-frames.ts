@@ -40,6 +40,11 @@ export class ZstdFrames {
     }
   }
 
+  /** The stream is at its end. Throws INVALID_ARCHIVE when that is inside a frame, or behind bytes that are none. */
+  end(): void {
+    if (this.#state !== 'magic' || this.#have > 0) throw new EngineError('INVALID_ARCHIVE', 'the zstd layer ends inside a frame')
+  }
+
   #expect(state: State, wanted = state === 'block' ? 3 : 4): void {
     this.#state = state
     this.#wanted = wanted

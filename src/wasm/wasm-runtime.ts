@@ -37,11 +37,13 @@ export interface WasmRuntimeOptions {
   readonly preopens?: 'all' | 'none'
 }
 
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10)
+
 /**
- * What the sandbox does without of Node. None is a flag of V8's: with one, V8 takes nothing that was compiled for it before, neither
+ * What the sandbox does without of Node, and this Node can do without: the newest have fetch in any case. None is a flag of V8's: with one, V8 takes nothing that was compiled for it before, neither
  * Node's own modules nor the sandbox's, and the start costs a sixth more. The sandbox sets those itself when it has come up.
  */
-const NODE_FLAGS = ['--no-addons', '--no-deprecation', '--no-experimental-fetch'] as const
+const NODE_FLAGS = ['--no-addons', '--no-deprecation', ...(NODE_MAJOR < 24 ? ['--no-experimental-fetch'] : [])]
 
 const DIGEST_PIECE_BYTES = 1 << 20
 const TERMINAL_SIZE = { rows: 24, columns: 80 } as const

@@ -22,7 +22,9 @@ import { CONTROL_DESCRIPTOR, GO, START_DESCRIPTOR, type StartMessage } from './p
 import { createStdinBuffer, StdinWriter } from './stdin-ring.js'
 import { exitStatusOf, report, stopped } from './supervision.js'
 
-const COMPILER_FLAGS = { baseline: '--liftoff-only', both: null, optimizing: '--no-liftoff' } as const
+/** From Node 24 on the optimising compiler inlines by what the baseline compiler has counted, and dies where there is none. */
+const UNCOUNTED = Number.parseInt(process.versions.node, 10) < 24 ? [] : ['--no-wasm-inlining', '--no-wasm-inlining-call-indirect']
+const COMPILER_FLAGS = { baseline: ['--liftoff-only'], both: [], optimizing: ['--no-liftoff', ...UNCOUNTED] } as const
 /** JavaScript heap for the guest's inodes; linear memory and file contents lie outside it. */
 const WORKER_HEAP_MB = 1024
 const WORKER_STACK_MB = 4
@@ -91,12 +93,10 @@ async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: W
 }
 
 async function compile({ bytes, compiler }: PreparedModule): Promise<WebAssembly.Module> {
-  const flag = COMPILER_FLAGS[compiler]
-  if (flag !== null) {
-    // A changed flag makes V8 refuse what Node has compiled beforehand, which the worker needs to come up quickly.
-    await workerReady
-    setFlagsFromString(flag)
-  }
+  const flags = COMPILER_FLAGS[compiler]
+  // A changed flag makes V8 refuse what Node has compiled beforehand, which the worker needs to come up quickly.
+  if (flags.length > 0) await workerReady
+  for (const flag of flags) setFlagsFromString(flag)
   let module: WebAssembly.Module
   try {
     module = await WebAssembly.compile(bytes)
