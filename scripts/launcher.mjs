@@ -42,6 +42,9 @@ export function compileLauncher(output) {
   for (const [files, flags] of attempts) {
     result = compile(output, files, flags)
     if (result.status === 0 && spawnSync(`${output}.new`, ['--operations']).status === 0) break
+    // libc_start.c itself says where it is not made for.
+    if (flags === FREESTANDING && !/linked as usual/.test(result.stderr ?? ''))
+      console.error(`wolffia: the launcher is linked with the C library, which makes starts slower: ${(result.stderr ?? '').trim()}`)
   }
   finish(output, result)
 }

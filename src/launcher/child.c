@@ -78,8 +78,10 @@ static int follow_parent(void) {
 static int prepare(const struct handover *handover, const struct plan *plan, struct setup *setup) {
   struct received received;
   /* Not sooner: the parent could not write the id maps. */
-  if (follow_parent() < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-    return failure_set("prctl", "");
+  if (follow_parent() < 0)
+    return -1;
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    return failure_set("prctl", "PR_SET_DUMPABLE");
   if (channel_receive(handover->channel, &received) != 0)
     _exit(125);
   umask(0);
@@ -113,6 +115,7 @@ void child_begin(struct handover *handover, int parents_channel, const struct pl
     channel_fail(handover->channel);
   if (channel_expect(handover->channel, MESSAGE_MAPPED) < 0)
     _exit(125);
+  network_go_on(setup);
   if (plan->arguments != NULL) {
     execute_again(program, handover);
     channel_fail(handover->channel);

@@ -1,4 +1,5 @@
 /* Memory in blocks of powers of two, cut from larger pieces and kept for the next of their size. */
+#include <errno.h>
 #include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,12 +30,12 @@ static int size_of(size_t bytes) {
 
 static void *take(size_t bytes) {
   if ((size_t)(piece_end - piece) < bytes) {
-    size_t length = bytes > PIECE_BYTES ? bytes : PIECE_BYTES;
+    size_t length = bytes < PIECE_BYTES ? PIECE_BYTES : bytes;
     void *fresh = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (fresh == MAP_FAILED)
       return NULL;
     /* What a piece of its own takes does not end the common one. */
-    if (length > PIECE_BYTES)
+    if (bytes >= PIECE_BYTES)
       return fresh;
     piece = fresh;
     piece_end = piece + length;
@@ -45,8 +46,10 @@ static void *take(size_t bytes) {
 }
 
 void *malloc(size_t bytes) {
-  if (bytes > PTRDIFF_MAX / 2)
+  if (bytes > PTRDIFF_MAX / 2) {
+    errno = ENOMEM;
     return NULL;
+  }
   int size = size_of(bytes + sizeof(union block));
   union block *block = free_blocks[size];
   if (block != NULL)

@@ -143,8 +143,7 @@ char *stpcpy(char *restrict to, const char *restrict from) {
 }
 
 char *strcpy(char *restrict to, const char *restrict from) {
-  stpcpy(to, from);
-  return to;
+  return memcpy(to, from, strlen(from) + 1);
 }
 
 char *strdup(const char *text) {
@@ -207,6 +206,6 @@ char *__stpcpy_chk(char *restrict to, const char *restrict from, size_t room) {
 }
 
 char *__strcpy_chk(char *restrict to, const char *restrict from, size_t room) {
-  __stpcpy_chk(to, from, room);
-  return to;
+  check(strlen(from) + 1, room);
+  return strcpy(to, from);
 }

@@ -260,7 +260,8 @@ static int empty_folder(void) {
 /* Whether the kernel lets nobody in the container touch the file as it is: it refuses even the launcher, which is root
  * there with every capability, as the guest will never be. */
 static bool is_closed_already(int target, const struct stat *status) {
-  return S_ISREG(status->st_mode) && kernel_access(target, R_OK) < 0 && kernel_access(target, W_OK) < 0;
+  return S_ISREG(status->st_mode) && kernel_access(target, R_OK) < 0 && errno == EACCES &&
+         kernel_access(target, W_OK) < 0 && (errno == EACCES || errno == EROFS);
 }
 
 int mount_mask(struct setup *setup, char **fields) {

@@ -34,6 +34,8 @@ static int make(const struct plan *plan, struct setup *setup, int proc, int chan
   struct event event = {0};
   char kind = MESSAGE_NETWORK;
   failure_begin("namespace");
+  if (channel_expect(channel, MESSAGE_MAPPED) < 0)
+    _exit(125);
   if (kernel_unshare(CLONE_NEWNET) < 0)
     return failure_set("unshare", "net");
   int own = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -50,8 +52,10 @@ int network_begin(const struct plan *plan, struct setup *setup) {
   if ((setup->namespaces & CLONE_NEWNET) == 0)
     return 0;
   failure_begin("namespace");
-  if (channel_make(&ours, &theirs) < 0 || fcntl(ours, F_SETFD, 0) < 0)
+  if (channel_make(&ours, &theirs) < 0)
     return -1;
+  if (fcntl(ours, F_SETFD, 0) < 0)
+    return failure_set("fcntl", "net");
   /* The child will cover it. */
   int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (proc < 0)
@@ -68,6 +72,12 @@ int network_begin(const struct plan *plan, struct setup *setup) {
   close(theirs);
   close(proc);
   return ours;
+}
+
+void network_go_on(const struct setup *setup) {
+  /* A maker that is gone is noticed when its namespace is awaited. */
+  if (setup->network > 0)
+    (void)channel_send(setup->network, MESSAGE_MAPPED);
 }
 
 /* What the maker of the namespace could not do is what this process could not do. */
@@ -93,6 +103,10 @@ int network_join(struct setup *setup) {
     return failure_set("recvmsg", "net");
   if (received.kind == MESSAGE_FAILED)
     pass_on(&received, setup->channel);
+  if (received.kind != MESSAGE_NETWORK || received.descriptor < 0) {
+    errno = EPIPE;
+    return failure_set("recvmsg", "net");
+  }
   if (kernel_setns(received.descriptor, CLONE_NEWNET) < 0)
     return failure_set("setns", "net");
   close(received.descriptor);

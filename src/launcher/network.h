@@ -7,10 +7,14 @@
 
 struct setup;
 
-/* Starts that process, when the plan wants a network namespace: it makes one, performs the plan's operations in it and
- * sends it to the descriptor that is returned, which survives execve. 0 without a network namespace, -1 with the
- * failure set. */
+/* Starts that process, when the plan wants a network namespace: told to go on, it makes one, performs the plan's
+ * operations in it and sends it to the descriptor that is returned, which survives execve. 0 without a network
+ * namespace, -1 with the failure set. */
 int network_begin(const struct plan *plan, struct setup *setup);
+
+/* The id maps are written: the namespace can be made, whose files in /proc and /sys belong to who is root at that
+ * moment. */
+void network_go_on(const struct setup *setup);
 
 /* Enters the namespace that comes from setup->network, once. What failed in making it is told to the launcher's parent,
  * and this process ends. 0, or -1 with the failure set. */

@@ -157,7 +157,7 @@ void relay_step(struct relay *relay) {
 
 void relay_finish(struct relay *relay) {
   int waiting = 0;
-  /* A terminal ends by itself when its session's leader is dead. */
+  /* A terminal ends by itself when its session's leader is dead, or is given up after a while. */
   if (relay->ended || type_of(relay->from) != S_IFIFO || ioctl(relay->from, FIONREAD, &waiting) < 0)
     return;
   relay->remainder = (size_t)waiting;

@@ -136,7 +136,7 @@ int root_mount_overlay(struct setup *setup, char **fields) {
     return failure_invalid("no layers");
   if (setup->upper_in_memory && dress_upper(setup) < 0)
     return -1;
-  if (setup->staging < 0 && make_staging(setup, "65536", "32") < 0)
+  if (setup->staging < 0 && make_staging(setup, "16777216", "64") < 0)
     return -1;
   int place = make_staging_folder(setup, "root");
   /* Without an upper the kernel wants two lowers. */

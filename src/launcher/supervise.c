@@ -37,6 +37,7 @@ struct supervision {
   int wait_status;
   const char *reason; /* why the parent killed it, or NULL */
   int64_t go_time, exit_time;
+  int64_t moved_time; /* when a byte of output was last passed on */
   uint64_t budget;
 };
 
@@ -225,13 +226,31 @@ static bool was_killed(const struct supervision *state) {
   return state->reason != NULL || (WIFSIGNALED(state->wait_status) && WTERMSIG(state->wait_status) == SIGKILL);
 }
 
+/* When a dead guest's output is given up. A terminal whose other end somebody else was given has no end of its own. */
+static int64_t last_words_deadline(const struct supervision *state) {
+  bool is_terminal = state->setup->stdio == STDIO_TERMINAL;
+  if (was_killed(state))
+    return (is_terminal || state->moved_time < state->exit_time ? state->exit_time : state->moved_time) + LAST_WORDS_NS;
+  return is_terminal && !state->relays[1].full ? state->exit_time + LAST_WORDS_NS : INT64_MAX;
+}
+
 /* When something is to be done though nothing happens, INT64_MAX for never. */
 static int64_t next_deadline(const struct supervision *state) {
   if (state->dead)
-    return was_killed(state) ? state->exit_time + LAST_WORDS_NS : INT64_MAX;
+    return last_words_deadline(state);
   if (state->go_time == 0 || state->setup->time_limit == SETUP_NO_LIMIT || state->reason != NULL)
     return INT64_MAX;
   return state->go_time + (int64_t)state->setup->time_limit * 1000000;
+}
+
+static void meet_deadline(struct supervision *state) {
+  if (!state->dead) {
+    kill_for(state, "timeout");
+    return;
+  }
+  relay_end(&state->relays[1]);
+  relay_end(&state->relays[2]);
+  state->channel_open = false;
 }
 
 /* Milliseconds until then, -1 for never. Rounded up: waking early would be a busy loop. */
@@ -256,6 +275,7 @@ static void step_relays(struct supervision *state, const struct pollfd *watched)
     if (relay->ended || watched[index].revents == 0)
       continue;
     relay_step(relay);
+    state->moved_time = now();
     if (relay->over_budget) {
       state->reason = "limit";
       if (!state->dead)
@@ -278,13 +298,9 @@ static void wait_once(struct supervision *state) {
   if (state->dead && !state->control_open)
     timeout = 0;
   int count = poll(watched, WATCH_COUNT, timeout);
-  if (count == 0 && state->dead) {
-    relay_end(&state->relays[1]);
-    relay_end(&state->relays[2]);
-    state->channel_open = false;
-  } else if (count == 0) {
-    kill_for(state, "timeout");
-  }
+  /* A descriptor that is always ready must not put it off. */
+  if (count == 0 || (count > 0 && now() >= next_deadline(state)))
+    meet_deadline(state);
   if (count <= 0)
     return;
   if (watched[WATCH_CHANNEL].revents != 0)

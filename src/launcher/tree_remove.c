@@ -31,11 +31,15 @@ static int empty_directory(struct remover *remover, int directory, unsigned dept
 static int open_attic(struct remover *remover) {
   if (remover->attic >= 0)
     return remover->attic;
-  do
+  int made;
+  do {
     snprintf(remover->attic_name, sizeof remover->attic_name, ".wolffia-removing-%lu", remover->attics++);
-  while (mkdirat(remover->root, remover->attic_name, 0700) < 0 && errno == EEXIST);
+    made = mkdirat(remover->root, remover->attic_name, 0700);
+  } while (made < 0 && errno == EEXIST);
+  if (made < 0)
+    return failure_set("mkdirat", remover->path);
   remover->attic = openat(remover->root, remover->attic_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  return remover->attic < 0 ? failure_set("mkdirat", remover->path) : remover->attic;
+  return remover->attic < 0 ? failure_set("openat", remover->path) : remover->attic;
 }
 
 static int remove_directory(struct remover *remover, int parent, const char *name, unsigned depth) {

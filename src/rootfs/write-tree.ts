@@ -8,7 +8,7 @@
  * beside what he does, and only then the marker says that the tree lasts.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -48,7 +48,7 @@ let treesBegun = 0
 interface Marker {
   /** The boot it was written in; null once the tree is known to be on the disk. */
   readonly boot: string | null
-  /** Of a stack: names of the folders to be stacked, base first. They are of the same boot: only what is missing is written with it. */
+  /** Of a stack: names of the folders to be stacked, base first. Whoever writes one of them anew takes the marker away before. */
   readonly lowers?: readonly string[]
 }
 
@@ -72,30 +72,32 @@ function readStack(folder: string, stack: string): Required<Marker> | null {
   return isWhole ? (marker as Required<Marker>) : null
 }
 
-/** Old enough that the kernel has mostly written it by itself, so that flushing takes no time. */
+/** Old enough that the kernel has mostly written it by itself, so that flushing takes no time. Nor is it tried more often than that. */
 const FLUSHED_AFTER_MS = 60_000
 
-/** Makes the trees of a stack, its own last, known to be on the disk. Nobody waits for it: a process that ends before leaves that to the next. */
-function flush(folder: string, names: readonly string[]): void {
-  const marker = statSync(join(folder, names.at(-1) ?? '', 'complete'), { throwIfNoEntry: false })
-  if (marker === undefined || marker.mtimeMs > Date.now() - FLUSHED_AFTER_MS) return
-  const sync = spawn('sync', ['-f', folder], { stdio: 'ignore' })
-  // Without the program they stay as they are.
-  sync.on('error', () => {})
-  sync.on('exit', (status) => {
-    if (status === 0) for (const name of names) markAsLasting(join(folder, name))
-  })
-  sync.unref()
-}
+/** Beside a marker: the one to take its place when the tree is on the disk. Who writes the tree anew removes it first. */
+const LASTING = 'complete.lasting'
 
-function markAsLasting(folder: string): void {
-  const marker = readMarker(folder)
-  try {
-    if (marker !== null) writeMarker(folder, { ...marker, boot: null }, ownIdentity())
-  } catch (error) {
+/**
+ * Makes the trees of a stack, its own last, known to be on the disk: flushes the file system, then lets the markers say so. A process of its
+ * own does it, for which nobody waits and which outlives this one.
+ */
+function flush(folder: string, names: readonly string[]): void {
+  const isRecent = (path: string) => (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) > Date.now() - FLUSHED_AFTER_MS
+  const begun = join(folder, 'flush-begun')
+  if (isRecent(begun) || isRecent(join(folder, names.at(-1) ?? '', 'complete'))) return
+  writeFileSync(begun, '', { mode: 0o600 })
+  const folders = names.map((name) => join(folder, name))
+  for (const tree of folders) {
+    const marker = readMarker(tree)
     // Gone meanwhile: its image was removed.
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (marker === null) return
+    writeFileSync(join(tree, LASTING), JSON.stringify({ ...marker, boot: null }), { mode: 0o600 })
   }
+  const script = `sync -f "$0" && for tree; do mv "$tree/${LASTING}" "$tree/complete" || exit; done`
+  const child = spawn('/bin/sh', ['-c', script, folder, ...folders], { stdio: 'ignore', detached: true })
+  child.on('error', () => {})
+  child.unref()
 }
 
 function writeMarker(folder: string, marker: Marker, suffix: string): void {
@@ -138,8 +140,10 @@ async function writeStack(folder: string, stack: string, request: TreesRequest):
       ({ name }, index) =>
         jobs.findIndex((job) => job.name === name) === index && (name === stack || readMarker(join(folder, name)) === null),
     )
-    await writeTrees(folder, missing, request)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    // Before, so that none is left that would be trusted over a tree that is only now written.
     await removeBrokenStacks(folder, request.idMap)
+    await writeTrees(folder, missing, request)
     return lowers
   } finally {
     for (const { packed } of layers) packed.close()
@@ -219,6 +223,7 @@ async function writeTrees(folder: string, jobs: readonly TreeJob[], { directory,
  */
 function publish(folder: string, partial: string, lowers: readonly string[] | null): void {
   const path = (name: string) => join(folder, name)
+  rmSync(path(LASTING), { force: true })
   const marked = readMarker(folder) !== null
   if (!marked || !existsSync(path('tree'))) {
     if (existsSync(path('tree'))) {

@@ -61,7 +61,8 @@ const BULK: readonly (readonly [immediates: number, effect: number])[] = [
  * Throws COMMAND_NOT_EXECUTABLE for code that cannot be read.
  */
 export function greatestFunctionCost(reader: BinaryReader, context: CodeContext, least: number): number {
-  const mostResults = context.types.reduce((most, { results }) => Math.max(most, results), 1)
+  // One instruction pushes the results of a call or, where it catches, the parameters of a tag.
+  const mostPushed = context.types.reduce((most, { parameters, results }) => Math.max(most, parameters, results), 1)
   let greatest = 0
   const total = reader.u32()
   for (let place = 0; place < total; place++) {
@@ -70,7 +71,7 @@ export function greatestFunctionCost(reader: BinaryReader, context: CodeContext,
     const scan = new FunctionScan(reader, context, context.functions[place] ?? -1)
     const locals = scan.readLocals()
     // What pushes a value has two bytes, what branches one at least: their product is greatest when they share the code.
-    if (size * (locals + (size * mostResults) / 4) > least) greatest = Math.max(greatest, scan.readCode(end))
+    if (size * (locals + (size * mostPushed) / 4) > least) greatest = Math.max(greatest, scan.readCode(end))
     reader.position = end
   }
   return greatest

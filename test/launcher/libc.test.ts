@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import * as assert from 'uvu/assert'
 import { CC, OBJCOPY } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
@@ -26,6 +27,14 @@ test.needs(CC, OBJCOPY)('what stands in for the C library does what the C librar
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+test('the launcher here is linked without a C library where that is known to work', () => {
+  const isGlibc = (process.report.getReport() as { header?: { glibcVersionRuntime?: string } }).header?.glibcVersionRuntime !== undefined
+  if (!isGlibc || !['x64', 'arm64'].includes(process.arch) || process.env.WOLFFIA_LAUNCHER !== undefined || !existsSync('dist/launcher'))
+    return
+  assert.is(readFileSync('dist/launcher').includes('GLIBC_PRIVATE'), false)
+  assert.ok(statSync('dist/launcher').size < 300_000)
 })
 
 test.run()

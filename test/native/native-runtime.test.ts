@@ -92,6 +92,16 @@ native('hosts and resolv.conf are ours, written to like any file but for a read-
   }),
 )
 
+native('what the network shows in /proc belongs to the guest’s root, at every start', () =>
+  withNativeWall(async (wall) => {
+    for (let start = 0; start < 15; start++)
+      assert.is(
+        (await shell(wall, 'busybox stat -c %u:%g /proc/net/dev /proc/net/ip_tables_names 2>/dev/null | busybox sort -u')).stdout,
+        '0:0\n',
+      )
+  }),
+)
+
 native('the root has the mode that the image gives it', () =>
   withNativeWall(async (wall) => {
     const entries = busyboxEntries().map((entry) => (entry.path === '' ? { ...entry, mode: 0o511 } : entry))
