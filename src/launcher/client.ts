@@ -243,10 +243,14 @@ function isThere(pid: number): boolean {
 
 function spawnError(cause: NodeJS.ErrnoException): EngineError {
   const code = cause.code ?? cause.message
-  const compileAgain = `Compile it again: rm ${assetPath('launcher')}; ${launcherBuildCommand()}. The folder must not be on a noexec mount.`
   return new EngineError('RUNTIME_UNAVAILABLE', `the launcher cannot be executed: ${code}`, {
     cause,
-    hint: ROOM_HINTS[code] ?? compileAgain,
+    hint: ROOM_HINTS[code] ?? compileAgain(),
     data: { errno: code },
   })
+}
+
+/** Not asked for where the host has no room, since this may open a file. */
+function compileAgain(): string {
+  return `Compile it again: rm ${assetPath('launcher')}; ${launcherBuildCommand()}. The folder must not be on a noexec mount.`
 }

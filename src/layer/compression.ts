@@ -126,8 +126,20 @@ async function peek(input: AsyncIterable<Uint8Array>): Promise<{ head: Uint8Arra
   return { head, chunks: rest() }
 }
 
-// zstd is Node's own from 22.15 on.
-const nativeZstd = (zlib as { createZstdDecompress?: () => Duplex }).createZstdDecompress
+interface NativeZstd {
+  readonly createZstdDecompress?: () => Duplex
+  readonly zstdDecompressSync?: (bytes: Uint8Array) => Uint8Array
+}
+
+/** A whole frame of one byte. */
+const TINY_FRAME = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 1, 9, 0, 0, 0x61]
+
+/** Node has a decoder of its own from 22.15 on; those of 22 and 24 end silently after the first frame and are not used. */
+const nativeZstd = (() => {
+  const { createZstdDecompress, zstdDecompressSync } = zlib as NativeZstd
+  const goesOn = zstdDecompressSync?.(Uint8Array.from([...TINY_FRAME, ...TINY_FRAME])).length === 2
+  return goesOn ? createZstdDecompress : undefined
+})()
 
 // Four compressed bytes may become 128 KiB, so the package gets little at a time.
 const ZSTD_PIECE_BYTES = 1024
