@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { EngineError, type ErrorCode } from '../errors.js'
+import { afterCleanUp, EngineError, type ErrorCode } from '../errors.js'
 import { MAXIMUM_FILE_BYTES, type ReadonlyFileSystem } from '../fs/file-system.js'
 import { launcherMissing } from '../launcher/client.js'
 import { singleIdMap } from '../launcher/id-map.js'
@@ -14,6 +14,7 @@ import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
 import { openRunningTask, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, RunningTask, Runtime, Task } from '../runtime/runtime.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
+import { removeFolder } from '../store/remove-folder.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
 import { nodeFiles } from './node-files.js'
@@ -93,9 +94,7 @@ export class WasmRuntime implements Runtime {
     } catch (error) {
       sandbox?.kill()
       await sandbox?.ended.catch(() => {})
-      upper?.discard()
-      await cleanUp()
-      throw error
+      throw await afterCleanUp(error, () => upper?.discard(), cleanUp)
     }
   }
 
@@ -104,7 +103,7 @@ export class WasmRuntime implements Runtime {
   }
 
   async discard(_id: string, directory: string): Promise<void> {
-    rmSync(ownFolder(directory), { recursive: true, force: true })
+    removeFolder(ownFolder(directory))
   }
 
   /** Behind the native wall if there is one; else alone, unless that was ruled out. */
