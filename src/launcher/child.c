@@ -6,6 +6,7 @@
 #include "init.h"
 #include "kernel.h"
 #include "mount.h"
+#include "namespace.h"
 #include "network.h"
 #include "number.h"
 #include "privilege.h"
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -100,6 +102,50 @@ static int perform(const struct handover *handover, const struct plan *plan, str
   return plan_perform(plan, setup, PHASE_CHILD) < 0 ? -1 : network_join(setup);
 }
 
+/* The guest is forked with all signals blocked, so that init misses none of its own. */
+static void split_off_guest(const struct handover *handover, const struct plan *plan, struct setup *setup) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, NULL);
+  failure_begin("launch");
+  pid_t guest = fork();
+  if (guest < 0) {
+    failure_set("fork", "");
+    channel_fail(handover->channel);
+  }
+  if (guest == 0)
+    guest_run(handover, plan, setup);
+  init_run(guest, handover->status);
+}
+
+/* Into the namespaces of a running container. This process is no program of it: what it is made of was executed on the
+ * host, so that nobody inside may look into it, whatever capabilities he has there (ptrace(2), access mode checking).
+ */
+static int enter(const struct handover *handover, const struct plan *plan, struct setup *setup) {
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    return failure_set("prctl", "PR_SET_DUMPABLE");
+  umask(0);
+  setup->channel = handover->channel;
+  setup->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (setup->proc < 0)
+    return failure_set("open", "/proc");
+  if (privilege_read_filter(plan, setup) < 0 || namespace_join(setup) < 0)
+    return -1;
+  setup->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (setup->root < 0)
+    return failure_set("open", "/");
+  return plan_perform(plan, setup, PHASE_CHILD);
+}
+
+static _Noreturn void join(const struct handover *handover, const struct plan *plan, struct setup *setup) {
+  if (enter(handover, plan, setup) < 0)
+    channel_fail(handover->channel);
+  if (plan->arguments != NULL)
+    split_off_guest(handover, plan, setup);
+  channel_send(handover->channel, MESSAGE_DONE);
+  _exit(0);
+}
+
 void child_begin(struct handover *handover, int parents_channel, const struct plan *plan, struct setup *setup) {
   close(parents_channel);
   close(DESCRIPTOR_PLAN);
@@ -110,13 +156,16 @@ void child_begin(struct handover *handover, int parents_channel, const struct pl
   if (handover->network < 0)
     channel_fail(handover->channel);
   /* While the parent writes the maps. */
-  int program = plan->arguments == NULL ? -1 : open_own_program(setup);
-  if (plan->arguments != NULL && program < 0)
+  bool again = plan->arguments != NULL && setup->joined == 0;
+  int program = again ? open_own_program(setup) : -1;
+  if (again && program < 0)
     channel_fail(handover->channel);
   if (channel_expect(handover->channel, MESSAGE_MAPPED) < 0)
     _exit(125);
+  if (setup->joined != 0)
+    join(handover, plan, setup);
   network_go_on(setup);
-  if (plan->arguments != NULL) {
+  if (again) {
     execute_again(program, handover);
     channel_fail(handover->channel);
   }
@@ -148,22 +197,6 @@ static int map_plan(int descriptor, struct plan *plan) {
     return failure_set("mmap", "plan");
   close(descriptor);
   return plan_parse(bytes, (size_t)status.st_size, plan);
-}
-
-/* The guest is forked with all signals blocked, so that init misses none of its own. */
-static void split_off_guest(const struct handover *handover, const struct plan *plan, struct setup *setup) {
-  sigset_t all;
-  sigfillset(&all);
-  sigprocmask(SIG_BLOCK, &all, NULL);
-  failure_begin("launch");
-  pid_t guest = fork();
-  if (guest < 0) {
-    failure_set("fork", "");
-    channel_fail(handover->channel);
-  }
-  if (guest == 0)
-    guest_run(handover, plan, setup);
-  init_run(guest, handover->status);
 }
 
 void child_resume(int argc, char **argv) {

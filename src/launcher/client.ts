@@ -98,6 +98,7 @@ export class LauncherProcess {
   readonly exited: Promise<ExitedEvent>
   /** A plan without a program is finished. */
   readonly done: Promise<void>
+  readonly #child: ChildProcess
   readonly #control: Socket
   readonly #ready = deferred<LauncherReady>()
   readonly #started = deferred<void>()
@@ -109,6 +110,7 @@ export class LauncherProcess {
 
   /** @internal Use {@link launch}. */
   constructor(child: ChildProcess, plan: Buffer, signal: AbortSignal | undefined) {
+    this.#child = child
     this.pid = child.pid
     this.stdin = child.stdin
     this.stdout = child.stdout
@@ -161,6 +163,31 @@ export class LauncherProcess {
   /** New size of the terminal; the guest gets SIGWINCH. */
   resize(size: { readonly rows: number; readonly columns: number }): void {
     this.#command(`resize ${size.rows} ${size.columns}`)
+  }
+
+  /** From now on the guest does not end with this process, and its stdio is no longer this process's. */
+  outlive(): void {
+    this.#command('outlive')
+  }
+
+  /** Stops everything in the container at one moment, or lets it go on. */
+  pause(): void {
+    this.#command('pause')
+  }
+
+  resume(): void {
+    this.#command('resume')
+  }
+
+  /** Has the guest killed, with reason `timeout`, after so many milliseconds from now. */
+  deadline(milliseconds: number): void {
+    this.#command(`deadline ${milliseconds}`)
+  }
+
+  /** Lets the launcher go on alone: nothing of it keeps this process from ending. Only for one that outlives its caller. */
+  release(): void {
+    this.#child.unref()
+    this.#control.unref()
   }
 
   /** Kills everything in the container by closing the control socket, before `go` or after. {@link exited} still says how it ended. */

@@ -3,6 +3,7 @@
 #include "channel.h"
 #include "child.h"
 #include "failure.h"
+#include "init.h"
 #include "kernel.h"
 #include "make.h"
 #include "namespace.h"
@@ -78,7 +79,7 @@ static void close_handover(struct handover *handover) {
 
 static int hold_mount_namespace(const struct container *container, const struct setup *setup) {
   char path[40];
-  if ((setup->namespaces & CLONE_NEWNS) == 0)
+  if ((setup->namespaces & CLONE_NEWNS) == 0 || setup->joined != 0)
     return -1;
   snprintf(path, sizeof path, "/proc/%d/ns/mnt", container->pid);
   /* Only speed is lost without it. */
@@ -91,6 +92,7 @@ int container_create(struct container *container, const struct plan *plan, struc
   *container = (struct container){.process = -1, .status = -1, .stdio = {-1, -1, -1}, .guest = -1};
   if (prepare(container, &handover, plan, setup, bytes, length) < 0)
     return -1;
+  container->joins = setup->joined != 0;
   container->pid = namespace_clone(setup, &container->process);
   if (container->pid < 0)
     return -1;
@@ -111,7 +113,19 @@ int container_create(struct container *container, const struct plan *plan, struc
 }
 
 void container_kill(const struct container *container) {
-  kernel_pidfd_send_signal(container->process, SIGKILL);
+  /* Of a container that was joined only what came in by this: its waiter tells the end of it. */
+  int victim = container->joins && container->guest >= 0 ? container->guest : container->process;
+  kernel_pidfd_send_signal(victim, SIGKILL);
+}
+
+void container_pause(const struct container *container) {
+  if (!container->joins)
+    kernel_pidfd_queue(container->process, SIGTSTP, INIT_EVERYBODY);
+}
+
+void container_resume(const struct container *container) {
+  if (!container->joins)
+    kernel_pidfd_queue(container->process, SIGCONT, INIT_EVERYBODY);
 }
 
 int container_reap(const struct container *container) {

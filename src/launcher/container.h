@@ -4,6 +4,7 @@
 
 #include "plan.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct setup;
@@ -16,6 +17,7 @@ struct container {
   int stdio[3];        /* the launcher's ends of the guest's pipes; -1 with a terminal or without a program */
   int mount_namespace; /* held so that taking the mounts down does not delay the answer; -1 without one */
   int guest;           /* pidfd of the guest, once it is known */
+  bool joins;          /* it is one more process of a container that others hold */
 };
 
 /* Makes everything up to the child's first operation. The bytes are the plan's. -1 with the failure set and nothing
@@ -25,6 +27,10 @@ int container_create(struct container *container, const struct plan *plan, struc
 
 /* Kills all of it. */
 void container_kill(const struct container *container);
+
+/* Stops everybody in it, and lets them go on. */
+void container_pause(const struct container *container);
+void container_resume(const struct container *container);
 
 /* Waits for init, which is the last to go. The wait status of the guest, or of init when it was killed itself. */
 int container_reap(const struct container *container);

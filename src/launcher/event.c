@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void event_raw(struct event *event, const char *bytes, size_t length) {
   if (length == 0)
@@ -89,6 +90,78 @@ void event_string(struct event *event, const char *key, const char *value) {
 void event_text(struct event *event, const char *key, const char *bytes, size_t length) {
   put_key(event, key);
   put_quoted(event, bytes, length);
+}
+
+/* How many bytes the character takes that `bytes` begins with; 0 when it is no UTF-8 (RFC 3629, 4). */
+static size_t character_length(const unsigned char *bytes, size_t length) {
+  unsigned char first = bytes[0];
+  size_t wanted = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  if (wanted == 0 || wanted > length)
+    return 0;
+  for (size_t at = 1; at < wanted; at++)
+    if ((bytes[at] & 0xc0) != 0x80)
+      return 0;
+  /* Written longer than needed, surrogates, beyond U+10FFFF. */
+  if ((first == 0xe0 && bytes[1] < 0xa0) || (first == 0xed && bytes[1] > 0x9f) || (first == 0xf0 && bytes[1] < 0x90) ||
+      (first == 0xf4 && bytes[1] > 0x8f))
+    return 0;
+  return wanted;
+}
+
+void event_utf8(struct event *event, const char *key, const char *bytes, size_t length) {
+  size_t valid = 0, at = 0;
+  struct event clean = {0};
+  while (at < length) {
+    size_t character = character_length((const unsigned char *)bytes + at, length - at);
+    at += character;
+    if (character > 0)
+      continue;
+    event_raw(&clean, bytes + valid, at - valid);
+    event_raw(&clean, "\xef\xbf\xbd", 3);
+    valid = ++at;
+  }
+  if (valid == 0) {
+    event_text(event, key, bytes, length);
+    return;
+  }
+  event_raw(&clean, bytes + valid, length - valid);
+  event_text(event, key, clean.bytes, clean.length);
+  free(clean.bytes);
+}
+
+static char *put_digits(char *to, unsigned long value, int digits) {
+  for (int at = digits - 1; at >= 0; at--, value /= 10)
+    to[at] = (char)('0' + value % 10);
+  return to + digits;
+}
+
+void event_time(struct event *event, const char *key) {
+  struct timespec now;
+  char text[40], *at = text;
+  clock_gettime(CLOCK_REALTIME, &now);
+  /* The civil calendar, in eras of 400 years that begin on March 1st. */
+  unsigned long days = (unsigned long)(now.tv_sec / 86400) + 719468, seconds = (unsigned long)(now.tv_sec % 86400);
+  unsigned long era = days / 146097, day = days % 146097;
+  unsigned long year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+  day -= 365 * year + year / 4 - year / 100;
+  unsigned long month = (5 * day + 2) / 153;
+  day -= (153 * month + 2) / 5;
+  month = month < 10 ? month + 3 : month - 9;
+  at = put_digits(at, era * 400 + year + (month <= 2), 4);
+  *at++ = '-';
+  at = put_digits(at, month, 2);
+  *at++ = '-';
+  at = put_digits(at, day + 1, 2);
+  *at++ = 'T';
+  at = put_digits(at, seconds / 3600, 2);
+  *at++ = ':';
+  at = put_digits(at, seconds / 60 % 60, 2);
+  *at++ = ':';
+  at = put_digits(at, seconds % 60, 2);
+  *at++ = '.';
+  at = put_digits(at, (unsigned long)now.tv_nsec, 9);
+  *at++ = 'Z';
+  event_text(event, key, text, (size_t)(at - text));
 }
 
 void event_number(struct event *event, const char *key, int64_t value) {

@@ -19,6 +19,10 @@ void event_end(struct event *event);
 /* `,"KEY":VALUE` for each kind of value. */
 void event_string(struct event *event, const char *key, const char *value);
 void event_text(struct event *event, const char *key, const char *bytes, size_t length);
+/* The same for bytes that may not be UTF-8: what is none becomes U+FFFD. */
+void event_utf8(struct event *event, const char *key, const char *bytes, size_t length);
+/* What time it is, as RFC 3339 with nanoseconds, in UTC. */
+void event_time(struct event *event, const char *key);
 void event_number(struct event *event, const char *key, int64_t value);
 void event_bool(struct event *event, const char *key, bool value);
 void event_null(struct event *event, const char *key);

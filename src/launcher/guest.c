@@ -94,6 +94,13 @@ void guest_run(const struct handover *handover, const struct plan *plan, struct 
     channel_fail(channel);
   if (setup->master >= 0)
     close(setup->master);
+  /* In a container that goes on: whoever started it has gone, and with him the one who waits for it. Not sooner, since
+   * a new user takes it back. */
+  if (setup->joined != 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
+    failure_begin("launch");
+    failure_set("prctl", "PR_SET_PDEATHSIG");
+    channel_fail(channel);
+  }
   /* While the receipt is read. */
   reset_signals();
   if (channel_expect(channel, MESSAGE_GO) < 0)

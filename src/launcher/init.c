@@ -3,8 +3,8 @@
 #include "kernel.h"
 #include "privilege.h"
 
-#include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/wait.h>
 
 /* Closes everything but one descriptor: init outlives the guest's start and must not keep its files open. */
@@ -25,15 +25,27 @@ static void reap(pid_t guest, int status) {
   }
 }
 
+/* A guest that forges it stops only itself. Whoever waits for a process that joined is no init: all he may signal is
+ * the user's. */
+static bool is_word_of_parent(const siginfo_t *information) {
+  return getpid() == 1 && information->si_code == SI_QUEUE && information->si_value.sival_int == INIT_EVERYBODY;
+}
+
 void init_run(pid_t guest, int status) {
   sigset_t all;
+  siginfo_t information;
   sigfillset(&all);
   close_all_but(status);
   privilege_reduce_init();
   for (;;) {
     reap(guest, status);
-    int number = sigwaitinfo(&all, NULL);
-    if (number > 0 && number != SIGCHLD)
+    int number = sigwaitinfo(&all, &information);
+    if (number <= 0 || number == SIGCHLD)
+      continue;
+    if (is_word_of_parent(&information))
+      /* All but init itself, at one moment: none can fork on meanwhile (kill(2)). */
+      kill(-1, number == SIGTSTP ? SIGSTOP : SIGCONT);
+    else
       kill(guest, number);
   }
 }

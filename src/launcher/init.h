@@ -4,6 +4,9 @@
 
 #include <sys/types.h>
 
+/* Sent with SIGTSTP or SIGCONT (sigqueue(3)): stop everybody in the container, let everybody go on. */
+#define INIT_EVERYBODY 0x77666661
+
 /* All signals must be blocked. `status` is where the guest's wait status goes. */
 _Noreturn void init_run(pid_t guest, int status);
 

@@ -128,6 +128,13 @@ static inline int kernel_pidfd_send_signal(int process, int number) {
   return (int)syscall(SYS_pidfd_send_signal, process, number, NULL, 0);
 }
 
+/* The same with a value, as sigqueue(3) has one. */
+static inline int kernel_pidfd_queue(int process, int number, int value) {
+  siginfo_t information = {.si_signo = number, .si_code = SI_QUEUE};
+  information.si_value.sival_int = value;
+  return (int)syscall(SYS_pidfd_send_signal, process, number, &information, 0);
+}
+
 static inline int kernel_execveat(int program, char *const arguments[], char *const environment[]) {
   return (int)syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
 }

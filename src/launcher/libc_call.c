@@ -119,6 +119,10 @@ pid_t getpid(void) {
   return (pid_t)CALL(SYS_getpid);
 }
 
+uid_t geteuid(void) {
+  return (uid_t)CALL(SYS_geteuid, 0);
+}
+
 pid_t getsid(pid_t pid) {
   return (pid_t)CALL(SYS_getsid, pid);
 }
@@ -257,6 +261,12 @@ int poll(struct pollfd *watched, nfds_t count, int timeout_ms) {
   return (int)CALL(SYS_ppoll, AT(watched), (long)count, timeout_ms < 0 ? 0 : AT(&timeout), 0, 0);
 }
 
+int __poll_chk(struct pollfd *watched, nfds_t count, int timeout_ms, size_t room) {
+  if (count > room / sizeof *watched)
+    abort();
+  return poll(watched, count, timeout_ms);
+}
+
 ssize_t read(int descriptor, void *bytes, size_t length) {
   return CALL(SYS_read, descriptor, AT(bytes), (long)length);
 }
@@ -271,6 +281,10 @@ ssize_t pread(int descriptor, void *bytes, size_t length, off_t offset) {
 
 ssize_t pwrite(int descriptor, const void *bytes, size_t length, off_t offset) {
   return CALL(SYS_pwrite64, descriptor, AT(bytes), (long)length, offset);
+}
+
+int fsync(int descriptor) {
+  return (int)CALL(SYS_fsync, descriptor);
 }
 
 off_t lseek(int descriptor, off_t offset, int whence) {
@@ -323,6 +337,22 @@ int socket(int domain, int type, int protocol) {
 
 int socketpair(int domain, int type, int protocol, int ends[2]) {
   return (int)CALL(SYS_socketpair, domain, type, protocol, AT(ends));
+}
+
+int bind(int descriptor, __CONST_SOCKADDR_ARG address, socklen_t length) {
+  return (int)CALL(SYS_bind, descriptor, AT(address.__sockaddr__), length);
+}
+
+int listen(int descriptor, int backlog) {
+  return (int)CALL(SYS_listen, descriptor, backlog);
+}
+
+int accept4(int descriptor, __SOCKADDR_ARG address, socklen_t *length, int flags) {
+  return (int)CALL(SYS_accept4, descriptor, AT(address.__sockaddr__), AT(length), flags);
+}
+
+int getsockopt(int descriptor, int level, int option, void *restrict value, socklen_t *restrict length) {
+  return (int)CALL(SYS_getsockopt, descriptor, level, option, AT(value), AT(length));
 }
 
 int setsockopt(int descriptor, int level, int option, const void *value, socklen_t length) {

@@ -60,9 +60,51 @@ int namespace_set_hostname(struct setup *setup, char **fields) {
   return sethostname(fields[0], strlen(fields[0])) < 0 ? failure_set("sethostname", fields[0]) : 0;
 }
 
+/* Field 22 of proc_pid_stat(5), counted from behind the name, which may hold anything. */
+static int read_start(const char *path, uint64_t *start) {
+  char text[1024];
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t length = descriptor < 0 ? -1 : read(descriptor, text, sizeof text - 1);
+  if (length < 0)
+    return failure_set("read", "stat");
+  close(descriptor);
+  text[length] = '\0';
+  const char *at = strrchr(text, ')');
+  for (int field = 2; at != NULL && field < 22; field++)
+    at = strchr(at + 1, ' ');
+  if (at == NULL)
+    return failure_invalid("stat");
+  at++;
+  *start = number_take(&at);
+  return 0;
+}
+
+int namespace_set_joined(struct setup *setup, char **fields) {
+  uint64_t pid, wanted, start;
+  char path[32];
+  if (number_parse(fields[0], 10, INT32_MAX, &pid) < 0 || number_parse(fields[1], 10, UINT64_MAX, &wanted) < 0)
+    return -1;
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  setup->joined = (pid_t)pid;
+  setup->joined_process = kernel_pidfd_open((pid_t)pid);
+  if (setup->joined_process < 0)
+    return failure_set("pidfd_open", fields[0]);
+  if (read_start(path, &start) < 0)
+    return -1;
+  if (start == wanted)
+    return 0;
+  errno = ESRCH;
+  return failure_set("pidfd_open", fields[0]);
+}
+
+int namespace_join(const struct setup *setup) {
+  failure_begin("join");
+  return kernel_setns(setup->joined_process, (int)setup->namespaces) < 0 ? failure_set("setns", "") : 0;
+}
+
 pid_t namespace_clone(const struct setup *setup, int *process) {
   struct clone_args arguments = {
-      .flags = (setup->namespaces & ~(uint64_t)CLONE_NEWNET) | CLONE_PIDFD,
+      .flags = (setup->joined != 0 ? 0 : setup->namespaces & ~(uint64_t)CLONE_NEWNET) | CLONE_PIDFD,
       .pidfd = (uint64_t)(uintptr_t)process,
       .exit_signal = SIGCHLD,
   };
@@ -155,7 +197,7 @@ static int map_directly(const struct setup *setup, int directory) {
 }
 
 int namespace_write_maps(const struct setup *setup, pid_t child) {
-  if ((setup->namespaces & CLONE_NEWUSER) == 0)
+  if ((setup->namespaces & CLONE_NEWUSER) == 0 || setup->joined != 0)
     return 0;
   if (setup->newuidmap != NULL)
     return map_by_helpers(setup, child);

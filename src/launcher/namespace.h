@@ -10,11 +10,18 @@ int namespace_add(struct setup *setup, char **fields);
 int namespace_map_uid(struct setup *setup, char **fields);
 int namespace_map_gid(struct setup *setup, char **fields);
 int namespace_set_helper(struct setup *setup, char **fields);
+
+/* `join PID START`: the namespaces that the plan names are those of a running process, and not made. START is when it
+ * began, as /proc/PID/stat has it, so that no other with its number is taken for it. */
+int namespace_set_joined(struct setup *setup, char **fields);
 int namespace_set_hostname(struct setup *setup, char **fields);
 
 /* A child in all the namespaces at once, but for the network, which it makes itself: 0 in the child, its pid in the
  * parent with a pidfd in `process`, or -1. */
 pid_t namespace_clone(const struct setup *setup, int *process);
+
+/* Enters the namespaces of the plan's `join`, from the process whose children are to be in them. */
+int namespace_join(const struct setup *setup);
 
 /* Writes the id maps of `child`, by the helpers when the plan names them. */
 int namespace_write_maps(const struct setup *setup, pid_t child);

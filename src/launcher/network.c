@@ -49,7 +49,7 @@ static int make(const struct plan *plan, struct setup *setup, int proc, int chan
 
 int network_begin(const struct plan *plan, struct setup *setup) {
   int ours, theirs;
-  if ((setup->namespaces & CLONE_NEWNET) == 0)
+  if ((setup->namespaces & CLONE_NEWNET) == 0 || setup->joined != 0)
     return 0;
   failure_begin("namespace");
   if (channel_make(&ours, &theirs) < 0)

@@ -1,13 +1,18 @@
 #include "operation.h"
 
+#include "callers.h"
+#include "command.h"
+#include "ending.h"
 #include "kernel.h"
 #include "limit.h"
+#include "log.h"
 #include "make.h"
 #include "mount.h"
 #include "namespace.h"
 #include "network.h"
 #include "privilege.h"
 #include "root.h"
+#include "supervise.h"
 #include "terminal.h"
 #include "tree.h"
 
@@ -24,6 +29,16 @@ static const struct operation operations[] = {
     {"output-limit", 1, PHASE_PARENT, 0, limit_output},
     {"time-limit", 1, PHASE_PARENT, 0, limit_time},
     {"keep-descriptor", 2, PHASE_PARENT, 0, limit_keep_descriptor},
+    {"join", 2, PHASE_PARENT, 0, namespace_set_joined},
+    {"outlive", 0, PHASE_PARENT, 0, supervise_set_outliving},
+    {"listen", 1, PHASE_PARENT, 0, callers_set},
+    {"log", 3, PHASE_PARENT, 0, log_set},
+    {"end-record", 1, PHASE_PARENT, 0, ending_set_record},
+    {"journal", 2, PHASE_PARENT, 0, ending_set_journal},
+    {"end-argument", 1, PHASE_PARENT, 0, command_add_end},
+    {"beat-argument", 1, PHASE_PARENT, 0, command_add_beat},
+    {"beat-interval", 1, PHASE_PARENT, 0, command_set_interval},
+    {"command-variable", 1, PHASE_PARENT, 0, command_add_variable},
 
     {"hostname", 1, PHASE_CHILD, CLONE_NEWUTS, namespace_set_hostname},
     {"loopback-up", 0, PHASE_NETWORK, CLONE_NEWNET, network_raise_loopback},
@@ -50,6 +65,7 @@ static const struct operation operations[] = {
     {"root-read-only", 0, PHASE_CHILD, CLONE_NEWNS, root_make_read_only},
     {"exercise-directory", 1, PHASE_CHILD, CLONE_NEWNS, make_exercise},
     {"switch-root", 0, PHASE_CHILD, CLONE_NEWNS, root_switch},
+    {"open-terminal", 1, PHASE_CHILD, CLONE_NEWNS, terminal_open_found},
 
     {"rlimit", 3, PHASE_GUEST, 0, limit_resource},
     {"umask", 1, PHASE_GUEST, 0, limit_umask},

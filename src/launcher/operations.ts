@@ -16,6 +16,16 @@ export const OPERATIONS = {
   'output-limit': ['bytes'],
   'time-limit': ['milliseconds'],
   'keep-descriptor': ['from', 'to'],
+  join: ['pid', 'start'],
+  outlive: [],
+  listen: ['folder'],
+  log: ['path', 'bytes', 'files'],
+  'end-record': ['path'],
+  journal: ['path', 'word'],
+  'end-argument': ['word'],
+  'beat-argument': ['word'],
+  'beat-interval': ['milliseconds'],
+  'command-variable': ['assignment'],
   // Where the network namespace is made, meanwhile.
   'loopback-up': [],
   // In the child, in the order given. Sources are host paths; every path after root-* is resolved inside the new root.
@@ -43,6 +53,7 @@ export const OPERATIONS = {
   'root-read-only': [],
   'exercise-directory': ['path'],
   'switch-root': [],
+  'open-terminal': ['path'],
   // In the guest-to-be, in the order given, after everything above.
   rlimit: ['name', 'soft', 'hard'],
   umask: ['mode'],

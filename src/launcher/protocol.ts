@@ -70,6 +70,8 @@ export interface ExitedEvent {
   readonly reason: 'exited' | 'signaled' | 'timeout' | 'limit'
   /** From `go` to exit. */
   readonly duration_ns: number
+  /** When it ended, RFC 3339 with nanoseconds. */
+  readonly time: string
 }
 
 /** A plan without a program is finished. */

@@ -41,8 +41,25 @@ void relay_begin(struct relay *relay, int from, int to, uint64_t *budget) {
   relay->remainder = SIZE_MAX;
 }
 
+void relay_tap(struct relay *relay, const struct tap *tap, int stream) {
+  relay->way = RELAY_COPY;
+  relay->tap = tap;
+  relay->stream = stream;
+}
+
+void relay_abandon(struct relay *relay) {
+  int nowhere = relay->ended ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (nowhere < 0)
+    return;
+  close(relay->to);
+  relay->to = nowhere;
+  relay->way = RELAY_COPY;
+  relay->to_socket = relay->full = false;
+  relay->step = RELAY_BYTES;
+}
+
 struct pollfd relay_wait(const struct relay *relay) {
-  if (relay->ended)
+  if (relay->ended || (!relay->full && relay->tap != NULL && relay->tap->is_full(relay->tap->context)))
     return (struct pollfd){.fd = -1};
   return relay->full ? (struct pollfd){.fd = relay->to, .events = POLLOUT}
                      : (struct pollfd){.fd = relay->from, .events = POLLIN};
@@ -96,6 +113,8 @@ static void fill(struct relay *relay) {
     spend(relay, (size_t)count);
     relay->start = 0;
     relay->end = (size_t)count;
+    if (relay->tap != NULL)
+      relay->tap->take(relay->tap->context, relay->stream, relay->buffer, (size_t)count);
   } else if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
     return;
   } else if (relay->farewell != 0) {

@@ -11,6 +11,14 @@
 
 enum relay_way { RELAY_SPLICE, RELAY_COPY };
 
+/* Who sees what passes. */
+struct tap {
+  void (*take)(void *context, int stream, const char *bytes, size_t count);
+  /* Whether nothing more may come for now. */
+  bool (*is_full)(void *context);
+  void *context;
+};
+
 struct relay {
   int from, to;
   enum relay_way way;
@@ -31,10 +39,18 @@ struct relay {
   char farewell;
   char buffer[RELAY_BYTES];
   size_t start, end;
+  const struct tap *tap; /* NULL for none */
+  int stream;            /* what the tap is told it is */
 };
 
 /* From `from` to `to`, which are the relay's from now on. */
 void relay_begin(struct relay *relay, int from, int to, uint64_t *budget);
+
+/* Everything that passes from now on is seen by `tap` too. */
+void relay_tap(struct relay *relay, const struct tap *tap, int stream);
+
+/* Nobody takes what comes out any more: it goes on passing, to nowhere. */
+void relay_abandon(struct relay *relay);
 
 /* What to wait for; revents of it goes to relay_step. */
 struct pollfd relay_wait(const struct relay *relay);

@@ -13,6 +13,8 @@
 #define SETUP_KEEPS   128
 /* NGROUPS_MAX is 65536; a plan that needs more than this is a mistake. */
 #define SETUP_GROUPS 1024
+/* Of a command that the plan names, and of its environment. */
+#define SETUP_WORDS 64
 /* OVL_MAX_STACK. */
 #define SETUP_LOWERS 500
 
@@ -34,6 +36,12 @@ struct keep {
   int from, to;
 };
 
+/* A list that ends in NULL. */
+struct words {
+  char *items[SETUP_WORDS + 1];
+  unsigned count;
+};
+
 enum stdio_kind { STDIO_NONE, STDIO_PIPES, STDIO_TERMINAL };
 
 struct setup {
@@ -42,11 +50,20 @@ struct setup {
   struct id_map uids, gids;
   char *newuidmap, *newgidmap;
   enum stdio_kind stdio;
-  bool stdin_open;
+  bool stdin_open, stdin_kept; /* kept: it stays open when the caller has no more to say */
   struct winsize terminal_size;
   uint64_t output_limit, time_limit;
   struct keep keeps[SETUP_KEEPS];
   unsigned keep_count;
+  pid_t joined; /* whose namespaces are joined instead of made; 0 for nobody's */
+  int joined_process;
+
+  /* What the parent does besides waiting; NULL or none for what it does not. */
+  bool outlives; /* from the start nobody's */
+  char *listen_folder, *end_record, *journal, *journal_word, *log_path;
+  uint64_t log_bytes, beat_interval;
+  unsigned log_files;
+  struct words end_command, beat_command, command_environment;
 
   /* The child's; -1 while there is none. */
   int channel;     /* to the launcher's parent */

@@ -1,9 +1,13 @@
 #include "supervise.h"
 
+#include "callers.h"
 #include "channel.h"
+#include "command.h"
 #include "container.h"
+#include "ending.h"
 #include "failure.h"
 #include "kernel.h"
+#include "log.h"
 #include "number.h"
 #include "relay.h"
 #include "setup.h"
@@ -22,13 +26,29 @@
 /* How long after its violent end the caller has to take what a guest had said. */
 #define LAST_WORDS_NS NANOSECONDS
 
-enum watched { WATCH_CONTROL, WATCH_CHANNEL, WATCH_INIT, WATCH_RELAYS, WATCH_COUNT = WATCH_RELAYS + 3 };
+enum watched {
+  WATCH_CONTROL,
+  WATCH_CHANNEL,
+  WATCH_INIT,
+  WATCH_BEAT,
+  WATCH_RELAYS,
+  WATCH_CALLERS = WATCH_RELAYS + 3,
+  WATCH_MAXIMUM = WATCH_CALLERS + CALLERS_MAXIMUM + 2,
+};
 
 /* Everything the parent knows while it waits. */
 struct supervision {
   struct setup *setup;
   struct container container;
   struct relay relays[3]; /* stdin, stdout, stderr */
+  struct callers callers;
+  struct log log;
+  struct tap tap;
+  bool outlives; /* the caller may go, the container stays */
+  int beat;      /* pidfd of the command that is run again and again, -1 while none runs */
+  int64_t beat_time;
+  pid_t beat_pid;
+  int64_t deadline; /* of the guest, INT64_MAX for none */
   bool control_open, channel_open, dead, gone, started;
   int master;
   char command[256];
@@ -40,6 +60,12 @@ struct supervision {
   int64_t moved_time; /* when a byte of output was last passed on */
   uint64_t budget;
 };
+
+int supervise_set_outliving(struct setup *setup, char **fields) {
+  (void)fields;
+  setup->outlives = true;
+  return 0;
+}
 
 static int64_t now(void) {
   struct timespec time;
@@ -75,6 +101,45 @@ static void kill_for(struct supervision *state, const char *reason) {
   container_kill(&state->container);
 }
 
+static void see_output(void *context, int stream, const char *bytes, size_t count) {
+  struct supervision *state = context;
+  log_take(&state->log, stream, bytes, count);
+  callers_output(&state->callers, stream, bytes, count);
+}
+
+static bool output_must_wait(void *context) {
+  const struct supervision *state = context;
+  return callers_are_behind(&state->callers);
+}
+
+/* From when on somebody wants to see it: until then pages of pipes change hands unread. */
+static void tap_output(struct supervision *state) {
+  state->tap = (struct tap){see_output, output_must_wait, state};
+  relay_tap(&state->relays[1], &state->tap, 1);
+  relay_tap(&state->relays[2], &state->tap, 2);
+}
+
+static void leave_to_others(struct supervision *state) {
+  relay_end(&state->relays[0]);
+  relay_abandon(&state->relays[1]);
+  relay_abandon(&state->relays[2]);
+}
+
+static void settle_output(struct supervision *state) {
+  if (state->setup->log_path != NULL)
+    tap_output(state);
+  if (state->outlives)
+    leave_to_others(state);
+}
+
+/* A way of its own to the guest's stdin, for callers that are still to come. */
+static void share_input(struct supervision *state, int stdin_end) {
+  if (state->setup->listen_folder == NULL || !state->setup->stdin_open)
+    return;
+  state->callers.input = fcntl(stdin_end, F_DUPFD_CLOEXEC, 3);
+  state->callers.input_ends = !state->setup->stdin_kept && state->setup->stdio == STDIO_PIPES;
+}
+
 static void begin_relays(struct supervision *state) {
   uint64_t *budget = state->setup->output_limit == SETUP_NO_LIMIT ? NULL : &state->budget;
   const int *ours = state->container.stdio;
@@ -83,10 +148,13 @@ static void begin_relays(struct supervision *state) {
   if (state->setup->stdio == STDIO_PIPES) {
     for (int index = 0; index < 3; index++)
       state->relays[index].ended = ours[index] < 0;
-    if (ours[0] >= 0)
+    if (ours[0] >= 0) {
+      share_input(state, ours[0]);
       relay_begin(&state->relays[0], 0, ours[0], NULL);
+    }
     relay_begin(&state->relays[1], ours[1], 1, budget);
     relay_begin(&state->relays[2], ours[2], 2, budget);
+    settle_output(state);
   }
 }
 
@@ -97,11 +165,15 @@ static void begin_terminal(struct supervision *state, int master) {
   state->master = master;
   state->relays[1].ended = false;
   relay_begin(&state->relays[1], fcntl(master, F_DUPFD_CLOEXEC, 3), 1, budget);
+  settle_output(state);
   if (!state->setup->stdin_open)
     return;
+  share_input(state, master);
   state->relays[0].ended = false;
   relay_begin(&state->relays[0], 0, fcntl(master, F_DUPFD_CLOEXEC, 3), NULL);
   state->relays[0].farewell = tcgetattr(master, &settings) == 0 ? (char)settings.c_cc[VEOF] : 4;
+  if (state->outlives)
+    relay_end(&state->relays[0]);
 }
 
 static void tell_created(const struct supervision *state, int guest, struct event *receipt) {
@@ -151,6 +223,7 @@ static void read_channel(struct supervision *state) {
     state->channel_open = false;
     if (result >= 0 && state->go_time != 0 && state->failed.length == 0) {
       state->started = true;
+      state->beat_time = now() + (int64_t)state->setup->beat_interval * 1000000;
       tell_name("started");
     }
     return;
@@ -170,22 +243,48 @@ static void obey_go(struct supervision *state) {
   if (state->container.guest < 0 || state->go_time != 0)
     return;
   state->go_time = now();
+  if (state->setup->time_limit != SETUP_NO_LIMIT)
+    state->deadline = state->go_time + (int64_t)state->setup->time_limit * 1000000;
   channel_send(state->container.channel, MESSAGE_GO);
 }
 
+/* From here on the container is nobody's: what the caller said or read goes on without him. */
+static void obey_outlive(struct supervision *state) {
+  state->outlives = true;
+  leave_to_others(state);
+}
+
+static void obey_resize(const struct supervision *state, const char *numbers) {
+  struct winsize size = {.ws_row = (unsigned short)number_take(&numbers)};
+  numbers += *numbers == ' ';
+  size.ws_col = (unsigned short)number_take(&numbers);
+  if (state->master >= 0)
+    ioctl(state->master, TIOCSWINSZ, &size);
+}
+
 /* Two numbers at most follow a command; an unknown one is not ours to answer. */
-static void obey(struct supervision *state, char *line) {
-  const char *rest = line + strcspn(line, " ") + 1;
+static void obey(void *context, char *line) {
+  struct supervision *state = context;
+  const char *rest = line + strcspn(line, " ");
+  rest += *rest == ' ';
   if (strcmp(line, "go") == 0) {
     obey_go(state);
+  } else if (strcmp(line, "outlive") == 0) {
+    obey_outlive(state);
+  } else if (strcmp(line, "attach") == 0) {
+    tap_output(state);
+  } else if (strcmp(line, "pause") == 0) {
+    container_pause(&state->container);
+  } else if (strcmp(line, "resume") == 0) {
+    container_resume(&state->container);
   } else if (strncmp(line, "signal ", 7) == 0) {
     if (state->container.guest >= 0)
       kernel_pidfd_send_signal(state->container.guest, (int)number_take(&rest));
-  } else if (strncmp(line, "resize ", 7) == 0 && state->master >= 0) {
-    struct winsize size = {.ws_row = (unsigned short)number_take(&rest)};
-    rest += *rest == ' ';
-    size.ws_col = (unsigned short)number_take(&rest);
-    ioctl(state->master, TIOCSWINSZ, &size);
+  } else if (strncmp(line, "resize ", 7) == 0) {
+    obey_resize(state, rest);
+  } else if (strncmp(line, "deadline ", 9) == 0) {
+    uint64_t left = number_take(&rest);
+    state->deadline = left > INT32_MAX ? INT64_MAX : now() + (int64_t)left * 1000000;
   }
 }
 
@@ -197,7 +296,8 @@ static void read_control(struct supervision *state) {
   /* The caller is gone, or speaks no language of ours. */
   if (count <= 0) {
     state->control_open = false;
-    kill_for(state, NULL);
+    if (!state->outlives || state->go_time == 0)
+      kill_for(state, NULL);
     return;
   }
   state->command_length += (size_t)count;
@@ -217,8 +317,25 @@ static void take_exit(struct supervision *state) {
   state->dead = true;
   close(state->container.process);
   relay_end(&state->relays[0]);
+  callers_end_input(&state->callers);
   relay_finish(&state->relays[1]);
   relay_finish(&state->relays[2]);
+}
+
+static void take_beat_end(struct supervision *state) {
+  while (waitpid(state->beat_pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+  close(state->beat);
+  state->beat = -1;
+  state->beat_time = now() + (int64_t)state->setup->beat_interval * 1000000;
+}
+
+static void begin_beat(struct supervision *state) {
+  state->beat_pid = command_start(&state->setup->beat_command, &state->setup->command_environment);
+  if (state->beat_pid > 0)
+    state->beat = kernel_pidfd_open(state->beat_pid);
+  if (state->beat < 0)
+    state->beat_time = now() + (int64_t)state->setup->beat_interval * 1000000;
 }
 
 /* Who ends by itself has its output kept for a reader however slow; who was killed must not live on by being unread. */
@@ -229,28 +346,46 @@ static bool was_killed(const struct supervision *state) {
 /* When a dead guest's output is given up. A terminal whose other end somebody else was given has no end of its own. */
 static int64_t last_words_deadline(const struct supervision *state) {
   bool is_terminal = state->setup->stdio == STDIO_TERMINAL;
-  if (was_killed(state))
+  /* Of a container that is nobody's only others are left, any of which may be stopped. */
+  if (was_killed(state) || state->outlives)
     return (is_terminal || state->moved_time < state->exit_time ? state->exit_time : state->moved_time) + LAST_WORDS_NS;
   return is_terminal && !state->relays[1].full ? state->exit_time + LAST_WORDS_NS : INT64_MAX;
 }
 
-/* When something is to be done though nothing happens, INT64_MAX for never. */
-static int64_t next_deadline(const struct supervision *state) {
+static int64_t next_beat(const struct supervision *state) {
+  bool wanted = state->setup->beat_command.count > 0 && state->started && !state->dead && state->beat < 0;
+  return wanted ? state->beat_time : INT64_MAX;
+}
+
+/* When the guest is killed, or its last words are given up; INT64_MAX for never. */
+static int64_t next_end(const struct supervision *state) {
   if (state->dead)
     return last_words_deadline(state);
-  if (state->go_time == 0 || state->setup->time_limit == SETUP_NO_LIMIT || state->reason != NULL)
-    return INT64_MAX;
-  return state->go_time + (int64_t)state->setup->time_limit * 1000000;
+  return state->reason != NULL ? INT64_MAX : state->deadline;
+}
+
+/* When something is to be done though nothing happens, INT64_MAX for never. */
+static int64_t next_deadline(const struct supervision *state) {
+  int64_t end = next_end(state), beat = next_beat(state);
+  return end < beat ? end : beat;
+}
+
+static void give_up_output(struct supervision *state) {
+  relay_end(&state->relays[1]);
+  relay_end(&state->relays[2]);
+  state->channel_open = false;
 }
 
 static void meet_deadline(struct supervision *state) {
+  if (next_beat(state) <= now())
+    begin_beat(state);
+  if (next_end(state) > now())
+    return;
   if (!state->dead) {
     kill_for(state, "timeout");
     return;
   }
-  relay_end(&state->relays[1]);
-  relay_end(&state->relays[2]);
-  state->channel_open = false;
+  give_up_output(state);
 }
 
 /* Milliseconds until then, -1 for never. Rounded up: waking early would be a busy loop. */
@@ -286,50 +421,68 @@ static void step_relays(struct supervision *state, const struct pollfd *watched)
 
 /* Waits for one thing to happen and deals with it. */
 static void wait_once(struct supervision *state) {
-  struct pollfd watched[WATCH_COUNT] = {
-      {.fd = state->control_open ? DESCRIPTOR_CONTROL : -1, .events = POLLIN},
-      {.fd = state->channel_open ? state->container.channel : -1, .events = POLLIN},
-      {.fd = state->dead ? -1 : state->container.process, .events = POLLIN},
-  };
+  struct pollfd watched[WATCH_MAXIMUM];
+  watched[WATCH_CONTROL] = (struct pollfd){.fd = state->control_open ? DESCRIPTOR_CONTROL : -1, .events = POLLIN};
+  watched[WATCH_CHANNEL] = (struct pollfd){.fd = state->channel_open ? state->container.channel : -1, .events = POLLIN};
+  watched[WATCH_INIT] = (struct pollfd){.fd = state->dead ? -1 : state->container.process, .events = POLLIN};
+  watched[WATCH_BEAT] = (struct pollfd){.fd = state->beat, .events = POLLIN};
   for (int index = 0; index < 3; index++)
     watched[WATCH_RELAYS + index] = relay_wait(&state->relays[index]);
+  unsigned count = WATCH_CALLERS + callers_wait(&state->callers, watched + WATCH_CALLERS);
   int timeout = time_left(state);
   /* A caller that has gone reads nothing: what it does not take at once is dropped. */
-  if (state->dead && !state->control_open)
-    timeout = 0;
-  int count = poll(watched, WATCH_COUNT, timeout);
+  bool unread = state->dead && !state->control_open && !state->outlives;
+  int ready = poll(watched, count, unread ? 0 : timeout);
+  if (ready == 0 && unread)
+    give_up_output(state);
   /* A descriptor that is always ready must not put it off. */
-  if (count == 0 || (count > 0 && now() >= next_deadline(state)))
+  if (ready >= 0 && now() >= next_deadline(state))
     meet_deadline(state);
-  if (count <= 0)
+  if (ready <= 0)
     return;
   if (watched[WATCH_CHANNEL].revents != 0)
     read_channel(state);
   if (watched[WATCH_CONTROL].revents != 0)
     read_control(state);
+  if (watched[WATCH_BEAT].revents != 0)
+    take_beat_end(state);
+  callers_step(&state->callers, watched + WATCH_CALLERS, obey, state);
   step_relays(state, watched + WATCH_RELAYS);
+  /* The caller has said all there is to say to a guest that is only his. */
+  if (state->relays[0].ended && !state->outlives && state->callers.input_ends)
+    callers_end_input(&state->callers);
   if (watched[WATCH_INIT].revents != 0)
     take_exit(state);
 }
 
-static void tell_exit(const struct supervision *state) {
-  struct event event = {0};
-  bool signaled = WIFSIGNALED(state->wait_status);
-  event_begin(&event, "exited");
-  if (signaled) {
-    event_null(&event, "code");
-    event_number(&event, "signal", WTERMSIG(state->wait_status));
-  } else {
-    event_number(&event, "code", WEXITSTATUS(state->wait_status));
-    event_null(&event, "signal");
+/* What callers have still to read, for as long as they go on reading. */
+static void let_callers_read(struct supervision *state) {
+  struct pollfd watched[CALLERS_MAXIMUM + 2];
+  int64_t deadline = now() + LAST_WORDS_NS;
+  while (callers_are_reading(&state->callers) && now() < deadline) {
+    unsigned count = callers_wait(&state->callers, watched);
+    watched[0].fd = -1;
+    if (poll(watched, count, 50) > 0)
+      callers_step(&state->callers, watched, obey, state);
   }
-  event_string(&event, "reason", state->reason != NULL ? state->reason : signaled ? "signaled" : "exited");
-  event_number(&event, "duration_ns", state->go_time == 0 ? 0 : state->exit_time - state->go_time);
-  event_end(&event);
-  tell(&event);
 }
 
-static int tell_end(const struct supervision *state, const struct plan *plan) {
+static void tell_exit(struct supervision *state) {
+  struct event event = {0};
+  const struct ending ending = {state->wait_status, state->reason,
+                                state->go_time == 0 ? 0 : state->exit_time - state->go_time};
+  ending_describe(&ending, &event);
+  log_end(&state->log);
+  if (state->go_time != 0)
+    ending_write(state->setup, &event);
+  tell(&event);
+  callers_tell(&state->callers, &event);
+  let_callers_read(state);
+  if (state->outlives)
+    command_start(&state->setup->end_command, &state->setup->command_environment);
+}
+
+static int tell_end(struct supervision *state, const struct plan *plan) {
   if (state->failed.length > 0) {
     tell(&state->failed);
     return 125;
@@ -365,13 +518,16 @@ int supervise_run(void) {
   struct plan plan;
   char *bytes;
   size_t length;
-  if (load(&plan, &setup, &bytes, &length) < 0 || container_create(&state.container, &plan, &setup, bytes, length) < 0)
+  if (load(&plan, &setup, &bytes, &length) < 0 || log_open(&state.log, &setup) < 0 || ending_begin(&setup) < 0 ||
+      callers_begin(&state.callers, &setup) < 0 || container_create(&state.container, &plan, &setup, bytes, length) < 0)
     return fail_early();
   signal(SIGPIPE, SIG_IGN);
   close(DESCRIPTOR_PLAN);
   state.setup = &setup;
-  state.master = -1;
+  state.master = state.beat = -1;
+  state.deadline = INT64_MAX;
   state.control_open = state.channel_open = true;
+  state.outlives = setup.outlives;
   state.budget = setup.output_limit;
   begin_relays(&state);
   while (!finished(&state))

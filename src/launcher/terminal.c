@@ -1,12 +1,16 @@
 #include "terminal.h"
 
 #include "failure.h"
+#include "kernel.h"
 #include "number.h"
 #include "setup.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 int terminal_set_stdio(struct setup *setup, char **fields) {
@@ -16,7 +20,8 @@ int terminal_set_stdio(struct setup *setup, char **fields) {
     setup->stdio = STDIO_TERMINAL;
   else
     return failure_invalid(fields[0]);
-  setup->stdin_open = strcmp(fields[1], "open") == 0;
+  setup->stdin_kept = strcmp(fields[1], "kept") == 0;
+  setup->stdin_open = setup->stdin_kept || strcmp(fields[1], "open") == 0;
   return setup->stdin_open || strcmp(fields[1], "closed") == 0 ? 0 : failure_invalid(fields[1]);
 }
 
@@ -36,6 +41,23 @@ int terminal_open(struct setup *setup, int devpts) {
   if (ioctl(setup->master, TIOCSPTLCK, &unlocked) < 0 || ioctl(setup->master, TIOCSWINSZ, &setup->terminal_size) < 0)
     return failure_set("ioctl", "ptmx");
   return 0;
+}
+
+/* The devpts is the container's own, made by the plan of its start; a file system that only lies there is not it. */
+int terminal_open_found(struct setup *setup, char **fields) {
+  struct statfs status;
+  int devpts = kernel_openat2(setup->root, fields[0], O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+  if (devpts < 0)
+    return failure_set("openat2", fields[0]);
+  if (fstatfs(devpts, &status) < 0)
+    return failure_set("fstatfs", fields[0]);
+  if (status.f_type != DEVPTS_SUPER_MAGIC) {
+    errno = ENODEV;
+    return failure_set("fstatfs", fields[0]);
+  }
+  int result = terminal_open(setup, devpts);
+  close(devpts);
+  return result;
 }
 
 int terminal_open_guest_end(struct setup *setup) {

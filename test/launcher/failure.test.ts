@@ -31,6 +31,13 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   'output-limit': [['output-limit', '1k']],
   'time-limit': [['time-limit', '']],
   'keep-descriptor': [['keep-descriptor', 4, 5]],
+  join: [['join', 1, 0]],
+  listen: [['listen', '/nowhere']],
+  log: [['log', '/nowhere/log', 0, 1]],
+  'end-record': [['end-record', '/proc/self/status']],
+  'beat-interval': [['beat-interval', 'often']],
+  'command-variable': [['command-variable', 'PATH']],
+  'open-terminal': [['open-terminal', '/bin']],
   hostname: [['hostname', 'x'.repeat(65)]],
   'overlay-lower': [['overlay-lower', '/nowhere']],
   'overlay-upper': [['overlay-upper', '/nowhere', '/nowhere']],
@@ -67,7 +74,19 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
 }
 
 /** Nothing to be wrong about: no fields, and what they do can't be refused in a namespace of one's own. */
-const CANNOT_FAIL = ['loopback-up', 'mount-private', 'root-overlay', 'root-read-only', 'switch-root', 'no-new-privileges', 'seccomp']
+const CANNOT_FAIL = [
+  'outlive',
+  'journal',
+  'end-argument',
+  'beat-argument',
+  'loopback-up',
+  'mount-private',
+  'root-overlay',
+  'root-read-only',
+  'switch-root',
+  'no-new-privileges',
+  'seccomp',
+]
 
 test('every operation has a bad argument to be tried with', () => {
   assert.equal(

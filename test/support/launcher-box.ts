@@ -46,7 +46,7 @@ export interface BoxOptions {
   readonly idMap?: IdMap
   readonly env?: readonly string[]
   readonly terminal?: boolean
-  readonly stdin?: 'open' | 'closed'
+  readonly stdin?: 'open' | 'kept' | 'closed'
   /** Parent's operations, before all others. */
   readonly supervision?: readonly Operation[]
   /** Between the mounts and switch-root. */
