@@ -31,6 +31,8 @@ export async function launcherPlan(workbench: Workbench, args: readonly string[]
     },
     etcFiles: etcFiles({ hostname, network: 'none' }),
     openStdin: false,
+    keepStdin: false,
+    supervision: [],
     terminalSize: { rows: 24, columns: 80 },
     host: { openFiles: UNLIMITED, processes: UNLIMITED, tmpfsBytes: UPPER_BYTES },
   })

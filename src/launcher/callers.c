@@ -22,7 +22,6 @@ int callers_set(struct setup *setup, char **fields) {
 
 int callers_begin(struct callers *callers, const struct setup *setup) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  callers->listener = callers->input = -1;
   if (setup->listen_folder == NULL)
     return 0;
   failure_begin("listen");

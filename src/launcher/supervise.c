@@ -239,9 +239,22 @@ static void read_channel(struct supervision *state) {
   free(received.event.bytes);
 }
 
+/* What is kept on the host's disk, in folders that the caller has made by then. */
+static int begin_records(struct supervision *state) {
+  return log_open(&state->log, state->setup) < 0 || ending_begin(state->setup) < 0 ||
+                 callers_begin(&state->callers, state->setup) < 0
+             ? -1
+             : 0;
+}
+
 static void obey_go(struct supervision *state) {
   if (state->container.guest < 0 || state->go_time != 0)
     return;
+  if (!state->outlives && begin_records(state) < 0) {
+    event_failed(&state->failed);
+    kill_for(state, NULL);
+    return;
+  }
   state->go_time = now();
   if (state->setup->time_limit != SETUP_NO_LIMIT)
     state->deadline = state->go_time + (int64_t)state->setup->time_limit * 1000000;
@@ -518,12 +531,13 @@ int supervise_run(void) {
   struct plan plan;
   char *bytes;
   size_t length;
-  if (load(&plan, &setup, &bytes, &length) < 0 || log_open(&state.log, &setup) < 0 || ending_begin(&setup) < 0 ||
-      callers_begin(&state.callers, &setup) < 0 || container_create(&state.container, &plan, &setup, bytes, length) < 0)
+  state.setup = &setup;
+  state.callers.listener = state.callers.input = -1;
+  if (load(&plan, &setup, &bytes, &length) < 0 || (setup.outlives && begin_records(&state) < 0) ||
+      container_create(&state.container, &plan, &setup, bytes, length) < 0)
     return fail_early();
   signal(SIGPIPE, SIG_IGN);
   close(DESCRIPTOR_PLAN);
-  state.setup = &setup;
   state.master = state.beat = -1;
   state.deadline = INT64_MAX;
   state.control_open = state.channel_open = true;

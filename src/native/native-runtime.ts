@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { afterCleanUp, EngineError } from '../errors.js'
-import { launch } from '../launcher/client.js'
+import { type LaunchOptions, launch } from '../launcher/client.js'
 import type { IdMap } from '../launcher/id-map.js'
 import { chooseIdMap } from '../launcher/id-map.js'
 import { assetPath, seccompAsset } from '../launcher/installation.js'
@@ -15,15 +15,18 @@ import { collectReceipt } from '../runtime/collect-receipt.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram } from '../runtime/magic.js'
 import { ownHardLimits } from '../runtime/process-files.js'
-import { openRunningTask, recordGuest } from '../runtime/running-task.js'
-import type { CreateRequest, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
+import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
+import { readEnd, supervisionOperations } from '../runtime/supervision.js'
+import { pidOf, startOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
+import { exitStatus } from './exit-status.js'
 import { limitWays } from './limit-ways.js'
 import { NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
-import { containerPlan, inodesFor } from './plan.js'
+import { containerPlan, inodesFor, joinPlan } from './plan.js'
 
 /** Options of {@link NativeRuntime}. */
 export interface NativeRuntimeOptions {
@@ -55,7 +58,8 @@ export class NativeRuntime implements Runtime {
     return kind === 'elf' || kind === 'script'
   }
 
-  async create({ id, directory, spec, rootfs, openStdin, terminalSize = TERMINAL_SIZE, signal, record }: CreateRequest): Promise<Task> {
+  async create(request: CreateRequest): Promise<Task> {
+    const { id, directory, spec, rootfs, openStdin, keepStdin = false, terminalSize = TERMINAL_SIZE, supervision, signal, record } = request
     const seccomp = seccompAsset()
     if (seccomp === null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall is not built for ${process.arch}`)
     const inMemory = (spec.ephemeral || spec.readonlyRootfs) && (await availability(this.#trees)).upperInMemory
@@ -73,7 +77,9 @@ export class NativeRuntime implements Runtime {
     const own = ownFolder(directory)
     const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
     try {
-      if (!inMemory) {
+      // What outlives this process is listened to from its beginning on, in a folder that is there.
+      const isKnown = !inMemory || supervision?.outlives === true
+      if (isKnown) {
         await record?.()
         mkdirSync(own, { recursive: true, mode: 0o700 })
       }
@@ -83,17 +89,19 @@ export class NativeRuntime implements Runtime {
         root: { lowers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
         etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode }),
         openStdin,
+        keepStdin,
+        supervision: supervisionOperations(own, supervision),
         terminalSize,
         host,
       })
       const launcher = launch(plan, {
-        stdio: [openStdin ? 'pipe' : 'ignore', 'pipe', spec.process.terminal ? 'ignore' : 'pipe'],
+        stdio: stdioEnds({ openStdin, terminal: spec.process.terminal, outlives: supervision?.outlives === true }),
         seccompProgramPath: assetPath(seccomp),
         ...(signal === undefined ? {} : { signal }),
       })
       try {
         // Known to others while the launcher works: that costs as much as what it does.
-        if (inMemory) await record?.()
+        if (!isKnown) await record?.()
         const { created, receipt: texts } = await launcher.ready
         const receipt = collectReceipt({
           container: id,
@@ -104,8 +112,8 @@ export class NativeRuntime implements Runtime {
           ways,
         })
         mkdirSync(own, { recursive: true, mode: 0o700 })
-        recordGuest(own, created.guest)
-        return new NativeTask({ launcher, pid: created.guest, spec, receipt, cleanUp })
+        recordGuest(own, { guest: created.guest, init: created.pid, supervisor: launcher.pid })
+        return new NativeTask({ launcher, folder: own, pid: created.guest, spec, receipt, cleanUp })
       } catch (error) {
         launcher.kill()
         await launcher.exited.catch(() => {})
@@ -120,6 +128,53 @@ export class NativeRuntime implements Runtime {
     return openRunningTask(ownFolder(directory))
   }
 
+  async exec({
+    id,
+    directory,
+    spec,
+    process: program,
+    openStdin,
+    terminalSize = TERMINAL_SIZE,
+    outlives,
+    endRecord,
+  }: ExecRequest): Promise<Task> {
+    const own = ownFolder(directory)
+    const seccomp = seccompAsset()
+    const running = readGuest(own)
+    if (seccomp === null || running === null) throw new EngineError('CONFLICT', 'the container is not running')
+    // Output and time are limits of the container's own program.
+    const { outputBytes: _output, timeoutMs: _time, diskBytes: _disk, ...limits } = spec.limits
+    const joined: ContainerSpec = { ...spec, process: program, limits }
+    const plan = joinPlan({
+      spec: joined,
+      idMap: this.#idMap,
+      init: { pid: pidOf(running.init), start: startOf(running.init) },
+      openStdin,
+      supervision: [...(outlives ? [['outlive'] as const] : []), ...(endRecord === null ? [] : [['end-record', endRecord] as const])],
+      terminalSize,
+      host: hostBounds(),
+    })
+    const launcher = launch(plan, {
+      stdio: stdioEnds({ openStdin, terminal: program.terminal, outlives }),
+      seccompProgramPath: assetPath(seccomp),
+    })
+    try {
+      const { created, receipt: texts } = await launcher.ready
+      const kernel = { pid: created.guest, texts }
+      const receipt = collectReceipt({ container: id, wall: this.name, kernel, wasm: null, limits, ways: limitWays('disk') })
+      return new NativeTask({ launcher, folder: own, pid: created.guest, spec: joined, receipt, cleanUp: async () => {} })
+    } catch (error) {
+      launcher.kill()
+      await launcher.exited.catch(() => {})
+      throw error
+    }
+  }
+
+  async lastEnd(directory: string, { limits }: ContainerSpec): Promise<RunEnd | null> {
+    const end = readEnd(ownFolder(directory))
+    return end === null ? null : { exit: exitStatus(end, limits), finishedAt: new Date(end.time) }
+  }
+
   async discard(_id: string, directory: string): Promise<void> {
     const own = ownFolder(directory)
     // Only these two can hold what is not the user's own.
@@ -131,6 +186,20 @@ export class NativeRuntime implements Runtime {
 /** The wall's part of a container's folder. */
 function ownFolder(directory: string): string {
   return join(directory, 'native')
+}
+
+/** This process's ends of the guest's stdio. */
+function stdioEnds({
+  openStdin,
+  terminal,
+  outlives,
+}: {
+  openStdin: boolean
+  terminal: boolean
+  outlives: boolean
+}): NonNullable<LaunchOptions['stdio']> {
+  if (outlives) return ['ignore', 'ignore', 'ignore']
+  return [openStdin ? 'pipe' : 'ignore', 'pipe', terminal ? 'ignore' : 'pipe']
 }
 
 function hostBounds(): HostBounds {

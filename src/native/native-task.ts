@@ -1,16 +1,20 @@
 import type { Writable } from 'node:stream'
 import { Readable } from 'node:stream'
+import { EngineError } from '../errors.js'
 import type { LauncherProcess } from '../launcher/client.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
-import { signalNumber } from '../runtime/running-task.js'
-import type { Task, TerminalSize } from '../runtime/runtime.js'
+import { openRunningTask, signalNumber } from '../runtime/running-task.js'
+import type { Attachment, Task, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
+import { identityOf, type ProcessIdentity } from '../store/process-identity.js'
 import { exitStatus } from './exit-status.js'
 
 /** What a {@link NativeTask} is made of. */
 export interface NativeTaskParts {
   readonly launcher: LauncherProcess
+  /** Where the launcher listens, if it does. */
+  readonly folder: string
   /** Host pid of the guest. */
   readonly pid: number
   readonly spec: ContainerSpec
@@ -22,17 +26,21 @@ export interface NativeTaskParts {
 /** A native guest, held by one launcher process: when that or this process dies, the kernel ends the whole container. */
 export class NativeTask implements Task {
   readonly pid: number
+  readonly supervisor: ProcessIdentity | null
   readonly stdin: Writable | null
   readonly stdout: Readable
   readonly stderr: Readable | null
+  readonly #folder: string
   readonly #launcher: LauncherProcess
   readonly #receipt: Receipt
   readonly #exit: Promise<ExitStatus>
   readonly #cleanUp: () => Promise<void>
   #deleted: Promise<void> | undefined
 
-  constructor({ launcher, pid, spec, receipt, cleanUp }: NativeTaskParts) {
+  constructor({ launcher, folder, pid, spec, receipt, cleanUp }: NativeTaskParts) {
     this.pid = pid
+    this.#folder = folder
+    this.supervisor = launcher.pid === undefined ? null : identityOf(launcher.pid)
     this.stdin = launcher.stdin
     this.stdout = launcher.stdout ?? Readable.from([])
     this.stderr = spec.process.terminal ? null : launcher.stderr
@@ -56,6 +64,29 @@ export class NativeTask implements Task {
 
   async resize(size: TerminalSize): Promise<void> {
     this.#launcher.resize(size)
+  }
+
+  async pause(): Promise<void> {
+    this.#launcher.pause()
+  }
+
+  async resume(): Promise<void> {
+    this.#launcher.resume()
+  }
+
+  async outlive(): Promise<void> {
+    this.#launcher.outlive()
+    this.#launcher.release()
+  }
+
+  async attach(): Promise<Attachment> {
+    const running = openRunningTask(this.#folder)
+    if (running === null) throw new EngineError('CONFLICT', 'the container has ended')
+    return running.attach()
+  }
+
+  async gone(): Promise<void> {
+    await this.#exit
   }
 
   wait(): Promise<ExitStatus> {

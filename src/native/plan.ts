@@ -21,6 +21,10 @@ export interface PlanRequest {
   /** hosts, hostname and resolv.conf. */
   readonly etcFiles: readonly EtcFile[]
   readonly openStdin: boolean
+  /** Whether stdin stays open when a caller has no more to say. */
+  readonly keepStdin: boolean
+  /** What the launcher does besides waiting. */
+  readonly supervision: readonly Operation[]
   readonly terminalSize: TerminalSize
   readonly host: HostBounds
 }
@@ -53,7 +57,8 @@ export function containerPlan(request: PlanRequest): Plan {
   return {
     operations: [
       ...namespaceOperations(request),
-      ...supervisionOperations(request),
+      ...stdioOperations(request),
+      ...request.supervision,
       ['hostname', spec.hostname],
       ...(spec.network.mode === 'none' ? [['loopback-up'] as const] : []),
       ...overlayOperations(request.root),
@@ -77,16 +82,44 @@ export function containerPlan(request: PlanRequest): Plan {
   }
 }
 
-function namespaceOperations({ spec, idMap }: PlanRequest): Operation[] {
-  const others = ['mount', 'pid', 'ipc', 'uts', 'cgroup', ...(spec.network.mode === 'host' ? [] : ['net'])]
-  return [...idMapOperations(idMap), ...others.map((name): Operation => ['namespace', name])]
+/** What a plan for one more program in a running container depends on. */
+export type JoinRequest = Pick<PlanRequest, 'spec' | 'idMap' | 'openStdin' | 'supervision' | 'terminalSize' | 'host'> & {
+  /** Its first process: pid and when it began, as /proc/PID/stat has both. */
+  readonly init: { readonly pid: number; readonly start: string }
 }
 
-function supervisionOperations({ spec, openStdin, terminalSize }: PlanRequest): Operation[] {
+/** One more program in a running container, with everything that the container's own was given and nothing more. Pure. */
+export function joinPlan({ spec, init, ...request }: JoinRequest): Plan {
+  const whole = { ...request, spec, keepStdin: false }
+  assertUser(whole)
+  return {
+    operations: [
+      ...['user', ...otherNamespaces(spec)].map((name): Operation => ['namespace', name]),
+      ['join', init.pid, init.start],
+      ...stdioOperations(whole),
+      ...request.supervision,
+      ...(spec.process.terminal ? [['open-terminal', '/dev/pts'] as const] : []),
+      ...guestOperations(whole),
+    ],
+    exec: { args: spec.process.args, env: spec.process.env },
+  }
+}
+
+function otherNamespaces({ network }: ContainerSpec): readonly string[] {
+  return ['mount', 'pid', 'ipc', 'uts', 'cgroup', ...(network.mode === 'host' ? [] : ['net'])]
+}
+
+function namespaceOperations({ spec, idMap }: PlanRequest): Operation[] {
+  return [...idMapOperations(idMap), ...otherNamespaces(spec).map((name): Operation => ['namespace', name])]
+}
+
+type StdioRequest = Pick<PlanRequest, 'spec' | 'openStdin' | 'keepStdin' | 'terminalSize'>
+
+function stdioOperations({ spec, openStdin, keepStdin, terminalSize }: StdioRequest): Operation[] {
   const { terminal } = spec.process
   const { outputBytes, timeoutMs } = spec.limits
   return [
-    ['stdio', terminal ? 'terminal' : 'pipes', openStdin ? 'open' : 'closed'],
+    ['stdio', terminal ? 'terminal' : 'pipes', openStdin ? (keepStdin ? 'kept' : 'open') : 'closed'],
     ...(terminal ? [['terminal-size', terminalSize.rows, terminalSize.columns] as const] : []),
     ...(outputBytes === undefined ? [] : [['output-limit', outputBytes] as const]),
     ...(timeoutMs === undefined ? [] : [['time-limit', timeoutMs] as const]),
@@ -142,7 +175,7 @@ function normalized(path: string): string {
 }
 
 /** Dropped in the guest-to-be, from its bounds to its privileges; the system call filter last, since it forbids what sets it up. */
-function guestOperations({ spec, idMap, host }: PlanRequest): Operation[] {
+function guestOperations({ spec, idMap, host }: Pick<PlanRequest, 'spec' | 'idMap' | 'host'>): Operation[] {
   const { user, cwd } = spec.process
   const rlimit = (name: string, value: number | undefined, hard: number): Operation[] => {
     if (value === undefined) return []
@@ -174,7 +207,7 @@ function groupOperations(idMap: IdMap, gids: readonly number[]): Operation[] {
   return [...new Set(gids)].filter((gid) => isMapped(idMap.gids, gid)).map((gid): Operation => ['group', gid])
 }
 
-function assertUser({ spec, idMap }: PlanRequest): void {
+function assertUser({ spec, idMap }: Pick<PlanRequest, 'spec' | 'idMap'>): void {
   const { uid, gid } = spec.process.user
   if (isMapped(idMap.uids, uid) && isMapped(idMap.gids, gid)) return
   throw new EngineError('UNSUPPORTED_BY_HOST', `user ${uid}:${gid} does not exist in a container here: only ids that are mapped do`, {

@@ -1,12 +1,29 @@
 import type { Readable, Writable } from 'node:stream'
+import type { ProcessIdentity } from '../store/process-identity.js'
 import type { ExitStatus } from './exit.js'
 import type { Receipt } from './receipt.js'
-import type { ContainerSpec, Rootfs } from './spec.js'
+import type { ContainerSpec, ProcessSpec, Rootfs } from './spec.js'
 
 /** Size of a terminal in character cells. */
 export interface TerminalSize {
   readonly rows: number
   readonly columns: number
+}
+
+/** What holds a guest while nobody waits for it, beside relaying its stdio. */
+export interface Supervision {
+  /** The guest is nobody's from its start on: the process that starts it may end. Else it ends with that process. */
+  readonly outlives: boolean
+  /** Where its output is kept, in the form of docker's json-file; null for nowhere. */
+  readonly log: { readonly path: string; readonly maximumBytes: number | null; readonly files: number } | null
+  /** A file to which each end is added as one more line, behind `word`. */
+  readonly journal: { readonly path: string; readonly word: string }
+  /** A command of the host's that is run when a guest that outlives has ended; empty for none. */
+  readonly endCommand: readonly string[]
+  /** One that is run while it runs, again and again; null for none. */
+  readonly beat: { readonly command: readonly string[]; readonly intervalMs: number } | null
+  /** The whole environment of both, `NAME=value`. */
+  readonly environment: readonly string[]
 }
 
 /** What {@link Runtime.create} needs. */
@@ -19,6 +36,10 @@ export interface CreateRequest {
   readonly rootfs: Rootfs
   /** Whether the guest gets a stdin to read from; without, it reads end-of-file. */
   readonly openStdin: boolean
+  /** Whether that stdin stays open for others when a caller has no more to say. */
+  readonly keepStdin?: boolean
+  /** Absent, nobody but this process has to do with the guest. */
+  readonly supervision?: Supervision
   /** First size of the terminal, when `spec.process.terminal`. */
   readonly terminalSize?: TerminalSize
   /** Ends the guest, being made or made, and what waits for it. */
@@ -28,6 +49,28 @@ export interface CreateRequest {
    * keeps nothing in the folder before it has resolved. When it rejects, so does `create`. Absent when all that is there already.
    */
   readonly record?: () => Promise<void>
+}
+
+/** One more program for a running container. */
+export interface ExecRequest {
+  readonly id: string
+  /** The container's own folder. */
+  readonly directory: string
+  /** The container's. */
+  readonly spec: ContainerSpec
+  readonly process: ProcessSpec
+  readonly openStdin: boolean
+  readonly terminalSize?: TerminalSize
+  /** It goes on when this process ends; it has no stdio then. */
+  readonly outlives: boolean
+  /** File for how it ended, of one that outlives. */
+  readonly endRecord: string | null
+}
+
+/** How a container's last run ended, as what held it wrote down. */
+export interface RunEnd {
+  readonly exit: ExitStatus
+  readonly finishedAt: Date
 }
 
 /** A wall: one way to hold a guest. */
@@ -42,6 +85,13 @@ export interface Runtime {
   create(request: CreateRequest): Promise<Task>
   /** The running task of a container, found again by another process; null when it is not running. */
   open(id: string, directory: string): Promise<RunningTask | null>
+  /** Starts one more program in a running container. Rejects with CONFLICT when it is not running. */
+  exec(request: ExecRequest): Promise<Task>
+  /**
+   * How the last run of a container ended that nobody waited for, and puts in order what it left. Null when that is not known, for the
+   * wall was killed too. Idempotent; the caller sees to it that it is made once at a time.
+   */
+  lastEnd(directory: string, spec: ContainerSpec): Promise<RunEnd | null>
   /**
    * Removes what the wall kept in the folder of a container that has ended or died: its writable layer, a half-made plan.
    * Needed because files of subordinate owners can only be removed inside a user namespace. Idempotent; the folder itself stays.
@@ -55,6 +105,27 @@ export interface RunningTask {
   readonly pid: number
   /** Sends a signal to the guest. Resolves when it is sent; a guest that is gone is no error. */
   kill(signal: NodeJS.Signals): Promise<void>
+  /** Stops all of the guest's processes at one moment. Rejects with CONFLICT when it has ended. */
+  pause(): Promise<void>
+  /** Lets them go on. */
+  resume(): Promise<void>
+  /** New size of the terminal. */
+  resize(size: TerminalSize): Promise<void>
+  /** Takes part in its stdio. Rejects with CONFLICT when it has ended. */
+  attach(): Promise<Attachment>
+  /** Resolves when its end has been written down. */
+  gone(signal?: AbortSignal): Promise<void>
+}
+
+/** A part in a guest's stdio, of which there may be several. Its streams end when the guest does. */
+export interface Attachment {
+  /** Null when the guest has no stdin. Ending it ends the guest's only where stdin is not kept. */
+  readonly stdin: Writable | null
+  readonly stdout: Readable
+  /** Null with a terminal. */
+  readonly stderr: Readable | null
+  /** Leaves; the guest goes on. */
+  close(): void
 }
 
 /** A guest behind a wall, from just before its first instruction until nothing of it is left. */
@@ -64,10 +135,12 @@ export interface Task extends RunningTask {
   readonly stdout: Readable
   /** Null with a terminal: a terminal has one output. */
   readonly stderr: Readable | null
+  /** The process that holds the guest and writes down its end; null when that is this process. */
+  readonly supervisor: ProcessIdentity | null
+  /** From now on the guest is nobody's: it goes on when this process ends, and its streams here end. */
+  outlive(): Promise<void>
   /** Lets the guest go. Rejects with COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE when its program cannot be executed. */
   start(): Promise<void>
-  /** New size of the terminal. */
-  resize(size: TerminalSize): Promise<void>
   /** How it ended; may be called before start and more than once. */
   wait(): Promise<ExitStatus>
   /** What isolation is really in force. */

@@ -34,6 +34,11 @@ export function pidOf(identity: ProcessIdentity): number {
   return Number(identity.slice(0, identity.indexOf('-')))
 }
 
+/** When the process began, in clock ticks since boot, as /proc/PID/stat has it. */
+export function startOf(identity: ProcessIdentity): string {
+  return identity.split('-')[1] ?? ''
+}
+
 function readStat(pid: string): { state: string; started: string } | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1')

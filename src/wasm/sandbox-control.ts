@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { EngineError } from '../errors.js'
 import { deferred } from '../launcher/deferred.js'
 import type { WasmEvidence } from '../runtime/receipt.js'
-import { GO, type SandboxEvent, type StartMessage } from './sandbox/protocol.js'
+import { GO, OUTLIVE, type SandboxEvent, type StartMessage } from './sandbox/protocol.js'
 import { parseEvent } from './sandbox-event.js'
 
 /** A guest's end, as its sandbox says it. */
@@ -58,6 +58,11 @@ export class SandboxControl {
   /** Lets the guest run. */
   go(): void {
     if (this.#control.writable) this.#control.write(`${GO}\n`)
+  }
+
+  /** Has it go on when this end is closed. */
+  outlive(): void {
+    if (this.#control.writable) this.#control.write(`${OUTLIVE}\n`)
   }
 
   #read(text: string): void {

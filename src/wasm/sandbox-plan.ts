@@ -19,6 +19,10 @@ export interface SandboxPlanRequest {
   /** How many descriptors the sandbox inherits from 3 on. */
   readonly descriptors: number
   readonly openStdin: boolean
+  /** Whether stdin stays open when a caller has no more to say. */
+  readonly keepStdin: boolean
+  /** What the launcher does besides waiting. */
+  readonly supervision: readonly Operation[]
   readonly terminalSize: TerminalSize
   /** The longest file it may write. */
   readonly fileBytes: number
@@ -60,7 +64,8 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
     operations: [
       ...idMapOperations(request.idMap),
       ...namespaces.map((name): Operation => ['namespace', name]),
-      ['stdio', terminal ? 'terminal' : 'pipes', request.openStdin ? 'open' : 'closed'],
+      ['stdio', terminal ? 'terminal' : 'pipes', request.openStdin ? (request.keepStdin ? 'kept' : 'open') : 'closed'],
+      ...request.supervision,
       ...(terminal ? [['terminal-size', request.terminalSize.rows, request.terminalSize.columns] as const] : []),
       ...Array.from({ length: request.descriptors }, (_, index): Operation => {
         return ['keep-descriptor', LAUNCHER_DESCRIPTOR + index, SANDBOX_DESCRIPTOR + index]

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { constants } from 'node:os'
-import type { Duplex, Readable, Writable } from 'node:stream'
+import { type Duplex, Readable, type Writable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import { launch } from '../launcher/client.js'
 import { assetPath } from '../launcher/installation.js'
@@ -28,12 +29,20 @@ export interface SandboxProcess {
   readonly control: Duplex
   /** What the launcher found inside, before Node was executed; null without a wall. */
   readonly kernel: { readonly pid: number; readonly texts: ReceiptTexts } | null
+  /** Host pids of the launcher that holds it and of its init; null without a wall. */
+  readonly holders: { readonly supervisor: number | undefined; readonly init: number } | null
   /** Resolves when the process is gone and everything it has written can be read. */
   readonly ended: Promise<ProcessEnd>
   /** Lets Node run. */
   execute(): Promise<void>
   signal(number: number): void
   resize(size: TerminalSize): void
+  pause(): void
+  resume(): void
+  /** Has it killed by its launcher after so many milliseconds. Nobody does that without a wall. */
+  deadline(milliseconds: number): void
+  /** Lets it go on when this process ends. Throws UNSUPPORTED_BY_HOST without a wall. */
+  outlive(): void
   /** Ends it, whatever it does. */
   kill(): void
 }
@@ -44,35 +53,50 @@ export interface SandboxStart {
   readonly terminal: boolean
   /** File that becomes descriptor 5, made or emptied, to be written to; null for none. */
   readonly upperPath: string | null
+  /** File that becomes the next descriptor; null for none. */
+  readonly endPath: string | null
+  /** Its stdio is nobody's. */
+  readonly outlives: boolean
   readonly signal?: AbortSignal
 }
 
 /** Starts a sandbox behind the native wall. Resolves when it stands before its first instruction. */
 export async function startWalled(plan: Plan, seccompName: string, start: SandboxStart): Promise<SandboxProcess> {
-  const descriptors = openUpper(start.upperPath)
+  const descriptors = openFiles(start)
   try {
     const launcher = launch(plan, {
-      stdio: [start.openStdin ? 'pipe' : 'ignore', 'pipe', start.terminal ? 'ignore' : 'pipe'],
+      stdio: start.outlives
+        ? ['ignore', 'ignore', 'ignore']
+        : [start.openStdin ? 'pipe' : 'ignore', 'pipe', start.terminal ? 'ignore' : 'pipe'],
       descriptors: ['pipe', 'pipe', ...descriptors],
       seccompProgramPath: assetPath(seccompName),
       ...(start.signal === undefined ? {} : { signal: start.signal }),
     })
     const [startStream, control] = launcher.streams
-    if (!startStream || !control || launcher.stdout === null) throw new EngineError('INTERNAL', 'the launcher has no pipes')
+    if (!startStream || !control) throw new EngineError('INTERNAL', 'the launcher has no pipes')
     for (const stream of [startStream, control]) stream.on('error', () => {})
     const { created, receipt } = await launcher.ready
     return {
       pid: created.guest,
       stdin: launcher.stdin,
-      stdout: launcher.stdout,
+      stdout: launcher.stdout ?? Readable.from([]),
       stderr: start.terminal ? null : launcher.stderr,
       start: startStream,
       control,
       kernel: { pid: created.guest, texts: receipt },
+      holders: { supervisor: launcher.pid, init: created.pid },
       ended: launcher.exited,
       execute: () => launcher.go(),
       signal: (number) => launcher.signal(number),
       resize: (size) => launcher.resize(size),
+      pause: () => launcher.pause(),
+      resume: () => launcher.resume(),
+      deadline: (milliseconds) => launcher.deadline(milliseconds),
+      outlive: () => {
+        launcher.outlive()
+        launcher.release()
+        for (const stream of [startStream, control]) (stream as Socket).unref()
+      },
       kill: () => launcher.kill(),
     }
   } finally {
@@ -83,11 +107,12 @@ export async function startWalled(plan: Plan, seccompName: string, start: Sandbo
 /** Starts a sandbox as a plain child process with an empty environment: the Wasm wall alone. */
 export function startAlone(nodeFlags: readonly string[], start: SandboxStart): SandboxProcess {
   start.signal?.throwIfAborted()
+  if (start.outlives) throw needsWall('a container that goes on by itself')
   if (start.terminal)
     throw new EngineError('UNSUPPORTED_BY_HOST', '-t needs the native wall, which makes the terminal, and there is none here', {
       hint: 'Leave -t out, or see wolffia doctor.',
     })
-  const descriptors = openUpper(start.upperPath)
+  const descriptors = openFiles(start)
   try {
     const child = spawn(process.execPath, [...nodeFlags, assetPath('sandbox/main.cjs')], {
       stdio: [start.openStdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...descriptors],
@@ -113,6 +138,7 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
       start: startStream,
       control,
       kernel: null,
+      holders: null,
       ended: new Promise((resolve) => {
         child.on('exit', () => {
           gone = true
@@ -123,6 +149,12 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
       execute: async () => {},
       signal: send,
       resize: () => {},
+      pause: () => send(constants.signals.SIGSTOP),
+      resume: () => send(constants.signals.SIGCONT),
+      deadline: () => {},
+      outlive: () => {
+        throw needsWall('to go on by itself')
+      },
       kill: () => send(constants.signals.SIGKILL),
     }
   } finally {
@@ -130,6 +162,12 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
   }
 }
 
-function openUpper(path: string | null): number[] {
-  return path === null ? [] : [openSync(path, 'w', 0o600)]
+function needsWall(what: string): EngineError {
+  return new EngineError('UNSUPPORTED_BY_HOST', `${what} needs the launcher of the native wall, and there is none here`, {
+    hint: 'Run it in the foreground, or see wolffia doctor.',
+  })
+}
+
+function openFiles({ upperPath, endPath }: SandboxStart): number[] {
+  return [upperPath, endPath].flatMap((path) => (path === null ? [] : [openSync(path, 'w', 0o600)]))
 }

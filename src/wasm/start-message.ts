@@ -16,6 +16,8 @@ export interface StartMessageParts {
   /** Where the sandbox finds the bind mount with this place in the spec. */
   readonly bindPath: (place: number, source: string) => string
   readonly keepsUpper: boolean
+  readonly endDescriptor: number | null
+  readonly outlives: boolean
   /** What the layers' tars hold together. */
   readonly layerBytes: number
 }
@@ -44,6 +46,8 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     mounts: orderedMounts(spec, parts.bindPath),
     readonlyRootfs: spec.readonlyRootfs,
     keepsUpper: parts.keepsUpper,
+    endDescriptor: parts.endDescriptor,
+    outlives: parts.outlives,
     limits: sandboxLimits(spec, parts.layerBytes),
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterCleanUp, EngineError, type ErrorCode } from '../errors.js'
 import { MAXIMUM_FILE_BYTES, type ReadonlyFileSystem } from '../fs/file-system.js'
@@ -12,20 +12,22 @@ import { assertLimits } from '../runtime/limits.js'
 import { findProgram, type Program } from '../runtime/magic.js'
 import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
 import { openRunningTask, recordGuest } from '../runtime/running-task.js'
-import type { CreateRequest, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import type { CreateRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
+import { readEnd, supervisionOperations } from '../runtime/supervision.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
 import { nodeFiles } from './node-files.js'
 import { preparationMs, within } from './preparation.js'
-import type { SandboxLayer, StartMessage } from './sandbox/protocol.js'
-import { SandboxControl } from './sandbox-control.js'
+import { type SandboxLayer, START_DESCRIPTOR, type StartMessage } from './sandbox/protocol.js'
+import { SandboxControl, type SandboxExit } from './sandbox-control.js'
+import { parseEvent } from './sandbox-event.js'
 import { bindPath, layerPaths, sandboxPlan } from './sandbox-plan.js'
 import { type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
 import { type StartMessageParts, startMessage } from './start-message.js'
-import { keptLayers, type NewUpper, newUpper } from './uppers.js'
-import { WasmTask } from './wasm-task.js'
+import { keepLeftUpper, keptLayers, type NewUpper, newUpper } from './uppers.js'
+import { killedStatus, statusOf, WasmTask } from './wasm-task.js'
 
 /** Options of {@link WasmRuntime}. */
 export interface WasmRuntimeOptions {
@@ -89,8 +91,10 @@ export class WasmRuntime implements Runtime {
       await sandbox.execute()
       const control = new SandboxControl(sandbox.start, sandbox.control, started.message)
       const wasm = await within(control.ready, preparationMs(timeoutMs))
-      recordGuest(own, sandbox.pid)
-      return new WasmTask({ sandbox, control, timeoutMs, upper, receipt: completed(receipt, wasm, program, rootfs, spec), cleanUp })
+      recordGuest(own, { guest: sandbox.pid, ...(sandbox.holders ?? {}) })
+      const outlives = request.supervision?.outlives === true
+      const whole = completed(receipt, wasm, program, rootfs, spec)
+      return new WasmTask({ sandbox, control, timeoutMs, upper, folder: own, outlives, receipt: whole, cleanUp })
     } catch (error) {
       sandbox?.kill()
       await sandbox?.ended.catch(() => {})
@@ -100,6 +104,29 @@ export class WasmRuntime implements Runtime {
 
   async open(_id: string, directory: string): Promise<RunningTask | null> {
     return openRunningTask(ownFolder(directory))
+  }
+
+  exec(): Promise<Task> {
+    return Promise.reject(
+      new EngineError('NOT_BUILT', 'exec behind the Wasm wall is not built yet: two programs cannot share one tree there', {
+        hint: 'Run the other program in a container of its own, with the same folder mounted in both: -v FOLDER:/path',
+      }),
+    )
+  }
+
+  /** The sandbox's own word, where it came to say one; else the launcher's. */
+  async lastEnd(directory: string, { limits }: ContainerSpec): Promise<RunEnd | null> {
+    const own = ownFolder(directory)
+    const end = readEnd(own)
+    if (end === null) return null
+    const said = readSaid(own)
+    if (said?.upperWhole) keepLeftUpper(own)
+    const killed = {
+      asked: null,
+      timedOutAfterMs: end.reason === 'timeout' ? (limits.timeoutMs ?? 0) : null,
+      durationMs: end.duration_ns / 1e6,
+    }
+    return { exit: said === null ? killedStatus(end, killed) : statusOf(said), finishedAt: new Date(end.time) }
   }
 
   async discard(_id: string, directory: string): Promise<void> {
@@ -148,14 +175,18 @@ interface Started {
 
 /** What both kinds of sandbox are told and given. */
 function prepared(
-  { spec, openStdin, signal }: CreateRequest,
+  { spec, directory, openStdin, supervision, signal }: CreateRequest,
   program: Program,
   upper: NewUpper | null,
   options: Pick<StartMessageParts, 'layers' | 'preopens' | 'bindPath' | 'layerBytes'>,
 ): { readonly message: StartMessage; readonly start: SandboxStart } {
-  const message = startMessage({ ...options, spec, program: program.path, keepsUpper: upper !== null })
+  const outlives = supervision?.outlives === true
   const upperPath = upper?.path ?? null
-  return { message, start: { openStdin, terminal: spec.process.terminal, upperPath, ...(signal === undefined ? {} : { signal }) } }
+  const endPath = supervision === undefined ? null : saidPath(ownFolder(directory))
+  const endDescriptor = endPath === null ? null : START_DESCRIPTOR + descriptorCount({ upperPath, endPath }) - 1
+  const message = startMessage({ ...options, spec, program: program.path, keepsUpper: upper !== null, endDescriptor, outlives })
+  const { terminal } = spec.process
+  return { message, start: { openStdin, terminal, upperPath, endPath, outlives, ...(signal === undefined ? {} : { signal }) } }
 }
 
 /** The image's layers and those that earlier runs have left, by their paths on the host. */
@@ -163,8 +194,28 @@ function layersOf({ rootfs, directory }: CreateRequest): SandboxLayer[] {
   return [...rootfs.layers, ...keptLayers(ownFolder(directory))].map(({ tarPath, indexPath }) => ({ tarPath, indexPath }))
 }
 
+/** Start, control, and the files that are there. */
+function descriptorCount({ upperPath, endPath }: Pick<SandboxStart, 'upperPath' | 'endPath'>): number {
+  return 2 + [upperPath, endPath].filter((path) => path !== null).length
+}
+
+/** Where a sandbox writes its last word. */
+function saidPath(folder: string): string {
+  return join(folder, 'said.json')
+}
+
+/** Its last word; null for none, or for one that is none. */
+function readSaid(folder: string): SandboxExit | null {
+  try {
+    const said = parseEvent(readFileSync(saidPath(folder), 'utf8').trimEnd())
+    return said?.event === 'exited' ? said : null
+  } catch {
+    return null
+  }
+}
+
 async function startBehindWall(
-  { spec, openStdin, terminalSize = TERMINAL_SIZE }: CreateRequest,
+  { directory, spec, openStdin, keepStdin = false, terminalSize = TERMINAL_SIZE, supervision }: CreateRequest,
   layers: readonly SandboxLayer[],
   { message, start }: ReturnType<typeof prepared>,
 ): Promise<Started> {
@@ -175,8 +226,10 @@ async function startBehindWall(
     sandboxPath: assetPath('sandbox'),
     nodeFlags: NODE_FLAGS,
     layers,
-    descriptors: 2 + (start.upperPath === null ? 0 : 1),
+    descriptors: descriptorCount(start),
     openStdin,
+    keepStdin,
+    supervision: supervisionOperations(ownFolder(directory), supervision),
     terminalSize,
     fileBytes: fileBytes(spec, message),
   })
@@ -184,10 +237,13 @@ async function startBehindWall(
 }
 
 /** The longest file a sandbox has to write: its upper, or one in a folder of the host's. */
-function fileBytes({ mounts }: ContainerSpec, { keepsUpper, limits }: StartMessage): number {
+function fileBytes({ mounts }: ContainerSpec, { keepsUpper, endDescriptor, limits }: StartMessage): number {
   if (mounts.some(({ type, readonly }) => type === 'bind' && !readonly)) return MAXIMUM_FILE_BYTES
-  return keepsUpper ? Math.min(limits.upperBytes, MAXIMUM_FILE_BYTES) : 0
+  const lastWord = endDescriptor === null ? 0 : LAST_WORD_BYTES
+  return keepsUpper ? Math.max(lastWord, Math.min(limits.upperBytes, MAXIMUM_FILE_BYTES)) : lastWord
 }
+
+const LAST_WORD_BYTES = 64 * 1024
 
 /** The wall's part of a container's folder. */
 function ownFolder(directory: string): string {

@@ -1,10 +1,12 @@
 import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
+import { EngineError } from '../errors.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
-import { signalName, signalNumber } from '../runtime/running-task.js'
-import type { Task, TerminalSize } from '../runtime/runtime.js'
-import type { SandboxControl } from './sandbox-control.js'
+import { openRunningTask, signalName, signalNumber } from '../runtime/running-task.js'
+import type { Attachment, Task, TerminalSize } from '../runtime/runtime.js'
+import { identityOf, type ProcessIdentity } from '../store/process-identity.js'
+import type { SandboxControl, SandboxExit } from './sandbox-control.js'
 import type { ProcessEnd, SandboxProcess } from './sandbox-process.js'
 import { Timer } from './timer.js'
 import type { NewUpper } from './uppers.js'
@@ -18,6 +20,10 @@ export interface WasmTaskParts {
   readonly timeoutMs: number | null
   /** Where the sandbox writes what the guest has changed; null when it dies with the container. */
   readonly upper: NewUpper | null
+  /** Where its launcher listens, if it does. */
+  readonly folder: string
+  /** It is to go on when this process ends. */
+  readonly outlives: boolean
   /** Removes what the wall made on disk. */
   readonly cleanUp: () => Promise<void>
 }
@@ -30,9 +36,12 @@ const HARMLESS: ReadonlySet<NodeJS.Signals> = new Set(['SIGCHLD', 'SIGCONT', 'SI
 /** A Wasm guest in a sandbox process. */
 export class WasmTask implements Task {
   readonly pid: number
+  readonly supervisor: ProcessIdentity | null
   readonly stdin: Writable | null
   readonly stdout: Readable
   readonly stderr: Readable | null
+  readonly #folder: string
+  readonly #outlives: boolean
   readonly #sandbox: SandboxProcess
   readonly #control: SandboxControl
   readonly #receipt: Receipt
@@ -48,8 +57,11 @@ export class WasmTask implements Task {
   #askedSignal: NodeJS.Signals | null = null
   #deleted: Promise<void> | undefined
 
-  constructor({ sandbox, control, receipt, timeoutMs, upper, cleanUp }: WasmTaskParts) {
+  constructor({ sandbox, control, receipt, timeoutMs, upper, folder, outlives, cleanUp }: WasmTaskParts) {
     this.pid = sandbox.pid
+    this.supervisor = sandbox.holders?.supervisor === undefined ? null : identityOf(sandbox.holders.supervisor)
+    this.#folder = folder
+    this.#outlives = outlives
     this.stdin = sandbox.stdin
     this.stdout = sandbox.stdout
     this.stderr = sandbox.stderr
@@ -67,7 +79,8 @@ export class WasmTask implements Task {
 
   async start(): Promise<void> {
     this.#startedAt = performance.now()
-    if (this.#timeoutMs !== null) this.#timer = new Timer(this.#timeoutMs, () => this.#timeOut())
+    if (this.#timeoutMs !== null && this.#outlives) this.#sandbox.deadline(this.#timeoutMs)
+    else if (this.#timeoutMs !== null) this.#timer = new Timer(this.#timeoutMs, () => this.#timeOut())
     this.#control.go()
     await this.#control.started
   }
@@ -103,6 +116,35 @@ export class WasmTask implements Task {
     this.#sandbox.resize(size)
   }
 
+  async pause(): Promise<void> {
+    this.#sandbox.pause()
+  }
+
+  async resume(): Promise<void> {
+    this.#sandbox.resume()
+  }
+
+  /** Time goes on being counted, by the launcher now. */
+  async outlive(): Promise<void> {
+    const { holders } = this.#sandbox
+    if (this.#timer !== undefined && this.#timeoutMs !== null && holders !== null) {
+      this.#timer.cancel()
+      this.#sandbox.deadline(this.#timeoutMs - (performance.now() - (this.#startedAt ?? performance.now())))
+    }
+    this.#sandbox.outlive()
+    this.#control.outlive()
+  }
+
+  async attach(): Promise<Attachment> {
+    const running = openRunningTask(this.#folder)
+    if (running === null) throw new EngineError('CONFLICT', 'the container has ended')
+    return running.attach()
+  }
+
+  async gone(): Promise<void> {
+    await this.#exit
+  }
+
   wait(): Promise<ExitStatus> {
     return this.#exit
   }
@@ -132,27 +174,47 @@ export class WasmTask implements Task {
     // Killed on the way, it may have been cut off: only a guest that came to its own end leaves its files.
     if (said?.upperWhole) this.#upper?.keep()
     else this.#upper?.discard()
-    if (said === null) return this.#killed(end)
-    const { event: _event, upperWhole: _upperWhole, ...status } = said
-    return status
+    if (said !== null) return statusOf(said)
+    if (this.#control.isBroken)
+      return {
+        exitCode: 125,
+        reason: 'signaled',
+        detail: 'the sandbox said what no sandbox says, and was killed',
+        durationMs: this.#elapsedMs(),
+      }
+    return killedStatus(end, {
+      asked: this.#askedSignal,
+      timedOutAfterMs: this.#timedOut ? this.#timeoutMs : null,
+      durationMs: this.#elapsedMs(),
+    })
   }
 
-  #killed({ code, signal }: ProcessEnd): ExitStatus {
-    const durationMs = this.#startedAt === null ? 0 : performance.now() - this.#startedAt
-    if (this.#timedOut) {
-      const detail = `it ran for longer than ${this.#timeoutMs} ms`
-      return { exitCode: 128 + constants.signals.SIGKILL, signal: 'SIGKILL', reason: 'timeout', detail, durationMs }
-    }
-    if (this.#control.isBroken)
-      return { exitCode: 125, reason: 'signaled', detail: 'the sandbox said what no sandbox says, and was killed', durationMs }
-    const name = this.#askedSignal ?? (signal === null ? undefined : signalName(signal))
-    if (name === undefined)
-      return { exitCode: 125, reason: 'signaled', detail: `the sandbox process ended without a word (status ${code})`, durationMs }
-    const status = { exitCode: 128 + signalNumber(name), signal: name, durationMs }
-    // Node and V8 abort when they cannot get what they need.
-    if (ABORTS.has(name)) return { ...status, reason: 'out-of-memory', detail: `the engine gave up (${name}): memory is exhausted` }
-    return { ...status, reason: 'signaled' }
+  #elapsedMs(): number {
+    return this.#startedAt === null ? 0 : performance.now() - this.#startedAt
   }
+}
+
+/** How a guest ended by its sandbox's own word. */
+export function statusOf({ event: _event, upperWhole: _upperWhole, ...status }: SandboxExit): ExitStatus {
+  return status
+}
+
+/** How a guest ended whose sandbox was killed before it could say a word. */
+export function killedStatus(
+  { code, signal }: ProcessEnd,
+  { asked, timedOutAfterMs, durationMs }: { asked: NodeJS.Signals | null; timedOutAfterMs: number | null; durationMs: number },
+): ExitStatus {
+  if (timedOutAfterMs !== null) {
+    const detail = `it ran for longer than ${timedOutAfterMs} ms`
+    return { exitCode: 128 + constants.signals.SIGKILL, signal: 'SIGKILL', reason: 'timeout', detail, durationMs }
+  }
+  const name = asked ?? (signal === null ? undefined : signalName(signal))
+  if (name === undefined)
+    return { exitCode: 125, reason: 'signaled', detail: `the sandbox process ended without a word (status ${code})`, durationMs }
+  const status = { exitCode: 128 + signalNumber(name), signal: name, durationMs }
+  // Node and V8 abort when they cannot get what they need.
+  if (ABORTS.has(name)) return { ...status, reason: 'out-of-memory', detail: `the engine gave up (${name}): memory is exhausted` }
+  return { ...status, reason: 'signaled' }
 }
 
 const ABORTS: ReadonlySet<NodeJS.Signals> = new Set(['SIGABRT', 'SIGTRAP', 'SIGILL'])

@@ -34,6 +34,8 @@ function operations(change: SpecChange = {}, request: Partial<PlanRequest> = {})
     root: { lowers: ['/l/1', '/l/2'], upper: { kind: 'memory', bytes: 4096, inodes: 1024 } },
     etcFiles: [{ path: '/etc/hosts', content: 'hosts' }],
     openStdin: false,
+    keepStdin: false,
+    supervision: [],
     terminalSize: { rows: 24, columns: 80 },
     host: { openFiles: 1000, processes: -1, tmpfsBytes: 1 << 20 },
     ...request,
@@ -203,6 +205,8 @@ test('program and environment are passed on as they are', () => {
     root: { lowers: ['/l'], upper: null },
     etcFiles: [],
     openStdin: false,
+    keepStdin: false,
+    supervision: [],
     terminalSize: { rows: 1, columns: 1 },
     host: { openFiles: -1, processes: -1, tmpfsBytes: 4096 },
   })

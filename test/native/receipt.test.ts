@@ -53,6 +53,8 @@ async function withPlan(idMap: IdMap, change: SpecChange, body: (plan: Plan) => 
           root: { lowers, upper: { kind: 'memory', bytes: 1 << 20, inodes: 1024 } },
           etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode }),
           openStdin: false,
+          keepStdin: false,
+          supervision: [],
           terminalSize: { rows: 33, columns: 44 },
           host: { openFiles: -1, processes: -1, tmpfsBytes: 1 << 20 },
         }),

@@ -9,7 +9,7 @@ import { PassThrough } from 'node:stream'
 import { EngineError } from '../../src/errors.js'
 import type { ExitStatus } from '../../src/runtime/exit.js'
 import type { Receipt } from '../../src/runtime/receipt.js'
-import type { CreateRequest, RunningTask, Runtime, Task } from '../../src/runtime/runtime.js'
+import type { Attachment, CreateRequest, RunEnd, RunningTask, Runtime, Task } from '../../src/runtime/runtime.js'
 
 /** What a program of the fake wall is given. */
 export interface FakeGuest {
@@ -66,6 +66,14 @@ export class FakeRuntime implements Runtime {
     return [...this.live].find((task) => task.request.id === id && !task.ended) ?? null
   }
 
+  exec(): Promise<Task> {
+    return Promise.reject(new EngineError('NOT_BUILT', 'a wall of cardboard holds one program'))
+  }
+
+  async lastEnd(): Promise<RunEnd | null> {
+    return null
+  }
+
   async discard(id: string, directory: string): Promise<void> {
     const failure = this.undiscardable?.(id) ?? null
     if (failure !== null) throw failure
@@ -76,6 +84,7 @@ export class FakeRuntime implements Runtime {
 
 class FakeTask implements Task {
   readonly pid = process.pid
+  readonly supervisor = null
   readonly stdin: PassThrough | null
   readonly stdout = new PassThrough()
   readonly stderr: PassThrough | null
@@ -89,7 +98,7 @@ class FakeTask implements Task {
   constructor(
     readonly request: CreateRequest,
     private readonly program: FakeProgram | undefined,
-    private readonly gone: () => void,
+    private readonly forget: () => void,
   ) {
     this.stdin = request.openStdin ? new PassThrough() : null
     this.stderr = request.spec.process.terminal ? null : new PassThrough()
@@ -136,6 +145,20 @@ class FakeTask implements Task {
 
   async resize(): Promise<void> {}
 
+  async pause(): Promise<void> {}
+
+  async resume(): Promise<void> {}
+
+  async outlive(): Promise<void> {}
+
+  async attach(): Promise<Attachment> {
+    return { stdin: this.stdin, stdout: this.stdout, stderr: this.stderr, close: () => {} }
+  }
+
+  async gone(): Promise<void> {
+    await this.#exited
+  }
+
   /** What happens when the wall itself is killed: nobody can say how the guest ended. */
   lose(error: unknown): void {
     this.#lose(error)
@@ -160,6 +183,6 @@ class FakeTask implements Task {
 
   async delete(): Promise<void> {
     this.#exit({ exitCode: 137, signal: 'SIGKILL', reason: 'signaled', durationMs: 0 })
-    this.gone()
+    this.forget()
   }
 }

@@ -32,6 +32,8 @@ const MESSAGE = startMessage({
   layers: [],
   bindPath: (_place, source) => source,
   keepsUpper: false,
+  endDescriptor: null,
+  outlives: false,
   layerBytes: 0,
 })
 
@@ -70,7 +72,7 @@ native('V8 broken open: no layer, program, process or file of the host is writte
     mkdirSync(sandboxPath)
     writeFileSync(join(sandboxPath, 'hostile.mjs'), HOSTILE)
     writeFileSync(join(sandboxPath, 'main.cjs'), "import('./hostile.mjs')")
-    const start = { openStdin: false, terminal: false, upperPath: join(folder, 'upper') }
+    const start = { openStdin: false, terminal: false, upperPath: join(folder, 'upper'), endPath: null, outlives: false }
     const plan = sandboxPlan({
       spec: containerSpec({}),
       idMap: singleIdMap(),
@@ -80,6 +82,8 @@ native('V8 broken open: no layer, program, process or file of the host is writte
       layers: [{ tarPath, indexPath }],
       descriptors: 3,
       openStdin: false,
+      keepStdin: false,
+      supervision: [],
       terminalSize: { rows: 24, columns: 80 },
       fileBytes: 4096,
     })
@@ -203,11 +207,25 @@ function fakeTask(timeoutMs: number | null) {
       end()
     },
     resize: () => {},
+    pause: () => {},
+    resume: () => {},
+    deadline: () => {},
+    outlive: () => {},
+    holders: null,
     kill: () => end(),
   }
   const control = new SandboxControl(new PassThrough(), line, MESSAGE)
   for (const promise of [control.ready, control.started]) promise.catch(() => {})
-  const task = new WasmTask({ sandbox, control, timeoutMs, receipt: {} as Receipt, upper: null, cleanUp: async () => {} })
+  const task = new WasmTask({
+    sandbox,
+    control,
+    timeoutMs,
+    receipt: {} as Receipt,
+    upper: null,
+    folder: '',
+    outlives: false,
+    cleanUp: async () => {},
+  })
   return { task, line, signals }
 }
 

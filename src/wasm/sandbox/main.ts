@@ -18,9 +18,9 @@ import type { WasmEvidence } from '../../runtime/receipt.js'
 import { assertModuleSize, type PreparedModule, prepareModule } from '../module.js'
 import { openGuestFiles } from './guest-files.js'
 import type { FailureMessage, GoMessage, WorkerMessage, WorkerStart } from './messages.js'
-import { CONTROL_DESCRIPTOR, GO, START_DESCRIPTOR, type StartMessage } from './protocol.js'
+import { CONTROL_DESCRIPTOR, GO, OUTLIVE, START_DESCRIPTOR, type StartMessage } from './protocol.js'
 import { createStdinBuffer, StdinWriter } from './stdin-ring.js'
-import { exitStatusOf, report, stopped } from './supervision.js'
+import { exitStatusOf, report, stopped, writeDown } from './supervision.js'
 
 /** From Node 24 on the optimising compiler inlines by what the baseline compiler has counted, and dies where there is none. */
 const UNCOUNTED = Number.parseInt(process.versions.node, 10) < 24 ? [] : ['--no-wasm-inlining', '--no-wasm-inlining-call-indirect']
@@ -113,15 +113,22 @@ async function compile({ bytes, compiler }: PreparedModule): Promise<WebAssembly
 
 function onCommand(go: () => void): void {
   let text = ''
+  let { outlives } = start
   const commands = new Socket({ fd: CONTROL_DESCRIPTOR })
   commands.setEncoding('utf8')
   commands.on('data', (chunk: string) => {
-    text += chunk
-    if (startedAt === null && text.startsWith(`${GO}\n`)) go()
+    const lines = (text + chunk).split('\n')
+    text = lines.pop() ?? ''
+    for (const line of lines) {
+      if (line === GO && startedAt === null) go()
+      if (line === OUTLIVE) outlives = true
+    }
   })
   commands.on('error', () => {})
-  // A supervisor that is gone leaves nobody to run for.
-  commands.on('close', () => process.kill(process.pid, 'SIGKILL'))
+  // A supervisor that is gone leaves nobody to run for, unless it has said so.
+  commands.on('close', () => {
+    if (!outlives || startedAt === null) process.kill(process.pid, 'SIGKILL')
+  })
 }
 
 function run(module: WebAssembly.Module): void {
@@ -176,7 +183,10 @@ function fell(error: Error): void {
 }
 
 function end(status: ExitStatus, { upperWhole } = { upperWhole: false }): void {
-  report({ event: 'exited', upperWhole, ...status })
+  const event = { event: 'exited', upperWhole, ...status } as const
+  // First where it lasts: nobody may be listening any more.
+  if (start.endDescriptor !== null) writeDown(event, start.endDescriptor)
+  report(event)
   // Nothing is left to be put away, and a worker in an endless loop or a blocked write would only be waited for.
   process.kill(process.pid, 'SIGKILL')
 }

@@ -47,6 +47,10 @@ export interface StartMessage {
   readonly readonlyRootfs: boolean
   /** Whether the upper is written to {@link UPPER_DESCRIPTOR} as a layer's tar at exit, or dies with the container. */
   readonly keepsUpper: boolean
+  /** Descriptor of a file to which the guest's end is written too, as the event is; null for none. */
+  readonly endDescriptor: number | null
+  /** It goes on when its supervisor closes its end of control. */
+  readonly outlives: boolean
   readonly limits: SandboxLimits
 }
 
@@ -79,3 +83,5 @@ export type SandboxEvent =
 
 /** What the supervisor says once `ready` is there. */
 export const GO = 'go'
+/** What it says before it leaves a guest that is to go on. */
+export const OUTLIVE = 'outlive'

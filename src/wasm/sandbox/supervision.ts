@@ -43,6 +43,15 @@ const KILLED_EXIT_CODE = 137
 /** A guest that traps with this share of a limit in use has most likely run into it: the engine only tells the guest. */
 const NEARLY_ALL = 0.9
 
+/** Writes the guest's end to a file, for those who come later. A full disk leaves them with what the kernel says of it. */
+export function writeDown(event: SandboxEvent, descriptor: number): void {
+  try {
+    writeAll(descriptor, Buffer.from(`${JSON.stringify(event)}\n`))
+  } catch {
+    // As said.
+  }
+}
+
 /** Says something to the supervisor. */
 export function report(event: SandboxEvent): void {
   try {
