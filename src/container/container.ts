@@ -3,11 +3,14 @@ import type { DiffId, Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
-import type { TerminalSize } from '../runtime/runtime.js'
+import type { Attachment, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
+import type { Exec, ExecOptions } from './exec.js'
+import type { LogEntry, LogOptions } from './logs.js'
+import type { ContainerSettings, RestartPolicy } from './settings.js'
 
 /** Where a container stands, in the words of the Docker Engine API. Of a `dead` one the record cannot be read; it can only be removed. */
-export type ContainerStatus = 'created' | 'running' | 'exited' | 'dead'
+export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead'
 
 /** The image a container was made from. */
 export interface ContainerImage {
@@ -46,14 +49,45 @@ export interface ContainerSummary {
   /** Host pid of the guest's init or sandbox process while it runs. */
   readonly pid: number | null
   readonly autoRemove: boolean
+  /** How often its restart policy has started it again. */
+  readonly restartCount: number
+  /** What its health check says; null without one. */
+  readonly health: HealthStatus | null
+}
+
+/** What checks of its health have said, in the words of the Docker Engine API. */
+export type HealthStatus = 'starting' | 'healthy' | 'unhealthy'
+
+/** Options of {@link Container.start}. */
+export interface StartOptions {
+  /** Take part in its stdio from before its first instruction. */
+  readonly attach?: boolean
+  /** First size of its terminal. */
+  readonly terminalSize?: TerminalSize
+}
+
+/** Options of {@link Container.stop} and {@link Container.restart}. */
+export interface StopOptions {
+  /** What asks it to end; its own stop signal unless said. */
+  readonly signal?: NodeJS.Signals
+  /** Milliseconds it then has; negative is without end. Its own stop timeout unless said. */
+  readonly timeoutMs?: number
+}
+
+/** What {@link Container.wait} waits for: that it does not run, that it ends once more, or that it is removed. */
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed'
+
+/** What can be changed of a container that exists. */
+export interface UpdateOptions {
+  readonly restart?: RestartPolicy
 }
 
 /**
- * One container, from create to remove.
+ * One container, from create to remove, and through any number of starts.
  *
- * The order is create → attach streams → {@link start} → {@link wait}: streams exist before the guest's first instruction, so no
- * byte is lost. The process that created a container owns it: its guest ends when that process does. A container found by
- * `containers.get` that another process owns can be looked at, waited for, killed and removed.
+ * One that `containers.create` made is its process's own: its streams exist before the guest's first instruction, so no byte is lost, and
+ * its guest ends when that process does, unless {@link detach} lets it go. One that `containers.define` made is nobody's: each
+ * {@link start} gives it to a launcher that holds it, logs for it and writes down its end, and any process may attach, wait, or stop it.
  *
  * Disposing (`await using`) kills what this process owns and removes it when it was made with `autoRemove`.
  */
@@ -62,28 +96,47 @@ export interface Container extends AsyncDisposable {
   readonly id: string
   readonly name: string
   readonly spec: ContainerSpec
+  readonly settings: ContainerSettings
   readonly image: ContainerImage
   /** The wall it stands behind: `native` or `wasm`. */
   readonly runtime: string
   /** What is true at this moment, also after the owner was killed. */
   readonly status: ContainerStatus
-  /** The guest's stdin; null unless `openStdin`, and for a container that another process owns or that `get` found after its end. */
+  /** Of one of this process's own: the guest's stdin; null unless `openStdin`. Null for every other: {@link attach}. */
   readonly stdin: Writable | null
-  /** The guest's stdout; null for a container that another process owns (attach is not built yet) or that `get` found after its end. */
+  /** Its stdout; null for one that is not this process's own: {@link attach}. */
   readonly stdout: Readable | null
   /** The guest's stderr; null with a terminal, which has one output, and where stdout is null. */
   readonly stderr: Readable | null
   /**
-   * Lets the guest go. Resolves when its program runs.
-   * Rejects with COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE, and with CONFLICT when it was started before.
+   * Lets the guest go. Resolves when its program runs, with a part in its stdio if that was asked for. One that runs already goes on.
+   * Rejects with COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE, and with CONFLICT where it cannot be started again.
    */
-  start(): Promise<void>
+  start(options?: StartOptions): Promise<Attachment | null>
   /** How it ended. May be called before {@link start} and more than once, and holds the answer also when the container removes itself. */
-  wait(options?: { readonly signal?: AbortSignal }): Promise<ExitStatus>
+  wait(options?: { readonly signal?: AbortSignal; readonly condition?: WaitCondition }): Promise<ExitStatus>
+  /** Takes part in its stdio, from now on. Rejects with CONFLICT when it does not run or is paused. */
+  attach(): Promise<Attachment>
+  /** Of one of this process's own that runs: lets it go on when this process ends. Its streams here end. */
+  detach(): Promise<void>
+  /** One more program in it. Rejects with CONFLICT when it does not run or is paused. */
+  exec(options: ExecOptions): Promise<Exec>
+  /** Stops all its processes where they are. Rejects with CONFLICT when it does not run or is paused. */
+  pause(): Promise<void>
+  /** Lets them go on. Rejects with CONFLICT when it is not paused. */
+  unpause(): Promise<void>
+  /** Stops it, if it runs, and starts it. */
+  restart(options?: StopOptions): Promise<void>
+  /** Another name. Rejects with CONFLICT when it is taken, INVALID_ARGUMENT when it is none. */
+  rename(name: string): Promise<void>
+  /** Changes what can be changed of it. */
+  update(options: UpdateOptions): Promise<void>
+  /** What it has written, as its log has it; with `follow` also what it goes on to write, until it ends. */
+  logs(options?: LogOptions): AsyncIterable<LogEntry>
   /** Sends a signal, SIGKILL unless said. Rejects with CONFLICT when it is not running. */
   kill(signal?: NodeJS.Signals): Promise<void>
-  /** Sends SIGTERM, and SIGKILL when it still runs after `timeoutMs` (10 seconds unless said). */
-  stop(options?: { readonly timeoutMs?: number }): Promise<ExitStatus>
+  /** Asks it to end, and sends SIGKILL when it still runs after a while. One that does not run is no error. */
+  stop(options?: StopOptions): Promise<ExitStatus | null>
   /** New size of the terminal. Rejects with INVALID_ARGUMENT when there is none. */
   resize(size: TerminalSize): Promise<void>
   /** What isolation is really in force: collected inside before the guest's first instruction, checked again from outside. */

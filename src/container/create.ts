@@ -10,11 +10,15 @@ import type { ContainerSpec } from '../runtime/spec.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import { identityOf, ownIdentity } from '../store/process-identity.js'
 import { throwIfAborted } from './abortable.js'
-import type { CreatedContainer } from './container.js'
+import type { Container, CreatedContainer } from './container.js'
+import { FoundContainer } from './found-container.js'
+import { actorOf, supervisionOf } from './hooks.js'
+import type { Journal } from './journal.js'
 import type { CreateOptions } from './options.js'
 import { OwnedContainer } from './owned-container.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
 import { ImageRootfs } from './rootfs.js'
+import { containerSettings } from './settings.js'
 import { containerSpec } from './spec.js'
 import { ContainerState } from './state.js'
 
@@ -30,6 +34,7 @@ export interface ImageForContainer {
 export interface Workshop {
   readonly state: ContainerState
   readonly layers: LayerStore
+  readonly journal: Journal
   /** In the order `auto` tries them. */
   readonly runtimes: readonly Runtime[]
   /** Told when this process has nothing left to do for a container: its guest is gone, or it was removed. */
@@ -41,11 +46,43 @@ export interface Workshop {
  * on the way takes back what was done before it. The wall hears the signal of the options for as long as the guest lives.
  */
 export async function createContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<CreatedContainer> {
-  const { layers, runtimes } = workshop
+  return prepared(workshop, found, options, (parts) => build(workshop, parts))
+}
+
+/**
+ * Writes down a container that nobody holds: everything about it is settled and checked, and nothing is started. Its first start needs
+ * no more than its record.
+ */
+export async function defineContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<Container> {
+  return prepared(workshop, found, options, async ({ id, runtime, newRecord }) => {
+    const { state, layers, journal } = workshop
+    const record = await state.create(
+      id,
+      { name: options.name, record: (_, name) => ({ ...newRecord(name), owner: null }) },
+      options.signal,
+    )
+    try {
+      await storedLayers(layers, found.image, options.signal)
+    } catch (error) {
+      throw await afterCleanUp(error, () => state.remove(record))
+    }
+    journal.add('create', actorOf(record))
+    return new FoundContainer({ state, layers, journal, runtime, record })
+  })
+}
+
+/** Settles what a container is to be, and hands it to `make` with the image's layers open. */
+async function prepared<T>(
+  { layers, runtimes }: Workshop,
+  found: ImageForContainer,
+  options: CreateOptions,
+  make: (parts: Parts) => Promise<T>,
+): Promise<T> {
   const { signal } = options
   const required = parseRequirements(options.require ?? [])
   const id = ContainerState.newId()
   const config = await found.image.config()
+  const settings = containerSettings(options, config.config ?? {})
   const rootfs = new ImageRootfs(await storedLayers(layers, found.image, signal))
   try {
     const { runtime, spec } = await settle({ id, options, rootfs, runtimes, found, image: config.config ?? {} })
@@ -63,18 +100,23 @@ export async function createContainer(workshop: Workshop, found: ImageForContain
       },
       runtime: runtime.name,
       spec,
-      labels: options.labels ?? {},
+      settings,
+      labels: { ...config.config?.Labels, ...options.labels },
       autoRemove: options.autoRemove ?? false,
-      openStdin: options.openStdin ?? false,
       status: 'created',
       owner: ownIdentity(),
+      outlives: false,
+      paused: false,
+      stopRequested: false,
+      restartCount: 0,
+      restartFailures: 0,
       task: null,
       createdAt: new Date().toISOString(),
       startedAt: null,
       finishedAt: null,
       exit: null,
     })
-    return await build(workshop, { id, newRecord, found, runtime, spec, rootfs, required, options })
+    return await make({ id, newRecord, found, runtime, spec, rootfs, required, options })
   } finally {
     rootfs.close()
   }
@@ -92,7 +134,7 @@ interface Parts {
 }
 
 async function build(
-  { state, layers, released }: Workshop,
+  { state, layers, journal, released }: Workshop,
   { id, newRecord, found, runtime, spec, rootfs, required, options }: Parts,
 ): Promise<CreatedContainer> {
   const { signal, terminalSize } = options
@@ -104,6 +146,12 @@ async function build(
       spec,
       rootfs,
       openStdin: options.openStdin ?? false,
+      supervision: supervisionOf(newRecord(options.name ?? ''), {
+        home: state.home,
+        directory: state.directoryOf(id),
+        journal: journal.path,
+        outlives: false,
+      }),
       ...(terminalSize === undefined ? {} : { terminalSize }),
       ...(signal === undefined ? {} : { signal }),
       record: async () => {
@@ -118,7 +166,17 @@ async function build(
       assertRequirements(required, receipt)
       throwIfAborted(signal)
       if (record === undefined) throw new EngineError('INTERNAL', `the ${runtime.name} wall made a container that nobody knows`)
-      return new OwnedContainer({ state, runtime, task, record: withTask(record, task), receipt, released: () => released(id) })
+      journal.add('create', actorOf(record))
+      return new OwnedContainer({
+        state,
+        layers,
+        journal,
+        runtime,
+        task,
+        record: withTask(record, task),
+        receipt,
+        released: () => released(id),
+      })
     } catch (error) {
       throw await afterCleanUp(error, () => task.delete())
     }

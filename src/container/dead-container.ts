@@ -41,6 +41,10 @@ export class DeadContainer implements Container {
     throw this.#dead()
   }
 
+  get settings(): never {
+    throw this.#dead()
+  }
+
   get image(): never {
     throw this.#dead()
   }
@@ -65,8 +69,44 @@ export class DeadContainer implements Container {
     return Promise.reject(this.#dead())
   }
 
+  attach(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  detach(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  exec(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  pause(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  unpause(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  restart(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  rename(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  update(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
   resize(): Promise<never> {
     return Promise.reject(this.#dead())
+  }
+
+  logs(): never {
+    throw this.#dead()
   }
 
   receipt(): Promise<never> {
@@ -125,5 +165,7 @@ export function deadSummary({ id, name, changedAt }: DeadRecord): ContainerSumma
     labels: {},
     pid: null,
     autoRemove: false,
+    restartCount: 0,
+    health: null,
   }
 }

@@ -2,19 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError, messageOf } from '../errors.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
+import type { Attachment, RunningTask, TerminalSize } from '../runtime/runtime.js'
 import { throwIfAborted } from './abortable.js'
-import type { Container, ContainerStatus, ContainerSummary } from './container.js'
-import { RECEIPT_FILE } from './owned-container.js'
-import { type ContainerRecord, isOwned, isTaskAlive, summaryOf } from './record.js'
-import { RecordedContainer, STOP_TIMEOUT_MS } from './recorded-container.js'
+import type { Container, ContainerStatus, ContainerSummary, StartOptions, StopOptions, WaitCondition } from './container.js'
+import { actorOf } from './hooks.js'
+import { type ContainerRecord, endedRecord, isGone, isOwned, isTaskAlive, RECEIPT_FILE, summaryOf } from './record.js'
+import { RecordedContainer } from './recorded-container.js'
+import { ranSoundly, restartDelayMs, shouldRestart } from './restart.js'
+import { startRecorded } from './start.js'
 
-const POLL_MS = 50
+const POLL_MS = 20
 /** How long a guest that was sent SIGKILL may take to be gone, and its owner to write that down. */
 const KILL_TIMEOUT_MS = 10_000
 /** How long its owner may take to write that down. */
 const OWNER_TIMEOUT_MS = 2_000
 
-/** A container that another process made, running, ended or left behind: known by its record and its processes alone. */
+/** A container that is not this process's own: known by its record and its processes alone, held by its launcher while it runs. */
 export class FoundContainer extends RecordedContainer implements Container {
   readonly stdin = null
   readonly stdout = null
@@ -25,48 +28,93 @@ export class FoundContainer extends RecordedContainer implements Container {
   }
 
   summary(): ContainerSummary {
-    return summaryOf(this.#refresh() ?? this.record)
+    return summaryOf(this.current())
   }
 
-  start(): Promise<void> {
-    return Promise.reject(
-      new EngineError('NOT_BUILT', `starting container ${this.name} again, or from another process, is not built yet`, {
-        hint: 'Create another one: `wolffia run` creates and starts.',
-      }),
-    )
+  async start(options: StartOptions = {}): Promise<Attachment | null> {
+    return this.state.exclusively(this.id, async () => {
+      const record = await this.#settled()
+      if (record.status === 'running' || record.status === 'restarting') {
+        if (record.paused) throw new EngineError('CONFLICT', 'cannot start a paused container, try unpause instead')
+        return options.attach === true && record.status === 'running' ? (await this.mustRun()).attach() : null
+      }
+      if (isOwned(record)) throw new EngineError('CONFLICT', `container ${this.name} is about to be started by the process that made it`)
+      return this.#begin({ ...record, restartCount: 0, restartFailures: 0 }, options)
+    })
   }
 
-  async wait({ signal }: { readonly signal?: AbortSignal } = {}): Promise<ExitStatus> {
+  async wait({
+    signal,
+    condition = 'not-running',
+  }: {
+    readonly signal?: AbortSignal
+    readonly condition?: WaitCondition
+  } = {}): Promise<ExitStatus> {
+    const before = this.current()
+    // An end that has come already is not the next one.
+    const isOld = (record: ContainerRecord) =>
+      condition === 'next-exit' && before.status === 'exited' && record.startedAt === before.startedAt
+    let last: ExitStatus | null = null
     for (;;) {
       throwIfAborted(signal)
-      const record = this.#refresh()
-      if (record === null) throw new EngineError('CONTAINER_NOT_FOUND', `container ${this.name} was removed before its end could be read`)
-      const { exit } = summaryOf(record)
-      if (exit !== null) return exit
-      await sleep(POLL_MS)
+      const record = this.state.read(this.id)
+      if (record === null) {
+        if (last !== null) return last
+        throw new EngineError('CONTAINER_NOT_FOUND', `container ${this.name} was removed before its end could be read`)
+      }
+      this.record = record
+      const { status, exit } = summaryOf(record)
+      if (status === 'exited' && !isOld(record)) {
+        last = (isGone(record) ? (await this.#settle()).exit : exit) ?? last
+        if (condition !== 'removed' && last !== null) return last
+      }
+      const running = status === 'running' || status === 'paused' ? await this.running() : null
+      if (running !== null) await running.gone(signal)
+      else await sleep(POLL_MS)
     }
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    if (this.status !== 'running') throw new EngineError('CONFLICT', `container ${this.name} is not running`)
-    await (await this.#task())?.kill(signal)
+    await this.change(async (record) => {
+      const running = await this.mustRun()
+      const ends = signal === 'SIGKILL' || signal === record.settings.stopSignal
+      // Said before it is sent: whoever hears of the end must not start it again.
+      if (ends && !record.stopRequested) await this.state.write({ ...record, stopRequested: true })
+      await running.kill(signal)
+      this.journal.add('kill', actorOf(record), { signal })
+      return {}
+    })
   }
 
-  async stop({ timeoutMs = STOP_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<ExitStatus> {
-    await this.kill('SIGTERM')
-    try {
-      return await this.wait({ signal: AbortSignal.timeout(timeoutMs) })
-    } catch (error) {
-      if (!(error instanceof EngineError && error.code === 'ABORTED')) throw error
-      await (await this.#task())?.kill('SIGKILL')
-      return this.wait()
-    }
+  async stop({ signal, timeoutMs }: StopOptions = {}): Promise<ExitStatus | null> {
+    const record = this.current()
+    const wait = timeoutMs ?? record.settings.stopTimeoutSeconds * 1000
+    if (record.status === 'restarting') await this.change(async () => ({ stopRequested: true }))
+    const running = await this.running()
+    if (running === null) return record.status === 'restarting' ? this.wait() : summaryOf(this.current()).exit
+    await this.kill(signal ?? record.settings.stopSignal)
+    if (record.paused) await this.unpause().catch(() => {})
+    if (wait >= 0) await running.gone(AbortSignal.timeout(wait))
+    else await running.gone()
+    if ((await this.running()) !== null) await this.kill('SIGKILL').catch(ignoreItsEnd)
+    const exit = await this.wait()
+    this.journal.add('stop', actorOf(this.record))
+    return exit
   }
 
-  resize(): Promise<void> {
-    return Promise.reject(
-      new EngineError('NOT_BUILT', `resizing the terminal of container ${this.name} from another process is not built yet`),
-    )
+  async restart(options: StopOptions = {}): Promise<void> {
+    await this.stop(options)
+    await this.start()
+    this.journal.add('restart', actorOf(this.record))
+  }
+
+  detach(): Promise<void> {
+    return Promise.reject(new EngineError('CONFLICT', `container ${this.name} is not held by this process`))
+  }
+
+  async resize(size: TerminalSize): Promise<void> {
+    if (!this.spec.process.terminal) throw new EngineError('INVALID_ARGUMENT', `container ${this.name} has no terminal to resize`)
+    await (await this.mustRun()).resize(size)
   }
 
   async receipt(): Promise<Receipt> {
@@ -75,20 +123,77 @@ export class FoundContainer extends RecordedContainer implements Container {
     return JSON.parse(text)
   }
 
+  /**
+   * What becomes of it after an end that nobody waited for: it is removed, or started again after a while, as it was made to be. For the
+   * command that its launcher runs then.
+   */
+  async afterEnd(): Promise<void> {
+    const record = await this.#settle()
+    if (record.status !== 'exited' || record.exit === null) return
+    if (record.autoRemove) return this.remove()
+    if (!shouldRestart(record, record.exit)) return
+    const failures = ranSoundly(record.exit) ? 0 : record.restartFailures
+    await this.change(async () => ({ status: 'restarting', owner: this.state.identity }))
+    await this.#pauseBeforeRestart(restartDelayMs(failures))
+    await this.state.exclusively(this.id, async () => {
+      const now = this.state.read(this.id)
+      if (now === null || now.status !== 'restarting') return
+      if (now.stopRequested) return this.state.write({ ...now, status: 'exited', owner: null })
+      await this.#begin({ ...now, restartCount: now.restartCount + 1, restartFailures: failures + 1 }, {})
+    })
+  }
+
   async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
-    const record = this.#refresh()
+    const record = this.state.read(this.id)
     if (record !== null && (isOwned(record) || isTaskAlive(record))) {
-      if (!force)
-        throw new EngineError('CONFLICT', `container ${this.name} is ${record.status === 'running' ? 'running' : 'about to run'}`, {
+      if (!force) {
+        const { status } = summaryOf(record)
+        throw new EngineError('CONFLICT', `container ${this.name} is ${status === 'created' ? 'about to run' : status}`, {
           hint: `Stop it first, or remove it with force, which kills it: wolffia rm -f ${this.name}`,
         })
-      await (await this.#task())?.kill('SIGKILL')
+      }
+      if (record.status === 'restarting') await this.change(async () => ({ stopRequested: true }))
+      else if (record.outlives) await this.kill('SIGKILL').catch(ignoreItsEnd)
+      else await (await this.running())?.kill('SIGKILL')
       await this.#untilGone()
     }
+    await this.state.exclusively(this.id, () => this.#discard(force))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  protected running(): Promise<RunningTask | null> {
+    return this.wall.open(this.id, this.state.directoryOf(this.id))
+  }
+
+  async #begin(record: ContainerRecord, options: StartOptions): Promise<Attachment | null> {
+    const parts = { state: this.state, layers: this.layers, journal: this.journal, runtime: this.wall }
+    try {
+      const { record: running, attachment } = await startRecorded(parts, record, options)
+      this.record = running
+      return attachment
+    } finally {
+      this.current()
+    }
+  }
+
+  /** Sleeps, unless somebody wants it to stop meanwhile. */
+  async #pauseBeforeRestart(milliseconds: number): Promise<void> {
+    for (const end = Date.now() + milliseconds; Date.now() < end; await sleep(Math.min(100, Math.max(1, end - Date.now())))) {
+      const record = this.state.read(this.id)
+      if (record === null || record.stopRequested) return
+    }
+  }
+
+  async #discard(force: boolean): Promise<void> {
+    const record = this.state.read(this.id)
+    if (record !== null && !force && (isOwned(record) || isTaskAlive(record)))
+      throw new EngineError('CONFLICT', `container ${this.name} has been started meanwhile`)
     const directory = this.state.directoryOf(this.id)
     try {
       await this.wall.discard(this.id, directory)
-      await this.state.remove(this.record)
+      await this.state.remove(record ?? this.record)
+      this.journal.add('destroy', actorOf(record ?? this.record))
     } catch (cause) {
       if (cause instanceof EngineError) throw cause
       throw new EngineError('CONFLICT', `container ${this.name} cannot be removed: ${messageOf(cause)}`, {
@@ -98,20 +203,14 @@ export class FoundContainer extends RecordedContainer implements Container {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
-
-  #task() {
-    return this.wall.open(this.id, this.state.directoryOf(this.id))
-  }
-
   /**
    * Waits until the owner has written the end, removed the container, or is gone together with the guest. An owner that does nothing of
    * this is stopped (^Z) or waits for whoever reads its output: once the guest is dead it is not waited for long.
    */
   async #untilGone(): Promise<void> {
     const start = Date.now()
-    for (; Date.now() < start + KILL_TIMEOUT_MS; await sleep(POLL_MS / 10)) {
-      const record = this.#refresh()
+    for (; Date.now() < start + KILL_TIMEOUT_MS; await sleep(POLL_MS / 4)) {
+      const record = this.state.read(this.id)
       if (record === null || !(isOwned(record) || isTaskAlive(record))) return
       const isDead = record.status === 'running' && !isTaskAlive(record)
       if (isDead && Date.now() > start + OWNER_TIMEOUT_MS) return
@@ -119,9 +218,22 @@ export class FoundContainer extends RecordedContainer implements Container {
     throw new EngineError('CONFLICT', `container ${this.name} was killed but does not end`, { data: { id: this.id } })
   }
 
-  #refresh(): ContainerRecord | null {
-    const record = this.state.read(this.id)
-    if (record !== null) this.record = record
-    return record
+  #settle(): Promise<ContainerRecord> {
+    return this.state.exclusively(this.id, () => this.#settled())
   }
+
+  /** The record, with the end of a run that nobody waited for. The caller holds the lock. */
+  async #settled(): Promise<ContainerRecord> {
+    const record = this.state.read(this.id)
+    if (record === null) throw this.removed()
+    this.record = record
+    if (!isGone(record)) return record
+    this.record = endedRecord(record, await this.wall.lastEnd(this.state.directoryOf(this.id), record.spec))
+    await this.state.write(this.record)
+    return this.record
+  }
+}
+
+function ignoreItsEnd(error: unknown): void {
+  if (!(error instanceof EngineError && (error.code === 'CONFLICT' || error.code === 'CONTAINER_NOT_FOUND'))) throw error
 }

@@ -1,6 +1,7 @@
 import type { Limits } from '../runtime/limits.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 import type { Mount } from '../runtime/spec.js'
+import type { HealthCheck, LogSettings, RestartPolicy } from './settings.js'
 
 /** What a container is made of, in docker's words. */
 export interface CreateOptions {
@@ -36,6 +37,18 @@ export interface CreateOptions {
   readonly terminalSize?: TerminalSize
   /** A stdin to write to; without, the guest reads end-of-file. */
   readonly openStdin?: boolean
+  /** That stdin stays open when a caller has no more to say. */
+  readonly keepStdin?: boolean
+  /** What `stop` sends; the image's, else SIGTERM. `TERM`, `SIGHUP`, `9`. */
+  readonly stopSignal?: string
+  /** Seconds that `stop` waits before SIGKILL; negative is without end. 10 unless said. */
+  readonly stopTimeoutSeconds?: number
+  /** Whether it is started again after its end; not unless said. */
+  readonly restart?: RestartPolicy
+  /** How its health is found out; the image's unless said, null for not at all. */
+  readonly health?: HealthCheck | null
+  /** Where its output is kept; nowhere unless said. */
+  readonly log?: LogSettings
   /** Remove it when it ends. */
   readonly autoRemove?: boolean
   /** Aspects of the receipt that must be in force (`seccomp`, `netns`, `memory`), or creating fails with REQUIREMENT_NOT_MET. */

@@ -3,14 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterCleanUp, EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
-import type { Task, TerminalSize } from '../runtime/runtime.js'
+import type { RunningTask, Task, TerminalSize } from '../runtime/runtime.js'
 import { abortable } from './abortable.js'
-import type { ContainerStatus, ContainerSummary, CreatedContainer } from './container.js'
-import { type ContainerRecord, summaryOf } from './record.js'
-import { RecordedContainer, type RecordedContainerParts, STOP_TIMEOUT_MS } from './recorded-container.js'
-
-/** File of the container's folder that holds its receipt. */
-export const RECEIPT_FILE = 'receipt.json'
+import type { ContainerStatus, ContainerSummary, CreatedContainer, StopOptions } from './container.js'
+import { actorOf } from './hooks.js'
+import { type ContainerRecord, RECEIPT_FILE, summaryOf } from './record.js'
+import { RecordedContainer, type RecordedContainerParts } from './recorded-container.js'
 
 /** What an {@link OwnedContainer} stands on. */
 export interface OwnedContainerParts extends RecordedContainerParts {
@@ -27,6 +25,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
   readonly #released: () => void
   #ended: Promise<ExitStatus> | null = null
   #removed = false
+  #detached = false
 
   constructor({ task, receipt, released, ...parts }: OwnedContainerParts) {
     super(parts)
@@ -36,7 +35,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
   }
 
   get status(): ContainerStatus {
-    return this.record.status
+    return this.record.status === 'running' && this.record.paused ? 'paused' : this.record.status
   }
 
   get stdin(): Writable | null {
@@ -55,8 +54,11 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     return summaryOf(this.record)
   }
 
-  async start(): Promise<void> {
-    if (this.status !== 'created') throw new EngineError('CONFLICT', `container ${this.name} was started before; a container runs once`)
+  async start(): Promise<null> {
+    if (this.status !== 'created')
+      throw new EngineError('CONFLICT', `container ${this.name} was started before by this process`, {
+        hint: 'Once it has ended, start what containers.get gives.',
+      })
     const started = this.#letGo()
     this.#ended = this.#untilEnd(started)
     this.#ended.catch(() => {})
@@ -66,6 +68,22 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
       await this.#ended.catch(() => {})
       throw error
     }
+    return null
+  }
+
+  async detach(): Promise<void> {
+    if (this.status !== 'running') throw this.notRunning()
+    await this.state.exclusively(this.id, () => this.#write({ outlives: true, owner: this.#task.supervisor }))
+    await this.#task.outlive()
+    this.#detached = true
+    this.#released()
+    this.journal.add('detach', actorOf(this.record))
+  }
+
+  async restart(): Promise<never> {
+    throw new EngineError('CONFLICT', `container ${this.name} ends with this process, so it cannot be started again`, {
+      hint: 'Make it with containers.define, and start it.',
+    })
   }
 
   wait({ signal }: { readonly signal?: AbortSignal } = {}): Promise<ExitStatus> {
@@ -73,17 +91,22 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    if (this.status !== 'running') throw new EngineError('CONFLICT', `container ${this.name} is not running`)
+    if (this.record.status !== 'running') throw this.notRunning()
     await this.#task.kill(signal)
+    this.journal.add('kill', actorOf(this.record), { signal })
   }
 
-  async stop({ timeoutMs = STOP_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<ExitStatus> {
-    await this.kill('SIGTERM')
+  async stop({
+    signal = this.settings.stopSignal,
+    timeoutMs = this.settings.stopTimeoutSeconds * 1000,
+  }: StopOptions = {}): Promise<ExitStatus> {
+    await this.kill(signal)
+    if (this.record.paused) await this.unpause()
     const timer = new AbortController()
-    const late = sleep(timeoutMs, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const)
+    const late = timeoutMs < 0 ? NEVER : sleep(timeoutMs, 'late' as const, { signal: timer.signal }).catch(() => 'late' as const)
     const first = await Promise.race([this.wait(), late]).finally(() => timer.abort())
     if (first !== 'late') return first
-    if (this.status === 'running') await this.#task.kill('SIGKILL')
+    if (this.record.status === 'running') await this.#task.kill('SIGKILL')
     return this.wait()
   }
 
@@ -98,7 +121,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
 
   async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
     if (this.#removed) return
-    if (this.status === 'running') {
+    if (this.record.status === 'running') {
       if (!force)
         throw new EngineError('CONFLICT', `container ${this.name} is running`, {
           hint: 'Stop it first, or remove it with force, which kills it.',
@@ -111,11 +134,16 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.status === 'running') await this.#task.kill('SIGKILL')
+    if (this.#detached) return
+    if (this.record.status === 'running') await this.#task.kill('SIGKILL')
     await this.#ended?.catch(() => {})
     await this.#task.delete()
     if (this.record.autoRemove) await this.#discard()
     this.#released()
+  }
+
+  protected async running(): Promise<RunningTask | null> {
+    return this.record.status === 'running' ? this.#task : null
   }
 
   /** Resolves with the end once there is a start to end. */
@@ -128,6 +156,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     // Written before the guest goes: were this process killed in between, nobody would take a guest that ran for one that never did.
     await this.#write({ status: 'running', startedAt: now() })
     await this.#task.start()
+    this.journal.add('start', actorOf(this.record))
     // While it runs.
     await this.state.writeFile(this.id, RECEIPT_FILE, JSON.stringify(this.#receipt), { durable: false })
   }
@@ -145,6 +174,8 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
       )
     }
     const exit = await this.#task.wait().catch((error) => this.#lost(error))
+    // It is its launcher's business now, and of the command that this one runs.
+    if (this.#detached) return exit
     try {
       await this.#task.delete()
     } catch (error) {
@@ -161,9 +192,9 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
   }
 
   async #finish(exit: ExitStatus): Promise<void> {
-    const end = { status: 'exited', finishedAt: now(), exit } as const
+    const end = { status: 'exited', paused: false, finishedAt: now(), owner: null, task: null, exit } as const
     if (!this.record.autoRemove) {
-      await this.#write(end)
+      await this.state.exclusively(this.id, () => this.#write(end))
       this.#released()
       return
     }
@@ -176,19 +207,24 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     }
   }
 
+  /** Over what others have changed meanwhile. The process that the record names is the guest's only from its start on. */
   async #write(change: Partial<ContainerRecord>): Promise<void> {
-    this.record = { ...this.record, ...change }
+    const { task } = this.record
+    this.record = { ...this.record, ...this.state.read(this.id), task, ...change }
     await this.state.write(this.record)
   }
 
   async #discard(): Promise<void> {
     if (this.#removed) return
     await this.wall.discard(this.id, this.state.directoryOf(this.id))
-    await this.state.remove(this.record)
+    await this.state.remove(this.state.read(this.id) ?? this.record)
+    this.journal.add('destroy', actorOf(this.record))
     this.#removed = true
     this.#released()
   }
 }
+
+const NEVER = new Promise<'late'>(() => {})
 
 function now(): string {
   return new Date().toISOString()

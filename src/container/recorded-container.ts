@@ -1,28 +1,40 @@
-import type { Runtime } from '../runtime/runtime.js'
+import { EngineError } from '../errors.js'
+import type { Attachment, RunningTask, Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
-import type { ContainerImage } from './container.js'
-import type { ContainerRecord } from './record.js'
+import type { LayerStore } from '../store/layer-store.js'
+import type { ContainerImage, UpdateOptions } from './container.js'
+import { Exec, type ExecOptions, execProcess } from './exec.js'
+import { actorOf, logPath } from './hooks.js'
+import type { Journal } from './journal.js'
+import { type LogEntry, type LogOptions, readLog } from './logs.js'
+import { type ContainerRecord, isGone } from './record.js'
+import { ImageRootfs } from './rootfs.js'
+import type { ContainerSettings } from './settings.js'
+import { layersOf } from './start.js'
 import type { ContainerState } from './state.js'
-
-/** Milliseconds that `stop` gives a guest to end by itself. */
-export const STOP_TIMEOUT_MS = 10_000
 
 /** What every container stands on. */
 export interface RecordedContainerParts {
   readonly state: ContainerState
+  readonly layers: LayerStore
+  readonly journal: Journal
   /** The wall that holds it. */
   readonly runtime: Runtime
   readonly record: ContainerRecord
 }
 
-/** What a container is, whoever made it: that stands in its record. */
+/** What a container is, whoever made it: that stands in its record. And what can be done to one that runs, whoever started it. */
 export abstract class RecordedContainer {
   protected readonly state: ContainerState
+  protected readonly layers: LayerStore
+  protected readonly journal: Journal
   protected readonly wall: Runtime
   protected record: ContainerRecord
 
-  constructor({ state, runtime, record }: RecordedContainerParts) {
+  constructor({ state, layers, journal, runtime, record }: RecordedContainerParts) {
     this.state = state
+    this.layers = layers
+    this.journal = journal
     this.wall = runtime
     this.record = record
   }
@@ -39,11 +51,124 @@ export abstract class RecordedContainer {
     return this.record.spec
   }
 
+  get settings(): ContainerSettings {
+    return this.record.settings
+  }
+
   get image(): ContainerImage {
     return this.record.image
   }
 
   get runtime(): string {
     return this.record.runtime
+  }
+
+  async attach(): Promise<Attachment> {
+    const { paused } = this.current()
+    if (paused) throw new EngineError('CONFLICT', 'you cannot attach to a paused container, unpause it first')
+    const running = await this.running()
+    if (running === null) throw new EngineError('CONFLICT', 'you cannot attach to a stopped container, start it first')
+    this.journal.add('attach', actorOf(this.record))
+    return running.attach()
+  }
+
+  async exec(options: ExecOptions): Promise<Exec> {
+    const record = this.current()
+    if (record.paused) throw new EngineError('CONFLICT', `container ${this.name} is paused, unpause the container before exec`)
+    if ((await this.running()) === null) throw this.notRunning()
+    const rootfs = new ImageRootfs(options.user ? await layersOf(this.layers, record.image.diffIds) : [])
+    try {
+      const process = execProcess(record, options, () => rootfs.tree())
+      return new Exec({ record, directory: this.state.directoryOf(this.id), runtime: this.wall, process, options })
+    } finally {
+      rootfs.close()
+    }
+  }
+
+  async pause(): Promise<void> {
+    await this.change(async (record) => {
+      if (record.paused) throw new EngineError('CONFLICT', `container ${this.name} is already paused`)
+      await (await this.mustRun()).pause()
+      this.journal.add('pause', actorOf(record))
+      return { paused: true }
+    })
+  }
+
+  async unpause(): Promise<void> {
+    await this.change(async (record) => {
+      if (!record.paused) throw new EngineError('CONFLICT', `container ${this.name} is not paused`)
+      await (await this.mustRun()).resume()
+      this.journal.add('unpause', actorOf(record))
+      return { paused: false }
+    })
+  }
+
+  async rename(name: string): Promise<void> {
+    await this.change(async (record) => {
+      await this.state.rename(record, name)
+      this.journal.add('rename', { ...actorOf(record), attributes: { ...actorOf(record).attributes, name, oldName: `/${record.name}` } })
+      return { name }
+    })
+  }
+
+  async update({ restart }: UpdateOptions): Promise<void> {
+    await this.change(async (record) => {
+      if (restart === undefined) return {}
+      if (restart.name !== 'no' && record.autoRemove)
+        throw new EngineError('CONFLICT', `container ${this.name} is removed at its end and cannot be started again`)
+      this.journal.add('update', actorOf(record))
+      return { settings: { ...record.settings, restart } }
+    })
+  }
+
+  logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
+    const { settings } = this.record
+    if (settings.log.driver === 'none')
+      throw new EngineError('CONFLICT', `container ${this.name} keeps no log`, {
+        hint: 'It was made without one (--log-driver none, or by a program that reads its output itself).',
+      })
+    const path = logPath(this.state.directoryOf(this.id), this.id)
+    const ended = () => {
+      const record = this.state.read(this.id)
+      return record === null || isGone(record) || !['running', 'restarting'].includes(record.status)
+    }
+    return readLog({ path, files: settings.log.files }, options, ended)
+  }
+
+  /** The record as it is now. */
+  protected current(): ContainerRecord {
+    const record = this.state.read(this.id)
+    if (record !== null) this.record = record
+    return this.record
+  }
+
+  /** The guest, when it runs. */
+  protected abstract running(): Promise<RunningTask | null>
+
+  protected async mustRun(): Promise<RunningTask> {
+    const running = await this.running()
+    if (running === null) throw this.notRunning()
+    return running
+  }
+
+  protected notRunning(): EngineError {
+    return new EngineError('CONFLICT', `container ${this.name} is not running`, { data: { id: this.id } })
+  }
+
+  /** Changes the record while nobody else does: `action` is told what it is and says what changes. Rejects with CONTAINER_NOT_FOUND. */
+  protected change(action: (record: ContainerRecord) => Promise<Partial<ContainerRecord>>): Promise<void> {
+    return this.state.exclusively(this.id, async () => {
+      const before = this.state.read(this.id)
+      if (before === null) throw this.removed()
+      this.record = before
+      const changed = await action(before)
+      // What the action itself has written stays.
+      this.record = { ...(this.state.read(this.id) ?? before), ...changed }
+      if (Object.keys(changed).length > 0) await this.state.write(this.record)
+    })
+  }
+
+  protected removed(): EngineError {
+    return new EngineError('CONTAINER_NOT_FOUND', `no such container: ${this.name}`, { data: { id: this.id } })
   }
 }

@@ -11,6 +11,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -21,6 +22,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterCleanUp, EngineError } from '../errors.js'
 import { Lock } from '../store/lock.js'
+import { ownIdentity, type ProcessIdentity } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { assertContainerName, randomName } from './name.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
@@ -49,10 +51,18 @@ export class ContainerState {
   readonly #names: string
   readonly #lock: Lock
 
-  constructor(home: string) {
+  constructor(
+    /** Folder everything is kept in. */
+    readonly home: string,
+  ) {
     this.#containers = join(home, 'containers')
     this.#names = join(this.#containers, 'names')
     this.#lock = new Lock(join(home, 'locks', 'containers'))
+  }
+
+  /** Who this process is, as records name it. */
+  get identity(): ProcessIdentity {
+    return ownIdentity()
   }
 
   /** A fresh id: 64 hex digits. */
@@ -88,6 +98,39 @@ export class ContainerState {
   /** Runs `action` while no container comes into being and none goes. */
   hold<T>(action: () => Promise<T>): Promise<T> {
     return this.#lock.hold(action)
+  }
+
+  /** Runs `action` while nobody else starts, stops, changes or removes this container. Not reentrant. */
+  async exclusively<T>(id: string, action: () => Promise<T>): Promise<T> {
+    const directory = this.#lockOf(id)
+    for (;;) {
+      let begun = false
+      try {
+        return await new Lock(directory).hold(() => {
+          begun = true
+          return action()
+        })
+      } catch (error) {
+        // Its folder was removed, with the container, by who held it just before.
+        if (begun || codeOf(error) !== 'ENOENT') throw error
+      } finally {
+        if (!this.#hasRecord(id)) removeIfEmpty(directory)
+      }
+    }
+  }
+
+  /** Gives a container another name, which is nobody's. The caller writes the record. Throws CONFLICT when it is taken. */
+  async rename({ id, name }: ContainerRecord, wanted: string): Promise<void> {
+    assertContainerName(wanted)
+    await this.#lock.hold(async () => {
+      if (wanted === name) throw new EngineError('INVALID_ARGUMENT', `container ${name} has that name already`)
+      await this.#takeName(wanted, id)
+      if (readLink(join(this.#names, name)) === id) unlinkSync(join(this.#names, name))
+    })
+  }
+
+  #lockOf(id: string): string {
+    return join(this.home, 'locks', `container-${id}`)
   }
 
   /** Replaces the record. One that is kept is on the disk when this resolves; does nothing when the container was removed meanwhile. */
@@ -224,6 +267,14 @@ export class ContainerState {
   }
 }
 
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // Somebody waits in it, or it is gone.
+  }
+}
+
 async function writeThrough(path: string, text: string): Promise<void> {
   const file = await open(path, 'w', 0o600)
   try {
@@ -254,9 +305,9 @@ function parse(text: string): unknown {
 /** Whether all that everybody relies on is there: a record is written whole, but a disk may give back something else. */
 function isRecord(value: unknown, id: string): value is ContainerRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { version, id: ownId, name, owner, image, spec, createdAt } = value as Partial<ContainerRecord>
-  if (version !== RECORD_VERSION || ownId !== id) return false
-  if (![name, owner, createdAt].every((text) => typeof text === 'string')) return false
+  const { version, id: ownId, name, owner, image, spec, settings, createdAt } = value as Partial<ContainerRecord>
+  if (version !== RECORD_VERSION || ownId !== id || typeof settings !== 'object') return false
+  if (![name, createdAt].every((text) => typeof text === 'string') || (owner !== null && typeof owner !== 'string')) return false
   return Array.isArray(image?.diffIds) && Array.isArray(spec?.process?.args)
 }
 

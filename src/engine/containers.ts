@@ -1,10 +1,11 @@
 import { detachable } from '../container/abortable.js'
-import type { Container, ContainerSummary, CreatedContainer } from '../container/container.js'
-import { createContainer } from '../container/create.js'
+import type { Container, ContainerStatus, ContainerSummary, CreatedContainer } from '../container/container.js'
+import { createContainer, defineContainer, type ImageForContainer, type Workshop } from '../container/create.js'
 import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
+import type { Journal } from '../container/journal.js'
 import type { CreateOptions } from '../container/options.js'
-import { type ContainerRecord, isOwned, isTaskAlive, summaryOf } from '../container/record.js'
+import { type ContainerRecord, isGone, isOwned, isTaskAlive, summaryOf } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError, messageOf } from '../errors.js'
 import { didYouMean } from '../reference/nearest.js'
@@ -16,6 +17,7 @@ import type { Walls } from './walls.js'
 export interface ContainersParts {
   readonly state: ContainerState
   readonly store: Store
+  readonly journal: Journal
   readonly walls: Walls
 }
 
@@ -47,23 +49,56 @@ export class Containers implements AsyncDisposable {
     }
   }
 
+  /**
+   * Makes a container that is nobody's: any process may start it, and what runs in it goes on when that process ends. Nothing is started
+   * here, so that a requirement (`require`) is judged at its start.
+   */
+  async define(options: CreateOptions): Promise<Container> {
+    const { workshop, found } = await this.#workshop(options)
+    return defineContainer(workshop, found, options)
+  }
+
   async #create(options: CreateOptions): Promise<CreatedContainer> {
-    const { state, store, walls } = this.#parts
+    const { workshop, found } = await this.#workshop(options)
+    const container = await createContainer(workshop, found, options)
+    this.#owned.set(container.id, container)
+    return container
+  }
+
+  async #workshop(options: CreateOptions): Promise<{ readonly workshop: Workshop; readonly found: ImageForContainer }> {
+    const { state, store, journal, walls } = this.#parts
     await this.#sweep()
     const runtimes = await walls.all()
     const found = await imageForContainer(store, options.image, await walls.wish(options))
     const released = (id: string) => this.#owned.delete(id)
-    const container = await createContainer({ state, layers: store.layers, runtimes, released }, found, options)
-    this.#owned.set(container.id, container)
-    return container
+    return { workshop: { state, layers: store.layers, journal, runtimes, released }, found }
   }
 
   /** Running containers; with `all` those that have not started or have ended too. Newest first, dead ones last. */
   async list({ all = false }: { readonly all?: boolean } = {}): Promise<readonly ContainerSummary[]> {
     await this.#sweep()
     const { state } = this.#parts
-    const summaries = (await state.list()).map(summaryOf)
-    return all ? [...summaries, ...(await state.listDead()).map(deadSummary)] : summaries.filter(({ status }) => status === 'running')
+    const summaries: ContainerSummary[] = []
+    for (const record of await state.list()) summaries.push(isGone(record) ? await this.#settledSummary(record) : summaryOf(record))
+    return all ? [...summaries, ...(await state.listDead()).map(deadSummary)] : summaries.filter(({ status }) => RUNNING.has(status))
+  }
+
+  /** Of one whose end nobody waited for: what its wall says of it. */
+  async #settledSummary(record: ContainerRecord): Promise<ContainerSummary> {
+    const container = await this.#found(record)
+    await container.wait({ signal: AbortSignal.timeout(SETTLE_TIMEOUT_MS) }).catch(() => {})
+    return container.summary()
+  }
+
+  async #found(record: ContainerRecord): Promise<FoundContainer> {
+    const { state, store, journal, walls } = this.#parts
+    return new FoundContainer({ state, layers: store.layers, journal, record, runtime: await walls.named(record.runtime) })
+  }
+
+  /** What becomes of a container after an end that nobody waited for. @internal */
+  async afterEnd(id: string): Promise<void> {
+    const record = this.#parts.state.read(id)
+    if (record !== null) await (await this.#found(record)).afterEnd()
   }
 
   /** Looks a container up by name or id prefix. Rejects with CONTAINER_NOT_FOUND naming what is near. */
@@ -78,7 +113,7 @@ export class Containers implements AsyncDisposable {
     const owned = this.#owned.get(id ?? '')
     if (owned !== undefined) return owned
     const record = id === undefined ? null : state.read(id)
-    if (record !== null) return new FoundContainer({ state, record, runtime: await walls.named(record.runtime) })
+    if (record !== null) return this.#found(record)
     const dead = (await state.listDead()).find((candidate) => candidate.id === id)
     if (dead === undefined) {
       const hint = didYouMean(nameOrIdPrefix, await state.names()) ?? '`wolffia ps -a` lists all containers.'
@@ -124,6 +159,10 @@ export class Containers implements AsyncDisposable {
     await state.remove(record)
   }
 }
+
+const RUNNING: ReadonlySet<ContainerStatus> = new Set(['running', 'paused', 'restarting'])
+/** How long the process that holds a container's lock may keep a list from being shown. */
+const SETTLE_TIMEOUT_MS = 2000
 
 /** Made to be removed when it ends, and nobody is left to do so. */
 function isOrphan(record: ContainerRecord): boolean {

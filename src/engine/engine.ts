@@ -1,3 +1,4 @@
+import { Journal } from '../container/journal.js'
 import { ContainerState } from '../container/state.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Store } from '../store/store.js'
@@ -34,7 +35,8 @@ export class Engine implements AsyncDisposable {
     const store = await Store.open(home === undefined ? {} : { root: home })
     const state = new ContainerState(store.root)
     const walls = new Walls(async () => runtimes ?? ownRuntimes(store.root))
-    return new Engine(store.root, new Images(store, state), new Containers({ state, store, walls }), walls)
+    const journal = new Journal(store.root)
+    return new Engine(store.root, new Images(store, state), new Containers({ state, store, journal, walls }), walls)
   }
 
   /** Tries what the walls need, by doing it. */

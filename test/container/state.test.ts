@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type ContainerRecord, RECORD_VERSION, summaryOf } from '../../src/container/record.js'
+import { containerSettings } from '../../src/container/settings.js'
 import { ContainerState } from '../../src/container/state.js'
 import { EngineError } from '../../src/errors.js'
 import { ownIdentity } from '../../src/store/process-identity.js'
@@ -23,7 +24,12 @@ function record(id: string, name: string, change: Partial<ContainerRecord> = {})
     spec: containerSpec(),
     labels: {},
     autoRemove: false,
-    openStdin: false,
+    settings: containerSettings({ image: 'some' }, {}),
+    outlives: false,
+    paused: false,
+    stopRequested: false,
+    restartCount: 0,
+    restartFailures: 0,
     status: 'created',
     owner: ownIdentity(),
     task: null,

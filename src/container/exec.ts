@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { EngineError } from '../errors.js'
+import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import type { ExitStatus } from '../runtime/exit.js'
+import type { Receipt } from '../runtime/receipt.js'
+import type { Runtime, Task, TerminalSize } from '../runtime/runtime.js'
+import type { ProcessSpec } from '../runtime/spec.js'
+import type { ContainerRecord } from './record.js'
+import { readTextFile } from './rootfs.js'
+import { resolveUser } from './user.js'
+
+/** Bytes of /etc/passwd and /etc/group that are looked at. */
+const USER_FILE_BYTES = 1024 * 1024
+/** Where a container's folder holds what is known of its detached programs. */
+export const EXEC_FOLDER = 'exec'
+
+/** One more program for a running container, in docker's words. */
+export interface ExecOptions {
+  readonly command: readonly string[]
+  /** Variables over the container's. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Absolute path in the container; the container's own unless said. */
+  readonly workingDir?: string
+  /** `name|uid[:group|gid]`, by the image's own files; the container's user unless said. */
+  readonly user?: string
+  readonly tty?: boolean
+  readonly terminalSize?: TerminalSize
+  /** A stdin to write to. */
+  readonly openStdin?: boolean
+  /** It goes on when this process ends, and has no stdio. */
+  readonly detach?: boolean
+}
+
+/** What an {@link Exec} stands on. */
+export interface ExecParts {
+  readonly record: ContainerRecord
+  readonly directory: string
+  readonly runtime: Runtime
+  readonly process: ProcessSpec
+  readonly options: ExecOptions
+}
+
+/** One more program in a running container: an object with an id, as the Docker Engine API has it. */
+export class Exec {
+  /** 64 hex digits. */
+  readonly id = randomBytes(32).toString('hex')
+  readonly process: ProcessSpec
+  readonly #parts: ExecParts
+  #task: Task | null = null
+
+  /** @internal Use `container.exec`. */
+  constructor(parts: ExecParts) {
+    this.#parts = parts
+    this.process = parts.process
+  }
+
+  /** Of the container it runs in. */
+  get containerId(): string {
+    return this.#parts.record.id
+  }
+
+  /** Host pid while it runs; null before. */
+  get pid(): number | null {
+    return this.#task?.pid ?? null
+  }
+
+  /** Null before {@link start}, and unless `openStdin`. */
+  get stdin(): Writable | null {
+    return this.#task?.stdin ?? null
+  }
+
+  /** Null before {@link start}. */
+  get stdout(): Readable | null {
+    return this.#task?.stdout ?? null
+  }
+
+  /** Null before {@link start}, and with a terminal. */
+  get stderr(): Readable | null {
+    return this.#task?.stderr ?? null
+  }
+
+  /**
+   * Makes it ready and lets it go: nothing it writes is lost to who reads its streams then. Rejects with COMMAND_NOT_FOUND,
+   * COMMAND_NOT_EXECUTABLE, and CONFLICT when its container does not run or it was started before.
+   */
+  async start(): Promise<void> {
+    const { record, directory, runtime, process, options } = this.#parts
+    if (this.#task !== null) throw new EngineError('CONFLICT', `exec ${this.id.slice(0, 12)} was started before`)
+    const { openStdin = false, detach = false, terminalSize } = options
+    const folder = join(directory, EXEC_FOLDER)
+    if (detach) mkdirSync(folder, { recursive: true, mode: 0o700 })
+    this.#task = await runtime.exec({
+      id: record.id,
+      directory,
+      spec: record.spec,
+      process,
+      openStdin: openStdin && !detach,
+      outlives: detach,
+      endRecord: detach ? join(folder, `${this.id}.json`) : null,
+      ...(terminalSize === undefined ? {} : { terminalSize }),
+    })
+    await this.#task.start()
+    if (detach) await this.#task.outlive()
+  }
+
+  /** How it ended. */
+  async wait(): Promise<ExitStatus> {
+    return this.#started().wait()
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await this.#started().kill(signal)
+  }
+
+  async resize(size: TerminalSize): Promise<void> {
+    await this.#started().resize(size)
+  }
+
+  /** What isolation is in force for it. */
+  async receipt(): Promise<Receipt> {
+    return this.#started().receipt()
+  }
+
+  /** Ends it, if it is not detached. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#parts.options.detach !== true) await this.#task?.delete()
+  }
+
+  #started(): Task {
+    if (this.#task === null) throw new EngineError('CONFLICT', `exec ${this.id.slice(0, 12)} has not been started`)
+    return this.#task
+  }
+}
+
+/** What is known of the detached programs of earlier runs. */
+export function forgetExecs(directory: string): void {
+  rmSync(join(directory, EXEC_FOLDER), { recursive: true, force: true })
+}
+
+/** The program as its wall is asked for it. `tree` is the image's, for names of users. Throws INVALID_ARGUMENT. */
+export function execProcess({ spec }: ContainerRecord, options: ExecOptions, tree: () => ReadonlyFileSystem): ProcessSpec {
+  const { command, env = {}, workingDir, user, tty = false } = options
+  if (command.length === 0 || command[0] === '')
+    throw new EngineError('INVALID_ARGUMENT', 'no command specified', {
+      hint: 'Say what to run: wolffia exec CONTAINER PROGRAM [ARGUMENT...]',
+    })
+  if (workingDir !== undefined && !workingDir.startsWith('/'))
+    throw new EngineError('INVALID_ARGUMENT', `the working directory '${workingDir}' is invalid, it needs to be an absolute path`)
+  const own = spec.process
+  const resolved = user === undefined || user === '' ? null : resolveUser(user, filesOf(tree()))
+  const variables = new Map(own.env.map((assignment) => splitAssignment(assignment)))
+  if (tty) variables.set('TERM', 'xterm')
+  else if (!own.terminal) variables.delete('TERM')
+  if (resolved !== null && resolved.uid !== own.user.uid) variables.set('HOME', resolved.home)
+  for (const [name, value] of Object.entries(env)) variables.set(name, value)
+  return {
+    args: command,
+    env: [...variables].map(([name, value]) => `${name}=${value}`),
+    cwd: workingDir ?? own.cwd,
+    user: resolved === null ? own.user : { uid: resolved.uid, gid: resolved.gid, additionalGids: resolved.additionalGids },
+    terminal: tty,
+  }
+}
+
+function filesOf(tree: ReadonlyFileSystem): { readonly passwd: string; readonly group: string } {
+  return { passwd: readTextFile(tree, '/etc/passwd', USER_FILE_BYTES), group: readTextFile(tree, '/etc/group', USER_FILE_BYTES) }
+}
+
+function splitAssignment(assignment: string): readonly [name: string, value: string] {
+  const at = assignment.indexOf('=')
+  return [assignment.slice(0, at), assignment.slice(at + 1)]
+}
