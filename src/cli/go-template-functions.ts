@@ -20,6 +20,8 @@ export class CallError extends Error {}
 type Values = readonly unknown[]
 
 const ANY = 'any'
+/** Kinds that can be compared with themselves. */
+const BASIC_KINDS = ['bool', 'int', 'float', 'string']
 
 /** All of them, by name. `and` and `or` are called by whoever runs the template, who evaluates no more of their arguments than needed. */
 export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
@@ -43,9 +45,9 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   le: { parameters: [ANY, ANY], call: (left: unknown, right: unknown) => compare(left, right) <= 0 },
   gt: { parameters: [ANY, ANY], call: (left: unknown, right: unknown) => compare(left, right) > 0 },
   ge: { parameters: [ANY, ANY], call: (left: unknown, right: unknown) => compare(left, right) >= 0 },
-  html: { parameters: [ANY], isVariadic: true, call: (...values: Values) => escapeHtml(sprint(values)) },
-  js: { parameters: [ANY], isVariadic: true, call: (...values: Values) => escapeJavaScript(sprint(values)) },
-  urlquery: { parameters: [ANY], isVariadic: true, call: (...values: Values) => escapeQuery(sprint(values)) },
+  html: { parameters: [ANY], isVariadic: true, call: (...values: Values) => escapeHtml(textOf(values)) },
+  js: { parameters: [ANY], isVariadic: true, call: (...values: Values) => escapeJavaScript(textOf(values)) },
+  urlquery: { parameters: [ANY], isVariadic: true, call: (...values: Values) => escapeQuery(textOf(values)) },
   json: { parameters: [ANY], call: json },
   split: {
     parameters: ['string', 'string'],
@@ -76,7 +78,8 @@ function present(value: unknown, what: string): unknown {
 }
 
 function length(value: unknown): number {
-  if (!['string', 'slice', 'map', 'record'].includes(kindOf(present(value, 'len')))) throw new CallError(`len of type ${typeNameOf(value)}`)
+  if (kindOf(value) === 'nil') throw new CallError('len of nil pointer')
+  if (!['string', 'slice', 'map', 'record'].includes(kindOf(value))) throw new CallError(`len of type ${typeNameOf(value)}`)
   return lengthOf(value)
 }
 
@@ -141,16 +144,15 @@ function equalsAny(left: unknown, ...others: Values): boolean {
 function equals(left: unknown, right: unknown): boolean {
   const [leftKind, rightKind] = [kindOf(left), kindOf(right)]
   if (leftKind === 'nil' || rightKind === 'nil') return leftKind === rightKind
-  const isBasic = ['bool', 'int', 'float', 'string'].includes(leftKind)
-  if (leftKind !== rightKind) throw new CallError('incompatible types for comparison')
+  const isBasic = BASIC_KINDS.includes(leftKind)
+  if (leftKind !== rightKind && (isBasic || BASIC_KINDS.includes(rightKind))) throw new CallError('incompatible types for comparison')
   if (!isBasic && leftKind !== 'struct') throw new CallError(`non-comparable type ${sprint([right])}: ${typeNameOf(right)}`)
   return leftKind === 'float' ? numeric(left) === numeric(right) : left === right
 }
 
 function compare(left: unknown, right: unknown): number {
   const [leftKind, rightKind] = [kindOf(left), kindOf(right)]
-  for (const kind of [leftKind, rightKind])
-    if (!['bool', 'int', 'float', 'string'].includes(kind)) throw new CallError('invalid type for comparison')
+  for (const kind of [leftKind, rightKind]) if (!BASIC_KINDS.includes(kind)) throw new CallError('invalid type for comparison')
   if (leftKind !== rightKind) throw new CallError('incompatible types for comparison')
   if (leftKind === 'bool') throw new CallError('invalid type for comparison')
   return leftKind === 'string' ? compareStrings(left as string, right as string) : numeric(left) - numeric(right)
@@ -164,6 +166,11 @@ function pad(text: string, before: number, after: number): string {
 function truncate(text: string, bytes: number): string {
   if (bytes < 0) throw new CallError(`runtime error: slice bounds out of range [:${bytes}]`)
   return Buffer.from(text).subarray(0, bytes).toString()
+}
+
+/** What the functions that escape a text are given. */
+function textOf(values: Values): string {
+  return sprint(values.map((value) => value ?? '<no value>'))
 }
 
 function escapeHtml(text: string): string {

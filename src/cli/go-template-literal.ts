@@ -39,7 +39,7 @@ export function numberOf(text: string): number | GoFloat {
   const isHex = /^0x/i.test(bare)
   const isFloat = isHex ? /p/i.test(bare) : /[.e]/i.test(bare)
   const value = isHex && isFloat ? hexFloatOf(bare) : Number(/^0[0-7]+$/.test(bare) ? `0o${bare.slice(1)}` : bare)
-  if (bare === '' || Number.isNaN(value) || misplaced(digits)) throw new SyntaxError(`bad number syntax: ${JSON.stringify(text)}`)
+  if (bare === '' || Number.isNaN(value) || misplaced(digits)) throw new SyntaxError(`illegal number syntax: ${JSON.stringify(text)}`)
   const signed = sign === '-' ? -value : value
   if (isFloat) return new GoFloat(signed)
   if (!Number.isSafeInteger(signed)) throw new SyntaxError(`integer overflow: ${JSON.stringify(text)}`)

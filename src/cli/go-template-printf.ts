@@ -7,6 +7,8 @@ interface Verb {
   readonly flags: string
   readonly width: number | null
   readonly precision: number | null
+  /** It stands for a letter that is not for this kind of value. */
+  readonly isWrong?: boolean
 }
 
 const PLAIN: Verb = { letter: 'v', flags: '', width: null, precision: null }
@@ -103,13 +105,13 @@ export function quoted(text: string, mark = '"'): string {
 function formatted(value: unknown, verb: Verb): string {
   const { letter } = verb
   if (letter === 'T') return padded(typeNameOf(value), verb)
-  const each = (element: unknown) => (kindOf(element) === 'nil' ? padded('<nil>', verb) : formatted(element, verb))
-  const sharp = letter === 'v' && verb.flags.includes('#')
+  const each = (element: unknown) => (kindOf(element) === 'nil' ? '<nil>' : formatted(element, verb))
+  const sharp = letter === 'v' && verb.flags.includes('#') && verb.isWrong !== true
   switch (kindOf(value)) {
     case 'nil':
       return letter === 'v' ? padded('<nil>', verb) : `%!${letter}(<nil>)`
     case 'bool':
-      return letter === 't' || letter === 'v' ? padded(String(value), verb) : wrongVerb(value, letter)
+      return letter === 't' || letter === 'v' ? padded(String(value), verb) : wrongVerb(value, verb)
     case 'int':
       return integer(value as number, verb)
     case 'float':
@@ -125,7 +127,7 @@ function formatted(value: unknown, verb: Verb): string {
       return sharp ? `${typeNameOf(value)}{${pairs.join(', ')}}` : `map[${pairs.join(' ')}]`
     }
     case 'func':
-      return wrongVerb('func', letter)
+      return wrongVerb('func', verb)
     default: {
       const named = letter === 'v' && /[+#]/.test(verb.flags)
       const members = entriesOf(value).filter(([, member]) => typeof member !== 'function')
@@ -135,17 +137,17 @@ function formatted(value: unknown, verb: Verb): string {
   }
 }
 
-function wrongVerb(value: unknown, letter: string): string {
-  return `%!${letter}(${typeNameOf(value)}=${valueText(value)})`
+function wrongVerb(value: unknown, verb: Verb): string {
+  return `%!${verb.letter}(${typeNameOf(value)}=${formatted(value, { ...verb, letter: 'v', isWrong: true })})`
 }
 
 function string(value: string, verb: Verb): string {
   const { letter, flags, precision } = verb
   const cut = precision === null ? value : [...value].slice(0, precision).join('')
-  if (letter === 'q' || (letter === 'v' && flags.includes('#')))
+  if (letter === 'q' || (letter === 'v' && flags.includes('#') && verb.isWrong !== true))
     return padded(letter === 'q' && flags.includes('#') && !/[`\u0000-\u001f\u007f]/.test(cut) ? `\`${cut}\`` : quoted(cut), verb)
   if (letter === 's' || letter === 'v') return padded(cut, verb)
-  if (letter !== 'x' && letter !== 'X') return wrongVerb(value, letter)
+  if (letter !== 'x' && letter !== 'X') return wrongVerb(value, verb)
   const bytes = [...Buffer.from(value).subarray(0, precision ?? undefined)].map((byte) => byte.toString(16).padStart(2, '0'))
   const spaced = flags.includes(' ')
   const prefixed = spaced ? bytes.map((byte) => (flags.includes('#') ? `0x${byte}` : byte)).join(' ') : bytes.join('')
@@ -159,8 +161,8 @@ function integer(value: number, verb: Verb): string {
   if (letter === 'q') return padded(quoted(character(value), "'"), verb)
   if (letter === 'U') return padded(`U+${value.toString(16).toUpperCase().padStart(4, '0')}`, verb)
   const radix = RADIX[letter]
-  if (radix === undefined) return wrongVerb(value, letter)
-  const sign = value < 0 ? '-' : flags.includes('+') && !(letter === 'v') ? '+' : flags.includes(' ') ? ' ' : ''
+  if (radix === undefined) return wrongVerb(value, verb)
+  const sign = value < 0 ? '-' : isSigned(verb) ? '+' : flags.includes(' ') ? ' ' : ''
   const isZeroPadded = flags.includes('0') && !flags.includes('-') && width !== null && precision === null
   const least = precision ?? (isZeroPadded ? width - sign.length : 0)
   const digits = Math.abs(value).toString(radix).padStart(least, '0')
@@ -175,10 +177,10 @@ function character(code: number): string {
 
 function float(value: number, verb: Verb): string {
   const { letter, flags, width, precision } = verb
-  if (!/[vgGeEfF]/.test(letter)) return wrongVerb(Number.isInteger(value) ? new GoFloat(value) : value, letter)
+  if (!/[vgGeEfF]/.test(letter)) return wrongVerb(Number.isInteger(value) ? new GoFloat(value) : value, verb)
   const magnitude = Math.abs(value)
   const isNegative = value < 0 || Object.is(value, -0)
-  const sign = isNegative ? '-' : flags.includes('+') && letter !== 'v' ? '+' : flags.includes(' ') ? ' ' : ''
+  const sign = isNegative ? '-' : isSigned(verb) ? '+' : flags.includes(' ') ? ' ' : ''
   const body = Number.isFinite(value)
     ? digitsOf(magnitude, letter, precision)
     : Number.isNaN(value)
@@ -212,6 +214,11 @@ function fixed(value: number, decimals: number): string {
   const kept = exact.slice(0, exact.length - 100 + decimals)
   if (!/^50*$/.test(exact.slice(kept.length))) return rounded
   return /[02468]\.?$/.test(kept) ? kept.replace(/\.$/, '') : rounded
+}
+
+/** A plus before a number; behind `%+v` it means something else. */
+function isSigned({ letter, flags, isWrong }: Verb): boolean {
+  return flags.includes('+') && (letter !== 'v' || isWrong === true)
 }
 
 function padded(text: string, { width, flags }: Verb): string {

@@ -12,7 +12,7 @@ import {
   statementText,
 } from './go-template-node.js'
 import { valueText } from './go-template-printf.js'
-import { entriesOf, isTruthy, kindOf, memberOf, typeNameOf } from './go-template-value.js'
+import { entriesOf, GoFloat, isTruthy, kindOf, memberOf, typeNameOf } from './go-template-value.js'
 
 /** How a template is run. */
 export interface RunOptions {
@@ -190,8 +190,9 @@ class Run {
   #field(node: FieldNode, dot: unknown, rest: readonly Operand[], final: Final): unknown {
     this.#go(node)
     if (node.of?.kind === 'nil') throw this.#error(`indirection through explicit nil in ${nodeText(node)}`)
+    // As in Go: an error about a field of parentheses tells where in them the value came from.
     let receiver = node.of === null ? dot : this.#operand(node.of, dot)
-    this.#go(node)
+    if (node.of?.kind === 'variable') this.#go(node)
     for (const [at, name] of node.names.entries()) {
       const isLast = at === node.names.length - 1
       receiver = this.#member(receiver, name, { node, dot, isFirst: at === 0, rest: isLast ? rest : [], final: isLast ? final : null })
@@ -286,6 +287,7 @@ class Run {
     if (['string', 'bool', 'number'].includes(operand.kind) && type !== 'any') {
       const value = this.#operand(operand, dot)
       if (kindOf(value) === type) return value
+      if (type === 'int' && value instanceof GoFloat && Number.isInteger(value.value)) return value.value
       if (type === '[]string') throw this.#error(`can't handle ${nodeText(operand)} for arg of type ${type}`)
       throw this.#error(`expected ${type === 'int' ? 'integer' : type}; found ${nodeText(operand)}`)
     }

@@ -340,6 +340,6 @@ function isEmpty(body: readonly Statement[]): boolean {
 
 function tokenText(kind: TokenKind, text: string): string {
   if (kind === 'end') return 'EOF'
-  if (kind === 'keyword') return `<${text}>`
+  if (kind === 'keyword' || kind === 'dot') return `<${text}>`
   return text.length > 10 ? `${JSON.stringify([...text].slice(0, 10).join(''))}...` : JSON.stringify(text)
 }
