@@ -100,8 +100,9 @@ class Run {
   #range(pipeline: Pipeline, body: readonly Statement[], otherwise: readonly Statement[], dot: unknown): Jump {
     const { variables, assigns } = pipeline
     const value = this.#pipeline({ ...pipeline, variables: [] }, dot)
-    const elements = this.#elements(value)
-    for (const [key, element] of elements) {
+    let isEmpty = true
+    for (const [key, element] of this.#elements(value)) {
+      isEmpty = false
       const jump = this.#scoped(() => {
         const values = variables.length > 1 ? [key, element] : [element]
         for (const [at, { name }] of variables.entries()) this.#set(name, values[at], assigns)
@@ -109,17 +110,17 @@ class Run {
       })
       if (jump === 'break') break
     }
-    return elements.length > 0 ? null : this.statements(otherwise, dot)
+    return isEmpty ? this.statements(otherwise, dot) : null
   }
 
-  #elements(value: unknown): readonly (readonly [key: unknown, element: unknown])[] {
+  #elements(value: unknown): Iterable<readonly [key: unknown, element: unknown]> {
     switch (kindOf(value)) {
       case 'nil':
         return []
       case 'int':
-        return Array.from({ length: Math.max(value as number, 0) }, (_, at) => [at, at])
+        return upTo(value as number)
       case 'slice':
-        return [...(value as readonly unknown[]).entries()]
+        return (value as readonly unknown[]).entries()
       case 'map':
         return entriesOf(value)
       case 'record':
@@ -338,4 +339,9 @@ class Run {
     const column = Buffer.byteLength(before.slice(before.lastIndexOf('\n') + 1))
     return templateError(`template: :${line}:${column}: executing ${JSON.stringify(this.part)} at <${this.#here.text()}>: ${message}`)
   }
+}
+
+/** Nothing is made of all of them at once: a template may well break. */
+function* upTo(end: number): Iterable<readonly [number, number]> {
+  for (let at = 0; at < end; at++) yield [at, at]
 }

@@ -1,6 +1,7 @@
 import { parseTemplate, type Template } from './go-template.js'
 import { runTemplate } from './go-template-run.js'
 import { printable } from './output.js'
+import { type ErrorContext, report } from './report.js'
 
 /** Where docker's types have a map and not a struct: a key that is missing is no mistake there. */
 const MAPS = new Set<string>([
@@ -8,12 +9,22 @@ const MAPS = new Set<string>([
   ...(['Sysctls', 'Tmpfs', 'Volumes'] as const),
 ])
 
-/** Reads the template of an `inspect`. Throws INVALID_ARGUMENT. */
-export function inspectTemplate(format: string): (inspected: object) => string {
-  const template: Template = parseTemplate(format)
+/** Docker's exit code for a template that cannot be read (EX_USAGE of sysexits.h). */
+export const TEMPLATE_EXIT_CODE = 64
+
+/** Reads the template of an `inspect`; null when it is none, which has then been said. */
+export function inspectTemplate(format: string, context: Omit<ErrorContext, 'parser'>): ((inspected: object) => string) | null {
+  let template: Template
+  try {
+    template = parseTemplate(format)
+  } catch (error) {
+    report(error, { ...context, parser: null })
+    return null
+  }
   // Into a pipe a value goes as it is; a terminal it may not steer.
   const shown = process.stdout.isTTY ? withoutControl : (text: string) => text
-  return (inspected) => `${runTemplate(template, templateData(inspected), { shown })}\n`
+  return (inspected) => `${runTemplate(template, templateData(inspected), { shown })}
+`
 }
 
 /** JSON as a template sees it: maps where docker has maps. */

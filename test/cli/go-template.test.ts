@@ -73,6 +73,7 @@ test('nothing of JavaScript is to be had', () => {
 
 test('what Go has learned since: a range over a number, else with', () => {
   assert.is(filled('{{range 3}}{{.}}{{end}} {{range $i, $x := 2}}{{$i}}{{end}}'), '012 01')
+  assert.is(filled('{{range 1_000_000_000_000}}{{.}}{{if eq . 2}}{{break}}{{end}}{{end}}{{range 0}}x{{else}}none{{end}}'), '012none')
   assert.is(filled('{{with .Nosuch}}a{{else with .Name}}{{.}}{{else}}c{{end}}'), '/web')
 })
 

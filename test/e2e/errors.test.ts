@@ -74,7 +74,8 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['load', 1, /the input is empty/, /pipe one in/],
   ['import nosuch.tar x', 1, /no such file: nosuch\.tar/],
   ['import notatar x', 1, /notatar is a text, not a tar/],
-  ['inspect -f {{.Id} x', 1, /template parsing error: template: :1: bad character/],
+  ['version -f {{', 64, /template parsing error: template: :1: unclosed action/],
+  ['inspect -f {{.Id} x', 64, /template parsing error: template: :1: bad character/],
   ['inspect -f {{.Id}} nosuch', 1, /no such container or image: nosuch/],
   ['import http://x.example/a.tar', 1, /URL is not built yet/, /curl/],
 ]

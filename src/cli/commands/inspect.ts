@@ -19,7 +19,12 @@ export const command: CliCommand = {
       throw new EngineError('INVALID_ARGUMENT', `"${String(type)}" is not a valid value for --type`, {
         hint: 'There are container and image.',
       })
-    const template = await templateOf(format)
+    let template: ((inspected: object) => string) | null = null
+    if (format !== undefined && format !== '' && format !== 'json') {
+      const { inspectTemplate, TEMPLATE_EXIT_CODE } = await import('../inspect-template.js')
+      template = inspectTemplate(String(format), { command: 'inspect', debug: debug === true })
+      if (template === null) return TEMPLATE_EXIT_CODE
+    }
     const { Engine } = await import('../../engine/engine.js')
     const { inspectContainer, inspectImage } = await import('../inspect-form.js')
     await using engine = await Engine.open()
@@ -40,13 +45,6 @@ export const command: CliCommand = {
     if (template === null) process.stdout.write(`${JSON.stringify(found, null, format === 'json' ? 0 : 4)}\n`)
     return exitCode
   },
-}
-
-/** What prints one thing; null where all are printed as JSON. */
-async function templateOf(format: unknown): Promise<((inspected: object) => string) | null> {
-  if (format === undefined || format === '' || format === 'json') return null
-  const { inspectTemplate } = await import('../inspect-template.js')
-  return inspectTemplate(String(format))
 }
 
 async function orNull<T>(code: EngineError['code'], look: () => Promise<T>, mayBeMissing: boolean): Promise<T | null> {

@@ -8,12 +8,14 @@ export const command: CliCommand = {
   configure(parser) {
     parser.option('-f, --format <template>', 'json, or a Go template: {{.Client.Version}}').option('--short', 'one line')
   },
-  async run(_positional, { short, format }) {
+  async run(_positional, { short, format, debug }) {
     const { versionReport } = await import('../../engine/version.js')
     const report = versionReport()
     if (format !== undefined && format !== '') {
-      const { inspectTemplate } = await import('../inspect-template.js')
-      process.stdout.write(inspectTemplate(format === 'json' ? '{{json .}}' : String(format))(dockerForm(report)))
+      const { inspectTemplate, TEMPLATE_EXIT_CODE } = await import('../inspect-template.js')
+      const template = inspectTemplate(format === 'json' ? '{{json .}}' : String(format), { command: 'version', debug: debug === true })
+      if (template === null) return TEMPLATE_EXIT_CODE
+      process.stdout.write(template(dockerForm(report)))
       return 0
     }
     const { version, node, v8, platform, kernel } = report
