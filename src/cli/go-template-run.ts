@@ -1,25 +1,10 @@
 /** Runs a template over a value. Errors are Go's: `template: :1:2: executing "" at <.Nosuch>: map has no entry for key "Nosuch"`. */
-import { type Template, templateError } from './go-template.js'
-import { CallError, FUNCTIONS, type ParameterType, type TemplateFunction } from './go-template-functions.js'
-import {
-  commandText,
-  type FieldNode,
-  nodeText,
-  type Operand,
-  type Pipeline,
-  type PipelineCommand,
-  type Statement,
-  statementText,
-} from './go-template-node.js'
+import type { Template } from './go-template.js'
+import { Evaluator, type Here, type RunOptions } from './go-template-evaluate.js'
+import { FUNCTIONS } from './go-template-functions.js'
+import { type Pipeline, type Statement, statementText } from './go-template-node.js'
 import { valueText } from './go-template-printf.js'
-import { entriesOf, GoFloat, isTruthy, kindOf, memberOf, typeNameOf } from './go-template-value.js'
-
-/** How a template is run. */
-export interface RunOptions {
-  readonly functions?: Readonly<Record<string, TemplateFunction>>
-  /** Changes what each action prints, not the text around it: to keep control characters from a terminal. */
-  readonly shown?: (text: string) => string
-}
+import { entriesOf, isTruthy, kindOf, typeNameOf } from './go-template-value.js'
 
 /** What the template makes of a value. Throws INVALID_ARGUMENT in the words docker has. */
 export function runTemplate(template: Template, data: unknown, options: RunOptions = {}): string {
@@ -30,30 +15,20 @@ export function runTemplate(template: Template, data: unknown, options: RunOptio
 
 /** A loop is left or goes on. */
 type Jump = 'break' | 'continue' | null
-/** Where the run is, for errors. */
-interface Here {
-  readonly at: number
-  readonly text: () => string
-}
-
-/** The argument that a pipeline hands on; none for its first command. */
-type Final = readonly [unknown] | null
 
 const MAXIMUM_DEPTH = 1000
 
-class Run {
+class Run extends Evaluator {
   output = ''
-  #here: Here = { at: 0, text: () => '' }
-  #variables: { readonly name: string; value: unknown }[]
 
   constructor(
-    readonly template: Template,
-    readonly part: string,
+    template: Template,
+    part: string,
     data: unknown,
-    readonly options: Required<RunOptions>,
+    options: Required<RunOptions>,
     readonly depth: number,
   ) {
-    this.#variables = [{ name: '$', value: data }]
+    super(template, part, data, options)
   }
 
   statements(statements: readonly Statement[], dot: unknown): Jump {
@@ -69,14 +44,14 @@ class Run {
       this.output += statement.text
       return null
     }
-    const here = { at: statement.at, text: () => statementText(statement) }
-    this.#here = here
+    const here: Here = { at: statement.at, text: () => statementText(statement) }
+    this.here = here
     switch (statement.kind) {
       case 'action': {
-        const value = this.#pipeline(statement.pipeline, dot)
+        const value = this.pipeline(statement.pipeline, dot)
         if (statement.pipeline.variables.length > 0) return null
-        this.#here = here
-        if (kindOf(value) === 'func') throw this.#error(`can't print ${statementText(statement)} of type ${typeNameOf(value)}`)
+        this.here = here
+        if (kindOf(value) === 'func') throw this.error(`can't print ${statementText(statement)} of type ${typeNameOf(value)}`)
         this.output += this.options.shown(kindOf(value) === 'nil' ? '<no value>' : valueText(value))
         return null
       }
@@ -87,10 +62,10 @@ class Run {
         this.#call(statement.name, statement.pipeline, dot)
         return null
       case 'range':
-        return this.#scoped(() => this.#range(statement.pipeline, statement.body, statement.otherwise, dot))
+        return this.scoped(() => this.#range(statement.pipeline, statement.body, statement.otherwise, dot))
       default:
-        return this.#scoped(() => {
-          const value = this.#pipeline(statement.pipeline, dot)
+        return this.scoped(() => {
+          const value = this.pipeline(statement.pipeline, dot)
           if (isTruthy(value)) return this.statements(statement.body, statement.kind === 'with' ? value : dot)
           return this.statements(statement.otherwise, dot)
         })
@@ -99,13 +74,13 @@ class Run {
 
   #range(pipeline: Pipeline, body: readonly Statement[], otherwise: readonly Statement[], dot: unknown): Jump {
     const { variables, assigns } = pipeline
-    const value = this.#pipeline({ ...pipeline, variables: [] }, dot)
+    const value = this.pipeline({ ...pipeline, variables: [] }, dot)
     let isEmpty = true
     for (const [key, element] of this.#elements(value)) {
       isEmpty = false
-      const jump = this.#scoped(() => {
+      const jump = this.scoped(() => {
         const values = variables.length > 1 ? [key, element] : [element]
-        for (const [at, { name }] of variables.entries()) this.#set(name, values[at], assigns)
+        for (const [at, { name }] of variables.entries()) this.set(name, values[at], assigns)
         return this.statements(body, element)
       })
       if (jump === 'break') break
@@ -126,218 +101,18 @@ class Run {
       case 'record':
         return entriesOf(new Map(entriesOf(value)))
       default:
-        throw this.#error(`range can't iterate over ${valueText(value)}`)
+        throw this.error(`range can't iterate over ${valueText(value)}`)
     }
   }
 
   #call(name: string, pipeline: Pipeline | null, dot: unknown): void {
     const statements = this.template.parts.get(name)
-    if (statements === undefined) throw this.#error(`template ${JSON.stringify(name)} not defined`)
-    if (this.depth === MAXIMUM_DEPTH) throw this.#error(`exceeded maximum template depth (${MAXIMUM_DEPTH})`)
-    const data = pipeline === null ? undefined : this.#pipeline(pipeline, dot)
+    if (statements === undefined) throw this.error(`template ${JSON.stringify(name)} not defined`)
+    if (this.depth === MAXIMUM_DEPTH) throw this.error(`exceeded maximum template depth (${MAXIMUM_DEPTH})`)
+    const data = pipeline === null ? undefined : this.pipeline(pipeline, dot)
     const run = new Run(this.template, name, data, this.options, this.depth + 1)
     run.statements(statements, data)
     this.output += run.output
-  }
-
-  #pipeline(pipeline: Pipeline, dot: unknown): unknown {
-    this.#go(pipeline)
-    let final: Final = null
-    for (const command of pipeline.commands) final = [this.#command(command, dot, final) ?? undefined]
-    const value = final?.[0]
-    for (const { name } of pipeline.variables) this.#set(name, value, pipeline.assigns)
-    return value
-  }
-
-  #command(command: PipelineCommand, dot: unknown, final: Final): unknown {
-    const [first, ...rest] = command
-    switch (first.kind) {
-      case 'field':
-        return this.#field(first, dot, rest, final)
-      case 'function':
-        this.#go(first)
-        return this.#function(first.name, command, dot, rest, final)
-      case 'pipeline':
-        this.#assertNoArguments(first, rest, final)
-        return this.#pipeline(first, dot)
-    }
-    this.#go(first)
-    this.#assertNoArguments(first, rest, final)
-    if (first.kind === 'nil') throw this.#error('nil is not a command')
-    return this.#operand(first, dot)
-  }
-
-  /** Value of an operand that has no arguments. */
-  #operand(operand: Operand, dot: unknown): unknown {
-    this.#go(operand)
-    switch (operand.kind) {
-      case 'dot':
-        return dot
-      case 'nil':
-        return null
-      case 'variable':
-        return this.#variable(operand.name).value
-      case 'field':
-        return this.#field(operand, dot, [], null)
-      case 'function':
-        return this.#function(operand.name, [operand], dot, [], null)
-      case 'pipeline':
-        return this.#pipeline(operand, dot)
-      default:
-        return operand.value
-    }
-  }
-
-  #field(node: FieldNode, dot: unknown, rest: readonly Operand[], final: Final): unknown {
-    this.#go(node)
-    if (node.of?.kind === 'nil') throw this.#error(`indirection through explicit nil in ${nodeText(node)}`)
-    // As in Go: an error about a field of parentheses tells where in them the value came from.
-    let receiver = node.of === null ? dot : this.#operand(node.of, dot)
-    if (node.of?.kind === 'variable') this.#go(node)
-    for (const [at, name] of node.names.entries()) {
-      const isLast = at === node.names.length - 1
-      receiver = this.#member(receiver, name, { node, dot, isFirst: at === 0, rest: isLast ? rest : [], final: isLast ? final : null })
-    }
-    return receiver
-  }
-
-  #member(
-    receiver: unknown,
-    name: string,
-    { node, dot, isFirst, rest, final }: { node: FieldNode; dot: unknown; isFirst: boolean; rest: readonly Operand[]; final: Final },
-  ): unknown {
-    const kind = kindOf(receiver)
-    const hasArguments = rest.length > 0 || final !== null
-    if (receiver === undefined) {
-      // Of a key that a map does not have: that is no error, and neither is what would be below it.
-      if (!isFirst || node.of === null) return undefined
-      throw this.#error(`nil data; no entry for key ${JSON.stringify(name)}`)
-    }
-    if (kind === 'struct') {
-      const member = memberOf(receiver, name)
-      if (typeof member === 'function') return this.#method(name, member.bind(receiver), node, dot, rest, final)
-      if (member !== undefined && hasArguments) throw this.#error(`${name} has arguments but cannot be invoked as function`)
-      if (member !== undefined) return member
-      throw this.#error(`can't evaluate field ${name} in type ${typeNameOf(receiver)}`)
-    }
-    if (kind === 'nil') throw this.#error(`nil pointer evaluating interface {}.${name}`)
-    if (kind !== 'map' && kind !== 'record')
-      throw this.#error(`can't evaluate field ${name} in type ${isFirst ? typeNameOf(receiver) : 'interface {}'}`)
-    if (hasArguments) throw this.#error(`${name} is not a method but has arguments`)
-    const member = memberOf(receiver, name)
-    if (member === undefined && kind === 'record') throw this.#error(`map has no entry for key ${JSON.stringify(name)}`)
-    return member
-  }
-
-  #method(
-    name: string,
-    method: (...values: readonly unknown[]) => unknown,
-    node: FieldNode,
-    dot: unknown,
-    rest: readonly Operand[],
-    final: Final,
-  ): unknown {
-    const parameters = Array.from({ length: method.length }, (): ParameterType => 'string')
-    const values = this.#arguments(name, { parameters, call: method }, dot, rest, final)
-    this.#go(node)
-    return method(...values)
-  }
-
-  #function(name: string, command: PipelineCommand, dot: unknown, rest: readonly Operand[], final: Final): unknown {
-    const called = this.options.functions[name] as TemplateFunction
-    if (name === 'and' || name === 'or') return this.#shortCircuit(name, called, dot, rest, final)
-    const values = this.#arguments(name, called, dot, rest, final)
-    try {
-      return (called.call as (...values: readonly unknown[]) => unknown)(...values)
-    } catch (error) {
-      if (!(error instanceof CallError)) throw error
-      this.#here = { at: command[0].at, text: () => commandText(command) }
-      throw this.#error(`error calling ${name}: ${error.message}`)
-    }
-  }
-
-  #shortCircuit(name: string, called: TemplateFunction, dot: unknown, rest: readonly Operand[], final: Final): unknown {
-    this.#assertCount(name, called, rest, final)
-    let value: unknown
-    for (const operand of rest) {
-      value = this.#operand(operand, dot)
-      if (isTruthy(value) === (name === 'or')) return value
-    }
-    return final === null ? value : final[0]
-  }
-
-  #arguments(name: string, called: TemplateFunction, dot: unknown, rest: readonly Operand[], final: Final): readonly unknown[] {
-    this.#assertCount(name, called, rest, final)
-    const typeAt = (at: number) => called.parameters[Math.min(at, called.parameters.length - 1)] ?? 'any'
-    const values = rest.map((operand, at) => this.#argument(operand, dot, typeAt(at)))
-    return final === null ? values : [...values, this.#asType(final[0], typeAt(values.length))]
-  }
-
-  #assertCount(name: string, { parameters, isVariadic = false }: TemplateFunction, rest: readonly Operand[], final: Final): void {
-    const given = rest.length + (final === null ? 0 : 1)
-    const least = parameters.length - (isVariadic ? 1 : 0)
-    if (isVariadic ? given >= least : given === least) return
-    throw this.#error(
-      `wrong number of args for ${name}: want ${isVariadic ? 'at least ' : ''}${least} got ${isVariadic ? rest.length : given}`,
-    )
-  }
-
-  #argument(operand: Operand, dot: unknown, type: ParameterType): unknown {
-    this.#go(operand)
-    if (operand.kind === 'nil' && (type === 'string' || type === 'int')) throw this.#error(`cannot assign nil to ${type}`)
-    if (['string', 'bool', 'number'].includes(operand.kind) && type !== 'any') {
-      const value = this.#operand(operand, dot)
-      if (kindOf(value) === type) return value
-      if (type === 'int' && value instanceof GoFloat && Number.isInteger(value.value)) return value.value
-      if (type === '[]string') throw this.#error(`can't handle ${nodeText(operand)} for arg of type ${type}`)
-      throw this.#error(`expected ${type === 'int' ? 'integer' : type}; found ${nodeText(operand)}`)
-    }
-    return this.#asType(this.#operand(operand, dot), type)
-  }
-
-  #asType(value: unknown, type: ParameterType): unknown {
-    const kind = kindOf(value)
-    if (type === 'any') return value ?? null
-    if (type === '[]string') {
-      if (kind === 'nil') return []
-      if (Array.isArray(value) && value.every((element) => typeof element === 'string')) return value
-    }
-    if (kind === 'nil') throw this.#error(`invalid value; expected ${type}`)
-    if (kind !== type) throw this.#error(`wrong type for value; expected ${type}; got ${typeNameOf(value)}`)
-    return value
-  }
-
-  #assertNoArguments(first: Operand, rest: readonly Operand[], final: Final): void {
-    if (rest.length > 0 || final !== null) throw this.#error(`can't give argument to non-function ${nodeText(first)}`)
-  }
-
-  #variable(name: string): { value: unknown } {
-    const found = this.#variables.findLast((variable) => variable.name === name)
-    if (found === undefined) throw this.#error(`undefined variable: ${name}`)
-    return found
-  }
-
-  #set(name: string, value: unknown, assigns: boolean): void {
-    if (assigns) this.#variable(name).value = value
-    else this.#variables.push({ name, value })
-  }
-
-  #scoped<T>(action: () => T): T {
-    const known = this.#variables.length
-    const result = action()
-    this.#variables.length = known
-    return result
-  }
-
-  #go(node: Operand): void {
-    this.#here = { at: node.at, text: () => nodeText(node) }
-  }
-
-  #error(message: string) {
-    const before = this.template.source.slice(0, this.#here.at)
-    const line = before.split('\n').length
-    const column = Buffer.byteLength(before.slice(before.lastIndexOf('\n') + 1))
-    return templateError(`template: :${line}:${column}: executing ${JSON.stringify(this.part)} at <${this.#here.text()}>: ${message}`)
   }
 }
 
