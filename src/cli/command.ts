@@ -20,6 +20,8 @@ export type CliOptions = Readonly<Record<string, unknown>>
 /** Where a command is found, and its line in `wolffia help`. */
 export interface CommandEntry {
   readonly summary: string
+  /** For programs and not for people: no list shows it. */
+  readonly isHidden?: boolean
   readonly load: () => Promise<{ readonly command: CliCommand }>
 }
 
@@ -36,5 +38,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },
   doctor: { summary: 'Try what this host can do and say what mends it', load: () => import('./commands/doctor.js') },
   demo: { summary: 'Run one hostile program without a wall and behind both', load: () => import('./commands/demo.js') },
+  completion: { summary: 'Print a script that completes words in bash, zsh or fish', load: () => import('./commands/completion.js') },
   version: { summary: 'Show versions', load: () => import('./commands/version.js') },
+  __complete: { summary: 'Say what a shell may offer', isHidden: true, load: () => import('./commands/complete.js') },
 }

@@ -24,7 +24,7 @@ export function helpPage(): string {
     `Linux namespaces (native) or a Wasm sandbox (wasm).\n\n`,
     `${style.bold('Usage:')} wolffia [--debug] COMMAND [OPTIONS] …\n\n`,
     `${style.bold('Commands:')}\n`,
-    rows(Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary])),
+    rows(Object.entries(COMMANDS).flatMap(([name, { summary, isHidden }]) => (isHidden === true ? [] : [[name, summary]]))),
     `\n${style.bold('Try:')}\n`,
     rows(EXAMPLES),
     `\n${style.bold('Known from docker, not built yet:')}\n`,

@@ -103,35 +103,18 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--volumes-from <list>', 'Use -v with a folder of the host.'],
 ]
 
-const FORMAT = 'Pick what you need from the output: awk takes a column, `wolffia inspect NAME | jq` a value.'
-const FILTER = 'Filter the output: wolffia ps -a | grep NAME'
-
 /** Flags of docker's other commands that are not built, by command. */
 export const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   run: NOT_BUILT_RUN_FLAGS,
-  ps: [
-    ['-f, --filter <filter>', FILTER],
-    ['--format <template>', FORMAT],
-    ['-n, --last <n>', 'The newest come first: wolffia ps -a | head'],
-    ['-l, --latest', 'The newest come first: wolffia ps -a | head -2'],
-    ['-s, --size', 'Sizes of writable layers are not counted yet.'],
-  ],
-  images: [
-    ['-f, --filter <filter>', 'Name a repository: wolffia images debian'],
-    ['--format <template>', FORMAT],
-    ['--tree', 'The last column shows the platforms of each image.'],
-  ],
-  inspect: [
-    ['-f, --format <template>', 'Pick what you need from the JSON: wolffia inspect NAME | jq .[0].Id'],
-    ['-s, --size', 'Sizes of writable layers are not counted yet.'],
-  ],
+  ps: [['-s, --size', 'Sizes of writable layers are not counted yet.']],
+  images: [['--tree', 'The last column shows the platforms of each image.']],
+  inspect: [['-s, --size', 'Sizes of writable layers are not counted yet.']],
   load: [['--platform <os/arch>', 'Leave it out: all platforms of an archive are loaded, and `run --platform` chooses.']],
   rm: [['-l, --link', 'Leave it out: containers are not linked.']],
   rmi: [
     ['--no-prune', 'Leave it out: what other images use is kept.'],
     ['--platform <os/arch>', 'Remove the whole image, and load the one platform again.'],
   ],
-  version: [['-f, --format <template>', FORMAT]],
 }
 
 /** Has the parser know flags that are not built, so that each fails by its name with the way out. */

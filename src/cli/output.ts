@@ -93,3 +93,15 @@ export class Style {
 export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
+
+/** A time as Go prints one, in the zone of this machine: `2024-05-17 08:30:00 +0200 CEST`. */
+export function timestamp(date: Date): string {
+  const two = (count: number) => String(Math.trunc(Math.abs(count))).padStart(2, '0')
+  const minutes = -date.getTimezoneOffset()
+  const offset = `${minutes < 0 ? '-' : '+'}${two(minutes / 60)}${two(minutes % 60)}`
+  const parts = new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' }).formatToParts(date)
+  const zone = parts.find(({ type }) => type === 'timeZoneName')?.value ?? ''
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-')
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')
+  return `${day} ${time} ${offset} ${/^[A-Z]+$/.test(zone) ? zone : offset}`
+}

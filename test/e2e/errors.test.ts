@@ -44,13 +44,24 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['run --network bridge x', 125, /--network bridge is not built yet/],
   ['run -v a:/b x', 125, /named volume "a" is not built yet/, /\.\/a:/],
   ['run --rm=maybe x', 125, /invalid argument "maybe" for "--rm"/],
-  ['ps --filter name=x', 1, /--filter is not built yet/],
+  ['ps --filter name', 125, /invalid argument "name" for "-f, --filter" flag: bad format of filter \(expected name=value\)/],
+  ['ps --filter nosuch=x', 1, /invalid filter 'nosuch'/, /There are id, name, label/],
+  ['ps --filter health=healthy', 1, /--filter health=… is not built yet/],
+  ['ps --filter status=bogus', 1, /invalid filter 'status=bogus'/, /running/],
+  ['ps --filter exited=x', 1, /invalid filter 'exited=x'/],
+  ['ps --filter before=nosuch', 1, /no such container: nosuch/],
+  ['ps -n x', 125, /invalid argument "x" for "-n, --last"/],
+  ['ps --size', 1, /--size is not built yet/],
+  ['ps --format {{.ID', 1, /template parsing error: template: :1: unclosed action/, /\{\{json \.\}\}/],
+  ['ps --format table{{nosuch}}', 1, /function "nosuch" not defined/],
+  ['images --filter dangling=maybe', 1, /invalid filter 'dangling=maybe'/],
+  ['images --filter until=1h', 1, /--filter until=… is not built yet/],
   ['rm -l x', 1, /--link is not built yet/, /not linked/],
   ['run --timeout 9999999h x', 125, /invalid argument "9999999h" for "--timeout" flag: too long: the longest is 596h/],
   ['run --pids-limit 99999999999999 x', 125, /too large/],
   ['run -m 1k x', 125, /the least is 64k/],
   ['run -u 1:2:3 x', 125, /write USER\[:GROUP\]/],
-  ['version -f x', 1, /--format is not built yet/],
+  ['version -f {{.Nosuch}}', 1, /template parsing error: .* map has no entry for key "Nosuch"/],
   ['run nosuch', 125, /nosuch/, /wolffia (load|import)/],
   ['run UPPER', 125, /must be lowercase/],
   ['run -it x', 1, /the input device is not a TTY/],
@@ -63,7 +74,9 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['load', 1, /the input is empty/, /pipe one in/],
   ['import nosuch.tar x', 1, /no such file: nosuch\.tar/],
   ['import notatar x', 1, /notatar is a text, not a tar/],
-  ['inspect -f {{.Id}} x', 1, /--format is not built yet/],
+  ['version -f {{', 64, /template parsing error: template: :1: unclosed action/],
+  ['inspect -f {{.Id} x', 64, /template parsing error: template: :1: bad character/],
+  ['inspect -f {{.Id}} nosuch', 1, /no such container or image: nosuch/],
   ['import http://x.example/a.tar', 1, /URL is not built yet/, /curl/],
 ]
 
@@ -119,7 +132,7 @@ test('--debug shows the causes, before the command and after', async () => {
 test('help is a page, for every command and for none', async () => {
   for (const words of [[], ['help'], ['--help'], ['help', 'help']])
     assert.match(await wolffia.output(...words), /Commands:[\s\S]*\brun\b[\s\S]*not built yet/)
-  for (const name of ['run', 'ps', 'rm', 'images', 'load', 'import', 'tag', 'rmi', 'inspect', 'doctor', 'version', 'demo'])
+  for (const name of ['run', 'ps', 'rm', 'images', 'load', 'import', 'tag', 'rmi', 'inspect', 'doctor', 'version', 'demo', 'completion'])
     for (const words of [[name, '--help'], ['help', name], ...(name === 'run' ? [] : [[name, '-h']])])
       assert.match(await wolffia.output(...words), new RegExp(`^Usage: wolffia ${name} `), name)
 })

@@ -9,30 +9,40 @@ export const command: CliCommand = {
   usage: 'NAME|ID [NAME|ID...]',
   arity: [1, Number.POSITIVE_INFINITY],
   configure(parser) {
-    parser.option('--type <container|image>', 'look for one kind only').option('--platform <os/arch>', "which of an image's platforms")
+    parser
+      .option('-f, --format <template>', 'json, or a Go template: {{.State.Status}}')
+      .option('--type <container|image>', 'look for one kind only')
+      .option('--platform <os/arch>', "which of an image's platforms")
   },
-  async run(names, { type, platform, debug }) {
+  async run(names, { type, platform, format, debug }) {
     if (type !== undefined && type !== 'container' && type !== 'image')
       throw new EngineError('INVALID_ARGUMENT', `"${String(type)}" is not a valid value for --type`, {
         hint: 'There are container and image.',
       })
+    let template: ((inspected: object) => string) | null = null
+    if (format !== undefined && format !== '' && format !== 'json') {
+      const { inspectTemplate, TEMPLATE_EXIT_CODE } = await import('../inspect-template.js')
+      template = inspectTemplate(String(format), { command: 'inspect', debug: debug === true })
+      if (template === null) return TEMPLATE_EXIT_CODE
+    }
     const { Engine } = await import('../../engine/engine.js')
     const { inspectContainer, inspectImage } = await import('../inspect-form.js')
     await using engine = await Engine.open()
-    const found: unknown[] = []
+    const found: object[] = []
     const exitCode = await forEach(names, { command: 'inspect', debug: debug === true }, async (name) => {
       const container = type === 'image' ? null : await orNull('CONTAINER_NOT_FOUND', () => engine.containers.get(name), type === undefined)
-      found.push(
+      const inspected =
         container !== null
           ? await inspectContainer(container, await entrypointOf(engine, container))
           : inspectImage(
               await engine.images.inspect(name, platform === undefined ? {} : { platform: String(platform) }).catch((error: unknown) => {
                 throw type === undefined && error instanceof EngineError && error.code === 'IMAGE_NOT_FOUND' ? neither(name, error) : error
               }),
-            ),
-      )
+            )
+      if (template === null) found.push(inspected)
+      else process.stdout.write(template(inspected))
     })
-    process.stdout.write(`${JSON.stringify(found, null, 4)}\n`)
+    if (template === null) process.stdout.write(`${JSON.stringify(found, null, format === 'json' ? 0 : 4)}\n`)
     return exitCode
   },
 }

@@ -1,41 +1,45 @@
 import type { ContainerSummary } from '../../container/container.js'
 import type { Engine } from '../../engine/engine.js'
 import type { CliCommand } from '../command.js'
-import { ellipsis, humanDuration, printable, table } from '../output.js'
+import { CONTAINER_FILTERS, filterContainers, specOf, wantsAll } from '../container-filter.js'
+import { containerForm, type ListedContainer, SPEC_FIELDS } from '../container-form.js'
+import { addFilterFlag, parseFilters } from '../filter.js'
+import { isTemplate, listText } from '../format.js'
+import { UsageError } from '../report.js'
 
 /** `wolffia ps`: containers in a table, newest first. */
 export const command: CliCommand = {
   usage: '',
   arity: [0, 0],
   configure(parser) {
+    parser.option('-a, --all', 'also those that have ended or not started')
+    addFilterFlag(parser, CONTAINER_FILTERS)
     parser
-      .option('-a, --all', 'also those that have ended or not started')
-      .option('-q, --quiet', 'ids only')
+      .option('--format <template>', 'table, json, a Go template, or table and a template: {{.ID}} {{.Names}}')
+      .option('-n, --last <n>', 'the newest n, whether they run or not')
+      .option('-l, --latest', 'the newest, whether it runs or not')
       .option('--no-trunc', 'whole ids and commands')
+      .option('-q, --quiet', 'ids only')
   },
-  async run(_positional, { all, quiet, trunc }) {
+  async run(_positional, { all, quiet, trunc, filter, format, last, latest }) {
+    const filters = parseFilters(filter, CONTAINER_FILTERS)
+    const most = latest === true ? 1 : countOf(last)
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    const containers = await engine.containers.list({ all: all === true })
-    const idOf = ({ id }: ContainerSummary) => (trunc === false ? id : id.slice(0, 12))
-    if (quiet === true) {
-      process.stdout.write(containers.map((container) => `${idOf(container)}\n`).join(''))
-      return 0
-    }
-    const imageOf = imageColumn(engine)
-    const images = await Promise.all(containers.map(imageOf))
-    const rows = containers.map((container, row) => [
-      idOf(container),
-      printable(images[row] ?? ''),
-      commandOf(container, { whole: trunc === false }),
-      `${humanDuration(Date.now() - container.createdAt.getTime())} ago`,
-      statusOf(container),
-      '',
-      container.name,
-    ])
-    process.stdout.write(table(['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'PORTS', 'NAMES'], rows))
+    const listed = await engine.containers.list({ all: all === true || most !== null || wantsAll(filters) })
+    const wanted = (await filterContainers(engine, listed, filters)).slice(0, most ?? undefined)
+    const form = containerForm({ whole: trunc === false })
+    const text = format as string | undefined
+    const items = await Promise.all(wanted.map(itemMaker(engine, { withSpec: isTemplate(text) && SPEC_FIELDS.test(text ?? '') })))
+    process.stdout.write(await listText(form, items, { format: text, quiet: quiet === true }))
     return 0
   },
+}
+
+/** Makes rows of containers; each image is looked up once. */
+function itemMaker(engine: Engine, { withSpec }: { readonly withSpec: boolean }): (summary: ContainerSummary) => Promise<ListedContainer> {
+  const imageOf = imageColumn(engine)
+  return async (summary) => ({ summary, image: await imageOf(summary), spec: withSpec ? await specOf(engine, summary) : null })
 }
 
 /** The image as it was asked for; its short id once that name is gone or another's. */
@@ -57,16 +61,13 @@ function imageColumn(engine: Engine): (container: ContainerSummary) => Promise<s
   }
 }
 
-function commandOf({ command }: ContainerSummary, { whole }: { readonly whole: boolean }): string {
-  const text = printable(command.join(' '))
-  return `"${whole ? text : ellipsis(text, 20)}"`
-}
-
-/** `Up 2 minutes`, `Exited (0) 3 seconds ago`, `Created`, `Dead`, as docker words it. */
-export function statusOf({ status, startedAt, finishedAt, exit }: ContainerSummary, nowMs = Date.now()): string {
-  if (status === 'created') return 'Created'
-  if (status === 'dead') return 'Dead'
-  if (status === 'running') return `Up ${humanDuration(nowMs - (startedAt?.getTime() ?? nowMs))}`
-  const when = finishedAt === null ? '' : ` ${humanDuration(nowMs - finishedAt.getTime())} ago`
-  return `Exited (${exit?.exitCode ?? 0})${when}`
+/** Docker takes -1 for no limit, and 0 too. */
+function countOf(last: unknown): number | null {
+  if (last === undefined) return null
+  if (!/^[+-]?\d+$/.test(String(last)))
+    throw new UsageError(`invalid argument "${String(last)}" for "-n, --last" flag: not a number`, {
+      exitCode: 125,
+      hint: 'It says how many: -n 3.',
+    })
+  return Number(last) > 0 ? Number(last) : null
 }
