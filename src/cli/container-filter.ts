@@ -20,7 +20,7 @@ export const CONTAINER_FILTERS: KnownFilters = {
   since: null,
   volume: null,
   network: null,
-  health: 'Health is not checked yet.',
+  health: null,
   publish: PUBLISH,
   expose: PUBLISH,
   'is-task': 'wolffia has no swarm: no container is a task.',
@@ -28,6 +28,8 @@ export const CONTAINER_FILTERS: KnownFilters = {
 
 /** Docker's words for where a container stands. */
 const STATUSES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead']
+
+const HEALTHS = ['starting', 'healthy', 'unhealthy', 'none']
 
 /** Whether a container is one that a filter wants. */
 type Judge = (container: ContainerSummary) => boolean | Promise<boolean>
@@ -75,6 +77,9 @@ async function judgeOf(engine: Engine, name: string, values: readonly string[]):
     case 'status':
       for (const value of values) if (!STATUSES.includes(value)) throw invalidFilter(name, value, `There are ${STATUSES.join(', ')}.`)
       return ({ status }) => values.includes(status)
+    case 'health':
+      for (const value of values) if (!HEALTHS.includes(value)) throw invalidFilter(name, value, `There are ${HEALTHS.join(', ')}.`)
+      return ({ health }) => values.includes(health ?? 'none')
     case 'exited':
       for (const value of values) if (!/^-?\d+$/.test(value)) throw invalidFilter(name, value, 'It is an exit code: exited=0.')
       return ({ status, exit }) => status === 'exited' && values.some((value) => Number(value) === (exit?.exitCode ?? 0))

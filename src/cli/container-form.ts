@@ -65,7 +65,9 @@ export function mountsOf(spec: ContainerSpec | null): readonly string[] {
 
 const STATUS_TEXTS: Readonly<Record<ContainerStatus, (summary: ContainerSummary, nowMs: number) => string>> = {
   created: () => 'Created',
-  running: (summary, nowMs) => upSince(summary, nowMs),
+  running: (summary, nowMs) => upSince(summary, nowMs, healthOf(summary)),
+  paused: (summary, nowMs) => upSince(summary, nowMs, 'Paused'),
+  restarting: (summary, nowMs) => `Restarting ${endedSince(summary, nowMs)}`,
   exited: (summary, nowMs) => `Exited ${endedSince(summary, nowMs)}`,
   dead: () => 'Dead',
 }
@@ -73,6 +75,11 @@ const STATUS_TEXTS: Readonly<Record<ContainerStatus, (summary: ContainerSummary,
 /** `Up 2 minutes`, `Exited (0) 3 seconds ago`, `Created`, `Dead`, as docker words it. */
 export function statusOf(summary: ContainerSummary, nowMs = Date.now()): string {
   return STATUS_TEXTS[summary.status](summary, nowMs)
+}
+
+/** Docker's words in a status. */
+function healthOf({ health }: ContainerSummary): string | undefined {
+  return health === 'starting' ? 'health: starting' : (health ?? undefined)
 }
 
 /** `remark` as docker has it behind: `Paused`, `healthy`. */
