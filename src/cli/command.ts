@@ -23,8 +23,17 @@ export interface CommandEntry {
   readonly load: () => Promise<{ readonly command: CliCommand }>
 }
 
+/** Commands under one word: `wolffia volume ls`. Alone, or with `--help`, the word prints what it has. */
+export interface CommandGroup {
+  readonly summary: string
+  /** By their last word, in the order help lists them. */
+  readonly commands: Readonly<Record<string, CommandEntry>>
+  /** Docker's other words for them: `list` for `ls`. */
+  readonly aliases?: Readonly<Record<string, string>>
+}
+
 /** All commands that are built, in the order `wolffia help` lists them. Each is loaded only when it is called. */
-export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   run: { summary: 'Run a program of an image in a new container', load: () => import('./commands/run.js') },
   ps: { summary: 'List containers', load: () => import('./commands/ps.js') },
   rm: { summary: 'Remove containers', load: () => import('./commands/rm.js') },
