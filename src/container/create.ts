@@ -9,8 +9,10 @@ import { selectRuntime } from '../runtime/select.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import { identityOf, ownIdentity } from '../store/process-identity.js'
+import type { AttachedVolumes } from '../volume/attach.js'
 import { throwIfAborted } from './abortable.js'
 import type { CreatedContainer } from './container.js'
+import { attachWanted, type LoadVolumes, wantedMounts } from './container-volumes.js'
 import type { CreateOptions } from './options.js'
 import { OwnedContainer } from './owned-container.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
@@ -30,6 +32,7 @@ export interface ImageForContainer {
 export interface Workshop {
   readonly state: ContainerState
   readonly layers: LayerStore
+  readonly volumes: LoadVolumes
   /** In the order `auto` tries them. */
   readonly runtimes: readonly Runtime[]
   /** Told when this process has nothing left to do for a container: its guest is gone, or it was removed. */
@@ -41,14 +44,22 @@ export interface Workshop {
  * on the way takes back what was done before it. The wall hears the signal of the options for as long as the guest lives.
  */
 export async function createContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<CreatedContainer> {
-  const { layers, runtimes } = workshop
+  const { layers, runtimes, state, volumes } = workshop
   const { signal } = options
   const required = parseRequirements(options.require ?? [])
   const id = ContainerState.newId()
   const config = await found.image.config()
   const rootfs = new ImageRootfs(await storedLayers(layers, found.image, signal))
+  let attached: AttachedVolumes | undefined
   try {
-    const { runtime, spec } = await settle({ id, options, rootfs, runtimes, found, image: config.config ?? {} })
+    const image = config.config ?? {}
+    const wanted = await wantedMounts(state, options, image)
+    const world = found.platform.os === 'wasi' ? 'bare' : 'linux'
+    // What is wrong with anything else is to be known before a volume is made.
+    if (wanted.length > 0) containerSpec({ id, options, image, tree: rootfs.tree(), mounts: [], world })
+    attached = await attachWanted(volumes, wanted, { tree: () => rootfs.tree(), signal })
+    const { mounts } = attached
+    const { runtime, spec } = await settle({ id, options, rootfs, runtimes, world, image, mounts })
     throwIfAborted(signal)
     const newRecord = (name: string): ContainerRecord => ({
       version: RECORD_VERSION,
@@ -74,7 +85,9 @@ export async function createContainer(workshop: Workshop, found: ImageForContain
       finishedAt: null,
       exit: null,
     })
-    return await build(workshop, { id, newRecord, found, runtime, spec, rootfs, required, options })
+    return await build(workshop, { id, newRecord, found, runtime, spec, rootfs, attached, required, options })
+  } catch (error) {
+    throw await afterCleanUp(error, () => attached?.discard())
   } finally {
     rootfs.close()
   }
@@ -87,13 +100,14 @@ interface Parts {
   readonly runtime: Runtime
   readonly spec: ContainerSpec
   readonly rootfs: ImageRootfs
+  readonly attached: AttachedVolumes
   readonly required: ReturnType<typeof parseRequirements>
   readonly options: CreateOptions
 }
 
 async function build(
-  { state, layers, released }: Workshop,
-  { id, newRecord, found, runtime, spec, rootfs, required, options }: Parts,
+  { state, layers, volumes, released }: Workshop,
+  { id, newRecord, found, runtime, spec, rootfs, attached, required, options }: Parts,
 ): Promise<CreatedContainer> {
   const { signal, terminalSize } = options
   let record: ContainerRecord | undefined
@@ -109,8 +123,9 @@ async function build(
       record: async () => {
         record = await state.create(id, { name: options.name, record: (_, name) => newRecord(name) }, signal)
         // Once more: until there was a record, nothing kept another process from removing the image with its layers. A removal holds the
-        // lock that records are made under, so it is over by now.
+        // lock that records are made under, so it is over by now. So it is with volumes.
         await storedLayers(layers, found.image, signal)
+        attached.assertThere()
       },
     })
     try {
@@ -118,7 +133,7 @@ async function build(
       assertRequirements(required, receipt)
       throwIfAborted(signal)
       if (record === undefined) throw new EngineError('INTERNAL', `the ${runtime.name} wall made a container that nobody knows`)
-      return new OwnedContainer({ state, runtime, task, record: withTask(record, task), receipt, released: () => released(id) })
+      return new OwnedContainer({ state, volumes, runtime, task, record: withTask(record, task), receipt, released: () => released(id) })
     } catch (error) {
       throw await afterCleanUp(error, () => task.delete())
     }
@@ -144,14 +159,22 @@ interface Question {
   readonly options: CreateOptions
   readonly rootfs: ImageRootfs
   readonly runtimes: readonly Runtime[]
-  readonly found: ImageForContainer
+  readonly world: 'linux' | 'bare'
   readonly image: Parameters<typeof containerSpec>[0]['image']
+  readonly mounts: ContainerSpec['mounts']
 }
 
 /** The wall and the spec for it. An image for WASI, and any module behind the Wasm wall, gets a bare world. */
-async function settle({ id, options, rootfs, runtimes, found, image }: Question): Promise<{ runtime: Runtime; spec: ContainerSpec }> {
-  const specFor = (world: 'linux' | 'bare') => containerSpec({ id, options, image, tree: rootfs.tree(), world })
-  const world = found.platform.os === 'wasi' ? 'bare' : 'linux'
+async function settle({
+  id,
+  options,
+  rootfs,
+  runtimes,
+  world,
+  image,
+  mounts,
+}: Question): Promise<{ runtime: Runtime; spec: ContainerSpec }> {
+  const specFor = (world: Question['world']) => containerSpec({ id, options, image, tree: rootfs.tree(), mounts, world })
   const spec = specFor(world)
   const runtime = await selectRuntime({ runtimes, name: options.runtime ?? 'auto', spec, rootfs })
   if (runtime.name !== 'wasm' || world === 'bare') return { runtime, spec }

@@ -3,7 +3,7 @@ import { EngineError, messageOf } from '../errors.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
 import { throwIfAborted } from './abortable.js'
-import type { Container, ContainerStatus, ContainerSummary } from './container.js'
+import type { Container, ContainerStatus, ContainerSummary, RemoveOptions } from './container.js'
 import { RECEIPT_FILE } from './owned-container.js'
 import { type ContainerRecord, isOwned, isTaskAlive, summaryOf } from './record.js'
 import { RecordedContainer, STOP_TIMEOUT_MS } from './recorded-container.js'
@@ -75,7 +75,7 @@ export class FoundContainer extends RecordedContainer implements Container {
     return JSON.parse(text)
   }
 
-  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+  async remove({ force = false, volumes = false }: RemoveOptions = {}): Promise<void> {
     const record = this.#refresh()
     if (record !== null && (isOwned(record) || isTaskAlive(record))) {
       if (!force)
@@ -89,6 +89,7 @@ export class FoundContainer extends RecordedContainer implements Container {
     try {
       await this.wall.discard(this.id, directory)
       await this.state.remove(this.record)
+      if (volumes || this.record.autoRemove) await this.removeVolumes()
     } catch (cause) {
       if (cause instanceof EngineError) throw cause
       throw new EngineError('CONFLICT', `container ${this.name} cannot be removed: ${messageOf(cause)}`, {

@@ -5,7 +5,7 @@ import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
 import type { Task, TerminalSize } from '../runtime/runtime.js'
 import { abortable } from './abortable.js'
-import type { ContainerStatus, ContainerSummary, CreatedContainer } from './container.js'
+import type { ContainerStatus, ContainerSummary, CreatedContainer, RemoveOptions } from './container.js'
 import { type ContainerRecord, summaryOf } from './record.js'
 import { RecordedContainer, type RecordedContainerParts, STOP_TIMEOUT_MS } from './recorded-container.js'
 
@@ -96,7 +96,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     return this.#receipt
   }
 
-  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+  async remove({ force = false, volumes = false }: RemoveOptions = {}): Promise<void> {
     if (this.#removed) return
     if (this.status === 'running') {
       if (!force)
@@ -107,14 +107,14 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     }
     await this.#ended?.catch(() => {})
     await this.#task.delete()
-    await this.#discard()
+    await this.#discard({ volumes: volumes || this.record.autoRemove })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.status === 'running') await this.#task.kill('SIGKILL')
     await this.#ended?.catch(() => {})
     await this.#task.delete()
-    if (this.record.autoRemove) await this.#discard()
+    if (this.record.autoRemove) await this.#discard({ volumes: true })
     this.#released()
   }
 
@@ -170,7 +170,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     // Never read again: what is removed in the next moment needs no writing, and a rename over a file makes the disk wait.
     this.record = { ...this.record, ...end }
     try {
-      await this.#discard()
+      await this.#discard({ volumes: true })
     } catch (error) {
       throw await afterCleanUp(error, () => this.state.write(this.record))
     }
@@ -181,10 +181,11 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     await this.state.write(this.record)
   }
 
-  async #discard(): Promise<void> {
+  async #discard({ volumes }: { readonly volumes: boolean }): Promise<void> {
     if (this.#removed) return
     await this.wall.discard(this.id, this.state.directoryOf(this.id))
     await this.state.remove(this.record)
+    if (volumes) await this.removeVolumes()
     this.#removed = true
     this.#released()
   }

@@ -1,6 +1,7 @@
 import type { Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { ContainerImage } from './container.js'
+import { type LoadVolumes, removeAnonymousVolumes } from './container-volumes.js'
 import type { ContainerRecord } from './record.js'
 import type { ContainerState } from './state.js'
 
@@ -13,6 +14,7 @@ export interface RecordedContainerParts {
   /** The wall that holds it. */
   readonly runtime: Runtime
   readonly record: ContainerRecord
+  readonly volumes: LoadVolumes
 }
 
 /** What a container is, whoever made it: that stands in its record. */
@@ -20,11 +22,18 @@ export abstract class RecordedContainer {
   protected readonly state: ContainerState
   protected readonly wall: Runtime
   protected record: ContainerRecord
+  readonly #volumes: LoadVolumes
 
-  constructor({ state, runtime, record }: RecordedContainerParts) {
+  constructor({ state, runtime, record, volumes }: RecordedContainerParts) {
     this.state = state
     this.wall = runtime
     this.record = record
+    this.#volumes = volumes
+  }
+
+  /** To be called when the record is gone: until then it keeps them. */
+  protected removeVolumes(): Promise<void> {
+    return removeAnonymousVolumes(this.#volumes, this.record.spec)
   }
 
   get id(): string {

@@ -1,5 +1,6 @@
 import { detachable } from '../container/abortable.js'
 import type { Container, ContainerSummary, CreatedContainer } from '../container/container.js'
+import { type LoadVolumes, removeAnonymousVolumes } from '../container/container-volumes.js'
 import { createContainer } from '../container/create.js'
 import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
@@ -17,6 +18,7 @@ export interface ContainersParts {
   readonly state: ContainerState
   readonly store: Store
   readonly walls: Walls
+  readonly volumes: LoadVolumes
 }
 
 /** The engine's containers. */
@@ -48,12 +50,12 @@ export class Containers implements AsyncDisposable {
   }
 
   async #create(options: CreateOptions): Promise<CreatedContainer> {
-    const { state, store, walls } = this.#parts
+    const { state, store, walls, volumes } = this.#parts
     await this.#sweep()
     const runtimes = await walls.all()
     const found = await imageForContainer(store, options.image, await walls.wish(options))
     const released = (id: string) => this.#owned.delete(id)
-    const container = await createContainer({ state, layers: store.layers, runtimes, released }, found, options)
+    const container = await createContainer({ state, layers: store.layers, volumes, runtimes, released }, found, options)
     this.#owned.set(container.id, container)
     return container
   }
@@ -69,7 +71,7 @@ export class Containers implements AsyncDisposable {
   /** Looks a container up by name or id prefix. Rejects with CONTAINER_NOT_FOUND naming what is near. */
   async get(nameOrIdPrefix: string): Promise<Container> {
     await this.#sweep()
-    const { state, walls } = this.#parts
+    const { state, walls, volumes } = this.#parts
     const [id, ...others] = await state.find(nameOrIdPrefix)
     if (others.length > 0)
       throw new EngineError('INVALID_ARGUMENT', `${others.length + 1} containers have ids that start with ${nameOrIdPrefix}`, {
@@ -78,7 +80,7 @@ export class Containers implements AsyncDisposable {
     const owned = this.#owned.get(id ?? '')
     if (owned !== undefined) return owned
     const record = id === undefined ? null : state.read(id)
-    if (record !== null) return new FoundContainer({ state, record, runtime: await walls.named(record.runtime) })
+    if (record !== null) return new FoundContainer({ state, record, volumes, runtime: await walls.named(record.runtime) })
     const dead = (await state.listDead()).find((candidate) => candidate.id === id)
     if (dead === undefined) {
       const hint = didYouMean(nameOrIdPrefix, await state.names()) ?? '`wolffia ps -a` lists all containers.'
@@ -118,10 +120,11 @@ export class Containers implements AsyncDisposable {
   }
 
   async #removeOrphan(record: ContainerRecord): Promise<void> {
-    const { state, walls } = this.#parts
+    const { state, walls, volumes } = this.#parts
     const runtime = await walls.named(record.runtime)
     await runtime.discard(record.id, state.directoryOf(record.id))
     await state.remove(record)
+    await removeAnonymousVolumes(volumes, record.spec)
   }
 }
 
