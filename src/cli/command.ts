@@ -32,6 +32,8 @@ export interface CommandGroup {
   readonly aliases?: Readonly<Record<string, string>>
 }
 
+const volumes = () => import('./commands/volume.js')
+
 /** All commands that are built, in the order `wolffia help` lists them. Each is loaded only when it is called. */
 export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   run: { summary: 'Run a program of an image in a new container', load: () => import('./commands/run.js') },
@@ -43,6 +45,17 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   tag: { summary: 'Give an image another name', load: () => import('./commands/tag.js') },
   rmi: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
   inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },
+  volume: {
+    summary: 'Keep data beyond the life of a container',
+    commands: {
+      create: { summary: 'Make a volume', load: async () => ({ command: (await volumes()).create }) },
+      inspect: { summary: 'Show volumes in full', load: async () => ({ command: (await volumes()).inspect }) },
+      ls: { summary: 'List volumes', load: async () => ({ command: (await volumes()).list }) },
+      prune: { summary: 'Remove volumes that no container has', load: async () => ({ command: (await volumes()).prune }) },
+      rm: { summary: 'Remove volumes', load: async () => ({ command: (await volumes()).remove }) },
+    },
+    aliases: { list: 'ls', remove: 'rm' },
+  },
   doctor: { summary: 'Try what this host can do and say what mends it', load: () => import('./commands/doctor.js') },
   demo: { summary: 'Run one hostile program without a wall and behind both', load: () => import('./commands/demo.js') },
   version: { summary: 'Show versions', load: () => import('./commands/version.js') },
