@@ -233,7 +233,7 @@ export class VolumeStore {
 
   /** Removes what was taken away, and what killed processes left so. */
   async #clear(folders: readonly string[]): Promise<void> {
-    const abandoned = readdirSync(this.folder).filter((name) => {
+    const abandoned = this.#entries().filter((name) => {
       const owner = UNFINISHED.exec(name)?.[1]
       return owner !== undefined && !mayBeAlive(owner)
     })
@@ -241,7 +241,8 @@ export class VolumeStore {
   }
 
   async #removeFolder(folder: string): Promise<void> {
-    if (!lstatSync(folder).isDirectory()) return rmSync(folder)
+    // Gone already: another process clears the same.
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return rmSync(folder, { force: true })
     // Without a launcher no guest has been here but those of preview1, which make files of this user's alone.
     if (launcherMissing() === null) {
       const inside = readdirSync(folder).filter((name) => name !== DESCRIPTION_FILE)
@@ -254,8 +255,12 @@ export class VolumeStore {
   }
 
   #names(): string[] {
+    return this.#entries().filter(isVolumeName)
+  }
+
+  #entries(): string[] {
     try {
-      return readdirSync(this.folder).filter(isVolumeName)
+      return readdirSync(this.folder)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
       throw error
