@@ -70,6 +70,8 @@ native('one that a container has is not removed, and says whose it is', () =>
     users.push({ container: CONTAINER, volumes: ['data', 'data'] })
     const error: EngineError = await store.remove('data').catch((each) => each)
     assert.equal([error.code, error.message], ['CONFLICT', `remove data: volume is in use - [${CONTAINER}]`])
+    await store.removeUnused(['data'])
+    assert.is(store.get('data').name, 'data')
     users.pop()
     mkdirSync(join(home, 'volumes/data/_data/a/b'), { recursive: true })
     await store.remove('data')
