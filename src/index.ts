@@ -3,7 +3,14 @@
  *
  * @packageDocumentation
  */
-export type { Container, ContainerImage, ContainerStatus, ContainerSummary, CreatedContainer } from './container/container.js'
+export type {
+  Container,
+  ContainerImage,
+  ContainerStatus,
+  ContainerSummary,
+  CreatedContainer,
+  RemoveOptions,
+} from './container/container.js'
 export type { CreateOptions } from './container/options.js'
 export type { Containers } from './engine/containers.js'
 export type { Diagnosis } from './engine/doctor.js'
@@ -11,6 +18,7 @@ export { Engine, type EngineOptions } from './engine/engine.js'
 export type { ImageDetails, ImagePlatform, ImageProcess, ImageSummary, ImportOptions } from './engine/image-summary.js'
 export type { Images, PlatformOption, ResolvedImage } from './engine/images.js'
 export type { VersionReport } from './engine/version.js'
+export type { PruneVolumesOptions, VolumeSummary, Volumes } from './engine/volumes.js'
 export { EngineError, type EngineErrorOptions, type ErrorCode, RUN_EXIT_CODES } from './errors.js'
 export type { ByteString, DeviceNumber, DirectoryEntry, FileSegment, FileType, Ino, ReadonlyFileSystem, Stat } from './fs/file-system.js'
 export type { RemovedImage } from './image/remove.js'
@@ -32,5 +40,16 @@ export type {
   WasmEvidence,
 } from './runtime/receipt.js'
 export type { CreateRequest, RunningTask, Runtime, Task, TerminalSize } from './runtime/runtime.js'
-export type { ContainerSpec, Mount, NetworkSpec, ProcessSpec, Rootfs } from './runtime/spec.js'
+export type {
+  BindMount,
+  ContainerSpec,
+  Mount,
+  NetworkSpec,
+  ProcessSpec,
+  Rootfs,
+  TmpfsMount,
+  VolumeMount,
+} from './runtime/spec.js'
 export type { StoredLayer } from './store/layer-store.js'
+export type { MountRequest, NewVolume, Volume, VolumeRequest } from './volume/volume.js'
+export type { PrunedVolumes } from './volume/volumes.js'

@@ -4,7 +4,7 @@
  */
 import { Command, type Option } from 'commander'
 import type { Engine } from '../engine/engine.js'
-import { type CliCommand, COMMANDS } from './command.js'
+import { type CliCommand, COMMANDS, type CommandEntry, type CommandGroup } from './command.js'
 import { CONTAINER_FILTERS } from './container-filter.js'
 import type { KnownFilters } from './filter.js'
 import { IMAGE_FILTERS } from './image-filter.js'
@@ -24,7 +24,7 @@ export interface Candidates {
 }
 
 /** Names of what there is: asked for only when one could be meant. */
-export type NamesOf = Readonly<Record<'containers' | 'images', () => Promise<readonly string[]>>>
+export type NamesOf = Readonly<Record<'containers' | 'images' | 'volumes', () => Promise<readonly string[]>>>
 
 const NOTHING: Candidates = { offered: [], files: false }
 const FILES: Candidates = { offered: [], files: true }
@@ -35,7 +35,7 @@ const GLOBAL_FLAGS: readonly Candidate[] = [
 ]
 const FILTERS: Readonly<Record<string, KnownFilters>> = { ps: CONTAINER_FILTERS, images: IMAGE_FILTERS }
 
-/** Names of an engine's containers and images. */
+/** Names of an engine's containers, images and volumes. */
 export function engineNames(open: () => Promise<Engine>): NamesOf {
   return {
     containers: async () => {
@@ -45,6 +45,10 @@ export function engineNames(open: () => Promise<Engine>): NamesOf {
     images: async () => {
       await using engine = await open()
       return (await engine.images.list()).flatMap(({ references }) => references)
+    },
+    volumes: async () => {
+      await using engine = await open()
+      return (await engine.volumes.list()).map(({ name }) => name)
     },
   }
 }
@@ -60,14 +64,26 @@ export async function candidatesFor(words: readonly string[], names: NamesOf): P
 
 function firstWord(typed: string): Candidates {
   if (typed.startsWith('-')) return { offered: GLOBAL_FLAGS, files: false }
-  const commands = Object.entries(COMMANDS).filter(([, { isHidden }]) => isHidden !== true)
-  const offered = commands.map(([text, { summary }]) => ({ text, about: summary }))
-  return { offered: [...offered, { text: 'help', about: 'Show the help of a command' }], files: false }
+  return { offered: [...commandCandidates(COMMANDS), { text: 'help', about: 'Show the help of a command' }], files: false }
+}
+
+function commandCandidates(commands: Readonly<Record<string, CommandEntry | CommandGroup>>): readonly Candidate[] {
+  const shown = Object.entries(commands).filter(([, entry]) => !('isHidden' in entry && entry.isHidden === true))
+  return shown.map(([text, { summary }]) => ({ text, about: summary }))
 }
 
 async function ofCommand(name: string, words: readonly string[], names: NamesOf): Promise<Candidates> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (entry === undefined) return NOTHING
+  if ('load' in entry) return ofEntry(name, entry, words, names)
+  const [last = '', ...rest] = words
+  if (rest.length === 0) return { offered: commandCandidates(entry.commands), files: false }
+  const own = entry.aliases?.[last] ?? last
+  const inner = Object.hasOwn(entry.commands, own) ? entry.commands[own] : undefined
+  return inner === undefined ? NOTHING : ofEntry(`${name} ${own}`, inner, rest, names)
+}
+
+async function ofEntry(name: string, entry: CommandEntry, words: readonly string[], names: NamesOf): Promise<Candidates> {
   const { command } = await entry.load()
   const parser = new Command().helpOption(false)
   command.configure(parser)
@@ -144,6 +160,7 @@ async function operands({ usage }: CliCommand, before: readonly string[], names:
   if (/^[a-z]+(\|[a-z]+)+$/.test(place)) return plain(place.split('|'))
   const found = [
     ...(/CONTAINER|^NAME\|ID/.test(place) ? await names.containers() : []),
+    ...(/VOLUME/.test(place) ? await names.volumes() : []),
     ...(/IMAGE|REPOSITORY|^NAME\|ID/.test(place) ? await names.images() : []),
   ]
   return { ...plain(found.filter((name) => !before.includes(name))), files: /file|FILE|PATH|COMMAND|ARG/.test(place) }

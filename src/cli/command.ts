@@ -25,8 +25,19 @@ export interface CommandEntry {
   readonly load: () => Promise<{ readonly command: CliCommand }>
 }
 
+/** Commands under one word: `wolffia volume ls`. Alone, or with `--help`, the word prints what it has. */
+export interface CommandGroup {
+  readonly summary: string
+  /** By their last word, in the order help lists them. */
+  readonly commands: Readonly<Record<string, CommandEntry>>
+  /** Docker's other words for them: `list` for `ls`. */
+  readonly aliases?: Readonly<Record<string, string>>
+}
+
+const volumes = () => import('./commands/volume.js')
+
 /** All commands that are built, in the order `wolffia help` lists them. Each is loaded only when it is called. */
-export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   run: { summary: 'Run a program of an image in a new container', load: () => import('./commands/run.js') },
   ps: { summary: 'List containers', load: () => import('./commands/ps.js') },
   rm: { summary: 'Remove containers', load: () => import('./commands/rm.js') },
@@ -36,6 +47,17 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   tag: { summary: 'Give an image another name', load: () => import('./commands/tag.js') },
   rmi: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
   inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },
+  volume: {
+    summary: 'Keep data beyond the life of a container',
+    commands: {
+      create: { summary: 'Make a volume', load: async () => ({ command: (await volumes()).create }) },
+      inspect: { summary: 'Show volumes in full', load: async () => ({ command: (await volumes()).inspect }) },
+      ls: { summary: 'List volumes', load: async () => ({ command: (await volumes()).list }) },
+      prune: { summary: 'Remove volumes that no container has', load: async () => ({ command: (await volumes()).prune }) },
+      rm: { summary: 'Remove volumes', load: async () => ({ command: (await volumes()).remove }) },
+    },
+    aliases: { list: 'ls', remove: 'rm' },
+  },
   doctor: { summary: 'Try what this host can do and say what mends it', load: () => import('./commands/doctor.js') },
   demo: { summary: 'Run one hostile program without a wall and behind both', load: () => import('./commands/demo.js') },
   completion: { summary: 'Print a script that completes words in bash, zsh or fish', load: () => import('./commands/completion.js') },

@@ -1,4 +1,4 @@
-import { COMMANDS } from './command.js'
+import { COMMANDS, type CommandEntry, type CommandGroup } from './command.js'
 import { NOT_BUILT_COMMANDS } from './not-built.js'
 import { Style } from './output.js'
 
@@ -15,24 +15,43 @@ const EXAMPLES: readonly (readonly [line: string, what: string])[] = [
 /** The page of `wolffia help`. */
 export function helpPage(): string {
   const style = new Style(process.stdout)
-  const rows = (pairs: readonly (readonly [string, string])[]) => {
-    const width = Math.max(...pairs.map(([left]) => left.length))
-    return pairs.map(([left, right]) => `  ${left.padEnd(width)}   ${right}\n`).join('')
-  }
   return [
     `wolffia runs OCI images without root and without a daemon, behind a wall you choose:\n`,
     `Linux namespaces (native) or a Wasm sandbox (wasm).\n\n`,
     `${style.bold('Usage:')} wolffia [--debug] COMMAND [OPTIONS] …\n\n`,
     `${style.bold('Commands:')}\n`,
-    rows(Object.entries(COMMANDS).flatMap(([name, { summary, isHidden }]) => (isHidden === true ? [] : [[name, summary]]))),
+    rows(summariesOf(COMMANDS)),
     `\n${style.bold('Try:')}\n`,
     rows(EXAMPLES),
     `\n${style.bold('Known from docker, not built yet:')}\n`,
-    wrapped(Object.keys(NOT_BUILT_COMMANDS)),
+    wrapped(Object.keys(NOT_BUILT_COMMANDS).filter((name) => !name.includes(' '))),
     `  Each says what to do instead.\n`,
     `\n'wolffia COMMAND --help' shows the options of a command. Images and containers are kept in\n`,
     `$WOLFFIA_HOME, else $XDG_DATA_HOME/wolffia, else ~/.local/share/wolffia.\n`,
   ].join('')
+}
+
+/** The page of a group of commands: `wolffia volume`. */
+export function groupPage(name: string, { summary, commands }: CommandGroup): string {
+  const style = new Style(process.stdout)
+  const notBuilt = Object.keys(NOT_BUILT_COMMANDS).flatMap((words) => (words.startsWith(`${name} `) ? words.slice(name.length + 1) : []))
+  return [
+    `${style.bold('Usage:')} wolffia ${name} COMMAND [OPTIONS] …\n\n${summary}\n\n`,
+    `${style.bold('Commands:')}\n${rows(summariesOf(commands))}`,
+    ...(notBuilt.length === 0 ? [] : [`\n${style.bold('Known from docker, not built yet:')}\n${wrapped(notBuilt)}`]),
+    `\n'wolffia ${name} COMMAND --help' shows the options of a command.\n`,
+  ].join('')
+}
+
+function summariesOf(commands: Readonly<Record<string, CommandEntry | CommandGroup>>): readonly (readonly [string, string])[] {
+  return Object.entries(commands).flatMap(([name, entry]) =>
+    'isHidden' in entry && entry.isHidden === true ? [] : [[name, entry.summary]],
+  )
+}
+
+function rows(pairs: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...pairs.map(([left]) => left.length))
+  return pairs.map(([left, right]) => `  ${left.padEnd(width)}   ${right}\n`).join('')
 }
 
 /** Words in lines of at most 90 characters, indented by two. */

@@ -45,7 +45,8 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
     },
     Mounts: spec.mounts.map((mount) => ({
       Type: mount.type,
-      Source: mount.type === 'bind' ? mount.source : '',
+      ...(mount.type === 'volume' ? { Name: mount.name, Driver: 'local' } : {}),
+      Source: mount.type === 'tmpfs' ? '' : mount.source,
       Destination: mount.destination,
       RW: !mount.readonly,
     })),

@@ -1,28 +1,37 @@
 import { Command, CommanderError } from 'commander'
-import { type CliCommand, COMMANDS } from './command.js'
-import { helpPage } from './help.js'
+import type { CliCommand } from './command.js'
+import { findCommand } from './find-command.js'
+import { groupPage, helpPage } from './help.js'
 import { addNotBuilt, NOT_BUILT_FLAGS } from './not-built.js'
-import { report, UsageError, unknownCommand } from './report.js'
+import { report, UsageError, unknownCommand, unknownGroupFlag } from './report.js'
 import { settleFlags } from './settle-flags.js'
 
 const DEBUG_FLAGS = ['--debug', '-D']
+const HELP_FLAGS = ['--help', '-h']
 
 /** Does what the words of a command line say and resolves with its exit code. */
 async function main(words: readonly string[]): Promise<number> {
   const start = words.findIndex((word) => !DEBUG_FLAGS.includes(word))
   const [name = 'help', ...rest] = start < 0 ? [] : words.slice(start)
   const debug = start !== 0 && words.length > 0
-  if (name === '--version' || name === '-v') return runCommand('version', ['--short'], debug)
-  if (!['help', '--help', '-h'].includes(name)) return runCommand(name, rest, debug)
+  if (name === '--version' || name === '-v') return runCommand(['version', '--short'], debug)
+  if (!['help', '--help', '-h'].includes(name)) return runCommand([name, ...rest], debug)
   const [topic] = rest
-  if (topic !== undefined && topic !== 'help' && !topic.startsWith('-')) return runCommand(topic, ['--help'], debug)
+  if (topic !== undefined && topic !== 'help' && !topic.startsWith('-')) return runCommand([...rest, '--help'], debug)
   process.stdout.write(helpPage())
   return 0
 }
 
-async function runCommand(name: string, words: readonly string[], debug: boolean): Promise<number> {
-  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (entry === undefined) return unknownCommand(name)
+async function runCommand(line: readonly string[], debug: boolean): Promise<number> {
+  const found = findCommand(line)
+  if (found.kind === 'unknown') return unknownCommand(found)
+  if (found.kind === 'group') {
+    const [flag] = found.rest
+    if (flag !== undefined && !HELP_FLAGS.includes(flag)) return unknownGroupFlag(found.name, flag)
+    process.stdout.write(groupPage(found.name, found.group))
+    return 0
+  }
+  const { name, entry, rest: words } = found
   const { command } = await entry.load()
   const freshParser = () => {
     const made = parserFor(name, entry.summary, command)

@@ -78,7 +78,6 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--memory-reservation <bytes>', CGROUP],
   ['--memory-swap <bytes>', CGROUP],
   ['--memory-swappiness <n>', CGROUP],
-  ['--mount <mount>', 'Use -v SOURCE:DESTINATION[:ro] or --tmpfs DESTINATION[:OPTIONS].'],
   ['--network-alias <list>', NETWORKS],
   ['--no-healthcheck', HEALTH],
   ['--oom-kill-disable', CGROUP],
@@ -99,8 +98,19 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--use-api-socket', 'wolffia has no daemon and no socket.'],
   ['--userns <string>', NAMESPACES],
   ['--uts <string>', NAMESPACES],
-  ['--volume-driver <string>', 'Use -v with a folder of the host.'],
-  ['--volumes-from <list>', 'Use -v with a folder of the host.'],
+]
+
+/** Flags of `volume create` that are about a swarm. */
+const CLUSTER_VOLUME = [
+  '--availability <string>',
+  '--group <string>',
+  '--limit-bytes <bytes>',
+  '--required-bytes <bytes>',
+  '--scope <string>',
+  '--secret <map>',
+  '--sharing <string>',
+  '--topology-preferred <list>',
+  '--topology-required <list>',
 ]
 
 /** Flags of docker's other commands that are not built, by command. */
@@ -115,6 +125,9 @@ export const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> 
     ['--no-prune', 'Leave it out: what other images use is kept.'],
     ['--platform <os/arch>', 'Remove the whole image, and load the one platform again.'],
   ],
+  'volume inspect': [['-f, --format <template>', 'Pick what you need from the JSON: wolffia volume inspect NAME | jq .[0].Mountpoint']],
+  'volume ls': [['--cluster', 'wolffia has no swarm.']],
+  'volume create': CLUSTER_VOLUME.map((flag) => [flag, 'It is for the cluster volumes of a swarm.']),
 }
 
 /** Has the parser know flags that are not built, so that each fails by its name with the way out. */
@@ -217,6 +230,6 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   trust: 'Every blob is checked by its digest; signatures are not.',
   unpause: 'Send SIGCONT to a process inside.',
   update: 'Give limits to `wolffia run`.',
-  volume: 'Use -v with a folder of the host.',
+  'volume update': 'It is for the cluster volumes of a swarm.',
   wait: 'The `wolffia run` that runs it ends with its exit code.',
 }

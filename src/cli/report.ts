@@ -1,7 +1,7 @@
 import { type Command, CommanderError } from 'commander'
 import { didYouMean, nearest } from '../engine/words.js'
 import { EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
-import { COMMANDS } from './command.js'
+import type { FoundCommand } from './find-command.js'
 import { notBuiltGlobalFlag, wayOutOf } from './not-built.js'
 import { printable } from './output.js'
 
@@ -14,6 +14,8 @@ export class UsageError extends Error {
     super(message)
   }
 }
+
+type UnknownCommand = Pick<Extract<FoundCommand, { kind: 'unknown' }>, 'name' | 'group' | 'near'>
 
 /** What {@link report} is told about where an error came from. */
 export interface ErrorContext {
@@ -29,7 +31,7 @@ export function report(error: unknown, { parser, command, debug }: ErrorContext)
   const usage = error instanceof CommanderError ? usageErrorOf(error, parser) : error
   if (usage instanceof UsageError) {
     say(usage.message, usage.options.hint)
-    process.stderr.write(`\nRun 'wolffia ${command} --help' for more information\n`)
+    pointToHelp(command)
     return usage.options.exitCode
   }
   if (usage instanceof EngineError) say(usage.message, usage.hint)
@@ -41,16 +43,38 @@ export function report(error: unknown, { parser, command, debug }: ErrorContext)
 }
 
 /** Says that there is no such command: that it is docker's and not built, or which one is near. Returns the exit code. */
-export function unknownCommand(name: string): number {
+export function unknownCommand({ name, group, near }: UnknownCommand): number {
+  if (group !== null) return unknownSubcommand({ name, group, near })
   const isFlag = name.startsWith('-')
   const wayOut = wayOutOf(name)
   const globalFlag = isFlag ? notBuiltGlobalFlag(name) : undefined
   if (wayOut !== undefined) say(`\`${name}\` is not built yet`, wayOut)
   else if (globalFlag !== undefined) say(`${globalFlag.flag} is not built`, globalFlag.wayOut)
   else if (isFlag) say(`unknown flag: ${withoutValue(name)}`, flagNear(name, ['--debug', '--help', '--version']))
-  else say(`unknown command: ${name}`, didYouMean(name, Object.keys(COMMANDS)))
+  else say(`unknown command: ${name}`, didYouMean(name, near))
   if (wayOut === undefined && globalFlag === undefined) process.stderr.write("\nRun 'wolffia help' for more information\n")
   return isFlag ? 125 : 1
+}
+
+function unknownSubcommand({ name, group, near }: UnknownCommand & { readonly group: string }): number {
+  const wayOut = wayOutOf(name)
+  if (wayOut !== undefined) say(`\`${name}\` is not built yet`, wayOut)
+  else {
+    say(`unknown command: ${name}`, didYouMean(name.slice(group.length + 1), near))
+    pointToHelp(group)
+  }
+  return 1
+}
+
+/** Says that a group of commands has no such flag, which docker says of a word that is no command there too. Returns the exit code. */
+export function unknownGroupFlag(group: string, flag: string): number {
+  say(`unknown flag: ${withoutValue(flag)}`, undefined)
+  pointToHelp(group)
+  return 125
+}
+
+function pointToHelp(command: string): void {
+  process.stderr.write(`\nRun 'wolffia ${command} --help' for more information\n`)
 }
 
 function isFullDisk(error: unknown): boolean {

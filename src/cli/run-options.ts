@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CreateOptions } from '../container/options.js'
 import { parseBytes } from '../engine/words.js'
 import { EngineError, messageOf } from '../errors.js'
 import type { Limits } from '../runtime/limits.js'
-import type { Mount } from '../runtime/spec.js'
 import type { CliOptions } from './command.js'
 import { wrapped } from './help.js'
+import { driven, parseMount, parseVolume } from './mount-flags.js'
 import { NOT_BUILT_RUN_FLAGS } from './not-built.js'
 
 const WASM_PAGE_BYTES = 64 * 1024
@@ -31,6 +30,7 @@ export function addRunFlags(parser: Command): void {
     .option('-i, --interactive', 'keep stdin open')
     .option('-l, --label <NAME[=VALUE]>', 'set a label on the container', collect)
     .option('-m, --memory <bytes>', 'memory at most: 64m, 1g')
+    .option('--mount <mount>', 'mount by name: type=bind|volume|tmpfs,source=…,target=…,readonly', collect)
     .option('--name <name>', 'name of the container')
     .option('--network <none|host>', 'none (a loopback of its own) unless said')
     .option('--pids-limit <n>', 'processes and threads at most')
@@ -46,7 +46,9 @@ export function addRunFlags(parser: Command): void {
     .option('--tmpfs <path[:options]>', 'mount a tmpfs: /run:size=64m,mode=1777', collect)
     .option('-t, --tty', 'a terminal as stdio')
     .option('-u, --user <user[:group]>', 'name or number')
-    .option('-v, --volume <source:path[:ro]>', 'bind a folder or file of the host', collect)
+    .option('-v, --volume <[source:]path[:ro]>', 'mount a folder or file of the host, or a volume by its name', collect)
+    .option('--volume-driver <name>', 'who keeps the volumes: local')
+    .option('--volumes-from <container[:ro]>', 'mount what that container has mounted', collect)
     .option('-w, --workdir <path>', 'working directory')
     .addOption(parser.createOption('--receipt-file <file>').hideHelp())
     .addOption(parser.createOption('--net <network>').hideHelp())
@@ -79,7 +81,8 @@ export function createOptions(positional: readonly string[], options: CliOptions
     user: userOf(text('user')),
     hostname: text('hostname'),
     name: text('name'),
-    mounts: list('volume').map(parseVolume),
+    mounts: [...list('volume').map(parseVolume), ...list('mount').map(parseMount)].map((mount) => driven(mount, text('volumeDriver'))),
+    volumesFrom: list('volumesFrom'),
     tmpfs: tmpfsOf(list('tmpfs')),
     network: networkOf(text('network') ?? text('net')),
     limits,
@@ -137,49 +140,6 @@ function linesOfEnvFile(path: string): readonly string[] {
       if (/\s/.test(name)) throw invalid(path, '--env-file', `variable "${name}" contains whitespace`)
       return line
     })
-}
-
-/** `SOURCE:DESTINATION[:ro|rw]`. */
-export function parseVolume(volume: string): Mount {
-  if (volume === '') throw new EngineError('INVALID_ARGUMENT', '-v needs SOURCE:DESTINATION')
-  const [source = '', destination, mode = 'rw', ...rest] = volume.split(':')
-  if (destination === undefined)
-    throw notBuiltVolume(volume, 'an anonymous volume', `For a folder that ends with the container: --tmpfs ${source}`)
-  if (rest.length > 0 || source === '' || destination === '')
-    throw invalid(volume, '-v, --volume', 'it must read SOURCE:DESTINATION[:ro]', 'A path with a colon cannot be bound.')
-  // As docker since 23: a path may be relative when it looks like one, else it is the name of a volume.
-  if (!/^(\/|\.\.?(\/|$))/.test(source)) {
-    if (/^~|\//.test(source))
-      throw invalid(volume, '-v, --volume', 'the source is neither a path nor a name', `Write -v "$PWD/${source}:${destination}".`)
-    throw notBuiltVolume(
-      volume,
-      `the named volume "${source}"`,
-      `For a folder of the host write its path: -v "./${source}:${destination}".`,
-    )
-  }
-  let readonly = false
-  for (const option of mode.split(',')) {
-    if (option === 'ro') readonly = true
-    else if (/^(z|Z|U|nocopy|cached|delegated|consistent|r?(private|slave|shared))$/.test(option))
-      throw notBuiltVolume(volume, `the option "${option}"`, 'There are ro and rw, the default.')
-    else if (option !== 'rw') throw invalid(volume, '-v, --volume', `unknown option "${option}"`, 'There are ro and rw, the default.')
-  }
-  return { type: 'bind', source: absoluteSource(source, volume), destination, readonly }
-}
-
-function absoluteSource(source: string, volume: string): string {
-  try {
-    return resolve(source)
-  } catch (cause) {
-    throw new EngineError('INVALID_ARGUMENT', `-v ${volume}: the current folder no longer exists`, {
-      cause,
-      hint: 'Change into one that does, or write the whole path.',
-    })
-  }
-}
-
-function notBuiltVolume(volume: string, what: string, hint: string): EngineError {
-  return new EngineError('NOT_BUILT', `-v ${volume}: ${what} is not built yet`, { hint, data: { volume } })
 }
 
 function tmpfsOf(values: readonly string[]): Readonly<Record<string, string>> {

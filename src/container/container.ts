@@ -142,9 +142,16 @@ export interface Container extends AsyncDisposable {
   /** What isolation is really in force: collected inside before the guest's first instruction, checked again from outside. */
   receipt(): Promise<Receipt>
   /** Removes it with its writable layer. Rejects with CONFLICT while it runs, unless `force`, which kills it first. */
-  remove(options?: { readonly force?: boolean }): Promise<void>
+  remove(options?: RemoveOptions): Promise<void>
   /** What `ps` shows of it. */
   summary(): ContainerSummary
+}
+
+/** What {@link Container.remove} takes. */
+export interface RemoveOptions {
+  readonly force?: boolean
+  /** Removes the anonymous volumes that were made for it too, as `autoRemove` does. */
+  readonly volumes?: boolean
 }
 
 /** A container of the process that made it, which therefore has its output. */

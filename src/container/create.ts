@@ -9,8 +9,10 @@ import { selectRuntime } from '../runtime/select.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import { identityOf, ownIdentity } from '../store/process-identity.js'
+import type { AttachedVolumes } from '../volume/attach.js'
 import { throwIfAborted } from './abortable.js'
 import type { Container, CreatedContainer } from './container.js'
+import { attachWanted, type LoadVolumes, wantedMounts } from './container-volumes.js'
 import { FoundContainer } from './found-container.js'
 import { actorOf, supervisionOf } from './hooks.js'
 import type { Journal } from './journal.js'
@@ -35,6 +37,7 @@ export interface Workshop {
   readonly state: ContainerState
   readonly layers: LayerStore
   readonly journal: Journal
+  readonly volumes: LoadVolumes
   /** In the order `auto` tries them. */
   readonly runtimes: readonly Runtime[]
   /** Told when this process has nothing left to do for a container: its guest is gone, or it was removed. */
@@ -54,26 +57,27 @@ export async function createContainer(workshop: Workshop, found: ImageForContain
  * no more than its record.
  */
 export async function defineContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<Container> {
-  return prepared(workshop, found, options, async ({ id, runtime, newRecord }) => {
-    const { state, layers, journal } = workshop
+  return prepared(workshop, found, options, async ({ id, runtime, attached, newRecord }) => {
+    const { state, layers, journal, volumes } = workshop
     const record = await state.create(
       id,
       { name: options.name, record: (_, name) => ({ ...newRecord(name), owner: null }) },
       options.signal,
     )
     try {
+      attached.assertThere()
       await storedLayers(layers, found.image, options.signal)
     } catch (error) {
       throw await afterCleanUp(error, () => state.remove(record))
     }
     journal.add('create', actorOf(record))
-    return new FoundContainer({ state, layers, journal, runtime, record })
+    return new FoundContainer({ state, layers, journal, volumes, runtime, record })
   })
 }
 
 /** Settles what a container is to be, and hands it to `make` with the image's layers open. */
 async function prepared<T>(
-  { layers, runtimes }: Workshop,
+  { layers, runtimes, state, volumes }: Workshop,
   found: ImageForContainer,
   options: CreateOptions,
   make: (parts: Parts) => Promise<T>,
@@ -84,8 +88,16 @@ async function prepared<T>(
   const config = await found.image.config()
   const settings = containerSettings(options, config.config ?? {})
   const rootfs = new ImageRootfs(await storedLayers(layers, found.image, signal))
+  let attached: AttachedVolumes | undefined
   try {
-    const { runtime, spec } = await settle({ id, options, rootfs, runtimes, found, image: config.config ?? {} })
+    const image = config.config ?? {}
+    const wanted = await wantedMounts(state, options, image)
+    const world = found.platform.os === 'wasi' ? 'bare' : 'linux'
+    // What is wrong with anything else is to be known before a volume is made.
+    if (wanted.length > 0) containerSpec({ id, options, image, tree: rootfs.tree(), mounts: [], world })
+    attached = await attachWanted(volumes, wanted, { tree: () => rootfs.tree(), signal })
+    const { mounts } = attached
+    const { runtime, spec } = await settle({ id, options, rootfs, runtimes, world, image, mounts })
     throwIfAborted(signal)
     const newRecord = (name: string): ContainerRecord => ({
       version: RECORD_VERSION,
@@ -116,7 +128,9 @@ async function prepared<T>(
       finishedAt: null,
       exit: null,
     })
-    return await make({ id, newRecord, found, runtime, spec, rootfs, required, options })
+    return await make({ id, newRecord, found, runtime, spec, rootfs, attached, required, options })
+  } catch (error) {
+    throw await afterCleanUp(error, () => attached?.discard())
   } finally {
     rootfs.close()
   }
@@ -129,13 +143,14 @@ interface Parts {
   readonly runtime: Runtime
   readonly spec: ContainerSpec
   readonly rootfs: ImageRootfs
+  readonly attached: AttachedVolumes
   readonly required: ReturnType<typeof parseRequirements>
   readonly options: CreateOptions
 }
 
 async function build(
-  { state, layers, journal, released }: Workshop,
-  { id, newRecord, found, runtime, spec, rootfs, required, options }: Parts,
+  { state, layers, journal, volumes, released }: Workshop,
+  { id, newRecord, found, runtime, spec, rootfs, attached, required, options }: Parts,
 ): Promise<CreatedContainer> {
   const { signal, terminalSize } = options
   let record: ContainerRecord | undefined
@@ -157,8 +172,9 @@ async function build(
       record: async () => {
         record = await state.create(id, { name: options.name, record: (_, name) => newRecord(name) }, signal)
         // Once more: until there was a record, nothing kept another process from removing the image with its layers. A removal holds the
-        // lock that records are made under, so it is over by now.
+        // lock that records are made under, so it is over by now. So it is with volumes.
         await storedLayers(layers, found.image, signal)
+        attached.assertThere()
       },
     })
     try {
@@ -171,6 +187,7 @@ async function build(
         state,
         layers,
         journal,
+        volumes,
         runtime,
         task,
         record: withTask(record, task),
@@ -202,14 +219,22 @@ interface Question {
   readonly options: CreateOptions
   readonly rootfs: ImageRootfs
   readonly runtimes: readonly Runtime[]
-  readonly found: ImageForContainer
+  readonly world: 'linux' | 'bare'
   readonly image: Parameters<typeof containerSpec>[0]['image']
+  readonly mounts: ContainerSpec['mounts']
 }
 
 /** The wall and the spec for it. An image for WASI, and any module behind the Wasm wall, gets a bare world. */
-async function settle({ id, options, rootfs, runtimes, found, image }: Question): Promise<{ runtime: Runtime; spec: ContainerSpec }> {
-  const specFor = (world: 'linux' | 'bare') => containerSpec({ id, options, image, tree: rootfs.tree(), world })
-  const world = found.platform.os === 'wasi' ? 'bare' : 'linux'
+async function settle({
+  id,
+  options,
+  rootfs,
+  runtimes,
+  world,
+  image,
+  mounts,
+}: Question): Promise<{ runtime: Runtime; spec: ContainerSpec }> {
+  const specFor = (world: Question['world']) => containerSpec({ id, options, image, tree: rootfs.tree(), mounts, world })
   const spec = specFor(world)
   const runtime = await selectRuntime({ runtimes, name: options.runtime ?? 'auto', spec, rootfs })
   if (runtime.name !== 'wasm' || world === 'bare') return { runtime, spec }

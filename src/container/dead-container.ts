@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '../errors.js'
 import type { Runtime } from '../runtime/runtime.js'
-import type { Container, ContainerSummary } from './container.js'
+import type { Container, ContainerSummary, RemoveOptions } from './container.js'
 import type { ContainerState, DeadRecord } from './state.js'
 
 const POLL_MS = 5
@@ -113,8 +113,8 @@ export class DeadContainer implements Container {
     return Promise.reject(this.#dead())
   }
 
-  /** A guest may still run: of a wolffia of another version, whose record is none to this one. */
-  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+  /** A guest may still run: of a wolffia of another version, whose record is none to this one. Its volumes are not known, and stay. */
+  async remove({ force = false }: RemoveOptions = {}): Promise<void> {
     const directory = this.#state.directoryOf(this.id)
     for (const runtime of this.#runtimes) {
       const task = await runtime.open(this.id, directory)

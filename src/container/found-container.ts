@@ -4,7 +4,7 @@ import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
 import type { Attachment, RunningTask, TerminalSize } from '../runtime/runtime.js'
 import { throwIfAborted } from './abortable.js'
-import type { Container, ContainerStatus, ContainerSummary, StartOptions, StopOptions, WaitCondition } from './container.js'
+import type { Container, ContainerStatus, ContainerSummary, RemoveOptions, StartOptions, StopOptions, WaitCondition } from './container.js'
 import { actorOf } from './hooks.js'
 import { type ContainerRecord, endedRecord, isGone, isOwned, isTaskAlive, RECEIPT_FILE, summaryOf } from './record.js'
 import { RecordedContainer } from './recorded-container.js'
@@ -143,7 +143,7 @@ export class FoundContainer extends RecordedContainer implements Container {
     })
   }
 
-  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+  async remove({ force = false, volumes = false }: RemoveOptions = {}): Promise<void> {
     const record = this.state.read(this.id)
     if (record !== null && (isOwned(record) || isTaskAlive(record))) {
       if (!force) {
@@ -157,7 +157,7 @@ export class FoundContainer extends RecordedContainer implements Container {
       else await (await this.running())?.kill('SIGKILL')
       await this.#untilGone()
     }
-    await this.state.exclusively(this.id, () => this.#discard(force))
+    await this.state.exclusively(this.id, () => this.#discard({ force, volumes }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -185,7 +185,7 @@ export class FoundContainer extends RecordedContainer implements Container {
     }
   }
 
-  async #discard(force: boolean): Promise<void> {
+  async #discard({ force, volumes }: { readonly force: boolean; readonly volumes: boolean }): Promise<void> {
     const record = this.state.read(this.id)
     if (record !== null && !force && (isOwned(record) || isTaskAlive(record)))
       throw new EngineError('CONFLICT', `container ${this.name} has been started meanwhile`)
@@ -194,6 +194,7 @@ export class FoundContainer extends RecordedContainer implements Container {
       await this.wall.discard(this.id, directory)
       await this.state.remove(record ?? this.record)
       this.journal.add('destroy', actorOf(record ?? this.record))
+      if (volumes || this.record.autoRemove) await this.removeVolumes()
     } catch (cause) {
       if (cause instanceof EngineError) throw cause
       throw new EngineError('CONFLICT', `container ${this.name} cannot be removed: ${messageOf(cause)}`, {

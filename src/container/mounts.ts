@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { EngineError } from '../errors.js'
-import type { Mount } from '../runtime/spec.js'
+import type { TmpfsMount } from '../runtime/spec.js'
+import type { MountRequest } from '../volume/volume.js'
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
@@ -13,19 +14,36 @@ export function parseBytes(text: string): number | null {
   return Number.isSafeInteger(bytes) ? bytes : null
 }
 
-/** The mounts of a container, checked and in the order they are made: what lies deeper comes later. */
-export function resolveMounts(mounts: readonly Mount[], tmpfs: Readonly<Record<string, string>>): readonly Mount[] {
-  const all = [...mounts, ...Object.entries(tmpfs).map(([destination, options]) => parseTmpfs(destination, options))].map(normalize)
-  const seen = new Set<string>()
-  for (const { destination } of all) {
-    if (seen.has(destination)) throw new EngineError('INVALID_ARGUMENT', `duplicate mount point: ${destination}`, { data: { destination } })
-    seen.add(destination)
+/** Where a container's mounts come from; of two for one place the earlier of these wins. */
+export interface MountSources {
+  /** The caller's own, in which no place may stand twice. */
+  readonly mounts: readonly MountRequest[]
+  readonly tmpfs: Readonly<Record<string, string>>
+  /** Another container's. Of two for one place the later wins, as in docker. */
+  readonly inherited?: readonly MountRequest[]
+  /** Places that the image wants volumes at. */
+  readonly ofImage?: readonly string[]
+}
+
+/** What a container is to have mounted, checked and in the order it is made: what lies deeper comes later. */
+export function resolveMounts({ mounts, tmpfs, inherited = [], ofImage = [] }: MountSources): readonly MountRequest[] {
+  const byPlace = new Map<string, MountRequest>()
+  for (const mount of [...mounts, ...Object.entries(tmpfs).map(([destination, options]) => parseTmpfs(destination, options))].map(
+    normalize,
+  )) {
+    const { destination } = mount
+    if (byPlace.has(destination))
+      throw new EngineError('INVALID_ARGUMENT', `duplicate mount point: ${destination}`, { data: { destination } })
+    byPlace.set(destination, mount)
   }
-  return all.sort((one, other) => depthOf(one) - depthOf(other))
+  const volumesOfImage = ofImage.map((destination): MountRequest => ({ type: 'volume', destination, readonly: false }))
+  for (const mount of [...[...inherited].reverse(), ...volumesOfImage].map(normalize))
+    if (!byPlace.has(mount.destination)) byPlace.set(mount.destination, mount)
+  return [...byPlace.values()].sort((one, other) => depthOf(one) - depthOf(other))
 }
 
 /** `size=64m,mode=1777,ro` of `docker run --tmpfs`. */
-export function parseTmpfs(destination: string, options: string): Mount {
+export function parseTmpfs(destination: string, options: string): TmpfsMount {
   let sizeBytes: number | undefined
   let mode: number | undefined
   let readonly = false
@@ -59,7 +77,7 @@ function invalidTmpfsOption(option: string): EngineError {
   })
 }
 
-function normalize(mount: Mount): Mount {
+function normalize(mount: MountRequest): MountRequest {
   const { destination } = mount
   if (!destination.startsWith('/'))
     throw new EngineError('INVALID_ARGUMENT', `invalid mount path: "${destination}" must be absolute`, { data: { destination } })
@@ -88,6 +106,6 @@ function assertNoNul(path: string): void {
   if (path.includes('\0')) throw new EngineError('INVALID_ARGUMENT', `a path holds a NUL byte: ${JSON.stringify(path)}`)
 }
 
-function depthOf(mount: Mount): number {
+function depthOf(mount: MountRequest): number {
   return mount.destination.split('/').length
 }

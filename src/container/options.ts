@@ -1,6 +1,6 @@
 import type { Limits } from '../runtime/limits.js'
 import type { TerminalSize } from '../runtime/runtime.js'
-import type { Mount } from '../runtime/spec.js'
+import type { MountRequest } from '../volume/volume.js'
 import type { HealthCheck, LogSettings, RestartPolicy } from './settings.js'
 
 /** What a container is made of, in docker's words. */
@@ -21,7 +21,10 @@ export interface CreateOptions {
   readonly hostname?: string
   /** A made-up one unless said. */
   readonly name?: string
-  readonly mounts?: readonly Mount[]
+  /** Folders of the host, volumes (made when they are not there), and tmpfs. */
+  readonly mounts?: readonly MountRequest[]
+  /** Containers, by name or id, whose binds and volumes this one has too, at the same places; `NAME:ro` to read only. */
+  readonly volumesFrom?: readonly string[]
   /** Destination to options, as `docker run --tmpfs` has them: `{ '/run': 'size=64m,mode=1777' }`. */
   readonly tmpfs?: Readonly<Record<string, string>>
   /** `none` unless said: a loopback of its own. */

@@ -5,7 +5,7 @@ import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
 import type { RunningTask, Task, TerminalSize } from '../runtime/runtime.js'
 import { abortable } from './abortable.js'
-import type { ContainerStatus, ContainerSummary, CreatedContainer, StopOptions } from './container.js'
+import type { ContainerStatus, ContainerSummary, CreatedContainer, RemoveOptions, StopOptions } from './container.js'
 import { actorOf } from './hooks.js'
 import { type ContainerRecord, RECEIPT_FILE, summaryOf } from './record.js'
 import { RecordedContainer, type RecordedContainerParts } from './recorded-container.js'
@@ -119,7 +119,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     return this.#receipt
   }
 
-  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+  async remove({ force = false, volumes = false }: RemoveOptions = {}): Promise<void> {
     if (this.#removed) return
     if (this.record.status === 'running') {
       if (!force)
@@ -130,7 +130,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     }
     await this.#ended?.catch(() => {})
     await this.#task.delete()
-    await this.#discard()
+    await this.#discard({ volumes: volumes || this.record.autoRemove })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -138,7 +138,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     if (this.record.status === 'running') await this.#task.kill('SIGKILL')
     await this.#ended?.catch(() => {})
     await this.#task.delete()
-    if (this.record.autoRemove) await this.#discard()
+    if (this.record.autoRemove) await this.#discard({ volumes: true })
     this.#released()
   }
 
@@ -201,7 +201,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     // Never read again: what is removed in the next moment needs no writing, and a rename over a file makes the disk wait.
     this.record = { ...this.record, ...end }
     try {
-      await this.#discard()
+      await this.#discard({ volumes: true })
     } catch (error) {
       throw await afterCleanUp(error, () => this.state.write(this.record))
     }
@@ -214,11 +214,12 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     await this.state.write(this.record)
   }
 
-  async #discard(): Promise<void> {
+  async #discard({ volumes }: { readonly volumes: boolean }): Promise<void> {
     if (this.#removed) return
     await this.wall.discard(this.id, this.state.directoryOf(this.id))
     await this.state.remove(this.state.read(this.id) ?? this.record)
     this.journal.add('destroy', actorOf(this.record))
+    if (volumes) await this.removeVolumes()
     this.#removed = true
     this.#released()
   }

@@ -3,6 +3,7 @@ import type { Attachment, RunningTask, Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { LayerStore } from '../store/layer-store.js'
 import type { ContainerImage, UpdateOptions } from './container.js'
+import { type LoadVolumes, removeAnonymousVolumes } from './container-volumes.js'
 import { Exec, type ExecOptions, execProcess } from './exec.js'
 import { actorOf, logPath } from './hooks.js'
 import type { Journal } from './journal.js'
@@ -21,6 +22,7 @@ export interface RecordedContainerParts {
   /** The wall that holds it. */
   readonly runtime: Runtime
   readonly record: ContainerRecord
+  readonly volumes: LoadVolumes
 }
 
 /** What a container is, whoever made it: that stands in its record. And what can be done to one that runs, whoever started it. */
@@ -30,13 +32,20 @@ export abstract class RecordedContainer {
   protected readonly journal: Journal
   protected readonly wall: Runtime
   protected record: ContainerRecord
+  readonly #volumes: LoadVolumes
 
-  constructor({ state, layers, journal, runtime, record }: RecordedContainerParts) {
+  constructor({ state, layers, journal, runtime, record, volumes }: RecordedContainerParts) {
     this.state = state
     this.layers = layers
     this.journal = journal
     this.wall = runtime
     this.record = record
+    this.#volumes = volumes
+  }
+
+  /** To be called when the record is gone: until then it keeps them. */
+  protected removeVolumes(): Promise<void> {
+    return removeAnonymousVolumes(this.#volumes, this.record.spec)
   }
 
   get id(): string {

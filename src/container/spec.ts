@@ -4,9 +4,8 @@ import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
 import { DEFAULT_LIMITS, type Limits } from '../runtime/limits.js'
 import { ownHardLimits } from '../runtime/process-files.js'
-import type { ContainerSpec, ProcessSpec } from '../runtime/spec.js'
+import type { ContainerSpec, Mount, ProcessSpec } from '../runtime/spec.js'
 import { bareEnvironment, linuxEnvironment } from './environment.js'
-import { resolveMounts } from './mounts.js'
 import type { CreateOptions } from './options.js'
 import { readTextFile } from './rootfs.js'
 import { type ResolvedUser, resolveUser } from './user.js'
@@ -22,12 +21,14 @@ export interface SpecSources {
   /** The image's defaults. */
   readonly image: ContainerConfig
   readonly tree: ReadonlyFileSystem
+  /** Resolved, its volumes made. */
+  readonly mounts: readonly Mount[]
   /** `linux` gives the environment of a Linux system; `bare` only what image and caller give, and nobody to be but 0. */
   readonly world: 'linux' | 'bare'
 }
 
 /** What a wall is asked to run: the image's defaults with the caller's options over them, by docker's rules, checked. */
-export function containerSpec({ id, options, image, tree, world }: SpecSources): ContainerSpec {
+export function containerSpec({ id, options, image, tree, mounts, world }: SpecSources): ContainerSpec {
   const hostname = options.hostname ?? id.slice(0, 12)
   if (!HOSTNAME.test(hostname))
     throw new EngineError('INVALID_ARGUMENT', `invalid hostname: ${JSON.stringify(hostname)}`, {
@@ -50,7 +51,7 @@ export function containerSpec({ id, options, image, tree, world }: SpecSources):
   return {
     hostname,
     process,
-    mounts: resolveMounts(options.mounts ?? [], options.tmpfs ?? {}),
+    mounts,
     network: { mode: options.network ?? 'none' },
     limits: limitsOf(options.limits ?? {}, world),
     readonlyRootfs: options.readonlyRootfs ?? false,

@@ -1,5 +1,6 @@
 import { detachable } from '../container/abortable.js'
 import type { Container, ContainerStatus, ContainerSummary, CreatedContainer } from '../container/container.js'
+import { type LoadVolumes, removeAnonymousVolumes } from '../container/container-volumes.js'
 import { createContainer, defineContainer, type ImageForContainer, type Workshop } from '../container/create.js'
 import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
@@ -19,6 +20,7 @@ export interface ContainersParts {
   readonly store: Store
   readonly journal: Journal
   readonly walls: Walls
+  readonly volumes: LoadVolumes
 }
 
 /** The engine's containers. */
@@ -66,12 +68,12 @@ export class Containers implements AsyncDisposable {
   }
 
   async #workshop(options: CreateOptions): Promise<{ readonly workshop: Workshop; readonly found: ImageForContainer }> {
-    const { state, store, journal, walls } = this.#parts
+    const { state, store, journal, walls, volumes } = this.#parts
     await this.#sweep()
     const runtimes = await walls.all()
     const found = await imageForContainer(store, options.image, await walls.wish(options))
     const released = (id: string) => this.#owned.delete(id)
-    return { workshop: { state, layers: store.layers, journal, runtimes, released }, found }
+    return { workshop: { state, layers: store.layers, journal, volumes, runtimes, released }, found }
   }
 
   /** Running containers; with `all` those that have not started or have ended too. Newest first, dead ones last. */
@@ -91,8 +93,8 @@ export class Containers implements AsyncDisposable {
   }
 
   async #found(record: ContainerRecord): Promise<FoundContainer> {
-    const { state, store, journal, walls } = this.#parts
-    return new FoundContainer({ state, layers: store.layers, journal, record, runtime: await walls.named(record.runtime) })
+    const { state, store, journal, walls, volumes } = this.#parts
+    return new FoundContainer({ state, layers: store.layers, journal, volumes, record, runtime: await walls.named(record.runtime) })
   }
 
   /** What becomes of a container after an end that nobody waited for. @internal */
@@ -153,10 +155,11 @@ export class Containers implements AsyncDisposable {
   }
 
   async #removeOrphan(record: ContainerRecord): Promise<void> {
-    const { state, walls } = this.#parts
+    const { state, walls, volumes } = this.#parts
     const runtime = await walls.named(record.runtime)
     await runtime.discard(record.id, state.directoryOf(record.id))
     await state.remove(record)
+    await removeAnonymousVolumes(volumes, record.spec)
   }
 }
 

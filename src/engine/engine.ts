@@ -6,6 +6,7 @@ import { Containers } from './containers.js'
 import { type Diagnosis, diagnose } from './doctor.js'
 import { Images } from './images.js'
 import { type VersionReport, versionReport } from './version.js'
+import { Volumes, volumeLoader } from './volumes.js'
 import { ownRuntimes, Walls } from './walls.js'
 
 /** What {@link Engine.open} takes. */
@@ -16,7 +17,7 @@ export interface EngineOptions {
   readonly runtimes?: readonly Runtime[]
 }
 
-/** The engine: images in a store, containers behind walls. Open it, use it, dispose of it (`await using`). */
+/** The engine: images in a store, containers behind walls, volumes that outlive them. Open it, use it, dispose of it (`await using`). */
 export class Engine implements AsyncDisposable {
   readonly #walls: Walls
 
@@ -25,6 +26,7 @@ export class Engine implements AsyncDisposable {
     readonly home: string,
     readonly images: Images,
     readonly containers: Containers,
+    readonly volumes: Volumes,
     walls: Walls,
   ) {
     this.#walls = walls
@@ -36,7 +38,9 @@ export class Engine implements AsyncDisposable {
     const state = new ContainerState(store.root)
     const walls = new Walls(async () => runtimes ?? ownRuntimes(store.root))
     const journal = new Journal(store.root)
-    return new Engine(store.root, new Images(store, state), new Containers({ state, store, journal, walls }), walls)
+    const volumes = volumeLoader(store.root, state)
+    const containers = new Containers({ state, store, journal, walls, volumes })
+    return new Engine(store.root, new Images(store, state), containers, new Volumes(volumes), walls)
   }
 
   /** Tries what the walls need, by doing it. */

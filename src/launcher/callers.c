@@ -256,6 +256,12 @@ bool callers_are_reading(const struct callers *callers) {
   return false;
 }
 
+void callers_close(struct callers *callers) {
+  if (callers->listener >= 0)
+    close(callers->listener);
+  callers->listener = -1;
+}
+
 void callers_tell(struct callers *callers, const struct event *event) {
   for (unsigned index = 0; index < callers->count; index++)
     put_frame(&callers->list[index], FRAME_EVENT, event->bytes, event->length);

@@ -69,6 +69,9 @@ bool callers_are_reading(const struct callers *callers);
 /* An event for all of them. */
 void callers_tell(struct callers *callers, const struct event *event);
 
+/* Nobody more is let in: who comes now is too late. */
+void callers_close(struct callers *callers);
+
 /* Closes the guest's stdin. */
 void callers_end_input(struct callers *callers);
 

@@ -120,6 +120,9 @@ function hintFor({ operation, call, argument }: FailedEvent, name: string): stri
   if (name === 'ENOSYS') return `The kernel is too old for ${call}: Linux 5.13 is the least.`
   if (operation === 'mount-console' || argument === 'ptmx' || argument === 'TIOCGPTPEER')
     return 'This host makes no terminal for -t: leave it out, or see `wolffia doctor`.'
+  if (operation === 'bind' && name === 'ELOOP') return 'Somebody put a symlink in that path while the container was made.'
+  if (operation === 'bind' && call === 'open_tree' && name === 'EINVAL')
+    return 'Other mounts lie below it, and no user namespace may look under those: leave bind-recursive=disabled out.'
   if (operation === 'bind' && name === 'ENOENT') return `Does ${argument} exist?`
   return null
 }

@@ -103,8 +103,15 @@ int mount_console(struct setup *setup, char **fields) {
   return target < 0 || attach(mount, target, fields[0]) < 0 ? -1 : close(mount);
 }
 
-/* Reads `ro,nosuid`; `recursive` is told apart, it is no attribute. */
-static int parse_flags(char *words, uint64_t *attributes, unsigned *recursive) {
+/* What the words of a mount's flags say. */
+struct flags {
+  uint64_t attributes;
+  unsigned recursive; /* AT_RECURSIVE or 0 */
+  bool no_symlinks;
+};
+
+/* Reads `ro,nosuid`; `recursive` and `no-symlinks` are told apart, they are no attributes. */
+static int parse_flags(char *words, struct flags *flags) {
   static const struct {
     const char *word;
     uint64_t attribute;
@@ -112,9 +119,9 @@ static int parse_flags(char *words, uint64_t *attributes, unsigned *recursive) {
                {"nosuid", MOUNT_ATTR_NOSUID},
                {"nodev", MOUNT_ATTR_NODEV},
                {"noexec", MOUNT_ATTR_NOEXEC},
-               {"recursive", 0}};
-  *attributes = 0;
-  *recursive = 0;
+               {"recursive", 0},
+               {"no-symlinks", 0}};
+  *flags = (struct flags){0};
   for (char *at = words; *at != '\0';) {
     size_t length = strcspn(at, ","), index = 0;
     while (index < sizeof known / sizeof *known &&
@@ -122,9 +129,11 @@ static int parse_flags(char *words, uint64_t *attributes, unsigned *recursive) {
       index++;
     if (index == sizeof known / sizeof *known)
       return failure_invalid(words);
-    *attributes |= known[index].attribute;
-    if (known[index].attribute == 0)
-      *recursive = AT_RECURSIVE;
+    flags->attributes |= known[index].attribute;
+    if (strcmp(known[index].word, "recursive") == 0)
+      flags->recursive = AT_RECURSIVE;
+    if (strcmp(known[index].word, "no-symlinks") == 0)
+      flags->no_symlinks = true;
     at += length + (at[length] == ',');
   }
   return 0;
@@ -156,12 +165,11 @@ static int open_target(struct setup *setup, char *path, bool directory) {
 }
 
 int mount_tmpfs(struct setup *setup, char **fields) {
-  uint64_t attributes;
-  unsigned recursive;
+  struct flags flags;
   const struct mount_option options[] = {{"size", fields[1]}, {"nr_inodes", fields[2]}, {"mode", fields[3]}, {0}};
-  if (parse_flags(fields[4], &attributes, &recursive) < 0)
+  if (parse_flags(fields[4], &flags) < 0)
     return -1;
-  int mount = mount_detached("tmpfs", options, (unsigned)attributes);
+  int mount = mount_detached("tmpfs", options, (unsigned)flags.attributes);
   if (mount < 0)
     return -1;
   int target = open_target(setup, fields[0], true);
@@ -170,16 +178,27 @@ int mount_tmpfs(struct setup *setup, char **fields) {
 
 /* A detached copy of what a `bind` names, or -1 with the failure set. */
 static int clone_source(char **fields) {
-  uint64_t attributes;
-  unsigned recursive;
-  if (parse_flags(fields[2], &attributes, &recursive) < 0)
+  struct flags flags;
+  if (parse_flags(fields[2], &flags) < 0)
     return -1;
-  int mount = kernel_open_tree(AT_FDCWD, fields[0], OPEN_TREE_CLONE | recursive);
+  const char *path = fields[0];
+  int source = AT_FDCWD;
+  /* Whoever can write in a folder on the way can put a symlink there after the caller has looked (CVE-2023-0778). */
+  if (flags.no_symlinks) {
+    source = kernel_openat2(AT_FDCWD, path, O_PATH, 0, RESOLVE_NO_SYMLINKS);
+    if (source < 0)
+      return failure_set("openat2", path);
+    path = "";
+  }
+  int mount =
+      kernel_open_tree(source, path, OPEN_TREE_CLONE | flags.recursive | (flags.no_symlinks ? AT_EMPTY_PATH : 0));
   if (mount < 0)
     return failure_set("open_tree", fields[0]);
+  if (flags.no_symlinks)
+    close(source);
   /* Private: what the host mounts below the source later must not appear inside. */
-  struct kernel_mount_attributes change = {.set = attributes, .propagation = MS_PRIVATE};
-  return kernel_mount_setattr(mount, recursive, &change) < 0 ? failure_set("mount_setattr", fields[0]) : mount;
+  struct kernel_mount_attributes change = {.set = flags.attributes, .propagation = MS_PRIVATE};
+  return kernel_mount_setattr(mount, flags.recursive, &change) < 0 ? failure_set("mount_setattr", fields[0]) : mount;
 }
 
 int mount_open_sources(const struct plan *plan, struct setup *setup) {
@@ -214,10 +233,10 @@ int mount_bind(struct setup *setup, char **fields) {
 }
 
 int mount_file(struct setup *setup, char **fields) {
-  uint64_t attributes, mode;
-  unsigned recursive;
+  struct flags flags;
+  uint64_t mode;
   char name[32];
-  if (parse_flags(fields[3], &attributes, &recursive) < 0 || number_parse(fields[1], 8, 0777, &mode) < 0)
+  if (parse_flags(fields[3], &flags) < 0 || number_parse(fields[1], 8, 0777, &mode) < 0)
     return -1;
   if (setup->staging < 0)
     return failure_invalid("needs root-overlay");
@@ -230,7 +249,7 @@ int mount_file(struct setup *setup, char **fields) {
   int mount = kernel_open_tree(file, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
   if (mount < 0)
     return failure_set("open_tree", fields[0]);
-  if (add_attributes(mount, attributes, 0, fields[0]) < 0)
+  if (add_attributes(mount, flags.attributes, 0, fields[0]) < 0)
     return -1;
   close(file);
   int target = open_target(setup, fields[0], false);

@@ -474,7 +474,6 @@ static void let_callers_read(struct supervision *state) {
   int64_t deadline = now() + LAST_WORDS_NS;
   while (callers_are_reading(&state->callers) && now() < deadline) {
     unsigned count = callers_wait(&state->callers, watched);
-    watched[0].fd = -1;
     if (poll(watched, count, 50) > 0)
       callers_step(&state->callers, watched, obey, state);
   }
@@ -488,6 +487,7 @@ static void tell_exit(struct supervision *state) {
   log_end(&state->log);
   if (state->go_time != 0)
     ending_write(state->setup, &event);
+  callers_close(&state->callers);
   tell(&event);
   callers_tell(&state->callers, &event);
   let_callers_read(state);

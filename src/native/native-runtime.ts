@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { afterCleanUp, EngineError } from '../errors.js'
@@ -17,6 +17,7 @@ import { findProgram } from '../runtime/magic.js'
 import { ownHardLimits } from '../runtime/process-files.js'
 import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import { withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
 import { pidOf, startOf } from '../store/process-identity.js'
@@ -65,7 +66,7 @@ export class NativeRuntime implements Runtime {
     const inMemory = (spec.ephemeral || spec.readonlyRootfs) && (await availability(this.#trees)).upperInMemory
     const ways = limitWays(inMemory ? 'memory' : 'disk')
     assertLimits(spec.limits, this.name, ways)
-    assertSources(spec)
+    const resolved = withRealSources(spec)
     const host = hostBounds()
     const lowers = await ensureTrees({
       directory: this.#trees,
@@ -84,7 +85,7 @@ export class NativeRuntime implements Runtime {
         mkdirSync(own, { recursive: true, mode: 0o700 })
       }
       const plan = containerPlan({
-        spec,
+        spec: resolved,
         idMap: this.#idMap,
         root: { lowers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
         etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode }),
@@ -219,16 +220,6 @@ function memoryUpper({ limits }: ContainerSpec, { tmpfsBytes }: HostBounds): Ove
 /** Whole pages, at least one: a tmpfs rounds up, and a limit must not. */
 function pages(bytes: number): number {
   return Math.max(4096, Math.floor(bytes / 4096) * 4096)
-}
-
-/** docker's `-v` makes a missing source as root; nothing here should make folders that the user did not ask for. */
-function assertSources({ mounts }: ContainerSpec): void {
-  for (const mount of mounts)
-    if (mount.type === 'bind' && statSync(mount.source, { throwIfNoEntry: false }) === undefined)
-      throw new EngineError('INVALID_ARGUMENT', `${mount.source} does not exist, so it cannot be mounted at ${mount.destination}`, {
-        hint: `mkdir -p ${mount.source}, or --tmpfs ${mount.destination} for a place that is gone afterwards.`,
-        data: { source: mount.source, destination: mount.destination },
-      })
 }
 
 function rootMode(rootfs: Rootfs): number {

@@ -8,6 +8,7 @@ import type { EtcFile } from '../rootfs/etc-files.js'
 import type { OverlayRoot } from '../rootfs/overlay.js'
 import { overlayOperations } from '../rootfs/overlay.js'
 import type { TerminalSize } from '../runtime/runtime.js'
+import { type HostMount, isHostMount } from '../runtime/sources.js'
 import type { ContainerSpec, Mount } from '../runtime/spec.js'
 import { guestCapabilities } from './capabilities.js'
 import { deviceOperations } from './devices.js'
@@ -15,6 +16,7 @@ import { MASKED_PATHS, READ_ONLY_PATHS } from './masks.js'
 
 /** Everything a plan depends on. */
 export interface PlanRequest {
+  /** With the real paths of its mounts' sources (`runtime/sources`). */
   readonly spec: ContainerSpec
   readonly idMap: IdMap
   readonly root: OverlayRoot
@@ -150,10 +152,15 @@ function mountOperations({ spec, host }: PlanRequest): Operation[] {
     .map((mount): Operation => {
       const path = permittedDestination(mount.destination)
       const readonly = mount.readonly ? ',ro' : ''
-      if (mount.type === 'bind') return ['bind', mount.source, path, `recursive,nosuid,nodev${readonly}`]
+      if (isHostMount(mount)) return ['bind', mount.source, path, `${bindFlags(mount)},nosuid,nodev${readonly}`]
       const bytes = mount.sizeBytes ?? host.tmpfsBytes
       return ['mount-tmpfs', path, bytes, inodesFor(bytes), octal(mount.mode ?? 0o1777), `nosuid,nodev,noexec${readonly}`]
     })
+}
+
+/** A source has been found to be free of symlinks, and has to be still. */
+function bindFlags(mount: HostMount): string {
+  return mount.type === 'bind' && mount.recursive === false ? 'no-symlinks' : 'recursive,no-symlinks'
 }
 
 /** Destinations that would take the wall's own place: what /proc and /sys hide and protect must not be covered (CVE-2019-16884). */

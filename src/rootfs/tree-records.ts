@@ -62,6 +62,41 @@ export function* directoryRecords(tree: ReadonlyFileSystem, paths: Iterable<Byte
   yield { record: 'end' }
 }
 
+/** The records of a directory and of all below it as its tree shows them, contents and all; the directory itself is the root. */
+export function* subtreeRecords(tree: ReadonlyFileSystem, directory: Ino): Generator<TreeRecord> {
+  const firstNames = new Map<Ino, ByteString>()
+  const pending: { readonly ino: Ino; readonly path: ByteString }[] = [{ ino: directory, path: '' }]
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    yield* inodeRecords(tree, next.ino, next.path)
+    for (const { name, ino, type } of tree.readdir(next.ino)) {
+      const path = below(next.path, name)
+      const first = firstNames.get(ino)
+      if (type === 'directory') pending.push({ ino, path })
+      else if (first !== undefined) yield { record: 'entry', entry: { ...entryOf(tree.stat(ino), path), kind: 'hard-link', target: first } }
+      else {
+        if (tree.stat(ino).linkCount > 1) firstNames.set(ino, path)
+        yield* inodeRecords(tree, ino, path)
+        if (type === 'file') yield* dataRecords(tree, ino)
+      }
+    }
+  }
+  yield { record: 'end' }
+}
+
+const DATA_BYTES = 256 * 1024
+
+function* dataRecords(tree: ReadonlyFileSystem, ino: Ino): Generator<TreeRecord> {
+  const segments = tree.segments?.(ino) ?? [{ position: 0, length: tree.stat(ino).size }]
+  for (const { position, length } of segments)
+    for (let offset = position; offset < position + length; ) {
+      const bytes = new Uint8Array(Math.min(DATA_BYTES, position + length - offset))
+      const count = tree.read(ino, bytes, offset)
+      if (count === 0) break
+      yield { record: 'data', offset, bytes: bytes.subarray(0, count) }
+      offset += count
+    }
+}
+
 /** `name` in the directory `path`; the root is the empty path. */
 export function below(path: ByteString, name: ByteString): ByteString {
   return path === '' ? name : `${path}/${name}`

@@ -19,7 +19,6 @@ import type { IdMap } from '../launcher/id-map.js'
 import { idMapOperations } from '../launcher/id-map.js'
 import type { Operation } from '../launcher/operations.js'
 import type { TreeRecord } from '../launcher/tree-stream.js'
-import { encodeTreeRecord, treeStreamStart } from '../launcher/tree-stream.js'
 import { hexOf } from '../oci/digest.js'
 import type { StoredLayer } from '../store/layer-store.js'
 import { Lock } from '../store/lock.js'
@@ -27,6 +26,7 @@ import { bootId, mayBeAlive, ownIdentity } from '../store/process-identity.js'
 import { directoriesToRestate, openStoredLayer, stackName } from './layer-stack.js'
 import { removeLayerTree, removeTrees } from './remove-tree.js'
 import { directoryRecords, layerRecords } from './tree-records.js'
+import { treeStream } from './write-directory.js'
 
 /** What {@link ensureTrees} needs. */
 export interface TreesRequest {
@@ -198,7 +198,7 @@ async function writeTrees(folder: string, jobs: readonly TreeJob[], { directory,
       jobs.map(async ({ records }, index) => {
         const stream = streams[index]
         // A launcher that fails closes its end; its own words say why.
-        if (stream !== undefined) await pipeline(Readable.from(batches(records())), stream).catch(() => {})
+        if (stream !== undefined) await pipeline(Readable.from(treeStream(records())), stream).catch(() => {})
       }),
     )
     await launcher.done
@@ -239,22 +239,4 @@ function abandonedPartials(folder: string): string[] {
   return readdirSync(folder)
     .filter((name) => name.startsWith(PARTIAL) && !mayBeAlive(name.slice(PARTIAL.length)))
     .map((name) => join(folder, name))
-}
-
-const BATCH_BYTES = 256 * 1024
-
-/** The bytes of a stream in pieces large enough that each is worth a system call. */
-function* batches(records: Iterable<TreeRecord>): Generator<Buffer> {
-  let batch = [treeStreamStart()]
-  let size = 0
-  for (const record of records) {
-    const bytes = encodeTreeRecord(record)
-    batch.push(bytes)
-    size += bytes.length
-    if (size < BATCH_BYTES) continue
-    yield Buffer.concat(batch)
-    batch = []
-    size = 0
-  }
-  if (batch.length > 0) yield Buffer.concat(batch)
 }

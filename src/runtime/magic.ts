@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path/posix'
 import type { Ino, ReadonlyFileSystem } from '../fs/file-system.js'
 import { fromUtf8, toUtf8 } from '../fs/names.js'
+import { type HostMount, hostPathOf, isHostMount } from './sources.js'
 import type { ContainerSpec, Mount, Rootfs } from './spec.js'
 
 /** What a program is, by its first bytes. `other` is none of them: the kernel would say ENOEXEC, and EACCES for a directory. */
@@ -107,8 +108,8 @@ function programAt(path: string, mounts: readonly Mount[], tree: ReadonlyFileSys
 
 /** The host's file behind a bind mount: only its first bytes are read, never through a symlink in the mount, never a device or a FIFO. */
 function programInMount(mount: Mount, at: string, rest: readonly string[]): Program | null {
-  if (mount.type !== 'bind' || rest.includes('..')) return null
-  const descriptor = openBelow(mount.source, rest)
+  if (!isHostMount(mount) || rest.includes('..')) return null
+  const descriptor = openBelow(mount, rest)
   if (descriptor === null) return null
   try {
     const stat = fstatSync(descriptor)
@@ -121,13 +122,14 @@ function programInMount(mount: Mount, at: string, rest: readonly string[]): Prog
   }
 }
 
-/** Opens a file one name at a time, so that no symlink below `source` is followed, whoever puts one there meanwhile. */
-function openBelow(source: string, names: readonly string[]): number | null {
+/** Opens a file one name at a time, so that no symlink below the source is followed, whoever puts one there meanwhile. */
+function openBelow(mount: HostMount, names: readonly string[]): number | null {
   const reading = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
   let reached = -1
   try {
-    // The source itself is the user's to name, links and all.
-    reached = openSync(source, names.length === 0 ? reading : O_PATH)
+    // The source of a bind is the user's to name, links and all.
+    const followed = mount.type === 'bind' ? 0 : constants.O_NOFOLLOW
+    reached = openSync(hostPathOf(mount), (names.length === 0 ? reading : O_PATH) | followed)
     for (const [place, name] of names.entries()) {
       const flags = place === names.length - 1 ? reading : O_PATH
       const next = openSync(`/proc/self/fd/${reached}/${name}`, flags | constants.O_NOFOLLOW)

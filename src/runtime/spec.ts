@@ -15,16 +15,42 @@ export interface ProcessSpec {
   readonly terminal: boolean
 }
 
+/** A directory or file of the host. */
+export interface BindMount {
+  readonly type: 'bind'
+  /** Absolute path on the host, symlinks and all: where it leads is found out when the container is made. */
+  readonly source: string
+  readonly destination: string
+  readonly readonly: boolean
+  /** False leaves out what else is mounted below the source. */
+  readonly recursive?: boolean
+}
+
+/** The data of a named or anonymous volume. */
+export interface VolumeMount {
+  readonly type: 'volume'
+  readonly name: string
+  /** `<home>/volumes/<name>/_data`; nothing from the name on may be a symlink. */
+  readonly source: string
+  /** A directory or file in it that is mounted instead of the whole. */
+  readonly subpath?: string
+  readonly destination: string
+  readonly readonly: boolean
+  /** Made for this container, under a name that nobody gave: it goes with `rm -v` and `--rm`. */
+  readonly anonymous: boolean
+}
+
+/** Files in memory that end with the container. */
+export interface TmpfsMount {
+  readonly type: 'tmpfs'
+  readonly destination: string
+  readonly sizeBytes?: number
+  readonly mode?: number
+  readonly readonly: boolean
+}
+
 /** A directory or file that is not the image's. */
-export type Mount =
-  | { readonly type: 'bind'; readonly source: string; readonly destination: string; readonly readonly: boolean }
-  | {
-      readonly type: 'tmpfs'
-      readonly destination: string
-      readonly sizeBytes?: number
-      readonly mode?: number
-      readonly readonly: boolean
-    }
+export type Mount = BindMount | VolumeMount | TmpfsMount
 
 /** Whom the container can reach. `none` has a loopback of its own. */
 export type NetworkSpec = { readonly mode: 'none' } | { readonly mode: 'host' }

@@ -5,6 +5,7 @@
  * - `layers/<diffId hex>/{tar,index}`: layers made ready for use (`layer-store.ts`)
  * - `trees/<id-map key>/<diffId hex>/`: layers unpacked for the kernel; made by `rootfs/`, removed by `prune.ts`
  * - `containers/<id>/`: belongs to `container/`
+ * - `volumes/<name>/`: belongs to `volume/`
  * - `ingest/`, `locks/`: what is under way (`ingest.ts`, `lock.ts`)
  */
 import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
@@ -17,7 +18,7 @@ import { Lock } from './lock.js'
 import { OciLayout } from './oci-layout.js'
 import { References } from './references.js'
 
-const OWN_NAMES = ['oci-layout', 'index.json', 'blobs', 'layers', 'trees', 'containers', 'ingest', 'locks']
+const OWN_NAMES = ['oci-layout', 'index.json', 'blobs', 'layers', 'trees', 'containers', 'volumes', 'ingest', 'locks']
 
 /** Images, layers and names on disk. Holds no open files and needs no closing. */
 export class Store {

@@ -1,12 +1,14 @@
 import { type IdMap, idMapOperations } from '../launcher/id-map.js'
 import { type Operation, octal, type Plan } from '../launcher/operations.js'
 import type { TerminalSize } from '../runtime/runtime.js'
+import { type HostMount, isHostMount } from '../runtime/sources.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { NodeFiles } from './node-files.js'
 import type { SandboxLayer } from './sandbox/protocol.js'
 
 /** What the plan of a walled sandbox depends on. */
 export interface SandboxPlanRequest {
+  /** With the real paths of its mounts' sources (`runtime/sources`). */
   readonly spec: ContainerSpec
   /** Ids of the sandbox's own namespace; the guest's ids are its files' business and need none. */
   readonly idMap: IdMap
@@ -41,7 +43,7 @@ const OPEN_FILES = 4096
 const MASKED = ['/proc/keys', '/proc/key-users', '/proc/kallsyms', '/proc/kcore', '/proc/kmsg', '/proc/timer_list', '/proc/interrupts']
 const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
 
-/** Where the bind mount with this place in the spec is, in the sandbox's own root. */
+/** Where the bind mount or volume with this place in the spec is, in the sandbox's own root. */
 export function bindPath(place: number): string {
   return `/binds/${place}`
 }
@@ -121,6 +123,13 @@ function layerOperations(layers: readonly SandboxLayer[]): Operation[] {
 
 function bindOperations({ mounts }: ContainerSpec): Operation[] {
   return mounts.flatMap((mount, place): Operation[] =>
-    mount.type === 'bind' ? [['bind', mount.source, bindPath(place), `recursive,nosuid,nodev,noexec${mount.readonly ? ',ro' : ''}`]] : [],
+    isHostMount(mount)
+      ? [['bind', mount.source, bindPath(place), `${bindFlags(mount)},nosuid,nodev,noexec${mount.readonly ? ',ro' : ''}`]]
+      : [],
   )
+}
+
+/** A source has been found to be free of symlinks, and has to be still. */
+function bindFlags(mount: HostMount): string {
+  return mount.type === 'bind' && mount.recursive === false ? 'no-symlinks' : 'recursive,no-symlinks'
 }

@@ -2,6 +2,7 @@ import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { EngineError } from '../errors.js'
 import { DEFAULT_LIMITS } from '../runtime/limits.js'
+import { isHostMount } from '../runtime/sources.js'
 import type { ContainerSpec, Mount } from '../runtime/spec.js'
 import { WASM_PAGE_BYTES } from './module.js'
 import type { SandboxLimits, SandboxMount, StartMessage } from './sandbox/protocol.js'
@@ -13,7 +14,7 @@ export interface StartMessageParts {
   readonly program: string
   readonly preopens: StartMessage['preopens']
   readonly layers: StartMessage['layers']
-  /** Where the sandbox finds the bind mount with this place in the spec. */
+  /** Where the sandbox finds the bind mount or volume with this place in the spec. */
   readonly bindPath: (place: number, source: string) => string
   readonly keepsUpper: boolean
   readonly endDescriptor: number | null
@@ -92,7 +93,7 @@ function orderedMounts({ mounts }: ContainerSpec, bindPath: StartMessageParts['b
 function sandboxMount(mount: Mount, place: number, bindPath: StartMessageParts['bindPath']): SandboxMount {
   const destination = permittedDestination(mount.destination)
   const { readonly } = mount
-  if (mount.type === 'bind') return { type: 'bind', destination, source: bindPath(place, mount.source), readonly }
+  if (isHostMount(mount)) return { type: 'bind', destination, source: bindPath(place, mount.source), readonly }
   const bytes = mount.sizeBytes ?? diskDefault()
   return { type: 'tmpfs', destination, bytes, inodes: inodesFor(bytes), mode: mount.mode ?? 0o1777, readonly }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterCleanUp, EngineError, type ErrorCode } from '../errors.js'
 import { MAXIMUM_FILE_BYTES, type ReadonlyFileSystem } from '../fs/file-system.js'
@@ -13,6 +13,7 @@ import { findProgram, type Program } from '../runtime/magic.js'
 import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
 import { openRunningTask, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import { isHostMount, withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
 import { removeFolder } from '../store/remove-folder.js'
@@ -70,7 +71,8 @@ export class WasmRuntime implements Runtime {
     return findProgram(spec, rootfs)?.kind === 'wasm'
   }
 
-  async create(request: CreateRequest): Promise<Task> {
+  async create(wanted: CreateRequest): Promise<Task> {
+    const request = { ...wanted, spec: withRealSources(wanted.spec) }
     const { id, directory, spec, rootfs } = request
     assertLimits(spec.limits, this.name, WASM_LIMIT_WAYS)
     assertPossible(spec)
@@ -140,6 +142,7 @@ export class WasmRuntime implements Runtime {
     const prepare = (layers: readonly SandboxLayer[], bindPath: BindPath) =>
       prepared(request, program, upper, { layers, layerBytes, bindPath, preopens: this.#preopens })
     const alone = (): Started => {
+      assertPossibleAlone(request.spec)
       const { message, start } = prepare(stored, (_place, source) => source)
       return { sandbox: startAlone(NODE_FLAGS, start), message }
     }
@@ -238,7 +241,7 @@ async function startBehindWall(
 
 /** The longest file a sandbox has to write: its upper, or one in a folder of the host's. */
 function fileBytes({ mounts }: ContainerSpec, { keepsUpper, endDescriptor, limits }: StartMessage): number {
-  if (mounts.some(({ type, readonly }) => type === 'bind' && !readonly)) return MAXIMUM_FILE_BYTES
+  if (mounts.some((mount) => isHostMount(mount) && !mount.readonly)) return MAXIMUM_FILE_BYTES
   const lastWord = endDescriptor === null ? 0 : LAST_WORD_BYTES
   return keepsUpper ? Math.max(lastWord, Math.min(limits.upperBytes, MAXIMUM_FILE_BYTES)) : lastWord
 }
@@ -263,20 +266,25 @@ function assertPossible({ network, mounts }: ContainerSpec): void {
     throw new EngineError('NOT_BUILT', `--network ${network.mode}: programs of preview1 have no sockets`, {
       hint: 'Leave --network out for Wasm images.',
     })
-  for (const mount of mounts) {
-    if (mount.type !== 'bind') continue
-    const stat = statSync(mount.source, { throwIfNoEntry: false })
-    if (stat === undefined)
-      throw new EngineError('INVALID_ARGUMENT', `${mount.source} does not exist, so it cannot be mounted at ${mount.destination}`, {
-        hint: `mkdir -p ${mount.source}, or --tmpfs ${mount.destination} for a place that is gone afterwards.`,
-        data: { source: mount.source, destination: mount.destination },
-      })
-    if (!stat.isDirectory())
+  for (const mount of mounts.filter(isHostMount))
+    if (lstatSync(mount.source, { throwIfNoEntry: false })?.isDirectory() === false)
       throw new EngineError('NOT_BUILT', `${mount.source} is not a directory, and the Wasm wall binds only directories`, {
         hint: 'Bind the directory that holds it.',
         data: { source: mount.source, destination: mount.destination },
       })
-  }
+}
+
+/** Refuses by name what only a kernel's mount can give. */
+function assertPossibleAlone({ mounts }: ContainerSpec): void {
+  const shallow = mounts.find((mount) => mount.type === 'bind' && mount.recursive === false)
+  if (shallow !== undefined)
+    throw new EngineError(
+      'UNSUPPORTED_BY_HOST',
+      `${shallow.destination}: without a native wall a bind mount shows what is mounted below it`,
+      {
+        hint: 'Leave bind-recursive out.',
+      },
+    )
 }
 
 function shared({ kernel }: SandboxProcess, { limits }: ContainerSpec) {

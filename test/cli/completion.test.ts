@@ -4,7 +4,7 @@ import { suite } from '../support/suite.js'
 
 const test = suite('cli/completion')
 
-const NAMES = { containers: async () => ['web', 'db'], images: async () => ['debian:12', 'busybox:latest'] }
+const NAMES = { containers: async () => ['web', 'db'], images: async () => ['debian:12', 'busybox:latest'], volumes: async () => ['data'] }
 
 /** What is offered for the last word of a line; with `<files>` where files would do. */
 async function offered(line: string): Promise<string> {

@@ -102,6 +102,8 @@ const SUMMARY: ContainerSummary = {
   labels: { 'com.example/tier': 'front', a: 'b' },
   pid: null,
   autoRemove: false,
+  restartCount: 0,
+  health: null,
 }
 
 test('a container has all the placeholders of docker ps', async () => {

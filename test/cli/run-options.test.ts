@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { Command } from 'commander'
 import * as assert from 'uvu/assert'
 import { COMMANDS } from '../../src/cli/command.js'
 import { addNotBuilt, NOT_BUILT_COMMANDS, NOT_BUILT_RUN_FLAGS } from '../../src/cli/not-built.js'
-import { addRunFlags, createOptions, durationOf, parseVolume, rewriteReceiptFlag } from '../../src/cli/run-options.js'
+import { addRunFlags, createOptions, durationOf, rewriteReceiptFlag } from '../../src/cli/run-options.js'
 import type { CreateOptions } from '../../src/container/options.js'
 import { EngineError } from '../../src/errors.js'
 import { withFolder } from '../support/image-fixtures.js'
@@ -98,25 +98,6 @@ test('variables come from flags, files and the caller, the flag last', () =>
     assert.match(refusal('--env-file', join(folder, 'none'), 'x').message, /cannot read --env-file .*none/)
     assert.match(refusal('-e', '=x', 'x').message, /invalid argument "=x" for "-e, --env"/)
   }))
-
-test('volumes are bind mounts by a path; everything else says why not', () => {
-  assert.equal(parseVolume('/a:/b'), { type: 'bind', source: '/a', destination: '/b', readonly: false })
-  for (const [relative, source] of [
-    ['./a', 'a'],
-    ['.', '.'],
-    ['../a/', '../a'],
-  ] as const)
-    assert.is((parseVolume(`${relative}:/b`) as { source: string }).source, resolve(source))
-  assert.is((parseVolume('/a:/b:ro') as { readonly: boolean }).readonly, true)
-  assert.is(refusal('-v', '', 'x').message, '-v needs SOURCE:DESTINATION')
-  const codes = (volume: string) => {
-    const { code, hint } = refusal('-v', volume, 'x')
-    assert.ok(hint, volume)
-    return code
-  }
-  for (const wrong of ['a/b:/c', '~/x:/y', '/a:/b:c:d', ':/b', '/a:/b:bogus']) assert.is(codes(wrong), 'INVALID_ARGUMENT', wrong)
-  for (const later of ['/a', 'name:/b', '/a:/b:z', '/a:/b:ro,rshared']) assert.is(codes(later), 'NOT_BUILT', later)
-})
 
 test('limits are read with their units', () => {
   assert.equal(parse('-m', '64m', '--pids-limit', '9', '--timeout', '1.5s', '--storage-opt', 'size=1g', 'x').limits, {

@@ -16,7 +16,7 @@ test('sizes are read in binary units, as docker reads them', () => {
 })
 
 test('what lies deeper is mounted later', () => {
-  const mounts = resolveMounts([bind('/a/b/c'), bind('/a')], { '/a/b': '' })
+  const mounts = resolveMounts({ mounts: [bind('/a/b/c'), bind('/a')], tmpfs: { '/a/b': '' } })
   assert.equal(
     mounts.map((mount) => mount.destination),
     ['/a', '/a/b', '/a/b/c'],
@@ -24,18 +24,18 @@ test('what lies deeper is mounted later', () => {
 })
 
 test('destinations are brought to one form, so that a place cannot be mounted twice', () => {
-  assert.is(resolveMounts([bind('/a/../b//c/')], {})[0]?.destination, '/b/c')
-  assert.throws(() => resolveMounts([bind('/a'), bind('/a/')], {}), /duplicate mount point: \/a/)
-  assert.throws(() => resolveMounts([bind('/a')], { '/a': '' }), /duplicate mount point: \/a/)
+  assert.is(resolveMounts({ mounts: [bind('/a/../b//c/')], tmpfs: {} })[0]?.destination, '/b/c')
+  assert.throws(() => resolveMounts({ mounts: [bind('/a'), bind('/a/')], tmpfs: {} }), /duplicate mount point: \/a/)
+  assert.throws(() => resolveMounts({ mounts: [bind('/a')], tmpfs: { '/a': '' } }), /duplicate mount point: \/a/)
 })
 
 test('a destination that is relative or the root, and a source that is relative or missing, are refused', () => {
-  assert.throws(() => resolveMounts([bind('etc')], {}), /must be absolute/)
-  assert.throws(() => resolveMounts([bind('/')], {}), /can't be \//)
-  assert.throws(() => resolveMounts([bind('/..')], {}), /can't be \//)
-  assert.throws(() => resolveMounts([bind('/x', 'etc')], {}), /source must be absolute/)
-  assert.throws(() => resolveMounts([bind('/x', '/no/such/path')], {}), /does not exist: \/no\/such\/path/)
-  assert.throws(() => resolveMounts([bind('/x\0y')], {}), /NUL/)
+  assert.throws(() => resolveMounts({ mounts: [bind('etc')], tmpfs: {} }), /must be absolute/)
+  assert.throws(() => resolveMounts({ mounts: [bind('/')], tmpfs: {} }), /can't be \//)
+  assert.throws(() => resolveMounts({ mounts: [bind('/..')], tmpfs: {} }), /can't be \//)
+  assert.throws(() => resolveMounts({ mounts: [bind('/x', 'etc')], tmpfs: {} }), /source must be absolute/)
+  assert.throws(() => resolveMounts({ mounts: [bind('/x', '/no/such/path')], tmpfs: {} }), /does not exist: \/no\/such\/path/)
+  assert.throws(() => resolveMounts({ mounts: [bind('/x\0y')], tmpfs: {} }), /NUL/)
 })
 
 test('options of a tmpfs are read or refused by name', () => {

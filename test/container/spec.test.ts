@@ -18,7 +18,7 @@ const tree = literalTree({
 const id = 'ab'.repeat(32)
 
 function specOf(options: Partial<CreateOptions>, image: ContainerConfig = {}, world: 'linux' | 'bare' = 'linux') {
-  return containerSpec({ id, options: { image: 'some', ...options }, image, tree, world })
+  return containerSpec({ id, options: { image: 'some', ...options }, image, tree, mounts: [], world })
 }
 const argsOf = (options: Partial<CreateOptions>, image: ContainerConfig) => specOf(options, image).process.args
 

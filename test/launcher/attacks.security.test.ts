@@ -8,6 +8,8 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -266,6 +268,31 @@ native('CVE-2019-16884: an image’s symlink leads no mount over /proc or /sys',
         assert.equal(error, { operation: mount[0], call: 'openat2', argument: `/${name}`, errno: 'EXDEV' })
       }
     }
+  }),
+)
+
+native('CVE-2023-0778: a symlink put anywhere in the path of a source after it was looked at leads nowhere', () =>
+  withBox(async (box) => {
+    const [checked, secret] = [join(box.folder, 'checked'), join(box.folder, 'secret')]
+    for (const folder of [checked, secret]) {
+      mkdirSync(join(folder, 'inner'), { recursive: true })
+      writeFileSync(join(folder, 'inner', 'file'), folder === secret ? 'secret' : 'mine')
+    }
+    const source = join(checked, 'inner')
+    const bind = (flags: string): Operation => ['bind', source, '/tmp', flags]
+    const shown = () => box.run(['cat', '/tmp/file'], { mounts: [bind('recursive,ro,no-symlinks')] })
+    assert.is((await shown()).stdout, 'mine')
+    renameSync(checked, `${checked}.old`)
+    symlinkSync(secret, checked)
+    const swapped = await shown().catch((thrown: EngineError) => thrown.data)
+    assert.equal(swapped, { operation: 'bind', call: 'openat2', argument: source, errno: 'ELOOP' })
+    rmSync(checked)
+    renameSync(`${checked}.old`, checked)
+    rmSync(source, { recursive: true })
+    symlinkSync('../secret/inner', source)
+    assert.is(await shown().catch((thrown: EngineError) => thrown.data.errno), 'ELOOP')
+    // What the flag is for: without it the launcher goes where the name leads now.
+    assert.is((await box.run(['cat', '/tmp/file'], { mounts: [bind('')] })).stdout, 'secret')
   }),
 )
 

@@ -90,6 +90,10 @@ function remove(path: string, idMap: IdMap): Promise<void> {
   return perform({ operations: [...idMapOperations(idMap), ['namespace', 'mount'], ['tree-remove', path]], exec: null })
 }
 
+function move(from: string, to: string, idMap: IdMap): Promise<void> {
+  return perform({ operations: [...idMapOperations(idMap), ['namespace', 'mount'], ['tree-move', from, to]], exec: null })
+}
+
 for (const idMap of idMaps()) {
   const owner = idMap.kind === 'range' ? { uid: 33, gid: 1000 } : { uid: 0, gid: 0 }
   const latin = 'n\u00e4me with\nnewline'
@@ -122,6 +126,46 @@ for (const idMap of idMaps()) {
       assert.equal(seen.map(described), [...records, { record: 'end' } as const].map(described))
       await remove(path, idMap)
       assert.is(existsSync(path), false)
+    }),
+  )
+
+  native(`what is moved into a directory goes round what is there, and gives it owner and mode, under a ${idMap.kind} id map`, () =>
+    withBox(async (box) => {
+      const [from, to] = [join(box.folder, 'from'), join(box.folder, 'to')]
+      for (const path of [from, to, join(to, 'kept')]) mkdirSync(path)
+      const records: TreeRecord[] = [
+        { record: 'entry', entry: { ...ROOT, ...owner, mode: 0o2751 } },
+        entry({ kind: 'file', path: 'file', size: 3, ...owner }),
+        { record: 'data', offset: 0, bytes: Buffer.from('abc') },
+        entry({ kind: 'directory', path: 'kept', mode: 0o700, ...owner }),
+        entry({ kind: 'directory', path: 'other', mode: 0o700, ...owner }),
+        entry({ kind: 'file', path: 'other/inner', size: 0 }),
+      ]
+      await write(from, records, { idMap })
+      await move(from, to, idMap)
+      const [root, ...entries] = (await read(to, idMap)).flatMap((record) => (record.record === 'entry' ? [record.entry] : []))
+      assert.equal([root?.mode, root?.uid, root?.gid], [0o2751, owner.uid, owner.gid])
+      assert.equal(
+        entries.map(({ path, uid }) => [path, uid]),
+        [
+          ['file', owner.uid],
+          ['kept', 0],
+          ['other', owner.uid],
+          ['other/inner', 0],
+        ],
+      )
+      assert.equal(
+        (await read(from, idMap)).flatMap((record) => (record.record === 'entry' ? [record.entry.path] : [])),
+        ['', 'kept'],
+      )
+      await move(from, to, idMap)
+      symlinkSync(to, join(box.folder, 'link'))
+      for (const [one, other] of [
+        [from, join(box.folder, 'link')],
+        [join(box.folder, 'link'), from],
+      ] as const)
+        assert.is(await move(one, other, idMap).catch(errnoOf), 'ELOOP')
+      for (const path of [from, to]) await remove(path, idMap)
     }),
   )
 

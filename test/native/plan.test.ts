@@ -162,6 +162,18 @@ test('nothing can be mounted where the wall has its own', () => {
   )
 })
 
+test('a volume is mounted as a bind is, and a bind that is not recursive without what lies below it', () => {
+  const source = '/home/volumes/data/_data'
+  const plan = operations({
+    mounts: [
+      { type: 'volume', name: 'data', source, destination: '/data', readonly: false, anonymous: false },
+      { type: 'bind', source: '/host', destination: '/a', readonly: false, recursive: false },
+    ],
+  })
+  assert.equal(plan[at(plan, 'bind', source)], ['bind', source, '/data', 'recursive,no-symlinks,nosuid,nodev'])
+  assert.is(plan[at(plan, 'bind', '/host')]?.[3], 'no-symlinks,nosuid,nodev')
+})
+
 test('mounts are made from the root down, and one on /dev/shm replaces ours', () => {
   const plan = operations({
     mounts: [
@@ -171,7 +183,7 @@ test('mounts are made from the root down, and one on /dev/shm replaces ours', ()
     ],
   })
   assert.ok(at(plan, 'bind', '/host') < at(plan, 'mount-tmpfs', '/a/b'))
-  assert.match(String(plan[at(plan, 'bind', '/host')]?.[3]), /recursive,nosuid,nodev,ro/)
+  assert.is(plan[at(plan, 'bind', '/host')]?.[3], 'recursive,no-symlinks,nosuid,nodev,ro')
   assert.equal(
     all(plan, 'mount-tmpfs')
       .filter((operation) => operation[1] === '/dev/shm')

@@ -167,6 +167,7 @@ export class CommandLine {
     const kept = (await this.output('ps', '-aq')).split('\n').filter(Boolean)
     if (kept.length > 0) await this.output('rm', '-f', ...kept)
     assert.equal(this.containers(), [], 'containers are left')
+    await this.output('volume', 'prune', '-af')
     const images = (await this.output('images', '-q')).split('\n').filter(Boolean)
     if (images.length > 0) await this.output('rmi', '-f', ...images)
     for (let attempt = 0; this.processes().length > 0 && attempt < 40; attempt++) await sleep(50)

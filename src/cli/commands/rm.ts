@@ -8,15 +8,15 @@ export const command: CliCommand = {
   configure(parser) {
     parser
       .option('-f, --force', 'kill those that run (SIGKILL), and pass over what does not exist')
-      .option('-v, --volumes', 'changes nothing: there are no anonymous volumes')
+      .option('-v, --volumes', 'remove the anonymous volumes that were made for them too')
   },
-  async run(names, { force, debug }) {
+  async run(names, { force, volumes, debug }) {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
     const forgiven = force === true ? 'CONTAINER_NOT_FOUND' : undefined
     return forEach(names, { command: 'rm', debug: debug === true, forgiven }, async (name) => {
       const container = await engine.containers.get(name)
-      await container.remove({ force: force === true })
+      await container.remove({ force: force === true, volumes: volumes === true })
       process.stdout.write(`${name}\n`)
     })
   },

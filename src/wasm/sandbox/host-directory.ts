@@ -58,6 +58,20 @@ interface Node {
   retained: number
 }
 
+/** An O_PATH descriptor, found one name at a time. */
+function openWithoutLinks(path: string): number {
+  let reached = openSync('/', O_PATH)
+  for (const name of path.split('/').filter((part) => part !== '')) {
+    const from = reached
+    try {
+      reached = openSync(`/proc/self/fd/${from}/${name}`, O_PATH | constants.O_NOFOLLOW)
+    } finally {
+      closeSync(from)
+    }
+  }
+  return reached
+}
+
 type BigStat = ReturnType<typeof lstat>
 
 /** The tree below a directory, or a single file. Closed with the process. */
@@ -69,9 +83,9 @@ export class HostDirectory implements FileSystem {
   readonly #idle = new Set<Node>()
   #nextIno = 1
 
-  /** `source` is a path of this process's own, given by whoever started it; its last component is not followed. */
+  /** `source` is an absolute path of this process's own, given by whoever started it, without a symlink in it: none is followed. */
   constructor(source: string) {
-    const handle = asErrno(() => openSync(source, O_PATH | constants.O_NOFOLLOW))
+    const handle = asErrno(() => openWithoutLinks(source))
     const root = this.#node(keyOf(fstat(handle)), 0, '')
     root.handle = handle
     root.retained = 1

@@ -1,0 +1,74 @@
+import { EngineError } from '../errors.js'
+import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import type { ContainerConfig } from '../oci/image-spec.js'
+import { didYouMean } from '../reference/nearest.js'
+import type { ContainerSpec, Mount } from '../runtime/spec.js'
+import type { AttachedVolumes } from '../volume/attach.js'
+import type { MountRequest } from '../volume/volume.js'
+import type { VolumeStore } from '../volume/volumes.js'
+import { resolveMounts } from './mounts.js'
+import type { CreateOptions } from './options.js'
+import type { ContainerState } from './state.js'
+
+/** The store of volumes, loaded when a container has one. */
+export type LoadVolumes = () => Promise<VolumeStore>
+
+/** Names of the volumes that a container was made with. */
+export function volumesOf({ mounts }: Pick<ContainerSpec, 'mounts'>): readonly string[] {
+  return mounts.flatMap((mount) => (mount.type === 'volume' ? [mount.name] : []))
+}
+
+/** Removes the anonymous volumes that were made for a container, which is gone; not those that another has too. */
+export async function removeAnonymousVolumes(volumes: LoadVolumes, { mounts }: Pick<ContainerSpec, 'mounts'>): Promise<void> {
+  const names = mounts.flatMap((mount) => (mount.type === 'volume' && mount.anonymous ? [mount.name] : []))
+  if (names.length > 0) await (await volumes()).removeUnused(names)
+}
+
+/** What a container is to have mounted: what its options say, what other containers have, what its image wants. */
+export async function wantedMounts(
+  state: ContainerState,
+  { mounts = [], tmpfs = {}, volumesFrom = [] }: CreateOptions,
+  image: ContainerConfig,
+): Promise<readonly MountRequest[]> {
+  const inherited: MountRequest[] = []
+  for (const source of volumesFrom) inherited.push(...(await mountsOf(state, source)))
+  return resolveMounts({ mounts, tmpfs, inherited, ofImage: Object.keys(image.Volumes ?? {}) })
+}
+
+/** Makes and fills the volumes among the mounts. */
+export async function attachWanted(
+  volumes: LoadVolumes,
+  mounts: readonly MountRequest[],
+  { tree, signal }: { readonly tree: () => ReadonlyFileSystem; readonly signal: AbortSignal | undefined },
+): Promise<AttachedVolumes> {
+  const plain = mounts.filter((mount): mount is Exclude<MountRequest, { type: 'volume' }> => mount.type !== 'volume')
+  if (plain.length === mounts.length) return { mounts: plain, assertThere: () => {}, discard: async () => {} }
+  const { attachVolumes } = await import('../volume/attach.js')
+  return attachVolumes({ store: await volumes(), mounts, tree: tree(), signal })
+}
+
+/** The binds and volumes of another container: `NAME[:ro|rw]`. Nothing is copied into them for the new one. */
+async function mountsOf(state: ContainerState, source: string): Promise<readonly MountRequest[]> {
+  const [name = '', mode = 'rw', ...rest] = source.split(':')
+  if (name === '' || rest.length > 0 || (mode !== 'ro' && mode !== 'rw'))
+    throw new EngineError('INVALID_ARGUMENT', `invalid volumes-from ${JSON.stringify(source)}: it must read CONTAINER[:ro]`, {
+      data: { volumesFrom: source },
+    })
+  const [id, ...others] = await state.find(name)
+  const record = id === undefined || others.length > 0 ? null : state.read(id)
+  if (record === null)
+    throw new EngineError(
+      others.length > 0 ? 'INVALID_ARGUMENT' : 'CONTAINER_NOT_FOUND',
+      others.length > 0 ? `${others.length + 1} containers have ids that start with ${name}` : `no such container: ${name}`,
+      { hint: didYouMean(name, await state.names()) ?? '`wolffia ps -a` lists all containers.', data: { container: name } },
+    )
+  return record.spec.mounts.flatMap((mount) => inheritedMount(mount, mode))
+}
+
+function inheritedMount(mount: Mount, mode: 'ro' | 'rw'): MountRequest[] {
+  const readonly = mount.readonly || mode === 'ro'
+  if (mount.type === 'tmpfs') return []
+  if (mount.type === 'bind') return [{ ...mount, readonly }]
+  const { name, destination, subpath } = mount
+  return [{ type: 'volume', name, destination, readonly, noCopy: true, ...(subpath === undefined ? {} : { subpath }) }]
+}

@@ -1,0 +1,73 @@
+import { type LoadVolumes, volumesOf } from '../container/container-volumes.js'
+import type { ContainerState } from '../container/state.js'
+import type { NewVolume, Volume } from '../volume/volume.js'
+import type { PrunedVolumes, VolumeStore } from '../volume/volumes.js'
+
+/** A volume, and who has it. */
+export interface VolumeSummary extends Volume {
+  /** Ids of the containers that were made with it. */
+  readonly containers: readonly string[]
+}
+
+/** Which volumes {@link Volumes.prune} removes, of those that no container has. */
+export interface PruneVolumesOptions {
+  /** Those with a name too; else the anonymous ones. */
+  readonly all?: boolean
+  /** Only those for which this holds. */
+  readonly matches?: (volume: Volume) => boolean
+}
+
+/** The engine's volumes: data that outlives containers, and that several can have at once. */
+export class Volumes {
+  readonly #load: LoadVolumes
+
+  /** @internal */
+  constructor(load: LoadVolumes) {
+    this.#load = load
+  }
+
+  /** Makes a volume, an anonymous one unless it is given a name. One that is there already is given back as it is. */
+  async create(volume: NewVolume = {}): Promise<Volume> {
+    const store = await this.#load()
+    return volume.name === undefined ? store.createAnonymous(volume) : store.create(volume)
+  }
+
+  /** All volumes, by name. */
+  async list(): Promise<readonly VolumeSummary[]> {
+    const store = await this.#load()
+    const users = await store.users()
+    return store.list().map((volume) => ({ ...volume, containers: users.get(volume.name) ?? [] }))
+  }
+
+  /** A volume by its name. Rejects with VOLUME_NOT_FOUND naming what is near. */
+  async get(name: string): Promise<VolumeSummary> {
+    const store = await this.#load()
+    const volume = store.get(name)
+    return { ...volume, containers: (await store.users()).get(name) ?? [] }
+  }
+
+  /** Removes a volume with its data. Rejects with VOLUME_NOT_FOUND, and with CONFLICT while a container has it. */
+  async remove(name: string): Promise<void> {
+    await (await this.#load()).remove(name)
+  }
+
+  /** Removes the volumes that no container has: the anonymous ones, or all. */
+  async prune(options: PruneVolumesOptions = {}): Promise<PrunedVolumes> {
+    return (await this.#load()).prune(options)
+  }
+}
+
+/** The store of volumes, loaded when it is first needed: most commands need none. */
+export function volumeLoader(home: string, state: ContainerState): LoadVolumes {
+  let store: Promise<VolumeStore> | null = null
+  const load = async () => {
+    const [{ VolumeStore }, { chooseIdMap }] = await Promise.all([import('../volume/volumes.js'), import('../launcher/id-map.js')])
+    return new VolumeStore({
+      home,
+      idMap: () => chooseIdMap().map,
+      users: async () => (await state.list()).map(({ id, spec }) => ({ container: id, volumes: volumesOf(spec) })),
+      holdContainers: (action) => state.hold(action),
+    })
+  }
+  return () => (store ??= load())
+}

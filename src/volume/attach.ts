@@ -1,0 +1,80 @@
+import { lstatSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterCleanUp, EngineError } from '../errors.js'
+import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import type { Mount, VolumeMount } from '../runtime/spec.js'
+import { fillVolume, imageContentAt } from './copy-up.js'
+import { assertDriver, assertVolumeName, type MountRequest, type Volume, type VolumeRequest } from './volume.js'
+import type { VolumeStore } from './volumes.js'
+
+/** What {@link attachVolumes} needs. */
+export interface AttachRequest {
+  readonly store: VolumeStore
+  readonly mounts: readonly MountRequest[]
+  /** The image's merged tree. */
+  readonly tree: ReadonlyFileSystem
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Mounts for a container, its volumes made and filled. */
+export interface AttachedVolumes {
+  readonly mounts: readonly Mount[]
+  /**
+   * Throws CONFLICT when one of the volumes was removed meanwhile. To be asked once the container has a record, which keeps everybody from
+   * removing them: until then nothing did.
+   */
+  assertThere(): void
+  /** Removes the anonymous ones, for a container that came to nothing. */
+  discard(): Promise<void>
+}
+
+/** Makes the volumes that are not there, and fills those that are empty with what the image has at their places. */
+export async function attachVolumes({ store, mounts, tree, signal }: AttachRequest): Promise<AttachedVolumes> {
+  // Before anything is made: what is wrong with one of them is wrong with all.
+  for (const mount of mounts) if (mount.type === 'volume') assertVolumeRequest(mount, tree)
+  const attached: VolumeMount[] = []
+  const inodes = new Map<string, bigint | undefined>()
+  const anonymous = () => attached.flatMap((mount) => (mount.anonymous ? [mount.name] : []))
+  const discard = () => store.removeUnused(anonymous())
+  const attach = async (request: VolumeRequest): Promise<Mount> => {
+    const { name, destination, readonly, subpath, noCopy = false } = request
+    const volume = name === undefined ? await store.createAnonymous(request) : await store.create({ ...request, name })
+    attached.push({
+      type: 'volume',
+      name: volume.name,
+      source: volume.mountpoint,
+      destination,
+      readonly,
+      anonymous: name === undefined,
+      ...(subpath === undefined ? {} : { subpath }),
+    })
+    const content = noCopy || subpath !== undefined ? null : imageContentAt(tree, destination)
+    await fillVolume({ locks: join(store.folder, '../locks'), idMap: store.idMap, volume, content, signal })
+    inodes.set(volume.name, inodeOf(volume))
+    return attached.at(-1) as VolumeMount
+  }
+  try {
+    const ready: Mount[] = []
+    for (const mount of mounts) ready.push(mount.type === 'volume' ? await attach(mount) : mount)
+    const assertThere = () => {
+      for (const { name } of attached) {
+        const volume = store.find(name)
+        if (volume === null || inodeOf(volume) !== inodes.get(name))
+          throw new EngineError('CONFLICT', `volume ${name} was removed while the container was made`, { data: { volume: name } })
+      }
+    }
+    return { mounts: ready, assertThere, discard }
+  } catch (error) {
+    throw await afterCleanUp(error, discard)
+  }
+}
+
+function assertVolumeRequest(request: VolumeRequest, tree: ReadonlyFileSystem): void {
+  if (request.name !== undefined) assertVolumeName(request.name)
+  assertDriver(request)
+  imageContentAt(tree, request.destination)
+}
+
+function inodeOf({ mountpoint }: Volume): bigint | undefined {
+  return lstatSync(mountpoint, { bigint: true, throwIfNoEntry: false })?.ino
+}
