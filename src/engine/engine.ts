@@ -37,7 +37,8 @@ export class Engine implements AsyncDisposable {
     const state = new ContainerState(store.root)
     const walls = new Walls(async () => runtimes ?? ownRuntimes(store.root))
     const volumes = volumeLoader(store.root, state)
-    return new Engine(store.root, new Images(store, state), new Containers({ state, store, walls, volumes }), new Volumes(volumes), walls)
+    const containers = new Containers({ state, store, walls, volumes })
+    return new Engine(store.root, new Images(store, state), containers, new Volumes(volumes, () => containers.list()), walls)
   }
 
   /** Tries what the walls need, by doing it. */

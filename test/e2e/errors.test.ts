@@ -42,7 +42,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['run -d x', 125, /--detach is not built yet/, /foreground/],
   ['run -m 5x x', 125, /invalid argument "5x" for "-m, --memory"/],
   ['run --network bridge x', 125, /--network bridge is not built yet/],
-  ['run -v a:/b x', 125, /named volume "a" is not built yet/, /\.\/a:/],
+  ['run -v a/b:/c x', 125, /neither a path nor a name/, /-v "\$PWD\/a\/b:\/c"/],
   ['run --rm=maybe x', 125, /invalid argument "maybe" for "--rm"/],
   ['ps --filter name=x', 1, /--filter is not built yet/],
   ['rm -l x', 1, /--link is not built yet/, /not linked/],
