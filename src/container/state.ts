@@ -28,7 +28,8 @@ import { assertContainerName, randomName } from './name.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
 
 const ID = /^[0-9a-f]{64}$/
-const RECORD_FILE = 'container.json'
+/** File of a container's folder that holds its record. */
+export const RECORD_FILE = 'container.json'
 
 /** What {@link ContainerState.create} is told before there is a name and a folder. */
 export interface NewRecord {

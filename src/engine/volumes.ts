@@ -1,5 +1,5 @@
 import { type LoadVolumes, volumesOf } from '../container/container-volumes.js'
-import type { ContainerState } from '../container/state.js'
+import { type ContainerState, RECORD_FILE } from '../container/state.js'
 import type { NewVolume, Volume } from '../volume/volume.js'
 import type { PrunedVolumes, VolumeStore } from '../volume/volumes.js'
 
@@ -20,10 +20,12 @@ export interface PruneVolumesOptions {
 /** The engine's volumes: data that outlives containers, and that several can have at once. */
 export class Volumes {
   readonly #load: LoadVolumes
+  readonly #sweep: () => Promise<unknown>
 
-  /** @internal */
-  constructor(load: LoadVolumes) {
+  /** @internal `sweep` removes the containers that should have removed themselves: they have no volume any more. */
+  constructor(load: LoadVolumes, sweep: () => Promise<unknown>) {
     this.#load = load
+    this.#sweep = sweep
   }
 
   /** Makes a volume, an anonymous one unless it is given a name. One that is there already is given back as it is. */
@@ -34,6 +36,7 @@ export class Volumes {
 
   /** All volumes, by name. */
   async list(): Promise<readonly VolumeSummary[]> {
+    await this.#sweep()
     const store = await this.#load()
     const users = await store.users()
     return store.list().map((volume) => ({ ...volume, containers: users.get(volume.name) ?? [] }))
@@ -48,11 +51,13 @@ export class Volumes {
 
   /** Removes a volume with its data. Rejects with VOLUME_NOT_FOUND, and with CONFLICT while a container has it. */
   async remove(name: string): Promise<void> {
+    await this.#sweep()
     await (await this.#load()).remove(name)
   }
 
   /** Removes the volumes that no container has: the anonymous ones, or all. */
   async prune(options: PruneVolumesOptions = {}): Promise<PrunedVolumes> {
+    await this.#sweep()
     return (await this.#load()).prune(options)
   }
 }
@@ -65,9 +70,20 @@ export function volumeLoader(home: string, state: ContainerState): LoadVolumes {
     return new VolumeStore({
       home,
       idMap: () => chooseIdMap().map,
-      users: async () => (await state.list()).map(({ id, spec }) => ({ container: id, volumes: volumesOf(spec) })),
+      users: async () => [
+        ...(await state.list()).map(({ id, spec }) => ({ container: id, volumes: volumesOf(spec) })),
+        ...(await state.listDead()).map(({ id }) => ({ container: id, volumes: namesIn(state.readFile(id, RECORD_FILE) ?? '') })),
+      ],
       holdContainers: (action) => state.hold(action),
     })
   }
   return () => (store ??= load())
+}
+
+/**
+ * Whatever a record that cannot be read may call a volume: it is damaged, or of another version of wolffia's whose guest runs, and nobody's data
+ * is to go for that.
+ */
+function namesIn(record: string): readonly string[] {
+  return [...record.matchAll(/"name":\s*"([^"]*)"/g)].map(([, name = '']) => name)
 }

@@ -1,9 +1,9 @@
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterCleanUp, EngineError } from '../errors.js'
+import { afterCleanUp } from '../errors.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import type { Mount, VolumeMount } from '../runtime/spec.js'
-import { fillVolume, imageContentAt } from './copy-up.js'
+import { fillVolume, imageContentAt, removedMeanwhile } from './copy-up.js'
 import { assertDriver, assertVolumeName, type MountRequest, type Volume, type VolumeRequest } from './volume.js'
 import type { VolumeStore } from './volumes.js'
 
@@ -59,8 +59,7 @@ export async function attachVolumes({ store, mounts, tree, signal }: AttachReque
     const assertThere = () => {
       for (const { name } of attached) {
         const volume = store.find(name)
-        if (volume === null || inodeOf(volume) !== inodes.get(name))
-          throw new EngineError('CONFLICT', `volume ${name} was removed while the container was made`, { data: { volume: name } })
+        if (volume === null || inodeOf(volume) !== inodes.get(name)) throw removedMeanwhile(name)
       }
     }
     return { mounts: ready, assertThere, discard }

@@ -14,6 +14,7 @@ import { ErrnoError } from '../fs/errno.js'
 import type { Ino, ReadonlyFileSystem, Stat } from '../fs/file-system.js'
 import { fromUtf8 } from '../fs/names.js'
 import { resolve, rootHandle } from '../fs/resolve.js'
+import { launcherMissing } from '../launcher/client.js'
 import type { IdExtent, IdMap } from '../launcher/id-map.js'
 import { removeTrees } from '../rootfs/remove-tree.js'
 import { subtreeRecords } from '../rootfs/tree-records.js'
@@ -60,8 +61,25 @@ export function imageContentAt(tree: ReadonlyFileSystem, destination: string): I
   return { tree, ino: found.ino }
 }
 
-/** Finishes a copy that was begun, and copies what the image has when the volume is empty. Resolves when the volume can be mounted. */
+/**
+ * Finishes a copy that was begun, and copies what the image has when the volume is empty. Resolves when the volume can be mounted. Rejects with
+ * CONFLICT when it was removed meanwhile, UNSAFE_PATH, RUNTIME_UNAVAILABLE where nothing but the launcher could copy and there is none.
+ */
 export async function fillVolume(request: FillRequest): Promise<void> {
+  try {
+    await fill(request)
+  } catch (error) {
+    if (existsSync(request.volume.mountpoint)) throw error
+    throw removedMeanwhile(request.volume.name, error)
+  }
+}
+
+/** The error of a container whose volume was removed before the container had a record, which would have kept it. */
+export function removedMeanwhile(name: string, cause?: unknown): EngineError {
+  return new EngineError('CONFLICT', `volume ${name} was removed while the container was made`, { cause, data: { volume: name } })
+}
+
+async function fill(request: FillRequest): Promise<void> {
   const places = placesOf(request.volume)
   if (!isUnfinished(places) && !isWanted(request, places)) return
   // A few hundred locks for all volumes there ever are: one in each volume's folder would keep the folder from being removed.
@@ -120,12 +138,17 @@ function isEmpty(folder: string): boolean {
   }
 }
 
-async function copy({ idMap, signal }: FillRequest, { tree, ino }: ImageContent, places: Places): Promise<void> {
+async function copy({ idMap, volume, signal }: FillRequest, { tree, ino }: ImageContent, places: Places): Promise<void> {
   const stat = tree.stat(ino)
   if (tree.readdir(ino).length === 0 && ownerOf(stat, idMap) === 'this user') {
     chmodSync(places.data, stat.mode)
     return
   }
+  const missing = launcherMissing()
+  if (missing !== null)
+    throw new EngineError('RUNTIME_UNAVAILABLE', `volume ${volume.name} cannot be filled with what the image has there: ${missing}`, {
+      hint: `Mount it empty: -v ${volume.name}:PATH:nocopy`,
+    })
   mkdirSync(places.partial, { mode: 0o700 })
   try {
     await writeDirectory(idMap, places.partial, subtreeRecords(tree, ino), { signal })

@@ -42,6 +42,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['run -d x', 125, /--detach is not built yet/, /foreground/],
   ['run -m 5x x', 125, /invalid argument "5x" for "-m, --memory"/],
   ['run --network bridge x', 125, /--network bridge is not built yet/],
+  ['run -v a/b:/c x', 125, /neither a path nor a name/, /-v "\$PWD\/a\/b:\/c"/],
   ['run --rm=maybe x', 125, /invalid argument "maybe" for "--rm"/],
   ['ps --filter name', 125, /invalid argument "name" for "-f, --filter" flag: bad format of filter \(expected name=value\)/],
   ['ps --filter nosuch=x', 1, /invalid filter 'nosuch'/, /There are id, name, label/],

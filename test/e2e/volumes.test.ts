@@ -328,6 +328,24 @@ native('a volume whose data became a symlink is not mounted, and its removal lea
   assert.equal(readdirSync(secret), ['file'])
 })
 
+native('CVE-2021-30465: a symlink that a guest left in a shared volume leads a mount over it nowhere out of the container', async () => {
+  await keeper()
+  await shell(
+    ['-v', 'trap:/t'],
+    'ln -s /data /t/inside; ln -s ../../../../../../data /t/up; ln -s /proc /t/proc; ln -s /proc/self/root /t/magic',
+  )
+  await shell(['-v', 'other:/o'], 'echo other > /o/file')
+  for (const name of ['inside', 'up']) {
+    const flags = ['-v', 'trap:/t', '-v', `other:/t/${name}:nocopy`]
+    assert.is(await shell(flags, 'cat /data/file; ls /t'), 'other\ninside\nmagic\nproc\nup\n')
+  }
+  for (const name of ['proc', 'magic']) {
+    const { code, stdout } = await wolffia.run(['run', '--rm', '-v', 'trap:/t', '-v', `other:/t/${name}:nocopy`, 'keeper', 'ls', '/t'])
+    assert.equal([code, stdout], [125, ''], name)
+  }
+  await wolffia.output('volume', 'rm', 'trap', 'other')
+})
+
 native('a read-only bind is read-only in what is mounted below it too', async () => {
   await keeper()
   const source = join(wolffia.folder, 'submount')
