@@ -34,7 +34,7 @@ export class Engine implements AsyncDisposable {
     const store = await Store.open(home === undefined ? {} : { root: home })
     const state = new ContainerState(store.root)
     const walls = new Walls(async () => runtimes ?? ownRuntimes(store.root))
-    return new Engine(store.root, new Images(store, state), new Containers({ state, store, walls }), walls)
+    return new Engine(store.root, new Images(store, state, walls), new Containers({ state, store, walls }), walls)
   }
 
   /** Tries what the walls need, by doing it. */

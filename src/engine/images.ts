@@ -14,7 +14,9 @@ import { type Platform, WASI_PLATFORM } from '../oci/platform.js'
 import { familiarReference, parseReference, withDefaultTag } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
 import type { Store } from '../store/store.js'
+import type { BuildOptions } from './build-options.js'
 import type { ImageDetails, ImageProcess, ImageSummary, ImportOptions } from './image-summary.js'
+import type { Walls } from './walls.js'
 
 /** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
 export interface PlatformOption {
@@ -36,11 +38,13 @@ export interface ResolvedImage {
 export class Images {
   readonly #store: Store
   readonly #containers: ContainerState
+  readonly #walls: Walls
 
   /** @internal */
-  constructor(store: Store, containers: ContainerState) {
+  constructor(store: Store, containers: ContainerState, walls: Walls) {
     this.#store = store
     this.#containers = containers
+    this.#walls = walls
   }
 
   /** Loads an OCI or Docker archive, from a path (a file or an OCI layout's folder) or a stream, and returns what it held. */
@@ -70,6 +74,40 @@ export class Images {
       ...(signal === undefined ? {} : { signal }),
     })
     return this.#summary(descriptor, name === null ? [] : [name])
+  }
+
+  /**
+   * Builds an image of a Dockerfile. Rejects with INVALID_ARGUMENT and NOT_BUILT, the Dockerfile's line in the message, IMAGE_NOT_FOUND, and
+   * BUILD_FAILED when a RUN ends with anything but 0 (`data.exitCode`). Nothing is kept of a build that fails.
+   */
+  async build(options: BuildOptions): Promise<ImageSummary> {
+    const { context, dockerfile, dockerfileText, tags = [], target, platform, signal } = options
+    const references = tags.map(nameFor)
+    const { buildImage } = await import('../build/build.js')
+    const workshop = {
+      state: this.#containers,
+      layers: this.#store.layers,
+      runtimes: await this.#walls.all(),
+      released: () => {},
+    }
+    const descriptor = await buildImage(
+      { store: this.#store, workshop },
+      {
+        context: context ?? null,
+        references,
+        buildArgs: options.buildArgs ?? {},
+        labels: options.labels ?? {},
+        network: options.network ?? 'none',
+        created: options.created ?? new Date(),
+        report: options.onEvent ?? (() => {}),
+        ...(dockerfile === undefined ? {} : { dockerfile }),
+        ...(dockerfileText === undefined ? {} : { dockerfileText }),
+        ...(target === undefined ? {} : { target }),
+        ...(platform === undefined ? {} : { platform: namedPlatform(platform) }),
+        ...(signal === undefined ? {} : { signal }),
+      },
+    )
+    return this.#summary(descriptor, references)
   }
 
   /** All images, newest first. */
