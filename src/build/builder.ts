@@ -108,6 +108,10 @@ export class Builder {
       this.#done.set(number, last)
     }
     if (last === undefined) throw new EngineError('INTERNAL', 'a build without a stage')
+    if (((await last.image.config()).history ?? []).length === 0 && (await last.image.layers()).length === 0)
+      throw new EngineError('INVALID_ARGUMENT', 'no image was generated: nothing follows FROM scratch', {
+        hint: 'COPY something into it.',
+      })
     if (Object.keys(labels).length > 0) await this.#addLabels(last, labels)
     const unused = Object.keys(buildArgs).filter((name) => !this.#usedArgs.has(name))
     if (unused.length > 0) report({ event: 'warning', message: `One or more build-args [${unused.join(' ')}] were not consumed` })
@@ -279,7 +283,7 @@ export class Builder {
   async #withSource(from: string | null, number: number, use: (source: CopySource) => Promise<void>): Promise<void> {
     const { context, ignore, dockerfile } = this.#request
     if (from === null) {
-      const whyMissing = (path: string) => (ignore.ignores(path) ? 'It is left out by .dockerignore.' : null)
+      const whyMissing = (path: string) => (ignore.ignores(path) ? `It is left out by ${ignore.file}.` : null)
       return use({ tree: context, treeName: 'the build context', owner: { uid: 0, gid: 0 }, whyMissing })
     }
     const stage = stageOf(dockerfile, from, number)

@@ -7,7 +7,7 @@ import { EngineError } from '../errors.js'
 import { ErrnoError } from '../fs/errno.js'
 import type { ByteString, Change, DirectoryEntry, FileSegment, Ino, ReadonlyFileSystem, Stat } from '../fs/file-system.js'
 import { fromUtf8, toUtf8 } from '../fs/names.js'
-import { type DirectoryHandle, resolve, rootHandle } from '../fs/resolve.js'
+import { resolve, rootHandle } from '../fs/resolve.js'
 import type { UnionFs } from '../fs/union-fs.js'
 import type { ChangedTree } from '../layer/pack-tree.js'
 import { nearest } from '../reference/nearest.js'
@@ -192,35 +192,63 @@ function matches(tree: ReadonlyFileSystem, pattern: ByteString): readonly Select
   return paths.flatMap((path) => exact(tree, path))
 }
 
+/** Symlinks followed in one walk (Linux: path_resolution(7)). */
+const MAXIMUM_SYMLINKS = 40
+
 /** Makes the directories of a path that are missing, and returns the last one. Symlinks on the way are followed inside the tree. */
-export function makeDirectories(union: UnionFs, path: ByteString, { uid, gid }: Owner): DirectoryHandle<UnionFs> {
+export function makeDirectories(union: UnionFs, path: ByteString, owner: Owner): Ino {
+  return walk(union, path, { owner, isFile: false }).directory
+}
+
+interface WalkOptions {
+  /** Of directories that are made. */
+  readonly owner: Owner
+  /** Whether the last component is a file's: what it is then is left to the caller, but for a symlink, which is followed. */
+  readonly isFile: boolean
+}
+
+/** As `fs/resolve`, but what is missing on the way is made, where symlinks lead too. */
+function walk(
+  union: UnionFs,
+  path: ByteString,
+  { owner: { uid, gid }, isFile }: WalkOptions,
+): { readonly directory: Ino; readonly name: ByteString } {
+  const componentsOf = (text: ByteString) => text.split('/').filter((part) => part !== '' && part !== '.')
+  const pending = componentsOf(path).reverse()
   let handle = rootHandle(union)
-  for (const component of path.split('/')) {
-    if (component === '' || component === '.') continue
-    if (component === '..') {
+  let symlinks = 0
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (name === '..') {
       handle = handle.parent ?? handle
       continue
     }
-    const found = atPath(toUtf8(path), () => resolve(handle, component, { followLast: true }))
-    if (found.directory !== null) handle = found.directory
-    else if (found.ino === undefined && found.name !== null) {
-      const ino = atPath(toUtf8(path), () => union.create(found.parent.ino, found.name ?? '', { type: 'directory', mode: 0o755, uid, gid }))
-      handle = { fs: union, ino, parent: found.parent }
-    } else
-      throw new EngineError('INVALID_ARGUMENT', `${toUtf8(component)} in ${toUtf8(path)} is no directory in the image`, {
-        data: { path: toUtf8(path) },
-      })
+    const isLast = pending.length === 0
+    const ino = union.lookup(handle.ino, name)
+    const type = ino === undefined ? undefined : union.stat(ino).type
+    if (ino !== undefined && type === 'symlink') {
+      if (++symlinks > MAXIMUM_SYMLINKS) throw cannotMake(path, 'too many symlinks')
+      const target = union.readlink(ino)
+      if (target.startsWith('/')) handle = rootHandle(union)
+      pending.push(...componentsOf(target).reverse())
+    } else if (isFile && isLast) return { directory: handle.ino, name }
+    else if (ino === undefined) handle = { fs: union, ino: makeDirectory(union, handle.ino, name, { path, uid, gid }), parent: handle }
+    else if (type === 'directory') handle = { fs: union, ino, parent: handle }
+    else throw cannotMake(path, `${toUtf8(name)} is a ${type} in the image`)
   }
-  return handle
+  if (isFile) throw cannotMake(path, 'it is no name for a file')
+  return { directory: handle.ino, name: '' }
 }
 
-function atPath<T>(path: string, action: () => T): T {
+function makeDirectory(union: UnionFs, directory: Ino, name: ByteString, { path, uid, gid }: Owner & { readonly path: ByteString }): Ino {
   try {
-    return action()
+    return union.create(directory, name, { type: 'directory', mode: 0o755, uid, gid })
   } catch (error) {
-    if (!(error instanceof ErrnoError)) throw error
-    throw new EngineError('INVALID_ARGUMENT', `${path} cannot be made in the image: ${error.message}`, { cause: error, data: { path } })
+    throw error instanceof ErrnoError ? cannotMake(path, error.message) : error
   }
+}
+
+function cannotMake(path: ByteString, why: string): EngineError {
+  return new EngineError('INVALID_ARGUMENT', `${toUtf8(path)} cannot be made in the image: ${why}`, { data: { path: toUtf8(path) } })
 }
 
 class Copy {
@@ -241,22 +269,19 @@ class Copy {
     const path = fromUtf8(destination)
     if (tree.stat(ino).type === 'directory') {
       const before = this.#existing(path)
-      const { ino: target } = makeDirectories(this.#union, path, this.#newOwner())
+      const target = makeDirectories(this.#union, path, this.#newOwner())
       this.#copyContents(ino, target)
       if (before === undefined) this.#setAttributes(ino, target)
       return
     }
     const existing = this.#existing(path)
     if (isDirectory || existing?.type === 'directory') {
-      this.#copyNode(ino, makeDirectories(this.#union, path, this.#newOwner()).ino, name)
+      this.#copyNode(ino, makeDirectories(this.#union, path, this.#newOwner()), name)
       return
     }
-    const slash = path.lastIndexOf('/')
-    const directory = makeDirectories(this.#union, path.slice(0, slash), this.#newOwner())
     // A symlink at the end is written through, inside the image.
-    const last = atPath(destination, () => resolve(directory, path.slice(slash + 1), { followLast: true }))
-    if (last.name === null) throw new EngineError('INVALID_ARGUMENT', `${destination} is no name for a file`)
-    this.#copyNode(ino, last.parent.ino, last.name)
+    const last = walk(this.#union, path, { owner: this.#newOwner(), isFile: true })
+    this.#copyNode(ino, last.directory, last.name)
   }
 
   #existing(path: ByteString): Stat | undefined {

@@ -8,6 +8,8 @@ export interface Ignore {
   ignores(path: ByteString): boolean
   /** Whether anything below an ignored directory might be taken back. */
   readonly hasExceptions: boolean
+  /** Its name, for messages; null when nothing is left out. */
+  readonly file: string | null
 }
 
 interface Pattern {
@@ -33,11 +35,11 @@ export function parseIgnore(text: ByteString, file: string): Ignore {
       return [{ expression: compile(pattern, `${file}:${place + 1}`), isException }]
     })
   if (patterns.length > MAXIMUM_PATTERNS) throw new EngineError('LIMIT_EXCEEDED', `${file} has more than ${MAXIMUM_PATTERNS} patterns`)
-  return { ignores: (path) => decide(patterns, path), hasExceptions: patterns.some(({ isException }) => isException) }
+  return { ignores: (path) => decide(patterns, path), hasExceptions: patterns.some(({ isException }) => isException), file }
 }
 
 /** Leaves nothing out. */
-export const IGNORES_NOTHING: Ignore = { ignores: () => false, hasExceptions: false }
+export const IGNORES_NOTHING: Ignore = { ignores: () => false, hasExceptions: false, file: null }
 
 function decide(patterns: readonly Pattern[], path: ByteString): boolean {
   const parts = path.split('/')

@@ -163,6 +163,7 @@ function showPlace(error: unknown, { context, dockerfile, dockerfileText }: Buil
   if (text === null) return
   const rule = '--------------------'
   const shown = text
+    .replace(/\r?\n$/, '')
     .split(/\r?\n/)
     .map((content, place) => ({ content, number: place + 1 }))
     .filter(({ number }) => number >= line - 2 && number <= lastLine + 2)
