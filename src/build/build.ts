@@ -5,12 +5,14 @@ import type { Workshop } from '../container/create.js'
 import { EngineError, messageOf } from '../errors.js'
 import { fromUtf8, toBytes } from '../fs/names.js'
 import { UnionFs } from '../fs/union-fs.js'
+import { composeIndex } from '../image/edit.js'
+import type { Image } from '../image/image.js'
 import { decompress } from '../layer/compression.js'
 import { openFileSource } from '../layer/file-source.js'
 import { indexTar } from '../layer/index.js'
 import { PackedLayer } from '../layer/packed-layer.js'
 import type { Descriptor } from '../oci/descriptor.js'
-import type { Platform } from '../oci/platform.js'
+import { formatPlatform, type Platform } from '../oci/platform.js'
 import type { Reference } from '../reference/reference.js'
 import { writeBlobFile } from '../store/blob-file.js'
 import type { Ingest } from '../store/ingest.js'
@@ -37,7 +39,8 @@ export interface BuildImageOptions {
   readonly buildArgs: Readonly<Record<string, string>>
   readonly labels: Readonly<Record<string, string>>
   readonly target?: string
-  readonly platform?: Platform
+  /** This machine's Linux when there are none; several are built one after the other, and an index holds them. */
+  readonly platforms: readonly Platform[]
   readonly network: 'none' | 'host'
   readonly created: Date
   readonly report: (event: BuildEvent) => void
@@ -47,7 +50,8 @@ export interface BuildImageOptions {
 /** Where the parts of a build come from. */
 export interface BuildParts {
   readonly store: Store
-  readonly workshop: Workshop
+  /** Asked for by the first RUN. */
+  readonly workshop: () => Promise<Workshop>
 }
 
 /** Builds an image and gives it its names. Rejects with the Dockerfile's line in the message; nothing is kept of a build that fails. */
@@ -60,24 +64,15 @@ export async function buildImage({ store, workshop }: BuildParts, options: Build
       const { text, file } = dockerfileOf(opened, options)
       const dockerfile = readDockerfile(parseDockerfile(text, file))
       const { tree: context, ignore } = keptContext(opened.tree, fromUtf8(options.dockerfile ?? 'Dockerfile').replace(/^.*\//, ''))
-      const { buildArgs, labels, target, platform, network, created, report } = options
-      const builder = new Builder(
-        { store, ingest, workshop },
-        {
-          dockerfile,
-          context,
-          ignore,
-          buildArgs,
-          labels,
-          network,
-          created,
-          report,
-          signal,
-          ...(target === undefined ? {} : { target }),
-          ...(platform === undefined ? {} : { platform }),
-        },
-      )
-      const descriptor = await builder.build()
+      const { buildArgs, labels, target, platforms, network, created, report } = options
+      const images: Image[] = []
+      for (const platform of platforms.length === 0 ? [undefined] : platforms) {
+        if (platform !== undefined && platforms.length > 1) report({ event: 'platform', platform: formatPlatform(platform) })
+        const request = { dockerfile, context, ignore, buildArgs, labels, network, created, report, signal }
+        const wish = { ...(target === undefined ? {} : { target }), ...(platform === undefined ? {} : { platform }) }
+        images.push(await new Builder({ store, ingest, workshop }, { ...request, ...wish }).build())
+      }
+      const descriptor = await descriptorOf(ingest, images)
       await ingest.commit((names) =>
         references.length === 0
           ? withName(names, null, descriptor)
@@ -90,6 +85,14 @@ export async function buildImage({ store, workshop }: BuildParts, options: Build
   } finally {
     await ingest.discard()
   }
+}
+
+async function descriptorOf(ingest: Ingest, images: readonly Image[]): Promise<Descriptor> {
+  const [image] = images
+  if (image === undefined || images.length > 1) return composeIndex(ingest, images)
+  // Without what an index says of it: this is what a name stands for.
+  const { mediaType, digest, size } = image.descriptor
+  return { mediaType, digest, size }
 }
 
 interface OpenedContext {

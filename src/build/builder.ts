@@ -17,7 +17,6 @@ import { findImage } from '../image/find.js'
 import type { Image } from '../image/image.js'
 import { hostPlatform, namedPlatform, selectImage } from '../image/platform-select.js'
 import type { PackedLayer } from '../layer/packed-layer.js'
-import type { Descriptor } from '../oci/descriptor.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
 import { formatPlatform, type Platform } from '../oci/platform.js'
 import { openStoredLayer } from '../rootfs/layer-stack.js'
@@ -42,7 +41,7 @@ import { planStages, type StagePlan, stageNamed, stageOf } from './stages.js'
 export interface BuilderParts {
   readonly store: Store
   readonly ingest: Ingest
-  readonly workshop: Workshop
+  readonly workshop: () => Promise<Workshop>
 }
 
 /** What is to be built. */
@@ -98,8 +97,8 @@ export class Builder {
     this.#total = dockerfile.globalArgs.length + steps + (Object.keys(labels).length > 0 ? 1 : 0)
   }
 
-  /** Builds and returns what the image's manifest is, in the ingest. Rejects with the Dockerfile's line in the message. */
-  async build(): Promise<Descriptor> {
+  /** Builds and returns the image, in the ingest. Rejects with the Dockerfile's line in the message. */
+  async build(): Promise<Image> {
     const { dockerfile, labels, buildArgs, report } = this.#request
     for (const { source } of dockerfile.globalArgs) this.#begin(source.text)
     let last: StageState | undefined
@@ -115,8 +114,7 @@ export class Builder {
     if (Object.keys(labels).length > 0) await this.#addLabels(last, labels)
     const unused = Object.keys(buildArgs).filter((name) => !this.#usedArgs.has(name))
     if (unused.length > 0) report({ event: 'warning', message: `One or more build-args [${unused.join(' ')}] were not consumed` })
-    const { mediaType, digest, size } = last.image.descriptor
-    return { mediaType, digest, size }
+    return last.image
   }
 
   #begin(instruction: string): void {
@@ -317,7 +315,7 @@ export class Builder {
     const { ingest, workshop } = this.#parts
     const { report, signal } = this.#request
     state.image = await runCommand(
-      { ingest, workshop, report, signal },
+      { ingest, workshop: await workshop(), report, signal },
       {
         image: state.image,
         platform: state.platform,

@@ -2,6 +2,8 @@ import type { Digest } from '../oci/digest.js'
 
 /** What happens while an image is built, in order. */
 export type BuildEvent =
+  /** The steps for this platform begin; told where there are several. */
+  | { readonly event: 'platform'; readonly platform: string }
   /** An instruction begins: the first of `total` is number 1. */
   | { readonly event: 'step'; readonly number: number; readonly total: number; readonly instruction: string }
   /** A container of a RUN was made. */

@@ -19,7 +19,7 @@ export interface BuildOptions {
   readonly labels?: Readonly<Record<string, string>>
   /** The stage to build, by name or number; the last one unless said. */
   readonly target?: string
-  /** `linux/amd64`, `wasi/wasm`; this machine's Linux unless said. RUN works for that only. */
+  /** `linux/amd64`, `wasi/wasm`, or several with commas between, for one name; this machine's Linux unless said. RUN works for that only. */
   readonly platform?: string
   /** Of every RUN; `none` unless said. */
   readonly network?: 'none' | 'host'

@@ -84,12 +84,12 @@ export class Images {
     const { context, dockerfile, dockerfileText, tags = [], target, platform, signal } = options
     const references = tags.map(nameFor)
     const { buildImage } = await import('../build/build.js')
-    const workshop = {
+    const workshop = async () => ({
       state: this.#containers,
       layers: this.#store.layers,
       runtimes: await this.#walls.all(),
       released: () => {},
-    }
+    })
     const descriptor = await buildImage(
       { store: this.#store, workshop },
       {
@@ -97,13 +97,13 @@ export class Images {
         references,
         buildArgs: options.buildArgs ?? {},
         labels: options.labels ?? {},
+        platforms: platform === undefined ? [] : platform.split(',').map(namedPlatform),
         network: options.network ?? 'none',
         created: options.created ?? new Date(),
         report: options.onEvent ?? (() => {}),
         ...(dockerfile === undefined ? {} : { dockerfile }),
         ...(dockerfileText === undefined ? {} : { dockerfileText }),
         ...(target === undefined ? {} : { target }),
-        ...(platform === undefined ? {} : { platform: namedPlatform(platform) }),
         ...(signal === undefined ? {} : { signal }),
       },
     )

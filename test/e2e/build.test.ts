@@ -52,6 +52,19 @@ test('the Dockerfile comes by -f, by stdin, or in a tar; a tar is a context, a t
   assert.match((await wolffia.run(['build', '-f', 'sub/D', '-'], { input: tar })).stdout, /COPY file \/x\n/)
 })
 
+test('several platforms are built one after the other, under one name', async () => {
+  context('platforms', 'FROM scratch AS linux\nCOPY l /l\nFROM scratch AS wasi\nCOPY w /w\nFROM $TARGETOS\nLABEL for=$TARGETOS\n', {
+    l: '1',
+    w: '2',
+  })
+  const output = await wolffia.output('build', '-t', 'two', '--platform', 'linux/amd64,wasi/wasm', 'platforms')
+  assert.match(
+    output,
+    /^Platform linux\/amd64\nStep 1\/4 : FROM scratch AS linux\n[^]*^Platform wasi\/wasm\nStep 1\/4 : FROM scratch AS wasi\n/m,
+  )
+  assert.match(await wolffia.output('images', 'two'), / linux\/amd64, wasi\/wasm\n$/)
+})
+
 /** Words, exit code, and what stderr must say. */
 const MISTAKES: readonly (readonly [words: string, code: number, ...says: readonly RegExp[]])[] = [
   ['build', 1, /'wolffia build' requires 1 argument/],

@@ -25,7 +25,7 @@ export const command: CliCommand = {
       .option('--label <name=value>', 'label for the image', collect)
       .option('--network <mode>', 'network of every RUN: none, the default, or host')
       .option('--no-cache', 'run every step; it is always so, as there is no cache yet')
-      .option('--platform <os/arch>', "linux/amd64, wasi/wasm; this machine's Linux unless said")
+      .option('--platform <os/arch>', "linux/amd64, wasi/wasm, or several with commas between; this machine's Linux unless said")
       .option('--progress <form>', 'plain, the only one: a line for each step')
       .option('--target <stage>', 'the stage to build; the last one unless said')
       .addHelpText(
@@ -128,6 +128,8 @@ function pairsOf(words: readonly string[], flag: string, environment: NodeJS.Pro
 
 function textOf(event: BuildEvent): string | Uint8Array {
   switch (event.event) {
+    case 'platform':
+      return `Platform ${event.platform}\n`
     case 'step':
       return `Step ${event.number}/${event.total} : ${printable(event.instruction)}\n`
     case 'running':
