@@ -60,7 +60,7 @@ test('several platforms are built one after the other, under one name', async ()
   const output = await wolffia.output('build', '-t', 'two', '--platform', 'linux/amd64,wasi/wasm', 'platforms')
   assert.match(
     output,
-    /^Platform linux\/amd64\nStep 1\/4 : FROM scratch AS linux\n[^]*^Platform wasi\/wasm\nStep 1\/4 : FROM scratch AS wasi\n/m,
+    /^Platform linux\/amd64\nStep 1\/4 : FROM scratch AS linux\n[\s\S]*^Platform wasi\/wasm\nStep 1\/4 : FROM scratch AS wasi\n/m,
   )
   assert.match(await wolffia.output('images', 'two'), / linux\/amd64, wasi\/wasm\n$/)
 })

@@ -60,7 +60,10 @@ export function withBuilder(
       process: { env: ['PATH=/bin', 'FROM_BASE=1'], cmd: ['/of/base'], entrypoint: ['/entry'] },
     })
     if (busybox)
-      await engine.images.import(tarOf([...busyboxEntries(), ...BASE.slice(1)]), { reference: 'busybox', process: { env: ['PATH=/bin'] } })
+      await engine.images.import(tarOf([...busyboxEntries(), ...BASE.slice(1).filter(({ path }) => path !== 'tmp')]), {
+        reference: 'busybox',
+        process: { env: ['PATH=/bin'] },
+      })
     await body(engine, folder)
   })
 }
