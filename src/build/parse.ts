@@ -128,10 +128,10 @@ function readFlags(text: string): { readonly flags: readonly Flag[]; readonly re
   return { flags, rest }
 }
 
-/** BuildKit's rule: a word that is `<<` and a name. */
+/** BuildKit's rule: a word that is `<<` and a name, whatever that is. */
 function refuseHereDocument({ keyword, rest }: WrittenInstruction): void {
   if (!['RUN', 'COPY', 'ADD'].includes(keyword)) return
-  const word = rest.split(/\s+/).find((candidate) => /^\d*<<-?(["']?)[A-Za-z_]\w*\1$/.test(candidate))
+  const word = rest.split(/\s+/).find((candidate) => /^\d*<<-?[^<]+$/.test(candidate))
   if (word === undefined) return
   throw new EngineError('NOT_BUILT', `here-documents are not built yet: ${word}`, {
     hint:

@@ -81,21 +81,15 @@ async function runToEnd(
   { shown }: RunRequest,
   { report, signal }: Pick<RunParts, 'report' | 'signal'>,
 ): Promise<void> {
-  const kill = () => void container.kill().catch(() => {})
-  signal?.addEventListener('abort', kill, { once: true })
-  try {
-    report({ event: 'running', container: container.id.slice(0, 12) })
-    const output = [follow(container.stdout, 'stdout', report), follow(container.stderr, 'stderr', report)]
-    await container.start()
-    if (signal?.aborted) kill()
-    const { exitCode } = await container.wait()
-    await Promise.all(output)
-    if (signal?.aborted) throw new EngineError('ABORTED', 'stopped before it was finished', { cause: signal.reason })
-    if (exitCode !== 0)
-      throw new EngineError('BUILD_FAILED', `The command '${shown}' returned a non-zero code: ${exitCode}`, { data: { exitCode } })
-  } finally {
-    signal?.removeEventListener('abort', kill)
-  }
+  report({ event: 'running', container: container.id.slice(0, 12) })
+  const output = [follow(container.stdout, 'stdout', report), follow(container.stderr, 'stderr', report)]
+  await container.start()
+  // The wall hears the signal as long as the guest lives.
+  const { exitCode } = await container.wait()
+  await Promise.all(output)
+  if (signal?.aborted) throw new EngineError('ABORTED', 'stopped before it was finished', { cause: signal.reason })
+  if (exitCode !== 0)
+    throw new EngineError('BUILD_FAILED', `The command '${shown}' returned a non-zero code: ${exitCode}`, { data: { exitCode } })
 }
 
 async function withUpper(

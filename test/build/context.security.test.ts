@@ -102,6 +102,12 @@ test('CVE-2018-15664: a folder that becomes a symlink, or a file another, while 
       symlinkSync(join(folder, 'secret/file'), join(folder, 'context/inside/file'))
     }
     assert.is(read(swapFile), 'CONFLICT')
+    rmSync(join(folder, 'context/inside/file'))
+    writeFileSync(join(folder, 'context/inside/file'), 'inside')
+    assert.is(
+      read(() => writeFileSync(join(folder, 'context/inside/file'), 'another')),
+      'CONFLICT',
+    )
   }))
 
 /** An image that is all symlinks out of itself. */
@@ -112,6 +118,8 @@ async function importTrap(engine: Engine, target: string): Promise<void> {
     link('above', `../../../../../../../..${target}`),
     link('proc', '/proc/self/root'),
     link('file', `${target}/key`),
+    { ...link('deep', ''), type: 'directory', mode: 0o755 } as const,
+    link('deep/absolute', target),
     { ...link('etc', ''), type: 'directory', mode: 0o755 } as const,
     link('etc/passwd', `${target}/key`),
   ]
@@ -128,6 +136,7 @@ test("CVE-2020-1726, CVE-2023-0778: COPY and WORKDIR through an image's symlinks
       'COPY inside/file /absolute/copied',
       'COPY inside /above/copied-folder/',
       'COPY inside/file /file',
+      'COPY inside/file /deep/absolute/from-deep',
       'WORKDIR /absolute/work',
       'COPY inside/file relative',
       'COPY inside/file ../../../../../up',
@@ -135,7 +144,7 @@ test("CVE-2020-1726, CVE-2023-0778: COPY and WORKDIR through an image's symlinks
     assert.is(readFileSync(join(secret, 'key'), 'utf8'), 'secret')
     const { tree } = await describeBuilt(engine, 'built')
     const inside = secret.slice(1)
-    for (const path of ['copied', 'copied-folder/file', 'key', 'work/relative'])
+    for (const path of ['copied', 'copied-folder/file', 'from-deep', 'key', 'work/relative'])
       assert.match(tree[`${inside}/${path}`] ?? '', /^file/, path)
     assert.match(tree.up ?? '', /^file/)
   }))
