@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Workshop } from '../container/create.js'
-import { EngineError, messageOf } from '../errors.js'
+import { afterCleanUp, EngineError, messageOf } from '../errors.js'
 import { fromUtf8, toBytes } from '../fs/names.js'
 import { UnionFs } from '../fs/union-fs.js'
 import { composeIndex } from '../image/edit.js'
@@ -18,7 +18,7 @@ import { writeBlobFile } from '../store/blob-file.js'
 import type { Ingest } from '../store/ingest.js'
 import { type NamedDescriptor, withName } from '../store/references.js'
 import type { Store } from '../store/store.js'
-import { Builder } from './builder.js'
+import { Builder, type BuilderParts, type BuilderRequest } from './builder.js'
 import { type ContextTree, HostTree, keptContext, readContextFile } from './context.js'
 import { readDockerfile } from './instructions.js'
 import { MAXIMUM_DOCKERFILE_BYTES, parseDockerfile } from './parse.js'
@@ -52,39 +52,61 @@ export interface BuildParts {
   readonly store: Store
   /** Asked for by the first RUN. */
   readonly workshop: () => Promise<Workshop>
+  /** Removes layers and trees that nothing leads to: of stages, and of a build that failed. */
+  readonly prune: () => Promise<unknown>
 }
 
 /** Builds an image and gives it its names. Rejects with the Dockerfile's line in the message; nothing is kept of a build that fails. */
-export async function buildImage({ store, workshop }: BuildParts, options: BuildImageOptions): Promise<Descriptor> {
-  const { signal, references } = options
+export async function buildImage({ store, workshop, prune }: BuildParts, options: BuildImageOptions): Promise<Descriptor> {
+  const { signal } = options
   const ingest = await store.ingest(signal === undefined ? {} : { signal })
+  let leaves = false
+  const cleanUp = async () => {
+    await ingest.discard()
+    if (leaves) await prune()
+  }
+  let descriptor: Descriptor
   try {
     const opened = await openContext(ingest, options)
     try {
       const { text, file } = dockerfileOf(opened, options)
       const dockerfile = readDockerfile(parseDockerfile(text, file))
       const { tree: context, ignore } = keptContext(opened.tree, fromUtf8(options.dockerfile ?? 'Dockerfile').replace(/^.*\//, ''))
-      const { buildArgs, labels, target, platforms, network, created, report } = options
-      const images: Image[] = []
-      for (const platform of platforms.length === 0 ? [undefined] : platforms) {
-        if (platform !== undefined && platforms.length > 1) report({ event: 'platform', platform: formatPlatform(platform) })
-        const request = { dockerfile, context, ignore, buildArgs, labels, network, created, report, signal }
-        const wish = { ...(target === undefined ? {} : { target }), ...(platform === undefined ? {} : { platform }) }
-        images.push(await new Builder({ store, ingest, workshop }, { ...request, ...wish }).build())
-      }
-      const descriptor = await descriptorOf(ingest, images)
-      await ingest.commit((names) =>
-        references.length === 0
-          ? withName(names, null, descriptor)
-          : references.reduce<readonly NamedDescriptor[]>((given, reference) => withName(given, reference, descriptor), names),
-      )
-      return descriptor
+      leaves = true
+      descriptor = await buildAll({ store, ingest, workshop }, { dockerfile, context, ignore }, options)
+      leaves = dockerfile.stages.length > 1
     } finally {
       opened.tree.close()
     }
-  } finally {
-    await ingest.discard()
+  } catch (error) {
+    throw await afterCleanUp(error, cleanUp)
   }
+  await cleanUp()
+  return descriptor
+}
+
+/** Builds for each platform, and lets what was built appear with its names. */
+async function buildAll(
+  parts: BuilderParts,
+  sources: Pick<BuilderRequest, 'dockerfile' | 'context' | 'ignore'>,
+  options: BuildImageOptions,
+): Promise<Descriptor> {
+  const { ingest } = parts
+  const { references, buildArgs, labels, target, platforms, network, created, report, signal } = options
+  const images: Image[] = []
+  for (const platform of platforms.length === 0 ? [undefined] : platforms) {
+    if (platform !== undefined && platforms.length > 1) report({ event: 'platform', platform: formatPlatform(platform) })
+    const request = { ...sources, buildArgs, labels, network, created, report, signal }
+    const wish = { ...(target === undefined ? {} : { target }), ...(platform === undefined ? {} : { platform }) }
+    images.push(await new Builder(parts, { ...request, ...wish }).build())
+  }
+  const descriptor = await descriptorOf(ingest, images)
+  await ingest.commit((names) =>
+    references.length === 0
+      ? withName(names, null, descriptor)
+      : references.reduce<readonly NamedDescriptor[]>((given, reference) => withName(given, reference, descriptor), names),
+  )
+  return descriptor
 }
 
 async function descriptorOf(ingest: Ingest, images: readonly Image[]): Promise<Descriptor> {

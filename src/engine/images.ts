@@ -13,6 +13,7 @@ import type { ContainerConfig } from '../oci/image-spec.js'
 import { type Platform, WASI_PLATFORM } from '../oci/platform.js'
 import { familiarReference, parseReference, withDefaultTag } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
+import type { PruneOptions } from '../store/prune.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
 import type { ImageDetails, ImageProcess, ImageSummary, ImportOptions } from './image-summary.js'
@@ -90,8 +91,9 @@ export class Images {
       runtimes: await this.#walls.all(),
       released: () => {},
     })
+    const prune = async () => (await import('../store/prune.js')).prune(this.#store, this.#pruneOptions())
     const descriptor = await buildImage(
-      { store: this.#store, workshop },
+      { store: this.#store, workshop, prune },
       {
         context: context ?? null,
         references,
@@ -158,6 +160,19 @@ export class Images {
     const { removeImage } = await import('../image/remove.js')
     return removeImage(this.#store, reference, {
       force,
+      ...this.#pruneOptions(),
+      uses: async () =>
+        (await this.#containers.list()).map((record) => ({
+          container: record.name,
+          running: summaryOf(record).status === 'running',
+          image: record.image.id,
+        })),
+    })
+  }
+
+  /** What is needed to remove layers without taking any from a container. */
+  #pruneOptions(): PruneOptions {
+    return {
       removeTree: async (path) => {
         const [{ removeLayerTree }, { chooseIdMap }] = await Promise.all([
           import('../rootfs/remove-tree.js'),
@@ -167,13 +182,7 @@ export class Images {
       },
       holdContainers: (action) => this.#containers.hold(action),
       usedLayers: async () => (await this.#containers.list()).flatMap((record) => record.image.diffIds),
-      uses: async () =>
-        (await this.#containers.list()).map((record) => ({
-          container: record.name,
-          running: summaryOf(record).status === 'running',
-          image: record.image.id,
-        })),
-    })
+    }
   }
 
   async #summary(descriptor: Descriptor, names: readonly Reference[]): Promise<ImageSummary> {

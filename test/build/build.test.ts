@@ -1,4 +1,4 @@
-import { statSync, utimesSync } from 'node:fs'
+import { readdirSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { UnionFs } from '../../src/fs/union-fs.js'
@@ -90,6 +90,53 @@ test('an aborted build leaves the store as it was', () =>
     })
     await assertRejects(build, 'ABORTED')
     assert.is(JSON.stringify(await engine.images.list()), before)
+  }))
+
+/** Everything in the folder of an engine, but for what is locked. */
+const filesOf = (engine: Engine) =>
+  readdirSync(engine.home, { recursive: true, encoding: 'utf8' })
+    .filter((path) => /^(blobs|layers|ingest|trees)/.test(path) && /[0-9a-f]{64}$/.test(path))
+    .sort()
+
+test('a build that fails leaves no blob and no layer; one of several stages only those of its image', () =>
+  withBuilder(async (engine, folder) => {
+    const context = await contextOf(folder, { file: 'x' })
+    await engine.images.build({ dockerfileText: 'FROM base\nWORKDIR /x', tags: ['first'], created: CREATED })
+    const before = filesOf(engine)
+    await assertRejects(
+      engine.images.build({ context, dockerfileText: 'FROM base\nCOPY file /y\nWORKDIR /z\nCOPY nosuch /z' }),
+      'INVALID_ARGUMENT',
+    )
+    assert.equal(filesOf(engine), before)
+    const stages = 'FROM base AS one\nCOPY file /y\nWORKDIR /z\nFROM scratch\nCOPY --from=one /y /y'
+    const { id } = await engine.images.build({ context, dockerfileText: stages, created: CREATED })
+    const { diffIds } = await engine.images.inspect(id)
+    assert.is(diffIds.length, 1)
+    const made = filesOf(engine).filter((path) => path.startsWith('layers/') && !before.includes(path))
+    assert.ok(made.length <= 1, made.join())
+    await engine.images.remove(id)
+    assert.equal(filesOf(engine), before)
+  }))
+
+test('what is removed meanwhile takes nothing from a build under way', () =>
+  withBuilder(async (engine, folder) => {
+    const context = await contextOf(folder, { file: 'x' })
+    await engine.images.build({ dockerfileText: 'FROM scratch\nWORKDIR /other', tags: ['other'] })
+    let removed: Promise<unknown> | null = null
+    await engine.images.build({
+      context,
+      dockerfileText: 'FROM base\nCOPY file /a\nCOPY file /b\nWORKDIR /c\nCOPY file /c/d',
+      tags: ['built'],
+      onEvent: (event) => {
+        if (event.event === 'step' && event.number === 3) removed = engine.images.remove('other')
+      },
+    })
+    await removed
+    const { tree } = await describeBuilt(engine, 'built')
+    assert.equal(
+      ['a', 'b', 'c/d'].map((path) => path in tree),
+      [true, true, true],
+    )
   }))
 
 /** Names of what containers of this engine have left. */
