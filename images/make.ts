@@ -1,19 +1,16 @@
 /**
- * Makes the sample images of this folder by the library's own image editing. Recipes that `wolffia build` will one day read as
- * Dockerfiles: each folder has the Dockerfile that says the same.
+ * Builds the sample images of this folder: each subfolder has a Dockerfile, and a recipe that makes what it copies.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { BuildOptions } from '../src/engine/build-options.js'
 import { EngineError } from '../src/errors.js'
-import { composeIndex, emptyImage, withContainerConfig, withFiles } from '../src/image/edit.js'
-import type { Image } from '../src/image/image.js'
-import { parseReference, withDefaultTag } from '../src/reference/normalize.js'
-import type { Ingest } from '../src/store/ingest.js'
-import { withName } from '../src/store/references.js'
-import { Store } from '../src/store/store.js'
+import { assetPath } from '../src/launcher/installation.js'
+import { formatPlatform } from '../src/oci/platform.js'
 import { python } from './python/recipe.js'
-import type { Prepared, Recipe, RecipePart } from './recipe.js'
+import type { Recipe } from './recipe.js'
 import { thief } from './thief/recipe.js'
 
 export { compileThief } from './thief/compile.js'
@@ -36,8 +33,8 @@ export interface MadeImage {
 
 /** The part of an engine that is used here. */
 export interface ImageHolder {
-  readonly home: string
   readonly images: {
+    build(options: BuildOptions): Promise<unknown>
     inspect(reference: string): Promise<{ readonly process: { readonly labels: Readonly<Record<string, string>> } }>
   }
 }
@@ -56,11 +53,22 @@ async function makeImage(engine: ImageHolder, name: SampleImage): Promise<MadeIm
   const directory = await mkdtemp(join(tmpdir(), 'wolffia-images-'))
   try {
     const present = await fingerprintOf(engine, name)
-    const prepared = await RECIPES[name].prepare(directory)
-    const { missing } = prepared
-    if (prepared.parts.length === 0) return { name, state: present === null ? 'impossible' : 'current', missing }
-    if (present === prepared.fingerprint) return { name, state: 'current', missing }
-    await write(await Store.open({ root: engine.home }), name, prepared)
+    const dockerfile = join(assetPath('.'), '../images', name, 'Dockerfile')
+    const { platforms, buildArgs, missing, ...prepared } = await RECIPES[name].prepare(directory)
+    if (platforms.length === 0) return { name, state: present === null ? 'impossible' : 'current', missing }
+    const fingerprint = createHash('sha256')
+      .update(prepared.fingerprint)
+      .update(await readFile(dockerfile))
+      .digest('hex')
+    if (present === fingerprint) return { name, state: 'current', missing }
+    await engine.images.build({
+      context: directory,
+      dockerfile,
+      tags: [name],
+      platform: platforms.map(formatPlatform).join(','),
+      buildArgs,
+      labels: { [FINGERPRINT_LABEL]: fingerprint },
+    })
     return { name, state: 'made', missing }
   } finally {
     await rm(directory, { recursive: true, force: true })
@@ -79,20 +87,4 @@ async function fingerprintOf(engine: ImageHolder, name: string): Promise<string 
   throw new EngineError('CONFLICT', `there is an image ${name} that is not the sample of that name`, {
     hint: `Give it another name: wolffia tag ${name} my-${name}, then wolffia rmi ${name}.`,
   })
-}
-
-async function write(store: Store, name: string, { parts, fingerprint }: Prepared): Promise<void> {
-  await using ingest = await store.ingest()
-  const images: Image[] = []
-  for (const part of parts) images.push(await writePart(ingest, part, fingerprint))
-  const [first] = images
-  if (first === undefined) return
-  const descriptor = images.length === 1 ? first.descriptor : await composeIndex(ingest, images)
-  await ingest.commit((present) => withName(present, withDefaultTag(parseReference(name)), descriptor))
-}
-
-async function writePart(ingest: Ingest, { platform, files, config }: RecipePart, fingerprint: string): Promise<Image> {
-  const step = { created: new Date().toISOString(), created_by: 'wolffia images/make' }
-  const image = await withFiles(ingest, await emptyImage(ingest, platform), files, step)
-  return withContainerConfig(ingest, image, { ...config, Labels: { ...config.Labels, [FINGERPRINT_LABEL]: fingerprint } }, step)
 }

@@ -1,28 +1,21 @@
-import type { TarFile } from '../src/image/file-tar.js'
-import type { ContainerConfig } from '../src/oci/image-spec.js'
 import type { Platform } from '../src/oci/platform.js'
 
-/** One platform of an image to make. */
-export interface RecipePart {
-  readonly platform: Platform
-  readonly files: readonly TarFile[]
-  readonly config: ContainerConfig
-}
-
-/** What a recipe came to: the parts that can be made on this host, and why others cannot. */
+/** What a recipe came to: what can be built on this host, and why the rest cannot. */
 export interface Prepared {
   /** Changes when what goes into the image does. */
   readonly fingerprint: string
-  /** Empty when nothing can be made. */
-  readonly parts: readonly RecipePart[]
+  /** Empty when nothing can be built. */
+  readonly platforms: readonly Platform[]
+  /** Values for the Dockerfile's ARGs. */
+  readonly buildArgs: Readonly<Record<string, string>>
   /** A sentence for each platform that is left out. */
   readonly missing: readonly string[]
 }
 
-/** How one sample image is made: a folder in `images/`. */
+/** What has to be there before the Dockerfile of a folder in `images/` can be built. */
 export interface Recipe {
-  /** Name of the image. */
+  /** Name of the image and of its folder. */
   readonly name: string
-  /** Looks at what is there, compiles what must be compiled; `directory` is empty and removed afterwards. */
+  /** Compiles or copies into `directory`, which is empty and removed afterwards, what the Dockerfile copies. */
   prepare(directory: string): Promise<Prepared>
 }

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { BuildEvent } from './build/progress.js'
 export type {
   Container,
   ContainerImage,
@@ -12,6 +13,7 @@ export type {
   RemoveOptions,
 } from './container/container.js'
 export type { CreateOptions } from './container/options.js'
+export type { BuildOptions } from './engine/build-options.js'
 export type { Containers } from './engine/containers.js'
 export type { Diagnosis } from './engine/doctor.js'
 export { Engine, type EngineOptions } from './engine/engine.js'

@@ -30,6 +30,10 @@ async function prepareFiles(): Promise<void> {
   const copy = ['--insecure-policy', 'copy', `oci:${wolffia.home}:docker.io/library/busybox:latest`]
   await promisify(execFile)('skopeo', [...copy, `docker-archive:${join(wolffia.folder, 'image.tar')}:example:1`])
   copyFileSync(resolve('dist/wasm/hello.wasm'), join(wolffia.folder, 'hello.wasm'))
+  mkdirSync(join(wolffia.folder, 'app'))
+  writeFileSync(join(wolffia.folder, 'app/greeting'), 'hello from a Dockerfile\n')
+  const dockerfile = 'FROM debian:12\nWORKDIR /srv\nCOPY greeting .\nRUN cat greeting > shown\nCMD ["cat", "shown"]\n'
+  writeFileSync(join(wolffia.folder, 'app/Dockerfile'), dockerfile)
   await using engine = await Engine.open({ home: wolffia.home })
   await makeImages(engine, ['python'])
 }
@@ -55,6 +59,7 @@ test.needs(
     const env = { PATH: process.env.PATH, HOME: wolffia.folder, WOLFFIA_HOME: wolffia.home }
     const { stdout } = await promisify(execFile)('bash', ['-c', command], { cwd: wolffia.folder, env })
     if (line.includes('sum(')) assert.is(stdout, '3\n')
+    if (line.endsWith('run --rm app')) assert.is(stdout, 'hello from a Dockerfile\n')
     if (line.includes('os-release')) assert.match(stdout, 'ID=debian')
   }
   const receipt = JSON.parse(readFileSync(join(wolffia.folder, 'receipt.json'), 'utf8'))

@@ -1,58 +1,38 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hostPlatform } from '../../src/image/platform-select.js'
 import { assetPath } from '../../src/launcher/installation.js'
-import { bytesSource } from '../../src/layer/source.js'
-import type { ContainerConfig } from '../../src/oci/image-spec.js'
-import { WASI_PLATFORM } from '../../src/oci/platform.js'
-import type { Recipe, RecipePart } from '../recipe.js'
+import { type Platform, WASI_PLATFORM } from '../../src/oci/platform.js'
+import type { Recipe } from '../recipe.js'
 import { compileThief, thiefSources } from './compile.js'
 
-/** What `run thief` does when nobody says otherwise: everything, to decoys that are not there. */
-const COMMAND = [
-  'home=/root',
-  'outside=/root/.bashrc',
-  'scratch=/scratch',
-  'secret=DEPLOY_TOKEN',
-  'port=22',
-  'forks=64',
-  'memory=64',
-  'disk=32',
-]
-
-/** The thief for this machine's Linux and for WASI, as its README and Dockerfile say. */
+/** The thief for this machine's Linux and for WASI, as its README says. */
 export const thief: Recipe = {
   name: 'thief',
   async prepare(directory) {
-    const parts: RecipePart[] = []
+    const platforms: Platform[] = []
     const missing: string[] = []
     const program = join(directory, 'thief')
     const reason = await compileThief(program)
-    if (reason === null) parts.push(await part(hostPlatform(), '/thief', program))
-    else missing.push(reason)
+    if (reason === null) {
+      platforms.push(hostPlatform())
+      await utimes(program, 0, 0)
+    } else missing.push(reason)
     const module = assetPath('wasm/thief.wasm')
-    if (existsSync(module)) parts.push(await part(WASI_PLATFORM, '/thief.wasm', module))
-    else missing.push(`${module} is not built: run npm run build`)
-    return { fingerprint: await fingerprintOf(module, parts), parts, missing }
+    if (existsSync(module)) {
+      platforms.push(WASI_PLATFORM)
+      await copyFile(module, join(directory, 'thief.wasm'))
+      await utimes(join(directory, 'thief.wasm'), 0, 0)
+    } else missing.push(`${module} is not built: run npm run build`)
+    return { fingerprint: await fingerprintOf(module, platforms), platforms, buildArgs: {}, missing }
   },
 }
 
-async function part(platform: RecipePart['platform'], path: string, source: string): Promise<RecipePart> {
-  const bytes = await readFile(source)
-  const config: ContainerConfig = {
-    Entrypoint: [path],
-    Cmd: COMMAND,
-    WorkingDir: '/',
-    Labels: { 'org.opencontainers.image.description': 'Tries what a hostile program would try, harmlessly, and reports what it got' },
-  }
-  return { platform, files: [{ path, mode: 0o755, contents: () => bytesSource(bytes) }], config }
-}
-
 // Sources and not the compiled program: the compiler decides its bytes.
-async function fingerprintOf(module: string, parts: readonly RecipePart[]): Promise<string> {
-  const hash = createHash('sha256').update(String(parts.length))
+async function fingerprintOf(module: string, platforms: readonly Platform[]): Promise<string> {
+  const hash = createHash('sha256').update(String(platforms.length))
   const sources = (await readdir(thiefSources())).sort().map((name) => join(thiefSources(), name))
   for (const path of [...sources, module]) if (existsSync(path)) hash.update(await readFile(path))
   return hash.digest('hex')

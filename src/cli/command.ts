@@ -44,6 +44,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   images: { summary: 'List images', load: () => import('./commands/images.js') },
   load: { summary: 'Load images from an OCI or docker archive', load: () => import('./commands/load.js') },
   import: { summary: 'Make an image of a root tar or a .wasm module', load: () => import('./commands/import.js') },
+  build: { summary: 'Build an image of a Dockerfile', load: () => import('./commands/build.js') },
   tag: { summary: 'Give an image another name', load: () => import('./commands/tag.js') },
   rmi: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
   inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },

@@ -113,12 +113,58 @@ const CLUSTER_VOLUME = [
   '--topology-required <list>',
 ]
 
+const NO_CACHE = 'Leave it out: there is no cache yet, every step is run.'
+const NO_ATTESTATION = 'Leave it out: no attestation is made.'
+const BUILD_OUTPUT = 'The image goes into the store, an OCI layout that skopeo and umoci read.'
+
+/** Flags of `docker build` that are not built. */
+export const NOT_BUILT_BUILD_FLAGS: readonly NotBuiltFlag[] = [
+  ['--add-host <list>', 'Write into /etc/hosts within the RUN that needs it.'],
+  ['--allow <list>', 'Leave it out: a RUN gets nothing of the host but its network, with --network host.'],
+  ['--annotation <list>', 'Use --label instead.'],
+  ['--attest <list>', NO_ATTESTATION],
+  ['--build-context <list>', 'Put all that is copied below one folder, and COPY --from=IMAGE for what is in an image.'],
+  ['--builder <string>', 'There is one builder: leave it out.'],
+  ['--cache-from <list>', NO_CACHE],
+  ['--cache-to <list>', NO_CACHE],
+  ['--call <string>', 'Leave it out: a mistake is told before the first step is run.'],
+  ['--cgroup-parent <string>', CGROUP],
+  ['--check', 'Leave it out: a mistake is told before the first step is run.'],
+  ['--compress', 'Leave it out: there is no daemon to send the context to.'],
+  ['--cpu-period <n>', CGROUP],
+  ['--cpu-quota <n>', CGROUP],
+  ['-c, --cpu-shares <n>', CGROUP],
+  ['--cpuset-cpus <string>', CGROUP],
+  ['--cpuset-mems <string>', CGROUP],
+  ['--disable-content-trust', 'There is no content trust to disable; every blob is checked by its digest.'],
+  ['--force-rm', 'Leave it out: containers of a build are always removed.'],
+  ['--isolation <string>', WINDOWS],
+  ['--load', BUILD_OUTPUT],
+  ['-m, --memory <bytes>', CGROUP],
+  ['--memory-swap <bytes>', CGROUP],
+  ['--metadata-file <file>', 'Use --iidfile for the id of the image.'],
+  ['--no-cache-filter <list>', NO_CACHE],
+  ['-o, --output <list>', BUILD_OUTPUT],
+  ['--provenance <string>', NO_ATTESTATION],
+  ['--pull', 'Nothing is pulled yet: bring images in with `wolffia load` or `wolffia import`.'],
+  ['--push', 'Send the image with skopeo: wolffia push says how.'],
+  ['--rm', 'Leave it out: containers of a build are always removed.'],
+  ['--sbom <string>', NO_ATTESTATION],
+  ['--secret <list>', 'COPY what is secret into a stage of its own, and from there only what it made.'],
+  ['--security-opt <list>', PRIVILEGES],
+  ['--shm-size <bytes>', 'Leave it out: /dev/shm of a RUN has 64 MiB.'],
+  ['--squash', 'COPY --from the last stage into FROM scratch.'],
+  ['--ssh <list>', 'Fetch what it is for beside the Dockerfile, and COPY it.'],
+  ['--ulimit <ulimit>', 'Call ulimit in the RUN that needs it.'],
+]
+
 /** Flags of docker's other commands that are not built, by command. */
 export const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   run: NOT_BUILT_RUN_FLAGS,
   ps: [['-s, --size', 'Sizes of writable layers are not counted yet.']],
   images: [['--tree', 'The last column shows the platforms of each image.']],
   inspect: [['-s, --size', 'Sizes of writable layers are not counted yet.']],
+  build: NOT_BUILT_BUILD_FLAGS,
   load: [['--platform <os/arch>', 'Leave it out: all platforms of an archive are loaded, and `run --platform` chooses.']],
   rm: [['-l, --link', 'Leave it out: containers are not linked.']],
   rmi: [
@@ -183,9 +229,8 @@ function shellWord(text: string): string {
 /** Commands of docker that are not built, and what to do instead. */
 export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   attach: FOREGROUND,
-  build: 'Make a root folder, tar it and `wolffia import` it, or build elsewhere and `wolffia load` the archive.',
-  builder: 'Make a root folder, tar it and `wolffia import` it, or build elsewhere and `wolffia load` the archive.',
-  buildx: 'Make a root folder, tar it and `wolffia import` it, or build elsewhere and `wolffia load` the archive.',
+  builder: 'Use `wolffia build`; there is no cache to prune.',
+  buildx: 'Use `wolffia build`.',
   checkpoint: FOREGROUND,
   commit: 'Tar what should last from inside, into a folder mounted with -v, and `wolffia import` it.',
   compose: 'Start each service with `wolffia run`.',

@@ -38,6 +38,8 @@ export function report(error: unknown, { parser, command, debug }: ErrorContext)
   else if (isFullDisk(usage)) say(messageOf(usage), 'Make room on that disk, or set WOLFFIA_HOME to a folder on another.')
   else say(`${messageOf(error)} (this is a fault of wolffia's own)`, debug ? undefined : `\`wolffia --debug ${command} …\` shows where.`)
   if (debug) showCauses(error)
+  // As docker's classic builder: a build ends with what its RUN ended with.
+  if (usage instanceof EngineError && usage.code === 'BUILD_FAILED') return Number(usage.data.exitCode)
   if (command !== 'run') return 1
   return usage instanceof EngineError ? RUN_EXIT_CODES[usage.code] : 125
 }

@@ -68,12 +68,17 @@ export class Containers implements AsyncDisposable {
   }
 
   async #workshop(options: CreateOptions): Promise<{ readonly workshop: Workshop; readonly found: ImageForContainer }> {
-    const { state, store, journal, walls, volumes } = this.#parts
+    const { store, walls } = this.#parts
     await this.#sweep()
-    const runtimes = await walls.all()
-    const found = await imageForContainer(store, options.image, await walls.wish(options))
+    const workshop = await this.workshop()
+    return { workshop, found: await imageForContainer(store, options.image, await walls.wish(options)) }
+  }
+
+  /** What containers are made with, those of a build too. @internal */
+  async workshop(): Promise<Workshop> {
+    const { state, store, journal, walls, volumes } = this.#parts
     const released = (id: string) => this.#owned.delete(id)
-    return { workshop: { state, layers: store.layers, journal, volumes, runtimes, released }, found }
+    return { state, layers: store.layers, journal, volumes, runtimes: await walls.all(), released }
   }
 
   /** Running containers; with `all` those that have not started or have ended too. Newest first, dead ones last. */

@@ -40,7 +40,8 @@ export class Engine implements AsyncDisposable {
     const journal = new Journal(store.root)
     const volumes = volumeLoader(store.root, state)
     const containers = new Containers({ state, store, journal, walls, volumes })
-    return new Engine(store.root, new Images(store, state), containers, new Volumes(volumes, () => containers.list()), walls)
+    const images = new Images(store, state, () => containers.workshop())
+    return new Engine(store.root, images, containers, new Volumes(volumes, () => containers.list()), walls)
   }
 
   /** Tries what the walls need, by doing it. */

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { ImageForContainer } from '../container/create.js'
+import type { ImageForContainer, Workshop } from '../container/create.js'
 import { summaryOf } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError } from '../errors.js'
@@ -13,7 +13,9 @@ import type { ContainerConfig } from '../oci/image-spec.js'
 import { type Platform, WASI_PLATFORM } from '../oci/platform.js'
 import { familiarReference, parseReference, withDefaultTag } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
+import type { PruneOptions } from '../store/prune.js'
 import type { Store } from '../store/store.js'
+import type { BuildOptions } from './build-options.js'
 import type { ImageDetails, ImageProcess, ImageSummary, ImportOptions } from './image-summary.js'
 
 /** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
@@ -36,11 +38,13 @@ export interface ResolvedImage {
 export class Images {
   readonly #store: Store
   readonly #containers: ContainerState
+  readonly #workshop: () => Promise<Workshop>
 
   /** @internal */
-  constructor(store: Store, containers: ContainerState) {
+  constructor(store: Store, containers: ContainerState, workshop: () => Promise<Workshop>) {
     this.#store = store
     this.#containers = containers
+    this.#workshop = workshop
   }
 
   /** Loads an OCI or Docker archive, from a path (a file or an OCI layout's folder) or a stream, and returns what it held. */
@@ -70,6 +74,35 @@ export class Images {
       ...(signal === undefined ? {} : { signal }),
     })
     return this.#summary(descriptor, name === null ? [] : [name])
+  }
+
+  /**
+   * Builds an image of a Dockerfile. Rejects with INVALID_ARGUMENT and NOT_BUILT, the Dockerfile's line in the message, IMAGE_NOT_FOUND, and
+   * BUILD_FAILED when a RUN ends with anything but 0 (`data.exitCode`). Nothing is kept of a build that fails.
+   */
+  async build(options: BuildOptions): Promise<ImageSummary> {
+    const { context, dockerfile, dockerfileText, tags = [], target, platform, signal } = options
+    const references = tags.map(nameFor)
+    const { buildImage } = await import('../build/build.js')
+    const prune = async () => (await import('../store/prune.js')).prune(this.#store, this.#pruneOptions())
+    const descriptor = await buildImage(
+      { store: this.#store, workshop: this.#workshop, prune },
+      {
+        context: context ?? null,
+        references,
+        buildArgs: options.buildArgs ?? {},
+        labels: options.labels ?? {},
+        platforms: platform === undefined ? [] : platform.split(',').map(namedPlatform),
+        network: options.network ?? 'none',
+        created: options.created ?? new Date(),
+        report: options.onEvent ?? (() => {}),
+        ...(dockerfile === undefined ? {} : { dockerfile }),
+        ...(dockerfileText === undefined ? {} : { dockerfileText }),
+        ...(target === undefined ? {} : { target }),
+        ...(signal === undefined ? {} : { signal }),
+      },
+    )
+    return this.#summary(descriptor, references)
   }
 
   /** All images, newest first. */
@@ -120,6 +153,19 @@ export class Images {
     const { removeImage } = await import('../image/remove.js')
     return removeImage(this.#store, reference, {
       force,
+      ...this.#pruneOptions(),
+      uses: async () =>
+        (await this.#containers.list()).map((record) => ({
+          container: record.name,
+          running: summaryOf(record).status === 'running',
+          image: record.image.id,
+        })),
+    })
+  }
+
+  /** What is needed to remove layers without taking any from a container. */
+  #pruneOptions(): PruneOptions {
+    return {
       removeTree: async (path) => {
         const [{ removeLayerTree }, { chooseIdMap }] = await Promise.all([
           import('../rootfs/remove-tree.js'),
@@ -129,13 +175,7 @@ export class Images {
       },
       holdContainers: (action) => this.#containers.hold(action),
       usedLayers: async () => (await this.#containers.list()).flatMap((record) => record.image.diffIds),
-      uses: async () =>
-        (await this.#containers.list()).map((record) => ({
-          container: record.name,
-          running: summaryOf(record).status === 'running',
-          image: record.image.id,
-        })),
-    })
+    }
   }
 
   async #summary(descriptor: Descriptor, names: readonly Reference[]): Promise<ImageSummary> {

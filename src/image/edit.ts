@@ -29,13 +29,17 @@ export async function emptyImage(ingest: Ingest, platform: Platform, config: Con
   return writeImage(ingest, { ...normalizePlatform(platform), config, rootfs: { type: 'layers', diff_ids: [] }, history: [] }, [])
 }
 
-/** The image with one more layer on top: an uncompressed tar with whiteouts, as the image spec has them (layer.md). */
-export async function withLayer(ingest: Ingest, image: Image, tar: ByteStream, step: Step = {}): Promise<Image> {
+/**
+ * The image with one more layer on top: an uncompressed tar with whiteouts, as the image spec has them (layer.md). A step that changes the
+ * config besides (WORKDIR makes its directory) says so in `change`.
+ */
+export async function withLayer(ingest: Ingest, image: Image, tar: ByteStream, step: Step = {}, change: ConfigChange = {}): Promise<Image> {
   const [config, { layers }] = await Promise.all([image.config(), image.manifest()])
   const layer = await ingest.write(tar, MEDIA_TYPE.ociLayer)
   const next: ImageConfig = {
     ...config,
     ...(step.created === undefined ? {} : { created: step.created }),
+    ...(Object.keys(change).length === 0 ? {} : { config: changed(config.config, change) }),
     rootfs: { type: 'layers', diff_ids: [...config.rootfs.diff_ids, layer.digest] },
     history: [...(config.history ?? []), step],
   }
@@ -53,22 +57,24 @@ export function withTree(ingest: Ingest, image: Image, tree: ReadonlyFileSystem,
 }
 
 /** The image with one more layer that makes of its tree what the union over it has become. */
-export function withChanges(ingest: Ingest, image: Image, union: ChangedTree, step: Step = {}): Promise<Image> {
-  return withLayer(ingest, image, packTar(changedEntries(union)), step)
+export function withChanges(ingest: Ingest, image: Image, union: ChangedTree, step: Step = {}, change: ConfigChange = {}): Promise<Image> {
+  return withLayer(ingest, image, packTar(changedEntries(union)), step, change)
 }
 
 /** The image with other defaults for its containers. */
 export async function withContainerConfig(ingest: Ingest, image: Image, change: ConfigChange, step: Step = {}): Promise<Image> {
   const [config, { layers }] = await Promise.all([image.config(), image.manifest()])
-  const merged = { ...config.config, ...change }
-  const defined = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined)) as ContainerConfig
   const next: ImageConfig = {
     ...config,
     ...(step.created === undefined ? {} : { created: step.created }),
-    config: defined,
+    config: changed(config.config, change),
     history: [...(config.history ?? []), { ...step, empty_layer: true }],
   }
   return writeImage(ingest, next, layers)
+}
+
+function changed(config: ContainerConfig | undefined, change: ConfigChange): ContainerConfig {
+  return Object.fromEntries(Object.entries({ ...config, ...change }).filter(([, value]) => value !== undefined)) as ContainerConfig
 }
 
 /** One name for several images, each for a platform of its own. Throws INVALID_ARGUMENT when two are for the same. */

@@ -76,7 +76,12 @@ async function readContents(source: BlobSource, manifest: Manifest): Promise<Ima
       )
     const diffId = diffIds[position]
     if (diffId === undefined) throw new EngineError('INTERNAL', 'a layer without diffId')
-    return { descriptor: layer, diffId, uncompressed: async () => uncompressed(await source.open(layer)) }
+    return {
+      descriptor: layer,
+      diffId,
+      uncompressed: async () => uncompressed(await source.open(layer)),
+      path: () => source.pathOf(layer.digest),
+    }
   })
   return { config, layers }
 }

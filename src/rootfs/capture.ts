@@ -5,6 +5,7 @@ import type { ListedPath } from '../fs/list.js'
 import { FIRST_DESCRIPTOR, launch } from '../launcher/client.js'
 import type { IdMap } from '../launcher/id-map.js'
 import { idMapOperations } from '../launcher/id-map.js'
+import type { Operation } from '../launcher/operations.js'
 import type { TreeEntry, TreeRecord } from '../launcher/tree-stream.js'
 import { TreeStreamDecoder } from '../launcher/tree-stream.js'
 import type { OverlayRoot } from './overlay.js'
@@ -19,23 +20,35 @@ export interface KernelPath extends Omit<ListedPath, 'ino'> {
  * The records of the tree that the kernel shows for a stack of directories: its own overlay, mounted for this in a user namespace and read
  * there. Rejects with what the launcher says; a stream that is cut short is an INVALID_ARCHIVE.
  */
-export async function* captureTree(idMap: IdMap, root: OverlayRoot): AsyncGenerator<TreeRecord> {
+export function captureTree(idMap: IdMap, root: OverlayRoot): AsyncGenerator<TreeRecord> {
+  return readTree(idMap, [...overlayOperations(root), ['switch-root']], '/')
+}
+
+/**
+ * The records of an upper directory alone, as the kernel's overlay left it: copied-up files, its whiteouts (devices 0:0) and its own xattrs
+ * (`user.overlay.*`). Read where its owners have the container's numbers. Rejects as {@link captureTree}.
+ */
+export function captureUpper(idMap: IdMap, directory: string): AsyncGenerator<TreeRecord> {
+  return readTree(idMap, [], directory)
+}
+
+async function* readTree(idMap: IdMap, preparation: readonly Operation[], path: string): AsyncGenerator<TreeRecord> {
   const launcher = launch(
     {
-      operations: [
-        ...idMapOperations(idMap),
-        ['namespace', 'mount'],
-        ...overlayOperations(root),
-        ['switch-root'],
-        ['tree-read', '/', FIRST_DESCRIPTOR],
-      ],
+      operations: [...idMapOperations(idMap), ['namespace', 'mount'], ...preparation, ['tree-read', path, FIRST_DESCRIPTOR]],
       exec: null,
     },
     { descriptors: ['pipe'] },
   )
   const decoder = new TreeStreamDecoder()
   const [stream] = launcher.streams
-  if (stream) for await (const chunk of stream) yield* decoder.push(chunk as Buffer)
+  // A reader who goes leaves the launcher with a pipe that nobody reads.
+  try {
+    if (stream) for await (const chunk of stream) yield* decoder.push(chunk as Buffer)
+  } catch (error) {
+    launcher.kill()
+    throw error
+  }
   await launcher.done
   decoder.finish()
 }

@@ -34,6 +34,8 @@ export interface Layer {
   readonly diffId: DiffId
   /** The uncompressed tar, not yet checked against {@link diffId}. */
   uncompressed(): Promise<Readable>
+  /** Path of the blob, where it lies outside the store: in an ingest that is still under way. */
+  path?(): Promise<string | null>
 }
 
 /** The layers of a store. */
@@ -98,9 +100,10 @@ export class LayerStore {
     }
   }
 
-  async #makeTar({ descriptor, diffId, uncompressed }: Layer, tarPath: string, signal?: AbortSignal): Promise<void> {
+  async #makeTar(layer: Layer, tarPath: string, signal?: AbortSignal): Promise<void> {
+    const { descriptor, diffId, uncompressed } = layer
     // Blobs were checked when they came, so a blob with this very digest is the tar.
-    const blob = descriptor.digest === diffId ? await this.target.layout.pathOf(diffId) : null
+    const blob = descriptor.digest === diffId ? ((await this.target.layout.pathOf(diffId)) ?? (await layer.path?.()) ?? null) : null
     if (blob !== null)
       return link(blob, tarPath).catch((error: NodeJS.ErrnoException) => {
         throw error.code === 'ENOENT' ? missingBlob(descriptor) : error

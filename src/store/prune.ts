@@ -34,7 +34,7 @@ export interface Pruned {
   readonly bytes: number
 }
 
-/** Removes every blob, layer and tree that no name and no container leads to, and what killed processes left. */
+/** Removes every blob, layer and tree that no name, no container and no ingest under way leads to, and what killed processes left. */
 export function prune(store: Store, options: PruneOptions = {}): Promise<Pruned> {
   return whileNothingChanges(store, options, () => pruneLocked(store, options))
 }
@@ -54,7 +54,10 @@ export async function pruneLocked(store: Store, { usedLayers, removeTree = remov
     store.layout,
     (await store.references.list()).map((name) => name.descriptor),
   )
-  const keptLayers = new Set([...diffIds, ...((await usedLayers?.()) ?? [])])
+  const ingests = join(store.root, 'ingest')
+  await mkdir(ingests, { recursive: true, mode: 0o700 })
+  await removeLeftovers(ingests)
+  const keptLayers = new Set([...diffIds, ...((await usedLayers?.()) ?? []), ...(await layersUnderWay(ingests))])
   const blobs = (await store.layout.digests()).filter((digest) => !kept.has(digest))
   let bytes = 0
   for (const digest of blobs) bytes += await store.layout.remove(digest)
@@ -62,10 +65,16 @@ export async function pruneLocked(store: Store, { usedLayers, removeTree = remov
   for (const diffId of layers) await store.layers.remove(diffId)
   const trees = await unusedTrees(store.root, keptLayers)
   for (const tree of trees) await removeTree(join(store.root, tree))
-  const ingests = join(store.root, 'ingest')
-  await mkdir(ingests, { recursive: true, mode: 0o700 })
-  await removeLeftovers(ingests)
   return { blobs, layers, trees, bytes }
+}
+
+/** What a build has made so far and stands on: layers made here are stored as they are, so that a blob's digest is the layer's. */
+async function layersUnderWay(ingests: string): Promise<readonly DiffId[]> {
+  const names = await Promise.all((await foldersIn(ingests)).map((name) => readdir(join(ingests, name)).catch(() => [])))
+  return names
+    .flat()
+    .filter((name) => HEX.test(name))
+    .map(digestFromHex)
 }
 
 /**

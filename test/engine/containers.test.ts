@@ -9,6 +9,7 @@ import { RECORD_VERSION } from '../../src/container/record.js'
 import { ContainerState } from '../../src/container/state.js'
 import { Engine } from '../../src/engine/engine.js'
 import { Images } from '../../src/engine/images.js'
+import { Walls } from '../../src/engine/walls.js'
 import { EngineError } from '../../src/errors.js'
 import { deferred } from '../../src/launcher/deferred.js'
 import { packTar } from '../../src/layer/pack.js'
@@ -473,7 +474,7 @@ test('of a removal and a create of one image at the same moment, the container h
         return records
       }
     }
-    await new Images(store, new Watched(home)).remove('some')
+    await new Images(store, new Watched(home), () => engine.containers.workshop()).remove('some')
     const refused = await creating
     const layers = await Promise.all(diffIds.map((diffId) => store.layers.find(diffId)))
     assert.ok(refused === 'INVALID_IMAGE' || !layers.includes(null), `${refused}, layers ${JSON.stringify(layers)}`)

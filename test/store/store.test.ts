@@ -2,6 +2,7 @@ import { chmod, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { importImage } from '../../src/image/import.js'
+import { MEDIA_TYPE } from '../../src/oci/media-type.js'
 import { parseReference, withDefaultTag } from '../../src/reference/normalize.js'
 import { formatReference } from '../../src/reference/reference.js'
 import { defaultHome } from '../../src/store/home.js'
@@ -141,6 +142,22 @@ test('pruning removes unused blobs, layers and trees, keeps used ones, and asks 
       trees.map((tree) => join(store.root, tree)),
     )
     assert.equal((await readdir(join(store.root, 'layers'))).sort(), [used, imaged].sort())
+  }))
+
+test('pruning keeps the layers that an ingest under way has made', () =>
+  withStore(async (store) => {
+    await using ingest = await store.ingest()
+    const tar = tarOf({ a: 'x' })
+    const { digest } = await ingest.write([tar], MEDIA_TYPE.ociLayer)
+    const layer = {
+      descriptor: { mediaType: MEDIA_TYPE.ociLayer, digest, size: tar.length },
+      diffId: digest,
+      uncompressed: async () => stream(tar),
+    }
+    await store.layers.ensure(layer)
+    assert.equal((await prune(store)).layers, [])
+    await ingest.discard()
+    assert.equal((await prune(store)).layers, [digest])
   }))
 
 test('a name is one image’s; the image that loses its last name stays without one', () => {
