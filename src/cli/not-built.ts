@@ -244,7 +244,7 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   exec: 'Start what you need in one `wolffia run`, with a shell if it is more than one program.',
   export: 'Send a tar through stdout: wolffia run --rm IMAGE tar -c / > root.tar',
   history: '`wolffia inspect IMAGE` shows the layers.',
-  image: 'Its subcommands that are built stand alone: images, load, import, tag, rmi, inspect.',
+  image: 'Its subcommands that are built stand alone: images, build, load, import, tag, rmi, inspect.',
   info: '`wolffia doctor` shows what this host can do, `wolffia version` what runs.',
   kill: 'Send the signal to the `wolffia run` that runs it, or use `wolffia rm -f`.',
   login: PULL,

@@ -26,6 +26,10 @@ test('the same files at the same time give the same image, from a folder and fro
     assert.equal(first.createdAt, CREATED)
     const store = await Store.open({ root: engine.home })
     await assertWhole(store)
+    const { diffIds } = await engine.images.inspect('built')
+    const inodeOf = (path: string) => statSync(join(engine.home, path)).ino
+    const [, copied = ''] = diffIds.map((diffId) => diffId.slice('sha256:'.length))
+    assert.is(inodeOf(`layers/${copied}/tar`), inodeOf(`blobs/sha256/${copied}`), 'a layer is on disk once')
     const image = openImage(store.layout, (await findImage(store, 'built')).descriptor)
     const layers = await Promise.all((await image.layers()).map((layer) => store.layers.ensure(layer)))
     const opened = layers.map(openStoredLayer)
