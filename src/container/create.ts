@@ -125,7 +125,7 @@ async function build(
         // Once more: until there was a record, nothing kept another process from removing the image with its layers. A removal holds the
         // lock that records are made under, so it is over by now. So it is with volumes.
         await storedLayers(layers, found.image, signal)
-        attached.assertThere()
+        attached.confirm()
       },
     })
     try {

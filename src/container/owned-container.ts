@@ -184,8 +184,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
   async #discard({ volumes }: { readonly volumes: boolean }): Promise<void> {
     if (this.#removed) return
     await this.wall.discard(this.id, this.state.directoryOf(this.id))
-    await this.state.remove(this.record)
-    if (volumes) await this.removeVolumes()
+    await this.removeRecord({ volumes })
     this.#removed = true
     this.#released()
   }

@@ -1,7 +1,7 @@
 import type { Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { ContainerImage } from './container.js'
-import { type LoadVolumes, removeAnonymousVolumes } from './container-volumes.js'
+import { type LoadVolumes, removeWithVolumes } from './container-volumes.js'
 import type { ContainerRecord } from './record.js'
 import type { ContainerState } from './state.js'
 
@@ -31,9 +31,10 @@ export abstract class RecordedContainer {
     this.#volumes = volumes
   }
 
-  /** To be called when the record is gone: until then it keeps them. */
-  protected removeVolumes(): Promise<void> {
-    return removeAnonymousVolumes(this.#volumes, this.record.spec)
+  /** Removes the record, and with `volumes` the anonymous volumes made for the container, which the record kept. */
+  protected async removeRecord({ volumes }: { readonly volumes: boolean }): Promise<void> {
+    const remove = () => this.state.remove(this.record)
+    await (volumes ? removeWithVolumes(this.#volumes, this.record.spec, remove) : remove())
   }
 
   get id(): string {

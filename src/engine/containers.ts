@@ -1,6 +1,6 @@
 import { detachable } from '../container/abortable.js'
 import type { Container, ContainerSummary, CreatedContainer } from '../container/container.js'
-import { type LoadVolumes, removeAnonymousVolumes } from '../container/container-volumes.js'
+import { type LoadVolumes, removeWithVolumes } from '../container/container-volumes.js'
 import { createContainer } from '../container/create.js'
 import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
@@ -123,8 +123,7 @@ export class Containers implements AsyncDisposable {
     const { state, walls, volumes } = this.#parts
     const runtime = await walls.named(record.runtime)
     await runtime.discard(record.id, state.directoryOf(record.id))
-    await state.remove(record)
-    await removeAnonymousVolumes(volumes, record.spec)
+    await removeWithVolumes(volumes, record.spec, () => state.remove(record))
   }
 }
 
