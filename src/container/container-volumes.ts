@@ -18,10 +18,15 @@ export function volumesOf({ mounts }: Pick<ContainerSpec, 'mounts'>): readonly s
   return mounts.flatMap((mount) => (mount.type === 'volume' ? [mount.name] : []))
 }
 
-/** Removes the anonymous volumes that were made for a container, which is gone; not those that another has too. */
-export async function removeAnonymousVolumes(volumes: LoadVolumes, { mounts }: Pick<ContainerSpec, 'mounts'>): Promise<void> {
+/** Removes a container by `remove`, and the anonymous volumes that were made for it; not those that another has too. */
+export async function removeWithVolumes(
+  volumes: LoadVolumes,
+  { mounts }: Pick<ContainerSpec, 'mounts'>,
+  remove: () => Promise<void>,
+): Promise<void> {
   const names = mounts.flatMap((mount) => (mount.type === 'volume' && mount.anonymous ? [mount.name] : []))
-  if (names.length > 0) await (await volumes()).removeUnused(names)
+  if (names.length === 0) await remove()
+  else await (await volumes()).removeWith(names, remove)
 }
 
 /** What a container is to have mounted: what its options say, what other containers have, what its image wants. */
@@ -42,7 +47,7 @@ export async function attachWanted(
   { tree, signal }: { readonly tree: () => ReadonlyFileSystem; readonly signal: AbortSignal | undefined },
 ): Promise<AttachedVolumes> {
   const plain = mounts.filter((mount): mount is Exclude<MountRequest, { type: 'volume' }> => mount.type !== 'volume')
-  if (plain.length === mounts.length) return { mounts: plain, assertThere: () => {}, discard: async () => {} }
+  if (plain.length === mounts.length) return { mounts: plain, confirm: () => {}, discard: async () => {} }
   const { attachVolumes } = await import('../volume/attach.js')
   return attachVolumes({ store: await volumes(), mounts, tree: tree(), signal })
 }
@@ -54,14 +59,17 @@ async function mountsOf(state: ContainerState, source: string): Promise<readonly
     throw new EngineError('INVALID_ARGUMENT', `invalid volumes-from ${JSON.stringify(source)}: it must read CONTAINER[:ro]`, {
       data: { volumesFrom: source },
     })
-  const [id, ...others] = await state.find(name)
-  const record = id === undefined || others.length > 0 ? null : state.read(id)
+  const ids = await state.find(name)
+  if (ids.length > 1)
+    throw new EngineError('INVALID_ARGUMENT', `${ids.length} containers have ids that start with ${name}`, {
+      hint: 'Give more digits, or the name.',
+    })
+  const record = ids[0] === undefined ? null : state.read(ids[0])
   if (record === null)
-    throw new EngineError(
-      others.length > 0 ? 'INVALID_ARGUMENT' : 'CONTAINER_NOT_FOUND',
-      others.length > 0 ? `${others.length + 1} containers have ids that start with ${name}` : `no such container: ${name}`,
-      { hint: didYouMean(name, await state.names()) ?? '`wolffia ps -a` lists all containers.', data: { container: name } },
-    )
+    throw new EngineError('CONTAINER_NOT_FOUND', `no such container: ${name}`, {
+      hint: didYouMean(name, await state.names()) ?? '`wolffia ps -a` lists all containers.',
+      data: { container: name },
+    })
   return record.spec.mounts.flatMap((mount) => inheritedMount(mount, mode))
 }
 

@@ -65,7 +65,7 @@ export async function defineContainer(workshop: Workshop, found: ImageForContain
       options.signal,
     )
     try {
-      attached.assertThere()
+      attached.confirm()
       await storedLayers(layers, found.image, options.signal)
     } catch (error) {
       throw await afterCleanUp(error, () => state.remove(record))
@@ -174,7 +174,7 @@ async function build(
         // Once more: until there was a record, nothing kept another process from removing the image with its layers. A removal holds the
         // lock that records are made under, so it is over by now. So it is with volumes.
         await storedLayers(layers, found.image, signal)
-        attached.assertThere()
+        attached.confirm()
       },
     })
     try {

@@ -192,9 +192,8 @@ export class FoundContainer extends RecordedContainer implements Container {
     const directory = this.state.directoryOf(this.id)
     try {
       await this.wall.discard(this.id, directory)
-      await this.state.remove(record ?? this.record)
+      await this.removeRecord({ volumes: volumes || this.record.autoRemove })
       this.journal.add('destroy', actorOf(record ?? this.record))
-      if (volumes || this.record.autoRemove) await this.removeVolumes()
     } catch (cause) {
       if (cause instanceof EngineError) throw cause
       throw new EngineError('CONFLICT', `container ${this.name} cannot be removed: ${messageOf(cause)}`, {

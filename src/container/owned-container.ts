@@ -217,9 +217,8 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
   async #discard({ volumes }: { readonly volumes: boolean }): Promise<void> {
     if (this.#removed) return
     await this.wall.discard(this.id, this.state.directoryOf(this.id))
-    await this.state.remove(this.state.read(this.id) ?? this.record)
+    await this.removeRecord({ volumes })
     this.journal.add('destroy', actorOf(this.record))
-    if (volumes) await this.removeVolumes()
     this.#removed = true
     this.#released()
   }

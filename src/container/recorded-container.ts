@@ -3,7 +3,7 @@ import type { Attachment, RunningTask, Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { LayerStore } from '../store/layer-store.js'
 import type { ContainerImage, UpdateOptions } from './container.js'
-import { type LoadVolumes, removeAnonymousVolumes } from './container-volumes.js'
+import { type LoadVolumes, removeWithVolumes } from './container-volumes.js'
 import { Exec, type ExecOptions, execProcess } from './exec.js'
 import { actorOf, logPath } from './hooks.js'
 import type { Journal } from './journal.js'
@@ -43,9 +43,10 @@ export abstract class RecordedContainer {
     this.#volumes = volumes
   }
 
-  /** To be called when the record is gone: until then it keeps them. */
-  protected removeVolumes(): Promise<void> {
-    return removeAnonymousVolumes(this.#volumes, this.record.spec)
+  /** Removes the record, and with `volumes` the anonymous volumes made for the container, which the record kept. */
+  protected async removeRecord({ volumes }: { readonly volumes: boolean }): Promise<void> {
+    const remove = () => this.state.remove(this.current())
+    await (volumes ? removeWithVolumes(this.#volumes, this.record.spec, remove) : remove())
   }
 
   get id(): string {

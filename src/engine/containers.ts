@@ -1,6 +1,6 @@
 import { detachable } from '../container/abortable.js'
 import type { Container, ContainerStatus, ContainerSummary, CreatedContainer } from '../container/container.js'
-import { type LoadVolumes, removeAnonymousVolumes } from '../container/container-volumes.js'
+import { type LoadVolumes, removeWithVolumes } from '../container/container-volumes.js'
 import { createContainer, defineContainer, type ImageForContainer, type Workshop } from '../container/create.js'
 import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
@@ -163,8 +163,7 @@ export class Containers implements AsyncDisposable {
     const { state, walls, volumes } = this.#parts
     const runtime = await walls.named(record.runtime)
     await runtime.discard(record.id, state.directoryOf(record.id))
-    await state.remove(record)
-    await removeAnonymousVolumes(volumes, record.spec)
+    await removeWithVolumes(volumes, record.spec, () => state.remove(record))
   }
 }
 

@@ -36,8 +36,7 @@ export class Volumes {
 
   /** All volumes, by name. */
   async list(): Promise<readonly VolumeSummary[]> {
-    await this.#sweep()
-    const store = await this.#load()
+    const store = await this.#swept()
     const users = await store.users()
     return store.list().map((volume) => ({ ...volume, containers: users.get(volume.name) ?? [] }))
   }
@@ -51,14 +50,21 @@ export class Volumes {
 
   /** Removes a volume with its data. Rejects with VOLUME_NOT_FOUND, and with CONFLICT while a container has it. */
   async remove(name: string): Promise<void> {
-    await this.#sweep()
-    await (await this.#load()).remove(name)
+    await (await this.#swept()).remove(name)
   }
 
   /** Removes the volumes that no container has: the anonymous ones, or all. */
   async prune(options: PruneVolumesOptions = {}): Promise<PrunedVolumes> {
+    return (await this.#swept()).prune(options)
+  }
+
+  /** The store without what killed commands have left. */
+  async #swept(): Promise<VolumeStore> {
     await this.#sweep()
-    return (await this.#load()).prune(options)
+    const store = await this.#load()
+    // What cannot be removed keeps nobody from anything else.
+    await store.removeAbandoned().catch(() => {})
+    return store
   }
 }
 

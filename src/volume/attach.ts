@@ -1,5 +1,4 @@
 import { lstatSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterCleanUp } from '../errors.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import type { Mount, VolumeMount } from '../runtime/spec.js'
@@ -20,10 +19,10 @@ export interface AttachRequest {
 export interface AttachedVolumes {
   readonly mounts: readonly Mount[]
   /**
-   * Throws CONFLICT when one of the volumes was removed meanwhile. To be asked once the container has a record, which keeps everybody from
-   * removing them: until then nothing did.
+   * Says that the container has a record, which keeps everybody from removing its volumes: until then nothing did, and the anonymous ones
+   * go when this process is killed. Throws CONFLICT when one was removed meanwhile.
    */
-  assertThere(): void
+  confirm(): void
   /** Removes the anonymous ones, for a container that came to nothing. */
   discard(): Promise<void>
 }
@@ -38,8 +37,9 @@ export async function attachVolumes({ store, mounts, tree, signal }: AttachReque
   const discard = () => store.removeUnused(anonymous())
   const attach = async (request: VolumeRequest): Promise<Mount> => {
     const { name, destination, readonly, subpath, noCopy = false } = request
-    const volume = name === undefined ? await store.createAnonymous(request) : await store.create({ ...request, name })
-    attached.push({
+    const volume =
+      name === undefined ? await store.createAnonymous({ ...request, madeForContainer: true }) : await store.create({ ...request, name })
+    const mount: VolumeMount = {
       type: 'volume',
       name: volume.name,
       source: volume.mountpoint,
@@ -47,22 +47,24 @@ export async function attachVolumes({ store, mounts, tree, signal }: AttachReque
       readonly,
       anonymous: name === undefined,
       ...(subpath === undefined ? {} : { subpath }),
-    })
+    }
+    attached.push(mount)
     const content = noCopy || subpath !== undefined ? null : imageContentAt(tree, destination)
-    await fillVolume({ locks: join(store.folder, '../locks'), idMap: store.idMap, volume, content, signal })
+    await fillVolume({ locks: store.locks, idMap: store.idMap, volume, content, signal })
     inodes.set(volume.name, inodeOf(volume))
-    return attached.at(-1) as VolumeMount
+    return mount
   }
   try {
     const ready: Mount[] = []
     for (const mount of mounts) ready.push(mount.type === 'volume' ? await attach(mount) : mount)
-    const assertThere = () => {
+    const confirm = () => {
       for (const { name } of attached) {
         const volume = store.find(name)
         if (volume === null || inodeOf(volume) !== inodes.get(name)) throw removedMeanwhile(name)
       }
+      for (const name of anonymous()) store.confirm(name)
     }
-    return { mounts: ready, assertThere, discard }
+    return { mounts: ready, confirm, discard }
   } catch (error) {
     throw await afterCleanUp(error, discard)
   }

@@ -1,6 +1,8 @@
 /**
  * Volumes on disk: one folder each, `volumes/<name>/`, with the data in `_data` and a description in `volume.json`.
  *
+ * An anonymous one also has a `pending` while a process makes or removes its container, so that none is left when that process is killed.
+ *
  * Invariants: a volume is made beside and renamed, so it is there whole or not at all; it is made, and goes, only under the lock, and goes by
  * a rename too: what a killed process leaves bears a name that no volume can have, and is removed by the next that removes. Files in it may
  * belong to subordinate ids and lead anywhere, so they are removed by the launcher alone where there is one.
@@ -61,6 +63,11 @@ export interface PrunedVolumes {
   readonly bytes: number
 }
 
+interface MadeFor {
+  /** It goes when this process is killed before {@link VolumeStore.confirm}. */
+  readonly madeForContainer?: boolean
+}
+
 /** What stands in `volume.json`. */
 interface Description {
   readonly version: 1
@@ -71,6 +78,8 @@ interface Description {
 
 const DESCRIPTION_FILE = 'volume.json'
 const DATA_FOLDER = '_data'
+/** Beside the description of an anonymous volume while a process makes or removes the container it is for: which process. */
+const PENDING_FILE = 'pending'
 const UNFINISHED = /^\.(?:new|removed)-(.*)-\d+$/
 /** Unfinished folders of this process: two at once must not share one. */
 let begun = 0
@@ -79,6 +88,8 @@ let begun = 0
 export class VolumeStore {
   /** The folder with all of them. */
   readonly folder: string
+  /** The store's folder of locks. */
+  readonly locks: string
   readonly #parts: VolumeStoreParts
   readonly #lock: Lock
   #idMap: IdMap | null = null
@@ -86,7 +97,8 @@ export class VolumeStore {
   constructor(parts: VolumeStoreParts) {
     this.#parts = parts
     this.folder = join(parts.home, 'volumes')
-    this.#lock = new Lock(join(parts.home, 'locks', 'volumes'))
+    this.locks = join(parts.home, 'locks')
+    this.#lock = new Lock(join(this.locks, 'volumes'))
   }
 
   /** Ids that files in volumes have. */
@@ -101,17 +113,40 @@ export class VolumeStore {
   }
 
   /** Makes a volume. One that is there already is given back as it is. Throws INVALID_ARGUMENT, NOT_BUILT. */
-  async create({ name = anonymousName(), labels = {}, ...driver }: NewVolume = {}): Promise<Volume> {
+  async create({ name = anonymousName(), ...volume }: NewVolume & MadeFor = {}): Promise<Volume> {
     assertVolumeName(name)
-    assertDriver(driver)
+    assertDriver(volume)
     const known = this.find(name)
     if (known !== null) return known
-    return this.#lock.hold(async () => this.find(name) ?? this.#make(name, labels))
+    return this.#lock.hold(async () => this.find(name) ?? this.#make(name, volume))
   }
 
   /** Makes a volume that nobody named. */
-  createAnonymous(volume: Omit<NewVolume, 'name'> = {}): Promise<Volume> {
+  createAnonymous(volume: Omit<NewVolume, 'name'> & MadeFor = {}): Promise<Volume> {
     return this.create({ ...volume, labels: { ...volume.labels, [ANONYMOUS_LABEL]: '' } })
+  }
+
+  /** Says of a volume that was made for a container that this one has come to be, or stays. */
+  confirm(name: string): void {
+    rmSync(join(this.folderOf(name), PENDING_FILE), { force: true })
+  }
+
+  /** Removes anonymous volumes as `remove` does the container they were made for, also when this process is killed in between. */
+  async removeWith(names: readonly string[], remove: () => Promise<void>): Promise<void> {
+    const there = names.filter((name) => this.find(name) !== null)
+    for (const name of there) writeFileSync(join(this.folderOf(name), PENDING_FILE), ownIdentity(), { mode: 0o600 })
+    try {
+      await remove()
+      await this.removeUnused(there)
+    } finally {
+      // Another container's still, or this one's, which could not be removed.
+      for (const name of there) this.confirm(name)
+    }
+  }
+
+  /** Removes volumes of containers that killed processes were making or removing. */
+  async removeAbandoned(): Promise<void> {
+    await this.removeUnused(this.#names().filter((name) => isAbandoned(this.folderOf(name))))
   }
 
   /** By name, all of them. */
@@ -204,7 +239,7 @@ export class VolumeStore {
     return this.#lock.hold(() => this.#parts.holdContainers(action))
   }
 
-  #make(name: string, labels: Readonly<Record<string, string>>): Volume {
+  #make(name: string, { labels = {}, madeForContainer = false }: NewVolume & MadeFor): Volume {
     mkdirSync(this.folder, { recursive: true, mode: 0o700 })
     const unfinished = this.#unfinished('new')
     mkdirSync(unfinished, { mode: 0o700 })
@@ -212,6 +247,7 @@ export class VolumeStore {
       mkdirSync(join(unfinished, DATA_FOLDER), { mode: 0o755 })
       const description: Description = { version: 1, driver: 'local', labels, createdAt: new Date().toISOString() }
       writeThrough(join(unfinished, DESCRIPTION_FILE), JSON.stringify(description))
+      if (madeForContainer) writeFileSync(join(unfinished, PENDING_FILE), ownIdentity(), { mode: 0o600 })
       renameSync(unfinished, this.folderOf(name))
     } catch (error) {
       rmSync(unfinished, { recursive: true, force: true })
@@ -245,7 +281,7 @@ export class VolumeStore {
     if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return rmSync(folder, { force: true })
     // Without a launcher no guest has been here but those of preview1, which make files of this user's alone.
     if (launcherMissing() === null) {
-      const inside = readdirSync(folder).filter((name) => name !== DESCRIPTION_FILE)
+      const inside = readdirSync(folder).filter((name) => name !== DESCRIPTION_FILE && name !== PENDING_FILE)
       await removeTrees(
         this.idMap,
         inside.map((name) => join(folder, name)),
@@ -284,6 +320,14 @@ function writeThrough(path: string, text: string): void {
     fdatasyncSync(file)
   } finally {
     closeSync(file)
+  }
+}
+
+function isAbandoned(folder: string): boolean {
+  try {
+    return !mayBeAlive(readFileSync(join(folder, PENDING_FILE), 'utf8'))
+  } catch {
+    return false
   }
 }
 

@@ -23,6 +23,26 @@ test('what lies deeper is mounted later', () => {
   )
 })
 
+test('of two mounts for one place the caller’s is before another container’s, the later of those, and both before the image’s', () => {
+  const mounts = resolveMounts({
+    mounts: [bind('/a', '/etc')],
+    tmpfs: { '/t': '' },
+    inherited: [bind('/a', '/usr'), bind('/b', '/usr'), bind('/b', '/bin'), bind('/t', '/usr')],
+    ofImage: ['/a', '/b/', '/c', '/t', '/c/'],
+  })
+  assert.equal(
+    mounts.map((mount) => [mount.destination, mount.type === 'bind' ? mount.source : mount.type]),
+    [
+      ['/a', '/etc'],
+      ['/t', 'tmpfs'],
+      ['/b', '/bin'],
+      ['/c', 'volume'],
+    ],
+  )
+  for (const place of ['relative', '/', '/x\0'])
+    assert.throws(() => resolveMounts({ mounts: [], tmpfs: {}, ofImage: [place] }), /invalid mount|NUL/)
+})
+
 test('destinations are brought to one form, so that a place cannot be mounted twice', () => {
   assert.is(resolveMounts({ mounts: [bind('/a/../b//c/')], tmpfs: {} })[0]?.destination, '/b/c')
   assert.throws(() => resolveMounts({ mounts: [bind('/a'), bind('/a/')], tmpfs: {} }), /duplicate mount point: \/a/)

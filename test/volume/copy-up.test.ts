@@ -43,8 +43,8 @@ const DATA = [
 const content = () => imageContentAt(treeOf([DATA]), '/data')
 
 /** Fills as a container would. */
-function fill({ home, store }: VolumeHome, volume: Volume, wanted: ImageContent | null): Promise<void> {
-  return fillVolume({ locks: join(home, 'locks'), idMap: store.idMap, volume, content: wanted })
+function fill({ store }: VolumeHome, volume: Volume, wanted: ImageContent | null): Promise<void> {
+  return fillVolume({ locks: store.locks, idMap: store.idMap, volume, content: wanted })
 }
 
 /** Paths, owners, modes, links and contents, but the times and xattrs of the root, which is the volume's own. */

@@ -128,12 +128,12 @@ native('a guest’s links in a volume lead neither its removal nor a prune anywh
 native('a volume that was removed and made again while a container was made is noticed', () =>
   withVolumes(async (volumes) => {
     const { store } = volumes
-    const { assertThere } = await attached(volumes, '/none')
-    assertThere()
+    const { confirm } = await attached(volumes, '/none')
+    confirm()
     renameSync(store.folderOf('data'), join(volumes.home, 'kept'))
-    assert.throws(assertThere, /volume data was removed while the container was made/)
+    assert.throws(confirm, /volume data was removed while the container was made/)
     await store.create({ name: 'data' })
-    assert.throws(assertThere, (error: EngineError) => error.code === 'CONFLICT')
+    assert.throws(confirm, (error: EngineError) => error.code === 'CONFLICT')
   }),
 )
 

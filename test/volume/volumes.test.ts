@@ -124,6 +124,35 @@ native('what killed processes left half made or half removed is removed by the n
   }),
 )
 
+native('a volume made for a container goes when its maker was killed before the container was there', () =>
+  withVolumes(async ({ store, users }) => {
+    const [killed, alive, confirmed, used] = [0, 1, 2, 3].map(() => store.createAnonymous({ madeForContainer: true }))
+    const names = (await Promise.all([killed, alive, confirmed, used])).map((volume) => volume?.name ?? '')
+    const dead = await deadIdentity()
+    for (const [place, name] of names.entries()) if (place !== 1) writeFileSync(join(store.folderOf(name), 'pending'), dead)
+    store.confirm(names[2] ?? '')
+    users.push({ container: CONTAINER, volumes: [names[3] ?? ''] })
+    await store.removeAbandoned()
+    assert.equal(new Set(store.list().map(({ name }) => name)), new Set(names.slice(1)))
+  }),
+)
+
+native('a volume goes with its container, also when who removes it is killed in between, and stays with another', () =>
+  withVolumes(async ({ store, users }) => {
+    const { name } = await store.createAnonymous()
+    const shared = await store.createAnonymous()
+    users.push({ container: CONTAINER, volumes: [name, shared.name] }, { container: 'd'.repeat(64), volumes: [shared.name] })
+    const pending = () => [name, shared.name].map((each) => existsSync(join(store.folderOf(each), 'pending')))
+    await store.removeWith([name, shared.name], () => Promise.reject(new Error('stuck'))).catch(() => {})
+    assert.equal(pending(), [false, false])
+    await store.removeWith([name, shared.name, 'nothing'], async () => {
+      assert.equal(pending(), [true, true], 'who comes after a kill here knows')
+      users.shift()
+    })
+    assert.equal([store.list().map((volume) => volume.name), pending()], [[shared.name], [false, false]])
+  }),
+)
+
 native(
   'whatever is done in whatever order, the store holds what a map of names would',
   () =>
