@@ -36,11 +36,31 @@ export interface CommandGroup {
 
 const volumes = () => import('./commands/volume.js')
 
+const pausing = () => import('./commands/pause.js')
+
+/** A container's life, as its commands stand alone and in the group `container`. */
+const LIFE: Readonly<Record<string, CommandEntry>> = {
+  run: { summary: 'Run a program of an image in a new container', load: () => import('./commands/run.js') },
+  create: { summary: 'Make a container without starting it', load: () => import('./commands/create.js') },
+  start: { summary: 'Start containers, again or for the first time', load: () => import('./commands/start.js') },
+  exec: { summary: 'Run one more program in a container that runs', load: () => import('./commands/exec.js') },
+  attach: { summary: 'Take part in the input and output of a container', load: () => import('./commands/attach.js') },
+  logs: { summary: 'Show what a container has written', load: () => import('./commands/logs.js') },
+  ps: { summary: 'List containers', load: () => import('./commands/ps.js') },
+  stop: { summary: 'Ask containers to end, and kill those that do not', load: () => import('./commands/stop.js') },
+  kill: { summary: 'Send containers a signal', load: () => import('./commands/kill.js') },
+  restart: { summary: 'Stop containers and start them', load: () => import('./commands/restart.js') },
+  pause: { summary: 'Stop all processes of containers where they are', load: async () => ({ command: (await pausing()).pause }) },
+  unpause: { summary: 'Let them go on', load: async () => ({ command: (await pausing()).unpause }) },
+  wait: { summary: 'Wait until containers have ended', load: () => import('./commands/wait.js') },
+  rename: { summary: 'Give a container another name', load: () => import('./commands/rename.js') },
+  update: { summary: 'Change how containers are restarted', load: () => import('./commands/update.js') },
+  rm: { summary: 'Remove containers', load: () => import('./commands/rm.js') },
+}
+
 /** All commands that are built, in the order `wolffia help` lists them. Each is loaded only when it is called. */
 export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
-  run: { summary: 'Run a program of an image in a new container', load: () => import('./commands/run.js') },
-  ps: { summary: 'List containers', load: () => import('./commands/ps.js') },
-  rm: { summary: 'Remove containers', load: () => import('./commands/rm.js') },
+  ...LIFE,
   images: { summary: 'List images', load: () => import('./commands/images.js') },
   load: { summary: 'Load images from an OCI or docker archive', load: () => import('./commands/load.js') },
   import: { summary: 'Make an image of a root tar or a .wasm module', load: () => import('./commands/import.js') },
@@ -48,6 +68,16 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   tag: { summary: 'Give an image another name', load: () => import('./commands/tag.js') },
   rmi: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
   inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },
+  container: {
+    summary: 'The commands of containers, under one word',
+    commands: {
+      ...Object.fromEntries(Object.entries(LIFE).filter(([name]) => name !== 'ps')),
+      inspect: { summary: 'Show containers in full', load: () => import('./commands/inspect.js') },
+      ls: { summary: 'List containers', load: () => import('./commands/ps.js') },
+      prune: { summary: 'Remove containers that do not run', load: () => import('./commands/container-prune.js') },
+    },
+    aliases: { list: 'ls', ps: 'ls', remove: 'rm' },
+  },
   volume: {
     summary: 'Keep data beyond the life of a container',
     commands: {
@@ -63,5 +93,6 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   demo: { summary: 'Run one hostile program without a wall and behind both', load: () => import('./commands/demo.js') },
   completion: { summary: 'Print a script that completes words in bash, zsh or fish', load: () => import('./commands/completion.js') },
   version: { summary: 'Show versions', load: () => import('./commands/version.js') },
+  internal: { summary: 'What launchers run', isHidden: true, load: () => import('./commands/internal.js') },
   __complete: { summary: 'Say what a shell may offer', isHidden: true, load: () => import('./commands/complete.js') },
 }

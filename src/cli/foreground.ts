@@ -1,8 +1,10 @@
 import { constants } from 'node:os'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Container } from '../container/container.js'
 import type { ExitStatus } from '../runtime/exit.js'
+import type { TerminalSize } from '../runtime/runtime.js'
+import { DEFAULT_DETACH_KEYS, DetachKeys, parseDetachKeys } from './detach-keys.js'
 import { enterRawMode, watchTerminalSize } from './terminal.js'
 
 /** Signals that ask a program to end: before there is a container they end its making. */
@@ -22,11 +24,22 @@ const FORWARDED = [
 /** A second ^C within this time says that asking was not enough. */
 const ESCALATION_MS = 3000
 
+/** Who gets the signals that this process gets. */
+export interface SignalTarget {
+  readonly hasTerminal: boolean
+  kill(signal: NodeJS.Signals): Promise<void>
+}
+
+/** A container as one. */
+export function signalTarget(container: Container): SignalTarget {
+  return { hasTerminal: container.spec.process.terminal, kill: (signal) => container.kill(signal) }
+}
+
 /** Signals to this process, from before there is a container until after its end. */
 export class SignalRelay {
   readonly #abort = new AbortController()
   readonly #listeners: (readonly [NodeJS.Signals, () => void])[] = []
-  #container: Container | null = null
+  #target: SignalTarget | null = null
   #lastEnding = Number.NEGATIVE_INFINITY
   #abortedBy: NodeJS.Signals | null = null
 
@@ -44,9 +57,9 @@ export class SignalRelay {
     return this.#abortedBy === null ? null : 128 + constants.signals[this.#abortedBy]
   }
 
-  /** From now on signals go to this container. */
-  forwardTo(container: Container): void {
-    this.#container = container
+  /** From now on signals go there. */
+  forwardTo(target: SignalTarget): void {
+    this.#target = target
   }
 
   /** The container runs: signals that only a running program can mean anything by go to it too. */
@@ -65,50 +78,116 @@ export class SignalRelay {
   }
 
   #received(signal: NodeJS.Signals): void {
-    const container = this.#container
+    const target = this.#target
     const isEnding = (ENDING as readonly NodeJS.Signals[]).includes(signal)
-    if (container === null) {
+    if (target === null) {
       if (!isEnding) return
       this.#abortedBy ??= signal
       this.#abort.abort(new Error(`received ${signal}`))
       return
     }
     // The guest's own terminal says so when its size changes.
-    if (signal === 'SIGWINCH' && container.spec.process.terminal) return
+    if (signal === 'SIGWINCH' && target.hasTerminal) return
     const again = isEnding && Date.now() - this.#lastEnding < ESCALATION_MS
     if (isEnding) this.#lastEnding = Date.now()
     // It may have ended in this very moment: then there is nobody to tell.
-    container.kill(again ? 'SIGKILL' : signal).catch(() => {})
+    target.kill(again ? 'SIGKILL' : signal).catch(() => {})
   }
 }
 
-/** Starts a created container with this process's stdio as its own, and waits until it has ended and all it wrote is written. */
-export async function runInForeground(container: Container, signals: SignalRelay): Promise<ExitStatus> {
-  const { terminal } = container.spec.process
-  const copies = [copy(container.stdout, process.stdout), copy(container.stderr, process.stderr)]
-  const restoreTerminal = terminal && container.stdin !== null && process.stdin.isTTY ? enterRawMode(process.stdin) : () => {}
-  const unwatch = terminal ? watchTerminalSize((size) => void container.resize(size).catch(() => {})) : () => {}
+/** A guest's stdio and what can be told to it: a container's, an attachment's, one more program's. */
+export interface Conversation {
+  readonly stdin: Writable | null
+  readonly stdout: Readable | null
+  readonly stderr: Readable | null
+  /** Null where there is no terminal. */
+  readonly resize: ((size: TerminalSize) => Promise<void>) | null
+}
+
+/** How this process takes part in one. */
+export interface ConversationOptions {
+  /** What leaves it at a terminal. */
+  readonly detachKeys?: readonly number[]
+  /** Lets the guest go, once its output is read. */
+  begin?(): Promise<void>
+  /** Resolves when the guest has ended. */
+  end(): Promise<void>
+}
+
+/**
+ * Takes part in a guest's stdio with this process's own, until the guest has ended and all it wrote is written, or its user leaves by the
+ * detach keys. Resolves with whether he did.
+ */
+export async function converse(
+  { stdin, stdout, stderr, resize }: Conversation,
+  { detachKeys = parseDetachKeys(DEFAULT_DETACH_KEYS), begin, end }: ConversationOptions,
+): Promise<'ended' | 'detached'> {
+  const copies = [copy(stdout, process.stdout), copy(stderr, process.stderr)]
+  const atTerminal = resize !== null && stdin !== null && process.stdin.isTTY
+  const restoreTerminal = atTerminal ? enterRawMode(process.stdin) : () => {}
+  const unwatch = resize === null ? () => {} : watchTerminalSize((size) => void resize(size).catch(() => {}))
   try {
-    await container.start()
-    signals.forwardAll()
-    feedStdin(container)
-    const status = await container.wait()
-    await Promise.all(copies)
-    return status
+    await begin?.()
+    const detached = feedStdin(stdin, atTerminal ? new DetachKeys(detachKeys) : null)
+    const ended = end().then(() => Promise.all(copies))
+    const first = await Promise.race([ended.then(() => 'ended' as const), detached.then(() => 'detached' as const)])
+    if (first === 'detached') process.stderr.write('\r\n')
+    return first
   } finally {
     unwatch()
     restoreTerminal()
     // Not even looked at where nobody asked for it: to look is to open it.
-    if (container.stdin !== null) process.stdin.unpipe().destroy()
+    if (stdin !== null) process.stdin.unpipe().destroy()
   }
 }
 
-function feedStdin({ stdin }: Container): void {
-  if (stdin === null) return
+/** Starts a container of this process's own with this process's stdio, and waits for its end. Null when its user has left it. */
+export async function runInForeground(
+  container: Container,
+  signals: SignalRelay,
+  detachKeys?: readonly number[],
+): Promise<ExitStatus | null> {
+  const { stdin, stdout, stderr, spec } = container
+  const resize = spec.process.terminal ? (size: TerminalSize) => container.resize(size) : null
+  const outcome = await converse(
+    { stdin, stdout, stderr, resize },
+    {
+      ...(detachKeys === undefined ? {} : { detachKeys }),
+      begin: async () => {
+        await container.start()
+        signals.forwardAll()
+      },
+      end: async () => {
+        await container.wait()
+      },
+    },
+  )
+  if (outcome === 'ended') return container.wait()
+  await container.detach()
+  return null
+}
+
+/** Resolves when the keys have been typed. */
+function feedStdin(stdin: Writable | null, keys: DetachKeys | null): Promise<void> {
+  if (stdin === null) return new Promise(() => {})
   // A guest that ended or closed its stdin is no error; what was not read is lost, as in a pipe.
-  stdin.on('error', () => process.stdin.unpipe(stdin))
+  stdin.on('error', () => process.stdin.unpipe())
   process.stdin.on('error', () => stdin.end())
-  process.stdin.pipe(stdin)
+  if (keys === null) {
+    process.stdin.pipe(stdin)
+    return new Promise(() => {})
+  }
+  return new Promise((resolve) => {
+    process.stdin.on('data', (chunk: Buffer) => {
+      const { passed, detached } = keys.take(chunk)
+      if (passed.length > 0 && !stdin.write(passed)) {
+        process.stdin.pause()
+        stdin.once('drain', () => process.stdin.resume())
+      }
+      if (detached) resolve()
+    })
+    process.stdin.on('end', () => stdin.end())
+  })
 }
 
 /** Copies until the guest's end. When our reader goes away the guest's pipe is closed too, so that it meets SIGPIPE as in a shell. */

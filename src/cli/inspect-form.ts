@@ -1,4 +1,5 @@
 import type { Container } from '../container/container.js'
+import type { HealthCheck } from '../container/settings.js'
 import type { ImageDetails } from '../engine/image-summary.js'
 import { EngineError } from '../errors.js'
 
@@ -7,8 +8,8 @@ import { EngineError } from '../errors.js'
  * tells where the entrypoint ends and the command begins; empty when that image is gone.
  */
 export async function inspectContainer(container: Container, imageEntrypoint: readonly string[]): Promise<object> {
-  const { status, exit, pid, createdAt, startedAt, finishedAt, command, labels, autoRemove } = container.summary()
-  const { spec, image } = container
+  const { status, exit, pid, createdAt, startedAt, finishedAt, command, labels, autoRemove, restartCount } = container.summary()
+  const { spec, image, settings } = container
   const receipt = await container.receipt().catch((error: unknown) => {
     if (error instanceof EngineError) return null
     throw error
@@ -22,17 +23,33 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
     Args: command.slice(1),
     State: {
       Status: status,
-      Running: status === 'running',
+      // As docker: one that is paused, or about to be started again, runs.
+      Running: ['running', 'paused', 'restarting'].includes(status),
+      Paused: status === 'paused',
+      Restarting: status === 'restarting',
+      OOMKilled: exit?.reason === 'out-of-memory',
+      Dead: status === 'dead',
       Pid: pid ?? 0,
       ExitCode: exit?.exitCode ?? 0,
       Error: exit?.detail ?? '',
       StartedAt: startedAt?.toISOString() ?? '0001-01-01T00:00:00Z',
       FinishedAt: finishedAt?.toISOString() ?? '0001-01-01T00:00:00Z',
+      ...healthOf(container),
     },
     Image: image.id,
+    LogPath: container.logPath ?? '',
     Name: `/${container.name}`,
+    RestartCount: restartCount,
     Platform: image.platform.os,
     HostConfig: {
+      LogConfig: {
+        Type: settings.log.driver,
+        Config: {
+          ...(settings.log.files === 1 ? {} : { 'max-file': String(settings.log.files) }),
+          ...(settings.log.maximumBytes === null ? {} : { 'max-size': String(settings.log.maximumBytes) }),
+        },
+      },
+      RestartPolicy: { Name: settings.restart.name, MaximumRetryCount: settings.restart.maximumRetryCount },
       AutoRemove: autoRemove,
       Binds: spec.mounts.flatMap((mount) =>
         mount.type === 'bind' ? [`${mount.source}:${mount.destination}${mount.readonly ? ':ro' : ''}`] : [],
@@ -54,6 +71,11 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       Hostname: spec.hostname,
       User: `${spec.process.user.uid}:${spec.process.user.gid}`,
       Tty: spec.process.terminal,
+      OpenStdin: settings.openStdin,
+      StdinOnce: settings.stdinOnce,
+      StopSignal: settings.stopSignal,
+      StopTimeout: settings.stopTimeoutSeconds,
+      ...(settings.health === null ? {} : { Healthcheck: healthcheckOf(settings.health) }),
       Env: spec.process.env,
       Cmd: cmd.length > 0 ? cmd : null,
       Entrypoint: hasEntrypoint ? imageEntrypoint : null,
@@ -62,6 +84,26 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       Labels: labels,
     },
     Wolffia: { Exit: exit, Limits: spec.limits, Receipt: receipt },
+  }
+}
+
+function healthOf(container: Container): object {
+  const health = container.health()
+  if (health === null) return {}
+  const log = health.log.map(({ start, end, exitCode, output }) => ({ Start: start, End: end, ExitCode: exitCode, Output: output }))
+  return { Health: { Status: health.status, FailingStreak: health.failingStreak, Log: log } }
+}
+
+const NANOSECONDS_PER_MS = 1_000_000
+
+function healthcheckOf({ test, intervalMs, timeoutMs, startPeriodMs, retries }: HealthCheck): object {
+  const isShell = test.length === 3 && test[0] === '/bin/sh' && test[1] === '-c'
+  return {
+    Test: isShell ? ['CMD-SHELL', test[2]] : ['CMD', ...test],
+    Interval: intervalMs * NANOSECONDS_PER_MS,
+    Timeout: timeoutMs * NANOSECONDS_PER_MS,
+    StartPeriod: startPeriodMs * NANOSECONDS_PER_MS,
+    Retries: retries,
   }
 }
 

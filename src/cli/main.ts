@@ -66,8 +66,8 @@ function parserFor(name: string, summary: string, command: CliCommand): Command 
     .usage(`[OPTIONS] ${command.usage}`.trimEnd())
     .description(summary)
     .allowExcessArguments()
-    // As in docker; run has a -h of its own.
-    .helpOption(name === 'run' ? '--help' : '-h, --help', 'print this')
+    // As in docker; run and create have a -h of their own.
+    .helpOption(/(^| )(run|create)$/.test(name) ? '--help' : '-h, --help', 'print this')
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
   command.configure(parser)

@@ -40,8 +40,15 @@ export function report(error: unknown, { parser, command, debug }: ErrorContext)
   if (debug) showCauses(error)
   // As docker's classic builder: a build ends with what its RUN ended with.
   if (usage instanceof EngineError && usage.code === 'BUILD_FAILED') return Number(usage.data.exitCode)
-  if (command !== 'run') return 1
-  return usage instanceof EngineError ? RUN_EXIT_CODES[usage.code] : 125
+  const code = usage instanceof EngineError ? RUN_EXIT_CODES[usage.code] : 125
+  if (isLast(command, 'run')) return code
+  // As docker: only what became of the program itself is told so.
+  return isLast(command, 'exec') && code !== 125 ? code : 1
+}
+
+/** Whether a command is this one, by itself or in a group. */
+function isLast(command: string, word: string): boolean {
+  return command === word || command.endsWith(` ${word}`)
 }
 
 /** Says that there is no such command: that it is docker's and not built, or which one is near. Returns the exit code. */

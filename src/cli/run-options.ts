@@ -5,21 +5,21 @@ import { parseBytes } from '../engine/words.js'
 import { EngineError, messageOf } from '../errors.js'
 import type { Limits } from '../runtime/limits.js'
 import type { CliOptions } from './command.js'
+import { durationOf } from './duration.js'
 import { wrapped } from './help.js'
+import { addLifeFlags, lifeOptions } from './life-options.js'
 import { driven, parseMount, parseVolume } from './mount-flags.js'
 import { NOT_BUILT_RUN_FLAGS } from './not-built.js'
 
 const WASM_PAGE_BYTES = 64 * 1024
 /** Linux's PID_MAX_LIMIT. */
 const MAXIMUM_PROCESSES = 4_194_304
-const MILLISECONDS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-/** Of one of Node's timers, which the Wasm wall has: some 24 days. */
-const MAXIMUM_TIMEOUT_MS = 596 * 3_600_000
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
 
-/** Adds the flags of `run`. */
-export function addRunFlags(parser: Command): void {
+/** Adds the flags that `run` and `create` share. */
+export function addCreateFlags(parser: Command): void {
+  addLifeFlags(parser)
   parser
     .passThroughOptions()
     .option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on the one of that name', collect)
@@ -35,9 +35,8 @@ export function addRunFlags(parser: Command): void {
     .option('--network <none|host>', 'none (a loopback of its own) unless said')
     .option('--pids-limit <n>', 'processes and threads at most')
     .option('--platform <os/arch>', "which of the image's platforms: linux/amd64, wasi/wasm")
-    .option('-q, --quiet', 'changes nothing: run prints nothing of its own')
+    .option('-q, --quiet', 'changes nothing: nothing is pulled')
     .option('--read-only', 'a root that cannot be written')
-    .option('--receipt', 'print what isolation is in force, as JSON on stderr; --receipt=FILE writes a file')
     .option('--require <aspects>', 'refuse to run unless these are in force: seccomp,netns,memory', collect)
     .option('--rm', 'remove the container when it ends')
     .option('--runtime <auto|native|wasm>', 'the wall; auto looks at the program')
@@ -50,12 +49,21 @@ export function addRunFlags(parser: Command): void {
     .option('--volume-driver <name>', 'who keeps the volumes: local')
     .option('--volumes-from <container[:ro]>', 'mount what that container has mounted', collect)
     .option('-w, --workdir <path>', 'working directory')
-    .addOption(parser.createOption('--receipt-file <file>').hideHelp())
     .addOption(parser.createOption('--net <network>').hideHelp())
   parser.addHelpText('after', () => {
     const names = NOT_BUILT_RUN_FLAGS.map(([flags]) => /--[a-z0-9-]+/.exec(flags)?.[0] ?? '')
     return `\nKnown from docker, not built yet; each says what to do instead:\n${wrapped(names)}`
   })
+}
+
+/** Adds the flags of `run`. */
+export function addRunFlags(parser: Command): void {
+  addCreateFlags(parser)
+  parser
+    .option('-d, --detach', "go on in the background, and print the container's id")
+    .option('--detach-keys <keys>', 'what leaves a terminal without ending the container; ctrl-p,ctrl-q unless said')
+    .option('--receipt', 'print what isolation is in force, as JSON on stderr; --receipt=FILE writes a file')
+    .addOption(parser.createOption('--receipt-file <file>').hideHelp())
 }
 
 /** `--receipt=FILE` as the hidden flag it is: a value only ever follows `=`, so that `--receipt IMAGE` stays two words. */
@@ -94,6 +102,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
     autoRemove: options.rm === true,
     require: list('require'),
     labels: labelsOf(list('label')),
+    ...lifeOptions(options),
   })
 }
 
@@ -105,7 +114,12 @@ function invalid(value: string, flag: string, why: string, hint?: string): Engin
   })
 }
 
-function environmentOf(files: readonly string[], assignments: readonly string[], own: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+/** Variables of files and of `NAME[=VALUE]`, those without a value from our own. Throws INVALID_ARGUMENT. */
+export function environmentOf(
+  files: readonly string[],
+  assignments: readonly string[],
+  own: NodeJS.ProcessEnv,
+): Readonly<Record<string, string>> {
   // No object: one of the names may be __proto__.
   const result = new Map<string, string>()
   for (const assignment of [...files.flatMap(linesOfEnvFile), ...assignments]) {
@@ -208,17 +222,6 @@ function countOf(text: string, flag: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw invalid(text, flag, 'not a positive whole number')
   if (Number(text) > MAXIMUM_PROCESSES) throw invalid(text, flag, `too large: a kernel has at most ${MAXIMUM_PROCESSES} processes`)
   return Number(text)
-}
-
-/** Milliseconds of `10s`, `1h30m`, `1.5m`, as Go writes durations; a bare number is seconds. */
-export function durationOf(text: string, flag: string): number {
-  const hint = 'Write numbers with units: 500ms, 10s, 5m, 1h30m.'
-  if (!/^(\d+(\.\d+)?|(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)$/.test(text)) throw invalid(text, flag, 'not a duration', hint)
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)?/g)]
-  const milliseconds = Math.round(parts.reduce((sum, [, count, unit = 's']) => sum + Number(count) * (MILLISECONDS[unit] ?? 0), 0))
-  if (milliseconds < 1) throw invalid(text, flag, 'too short', hint)
-  if (milliseconds > MAXIMUM_TIMEOUT_MS) throw invalid(text, flag, 'too long: the longest is 596h', 'Leave it out for no limit.')
-  return milliseconds
 }
 
 function labelsOf(labels: readonly string[]): Readonly<Record<string, string>> {

@@ -6,6 +6,7 @@ import type { Receipt } from '../runtime/receipt.js'
 import type { Attachment, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { Exec, ExecOptions } from './exec.js'
+import type { HealthState } from './health.js'
 import type { LogEntry, LogOptions } from './logs.js'
 import type { ContainerSettings, RestartPolicy } from './settings.js'
 
@@ -139,6 +140,10 @@ export interface Container extends AsyncDisposable {
   stop(options?: StopOptions): Promise<ExitStatus | null>
   /** New size of the terminal. Rejects with INVALID_ARGUMENT when there is none. */
   resize(size: TerminalSize): Promise<void>
+  /** File that its output is kept in; null for one that keeps none. */
+  readonly logPath: string | null
+  /** What checks of its health have said since its start; null without a check. */
+  health(): HealthState | null
   /** What isolation is really in force: collected inside before the guest's first instruction, checked again from outside. */
   receipt(): Promise<Receipt>
   /** Removes it with its writable layer. Rejects with CONFLICT while it runs, unless `force`, which kills it first. */

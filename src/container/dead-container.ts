@@ -105,6 +105,14 @@ export class DeadContainer implements Container {
     return Promise.reject(this.#dead())
   }
 
+  get logPath(): never {
+    throw this.#dead()
+  }
+
+  health(): never {
+    throw this.#dead()
+  }
+
   logs(): never {
     throw this.#dead()
   }

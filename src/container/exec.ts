@@ -50,6 +50,8 @@ export class Exec {
   readonly process: ProcessSpec
   readonly #parts: ExecParts
   #task: Task | null = null
+  #isStarted = false
+  #isLeft = false
 
   /** @internal Use `container.exec`. */
   constructor(parts: ExecParts) {
@@ -82,13 +84,9 @@ export class Exec {
     return this.#task?.stderr ?? null
   }
 
-  /**
-   * Makes it ready and lets it go: nothing it writes is lost to who reads its streams then. Rejects with COMMAND_NOT_FOUND,
-   * COMMAND_NOT_EXECUTABLE, and CONFLICT when its container does not run or it was started before.
-   */
-  async start(): Promise<void> {
+  /** Makes it ready: its streams are there, and it stands before its first instruction. Rejects with CONFLICT when its container does not run. */
+  async prepare(): Promise<void> {
     const { record, directory, runtime, process, options } = this.#parts
-    if (this.#task !== null) throw new EngineError('CONFLICT', `exec ${this.id.slice(0, 12)} was started before`)
     const { openStdin = false, detach = false, terminalSize } = options
     const folder = join(directory, EXEC_FOLDER)
     if (detach) mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -102,35 +100,51 @@ export class Exec {
       endRecord: detach ? join(folder, `${this.id}.json`) : null,
       ...(terminalSize === undefined ? {} : { terminalSize }),
     })
-    await this.#task.start()
-    if (detach) await this.#task.outlive()
+  }
+
+  /**
+   * Lets it go, made ready before or not. Rejects with COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, and CONFLICT when its container does not
+   * run or it was started before.
+   */
+  async start(): Promise<void> {
+    if (this.#isStarted) throw new EngineError('CONFLICT', `exec ${this.id.slice(0, 12)} was started before`)
+    this.#isStarted = true
+    if (this.#task === null) await this.prepare()
+    await this.#prepared().start()
+    if (this.#parts.options.detach === true) await this.leave()
+  }
+
+  /** Lets it go on when this process ends. Its streams here end. */
+  async leave(): Promise<void> {
+    await this.#prepared().outlive()
+    this.#isLeft = true
   }
 
   /** How it ended. */
   async wait(): Promise<ExitStatus> {
-    return this.#started().wait()
+    return this.#prepared().wait()
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    await this.#started().kill(signal)
+    await this.#prepared().kill(signal)
   }
 
   async resize(size: TerminalSize): Promise<void> {
-    await this.#started().resize(size)
+    await this.#prepared().resize(size)
   }
 
   /** What isolation is in force for it. */
   async receipt(): Promise<Receipt> {
-    return this.#started().receipt()
+    return this.#prepared().receipt()
   }
 
-  /** Ends it, if it is not detached. */
+  /** Ends it, unless it was left. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#parts.options.detach !== true) await this.#task?.delete()
+    if (!this.#isLeft) await this.#task?.delete()
   }
 
-  #started(): Task {
-    if (this.#task === null) throw new EngineError('CONFLICT', `exec ${this.id.slice(0, 12)} has not been started`)
+  #prepared(): Task {
+    if (this.#task === null) throw new EngineError('CONFLICT', `exec ${this.id.slice(0, 12)} has not been made ready`)
     return this.#task
   }
 }

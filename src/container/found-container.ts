@@ -5,6 +5,7 @@ import type { Receipt } from '../runtime/receipt.js'
 import type { Attachment, RunningTask, TerminalSize } from '../runtime/runtime.js'
 import { throwIfAborted } from './abortable.js'
 import type { Container, ContainerStatus, ContainerSummary, RemoveOptions, StartOptions, StopOptions, WaitCondition } from './container.js'
+import { afterCheck, HEALTH_FILE, makeCheck, parseHealth } from './health.js'
 import { actorOf } from './hooks.js'
 import { type ContainerRecord, endedRecord, isGone, isOwned, isTaskAlive, RECEIPT_FILE, summaryOf } from './record.js'
 import { RecordedContainer } from './recorded-container.js'
@@ -28,7 +29,7 @@ export class FoundContainer extends RecordedContainer implements Container {
   }
 
   summary(): ContainerSummary {
-    return summaryOf(this.current())
+    return this.state.summary(this.current())
   }
 
   async start(options: StartOptions = {}): Promise<Attachment | null> {
@@ -141,6 +142,18 @@ export class FoundContainer extends RecordedContainer implements Container {
       if (now.stopRequested) return this.state.write({ ...now, status: 'exited', owner: null })
       await this.#begin({ ...now, restartCount: now.restartCount + 1, restartFailures: failures + 1 }, {})
     })
+  }
+
+  /** One check of its health, for the command that its launcher runs again and again. */
+  async checkHealth(): Promise<void> {
+    const { settings, paused, startedAt } = this.current()
+    if (settings.health === null || paused || (await this.running()) === null) return
+    const before = parseHealth(this.state.readFile(this.id, HEALTH_FILE))
+    const exec = await this.exec({ command: settings.health.test })
+    const result = await makeCheck(exec, settings.health)
+    const after = afterCheck(before, result, { check: settings.health, startedMs: Date.parse(startedAt ?? result.start) })
+    await this.state.writeFile(this.id, HEALTH_FILE, JSON.stringify(after), { durable: false })
+    if (after.status !== before.status) this.journal.add(`health_status: ${after.status}`, actorOf(this.record))
   }
 
   async remove({ force = false, volumes = false }: RemoveOptions = {}): Promise<void> {

@@ -5,6 +5,7 @@ import type { LayerStore } from '../store/layer-store.js'
 import type { ContainerImage, UpdateOptions } from './container.js'
 import { type LoadVolumes, removeWithVolumes } from './container-volumes.js'
 import { Exec, type ExecOptions, execProcess } from './exec.js'
+import { HEALTH_FILE, type HealthState, parseHealth } from './health.js'
 import { actorOf, logPath } from './hooks.js'
 import type { Journal } from './journal.js'
 import { type LogEntry, type LogOptions, readLog } from './logs.js'
@@ -45,7 +46,7 @@ export abstract class RecordedContainer {
 
   /** Removes the record, and with `volumes` the anonymous volumes made for the container, which the record kept. */
   protected async removeRecord({ volumes }: { readonly volumes: boolean }): Promise<void> {
-    const remove = () => this.state.remove(this.current())
+    const remove = () => this.state.remove(this.state.read(this.id) ?? this.record)
     await (volumes ? removeWithVolumes(this.#volumes, this.record.spec, remove) : remove())
   }
 
@@ -71,6 +72,14 @@ export abstract class RecordedContainer {
 
   get runtime(): string {
     return this.record.runtime
+  }
+
+  get logPath(): string | null {
+    return this.settings.log.driver === 'none' ? null : logPath(this.state.directoryOf(this.id), this.id)
+  }
+
+  health(): HealthState | null {
+    return this.settings.health === null ? null : parseHealth(this.state.readFile(this.id, HEALTH_FILE))
   }
 
   async attach(): Promise<Attachment> {
@@ -132,12 +141,11 @@ export abstract class RecordedContainer {
   }
 
   logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
-    const { settings } = this.record
-    if (settings.log.driver === 'none')
+    const { logPath: path, settings } = this
+    if (path === null)
       throw new EngineError('CONFLICT', `container ${this.name} keeps no log`, {
         hint: 'It was made without one (--log-driver none, or by a program that reads its output itself).',
       })
-    const path = logPath(this.state.directoryOf(this.id), this.id)
     const ended = () => {
       const record = this.state.read(this.id)
       return record === null || isGone(record) || !['running', 'restarting'].includes(record.status)

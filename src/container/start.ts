@@ -6,6 +6,7 @@ import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import { identityOf } from '../store/process-identity.js'
 import type { StartOptions } from './container.js'
 import { forgetExecs } from './exec.js'
+import { HEALTH_FILE, STARTING } from './health.js'
 import { actorOf, supervisionOf } from './hooks.js'
 import type { Journal } from './journal.js'
 import { type ContainerRecord, RECEIPT_FILE } from './record.js'
@@ -63,6 +64,7 @@ export async function startRecorded(parts: StartParts, record: ContainerRecord, 
         finishedAt: null,
         exit: null,
       }
+      if (record.settings.health !== null) await state.writeFile(record.id, HEALTH_FILE, JSON.stringify(STARTING), { durable: false })
       // Written before the guest goes: nobody takes a guest that ran for one that never did.
       await state.write(running)
       await state.writeFile(record.id, RECEIPT_FILE, JSON.stringify(receipt), { durable: false })

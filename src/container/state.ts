@@ -24,8 +24,10 @@ import { afterCleanUp, EngineError } from '../errors.js'
 import { Lock } from '../store/lock.js'
 import { ownIdentity, type ProcessIdentity } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
+import type { ContainerSummary } from './container.js'
+import { HEALTH_FILE, parseHealth } from './health.js'
 import { assertContainerName, randomName } from './name.js'
-import { type ContainerRecord, RECORD_VERSION } from './record.js'
+import { type ContainerRecord, RECORD_VERSION, summaryOf } from './record.js'
 
 const ID = /^[0-9a-f]{64}$/
 /** File of a container's folder that holds its record. */
@@ -159,6 +161,13 @@ export class ContainerState {
     if (text === null) return null
     const record: unknown = parse(text)
     return isRecord(record, id) ? record : null
+  }
+
+  /** What `ps` shows of a container. */
+  summary(record: ContainerRecord): ContainerSummary {
+    const summary = summaryOf(record)
+    if (record.settings.health === null || summary.pid === null) return summary
+    return { ...summary, health: parseHealth(this.readFile(record.id, HEALTH_FILE)).status }
   }
 
   /** A file of a container's folder, or null when there is none. */

@@ -6,7 +6,7 @@ import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
 import type { Journal } from '../container/journal.js'
 import type { CreateOptions } from '../container/options.js'
-import { type ContainerRecord, isGone, isOwned, isTaskAlive, summaryOf } from '../container/record.js'
+import { type ContainerRecord, isGone, isOwned, isTaskAlive } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError, messageOf } from '../errors.js'
 import { didYouMean } from '../reference/nearest.js'
@@ -86,7 +86,7 @@ export class Containers implements AsyncDisposable {
     await this.#sweep()
     const { state } = this.#parts
     const summaries: ContainerSummary[] = []
-    for (const record of await state.list()) summaries.push(isGone(record) ? await this.#settledSummary(record) : summaryOf(record))
+    for (const record of await state.list()) summaries.push(isGone(record) ? await this.#settledSummary(record) : state.summary(record))
     return all ? [...summaries, ...(await state.listDead()).map(deadSummary)] : summaries.filter(({ status }) => RUNNING.has(status))
   }
 
@@ -106,6 +106,30 @@ export class Containers implements AsyncDisposable {
   async afterEnd(id: string): Promise<void> {
     const record = this.#parts.state.read(id)
     if (record !== null) await (await this.#found(record)).afterEnd()
+  }
+
+  /** Checks a container's health once, if it has a check and runs. @internal */
+  async checkHealth(id: string): Promise<void> {
+    const record = this.#parts.state.read(id)
+    if (record !== null) await (await this.#found(record)).checkHealth()
+  }
+
+  /** Removes the containers that do not run, with their ids. */
+  async prune(): Promise<readonly string[]> {
+    const removed: string[] = []
+    for (const { id, status } of await this.list({ all: true })) {
+      if (status !== 'created' && status !== 'exited') continue
+      const container = await this.get(id)
+      // Somebody may have started it meanwhile, or removed it.
+      if (
+        await container.remove().then(
+          () => true,
+          () => false,
+        )
+      )
+        removed.push(id)
+    }
+    return removed
   }
 
   /** Looks a container up by name or id prefix. Rejects with CONTAINER_NOT_FOUND naming what is near. */

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #define HANDOVER_NUMBERS (sizeof(struct handover) / sizeof(int))
@@ -87,8 +88,9 @@ static int prepare(const struct handover *handover, const struct plan *plan, str
   if (channel_receive(handover->channel, &received) != 0)
     _exit(125);
   umask(0);
-  setup->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (setup->proc < 0)
+  /* Inside a container that was joined it would be the container's. */
+  setup->proc = handover->proc > 0 ? handover->proc : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (setup->proc < 0 || fcntl(setup->proc, F_SETFD, FD_CLOEXEC) < 0)
     return failure_set("open", "/proc");
   setup->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (setup->root < 0)
@@ -118,30 +120,40 @@ static void split_off_guest(const struct handover *handover, const struct plan *
   init_run(guest, handover->status);
 }
 
-/* Into the namespaces of a running container. This process is no program of it: what it is made of was executed on the
- * host, so that nobody inside may look into it, whatever capabilities he has there (ptrace(2), access mode checking).
- */
-static int enter(const struct handover *handover, const struct plan *plan, struct setup *setup) {
-  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-    return failure_set("prctl", "PR_SET_DUMPABLE");
-  umask(0);
-  setup->channel = handover->channel;
-  setup->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (setup->proc < 0)
-    return failure_set("open", "/proc");
-  if (privilege_read_filter(plan, setup) < 0 || namespace_join(setup) < 0)
-    return -1;
-  setup->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (setup->root < 0)
-    return failure_set("open", "/");
-  return plan_perform(plan, setup, PHASE_CHILD);
+/* A copy of this program that nobody can write to, whoever gets hold of it through /proc/PID/exe (CVE-2019-5736): a
+ * mount over it, as a start has, would be one more mount of a container that runs. */
+static int copy_own_program(void) {
+  failure_begin("launch");
+  int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  int copy = memfd_create(CHILD_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  ssize_t count = program < 0 || copy < 0 ? -1 : 1;
+  while (count > 0)
+    count = sendfile(copy, program, NULL, 1 << 20);
+  if (count < 0 || fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+    return failure_set("memfd_create", "/proc/self/exe");
+  close(program);
+  return copy;
 }
 
-static _Noreturn void join(const struct handover *handover, const struct plan *plan, struct setup *setup) {
-  if (enter(handover, plan, setup) < 0)
+/* Into the namespaces of a running container. Nobody inside sees this process, which stays in the host's pid namespace:
+ * only its children are in the container's, and none of these before they may not be looked into. */
+static int enter(struct handover *handover, const struct setup *setup) {
+  umask(0);
+  failure_begin("launch");
+  handover->proc = open("/proc", O_PATH | O_DIRECTORY);
+  return handover->proc < 0 ? failure_set("open", "/proc") : namespace_join(setup);
+}
+
+static _Noreturn void join(struct handover *handover, const struct plan *plan, struct setup *setup) {
+  int program = plan->arguments == NULL ? -1 : copy_own_program();
+  if ((plan->arguments != NULL && program < 0) || enter(handover, setup) < 0)
     channel_fail(handover->channel);
-  if (plan->arguments != NULL)
-    split_off_guest(handover, plan, setup);
+  if (plan->arguments != NULL) {
+    execute_again(program, handover);
+    channel_fail(handover->channel);
+  }
+  if (prepare(handover, plan, setup) < 0 || perform(handover, plan, setup) < 0)
+    channel_fail(handover->channel);
   channel_send(handover->channel, MESSAGE_DONE);
   _exit(0);
 }
@@ -207,6 +219,7 @@ void child_resume(int argc, char **argv) {
     _exit(125);
   setup_clear(&setup);
   setup.network = handover.network;
+  setup.resumed = true;
   failure_begin("launch");
   prctl(PR_SET_NAME, CHILD_NAME, 0, 0, 0);
   if (map_plan(handover.plan, &plan) < 0 || plan_perform(&plan, &setup, PHASE_PARENT) < 0 ||

@@ -86,6 +86,8 @@ int namespace_set_joined(struct setup *setup, char **fields) {
     return -1;
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
   setup->joined = (pid_t)pid;
+  if (setup->resumed)
+    return 0;
   setup->joined_process = kernel_pidfd_open((pid_t)pid);
   if (setup->joined_process < 0)
     return failure_set("pidfd_open", fields[0]);

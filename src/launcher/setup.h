@@ -57,6 +57,7 @@ struct setup {
   unsigned keep_count;
   pid_t joined; /* whose namespaces are joined instead of made; 0 for nobody's */
   int joined_process;
+  bool resumed; /* read again by the copy that goes on inside */
 
   /* What the parent does besides waiting; NULL or none for what it does not. */
   bool outlives; /* from the start nobody's */

@@ -331,6 +331,7 @@ for (const idMap of idMaps())
             ...['user', 'mount', 'pid', 'ipc', 'uts', 'net', 'cgroup'].map((name): Operation => ['namespace', name]),
             ['join', created.pid, start],
             ['stdio', 'pipes', 'open'],
+            ['oom-score-adjust', 500],
             ...plan.operations.slice(at + 1),
           ],
           exec: plan.exec,
@@ -340,6 +341,7 @@ for (const idMap of idMaps())
       const inside = await joining.ready
       assert.equal(inside.receipt.namespaces, receipt.namespaces)
       assert.is(inside.receipt.dumpable, false)
+      assert.is(inside.receipt.oom_score_adj, 500)
       assert.equal(inside.receipt.descriptors, [0, 1, 2])
       const output = text(joining.stdout as NodeJS.ReadableStream)
       joining.stdin?.end('word\n')

@@ -1,9 +1,12 @@
 import { writeFileSync } from 'node:fs'
-import { EngineError, messageOf } from '../../errors.js'
+import type { Container } from '../../container/container.js'
+import { afterCleanUp, EngineError, messageOf } from '../../errors.js'
 import type { ExitStatus } from '../../runtime/exit.js'
 import type { Receipt } from '../../runtime/receipt.js'
+import { attachToStart, detachKeysOf } from '../attached.js'
+import { idWriter } from '../cidfile.js'
 import type { CliCommand, CliOptions } from '../command.js'
-import { runInForeground, SignalRelay } from '../foreground.js'
+import { runInForeground, SignalRelay, signalTarget } from '../foreground.js'
 import { printable } from '../output.js'
 import { UsageError } from '../report.js'
 import { addRunFlags, createOptions, rewriteReceiptFlag } from '../run-options.js'
@@ -17,18 +20,30 @@ export const command: CliCommand = {
   rewrite: rewriteReceiptFlag,
   async run(positional, options) {
     const wanted = createOptions(positional, options, process.env)
-    if (wanted.tty && wanted.openStdin && !process.stdin.isTTY)
+    const isDetached = options.detach === true
+    if (!isDetached && wanted.tty && wanted.openStdin && !process.stdin.isTTY)
       throw new UsageError('the input device is not a TTY', { exitCode: 1, hint: 'Leave out -t when stdin is a pipe or a file.' })
+    const detachKeys = detachKeysOf(options)
     const receiptTo = receiptWriter(options)
+    const idTo = idWriter(options)
     const signals = new SignalRelay()
     try {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
       const size = wanted.tty ? { terminalSize: terminalSize() } : {}
-      const container = await engine.containers.create({ ...wanted, ...size, signal: signals.signal })
-      signals.forwardTo(container)
+      const request = { ...wanted, ...size, signal: signals.signal }
+      // What is started again after its end is nobody's from the beginning.
+      if (isDetached || (wanted.restart !== undefined && wanted.restart.name !== 'no')) {
+        const container = await engine.containers.define({ ...request, keepStdin: isDetached })
+        idTo?.(container.id)
+        return await startDefined(container, { isDetached, signals, detachKeys, receiptTo })
+      }
+      const container = await engine.containers.create(request)
+      idTo?.(container.id)
+      signals.forwardTo(signalTarget(container))
       await receiptTo?.(await container.receipt())
-      const status = await runInForeground(container, signals)
+      const status = await runInForeground(container, signals, detachKeys)
+      if (status === null) return 0
       const note = noteOf(status, options)
       if (note !== null) process.stderr.write(`wolffia: ${printable(note)}\n`)
       return status.exitCode
@@ -39,6 +54,26 @@ export const command: CliCommand = {
       signals.dispose()
     }
   },
+}
+
+interface DefinedRun {
+  readonly isDetached: boolean
+  readonly signals: SignalRelay
+  readonly detachKeys: readonly number[] | undefined
+  readonly receiptTo: ((receipt: Receipt) => Promise<void>) | null
+}
+
+/** Starts a container that is nobody's; what could not be started is taken back with --rm, and else kept, as docker does. */
+async function startDefined(container: Container, { isDetached, signals, detachKeys, receiptTo }: DefinedRun): Promise<number> {
+  try {
+    if (!isDetached) return await attachToStart(container, { signals, detachKeys, terminalSize: terminalSize() })
+    await container.start()
+  } catch (error) {
+    throw container.summary().autoRemove ? await afterCleanUp(error, () => container.remove({ force: true, volumes: true })) : error
+  }
+  await receiptTo?.(await container.receipt())
+  process.stdout.write(`${container.id}\n`)
+  return 0
 }
 
 /** What the exit code does not say: which limit ended the guest, or that its wall was lost. Of a trap the sandbox has told on stderr. */

@@ -1,0 +1,20 @@
+import { idWriter } from '../cidfile.js'
+import type { CliCommand } from '../command.js'
+import { addCreateFlags, createOptions } from '../run-options.js'
+
+/** `wolffia create`: makes a container without starting it, and prints its id. */
+export const command: CliCommand = {
+  usage: 'IMAGE [COMMAND] [ARG...]',
+  arity: [1, Number.POSITIVE_INFINITY],
+  configure: addCreateFlags,
+  async run(positional, options) {
+    const wanted = createOptions(positional, options, process.env)
+    const idTo = idWriter(options)
+    const { Engine } = await import('../../engine/engine.js')
+    await using engine = await Engine.open()
+    const container = await engine.containers.define(wanted)
+    idTo?.(container.id)
+    process.stdout.write(`${container.id}\n`)
+    return 0
+  },
+}
