@@ -58,9 +58,18 @@ const LIFE: Readonly<Record<string, CommandEntry>> = {
   rm: { summary: 'Remove containers', load: () => import('./commands/rm.js') },
 }
 
+/** What can be seen of a container, likewise. */
+const LOOKS: Readonly<Record<string, CommandEntry>> = {
+  top: { summary: 'Show the processes of a container', load: () => import('./commands/top.js') },
+  stats: { summary: 'Show what containers use, again and again', load: () => import('./commands/stats.js') },
+  diff: { summary: 'Show what a container has changed of its files', load: () => import('./commands/diff.js') },
+  port: { summary: 'Show which ports lead into a container', load: () => import('./commands/port.js') },
+}
+
 /** All commands that are built, in the order `wolffia help` lists them. Each is loaded only when it is called. */
 export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   ...LIFE,
+  ...LOOKS,
   images: { summary: 'List images', load: () => import('./commands/images.js') },
   load: { summary: 'Load images from an OCI or docker archive', load: () => import('./commands/load.js') },
   import: { summary: 'Make an image of a root tar or a .wasm module', load: () => import('./commands/import.js') },
@@ -72,6 +81,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     summary: 'The commands of containers, under one word',
     commands: {
       ...Object.fromEntries(Object.entries(LIFE).filter(([name]) => name !== 'ps')),
+      ...LOOKS,
       inspect: { summary: 'Show containers in full', load: () => import('./commands/inspect.js') },
       ls: { summary: 'List containers', load: () => import('./commands/ps.js') },
       prune: { summary: 'Remove containers that do not run', load: () => import('./commands/container-prune.js') },

@@ -117,6 +117,18 @@ export class DeadContainer implements Container {
     throw this.#dead()
   }
 
+  processes(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  usage(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  written(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
   receipt(): Promise<never> {
     return Promise.reject(this.#dead())
   }

@@ -1,6 +1,8 @@
 import { EngineError } from '../errors.js'
+import type { Usage } from '../runtime/guest-processes.js'
 import type { Attachment, RunningTask, Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
+import type { WritableLayer } from '../runtime/writable-layer.js'
 import type { LayerStore } from '../store/layer-store.js'
 import type { ContainerImage, UpdateOptions } from './container.js'
 import { type LoadVolumes, removeWithVolumes } from './container-volumes.js'
@@ -151,6 +153,35 @@ export abstract class RecordedContainer {
       return record === null || isGone(record) || !['running', 'restarting'].includes(record.status)
     }
     return readLog({ path, files: settings.log.files }, options, ended)
+  }
+
+  async processes(): Promise<readonly number[]> {
+    if (this.current().status === 'restarting')
+      throw new EngineError('CONFLICT', `container ${this.name} is restarting, wait until the container is running`)
+    const { pid } = await this.mustRun()
+    const { guestPids } = await import('../runtime/guest-processes.js')
+    return guestPids(pid)
+  }
+
+  async usage(): Promise<Usage | null> {
+    const running = await this.running()
+    if (running === null) return null
+    const { readUsage } = await import('../runtime/guest-processes.js')
+    return readUsage(running.pid, { memoryBytes: this.spec.limits.memoryBytes })
+  }
+
+  async written(): Promise<WritableLayer> {
+    const rootfs = new ImageRootfs(await layersOf(this.layers, this.record.image.diffIds))
+    try {
+      const written = await this.wall.written(this.state.directoryOf(this.id), this.spec, rootfs)
+      if (written !== null) return written
+    } finally {
+      rootfs.close()
+    }
+    throw new EngineError('CONFLICT', `what container ${this.name} has written is in its own memory while it runs`, {
+      data: { id: this.id },
+      hint: this.record.autoRemove ? 'Run it without --rm to look at it.' : 'Stop it first.',
+    })
   }
 
   /** The record as it is now. */

@@ -46,6 +46,7 @@ function wall(name: string, kinds: readonly string[], unavailable: string | null
     open: () => Promise.resolve(null),
     exec: () => Promise.reject(new Error('not asked for')),
     lastEnd: () => Promise.resolve(null),
+    written: () => Promise.resolve(null),
     discard: () => Promise.resolve(),
   }
 }
