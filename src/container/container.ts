@@ -85,6 +85,14 @@ export interface UpdateOptions {
   readonly restart?: RestartPolicy
 }
 
+/** How much a container takes of the disk, in bytes. */
+export interface ContainerSize {
+  /** Of the files that it has written; 0 while only its guest knows them. */
+  readonly writtenBytes: number
+  /** Of its image's layers, unpacked. */
+  readonly imageBytes: number
+}
+
 /**
  * One container, from create to remove, and through any number of starts.
  *
@@ -157,6 +165,8 @@ export interface Container extends AsyncDisposable {
    * runs with its writable layer in memory (`autoRemove`), or behind the Wasm wall.
    */
   written(): Promise<WritableLayer>
+  /** How much it takes of the disk. */
+  size(): Promise<ContainerSize>
   /** Removes it with its writable layer. Rejects with CONFLICT while it runs, unless `force`, which kills it first. */
   remove(options?: RemoveOptions): Promise<void>
   /** What `ps` shows of it. */

@@ -129,6 +129,10 @@ export class DeadContainer implements Container {
     return Promise.reject(this.#dead())
   }
 
+  size(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
   receipt(): Promise<never> {
     return Promise.reject(this.#dead())
   }

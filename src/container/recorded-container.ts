@@ -1,10 +1,11 @@
+import { statSync } from 'node:fs'
 import { EngineError } from '../errors.js'
 import type { Usage } from '../runtime/guest-processes.js'
 import type { Attachment, RunningTask, Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
-import type { LayerStore } from '../store/layer-store.js'
-import type { ContainerImage, UpdateOptions } from './container.js'
+import type { LayerStore, StoredLayer } from '../store/layer-store.js'
+import type { ContainerImage, ContainerSize, UpdateOptions } from './container.js'
 import { type LoadVolumes, removeWithVolumes } from './container-volumes.js'
 import { Exec, type ExecOptions, execProcess } from './exec.js'
 import { HEALTH_FILE, type HealthState, parseHealth } from './health.js'
@@ -171,17 +172,28 @@ export abstract class RecordedContainer {
   }
 
   async written(): Promise<WritableLayer> {
-    const rootfs = new ImageRootfs(await layersOf(this.layers, this.record.image.diffIds))
-    try {
-      const written = await this.wall.written(this.state.directoryOf(this.id), this.spec, rootfs)
-      if (written !== null) return written
-    } finally {
-      rootfs.close()
-    }
+    const { written } = await this.#written()
+    if (written !== null) return written
     throw new EngineError('CONFLICT', `what container ${this.name} has written is in its own memory while it runs`, {
       data: { id: this.id },
       hint: this.record.autoRemove ? 'Run it without --rm to look at it.' : 'Stop it first.',
     })
+  }
+
+  async size(): Promise<ContainerSize> {
+    const { written, layers } = await this.#written()
+    const imageBytes = layers.reduce((sum, { tarPath }) => sum + (statSync(tarPath, { throwIfNoEntry: false })?.size ?? 0), 0)
+    return { writtenBytes: written?.bytes ?? 0, imageBytes }
+  }
+
+  async #written(): Promise<{ readonly written: WritableLayer | null; readonly layers: readonly StoredLayer[] }> {
+    const layers = await layersOf(this.layers, this.record.image.diffIds)
+    const rootfs = new ImageRootfs(layers)
+    try {
+      return { written: await this.wall.written(this.state.directoryOf(this.id), this.spec, rootfs), layers }
+    } finally {
+      rootfs.close()
+    }
   }
 
   /** The record as it is now. */
