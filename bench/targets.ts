@@ -6,6 +6,7 @@ import type { LaterTarget, Target } from './target.js'
 import type { Workload } from './workload.js'
 import { appendByte } from './workloads/append-byte.js'
 import { conformance } from './workloads/conformance.js'
+import { idleNative } from './workloads/idle-native.js'
 import { idleWasm } from './workloads/idle-wasm.js'
 import { imageSize } from './workloads/image-size.js'
 import { kill } from './workloads/kill.js'
@@ -46,6 +47,8 @@ export const TARGETS: readonly Target[] = [
   ratio('start of a 200 MB image', imageSize, 'large', 1.15, 'small'),
   ratio('start of an image of 100 layers', imageSize, '100-layers', 1.15, 'small'),
   value('preview1 conformance', conformance, 'wolffia', 0),
+  value('memory beside the guest of a detached native container', idleNative, 'wolffia', 700 / 1024),
+  ratio('  the same', idleNative, 'wolffia', 1, 'bubblewrap'),
   value('idle Wasm container in a process of its own', idleWasm, 'wasm', 25),
   ratio('Wasm files: open, read, stat', smallFiles, 'wasm', 2.5, 'bare'),
   ratio('Wasm files: sequential and scattered reads', largeRead, 'wasm', 1, 'bare'),
@@ -63,7 +66,6 @@ export const TARGETS: readonly Target[] = [
   value('memory of an opened image, a file', openedImage, 'opened', 400),
 ]
 
-const LIFE = "A container's whole life, as docker's users know it"
 const UNION = 'The union filesystem and its layers at full depth'
 const NATIVE = 'The native wall at full depth'
 const WASM = 'The Wasm wall at full depth, and plugins'
@@ -71,7 +73,6 @@ const WASM = 'The Wasm wall at full depth, and plugins'
 /** Rows whose subject is not built yet. */
 export const LATER_TARGETS: readonly LaterTarget[] = [
   { what: 'native start through the holder, range map: launcher and library', issue: UNION },
-  { what: 'memory of a detached native container', issue: LIFE },
   { what: "fork() of a container's filesystem", issue: UNION },
   { what: '1,000 containers of one image', issue: NATIVE },
   { what: 'Wasm: a call inside the sandbox process; host to sandbox and back', issue: WASM },

@@ -79,6 +79,16 @@ export class Workbench implements AsyncDisposable {
     })
   }
 
+  /** One over another store, with the same image of busybox. */
+  otherEngine(): Promise<Engine> {
+    return this.once('other engine', async () => {
+      const engine = await Engine.open({ home: join(this.directory, 'other-home') })
+      await engine.images.import(await this.rootTar(), { reference: 'busybox' })
+      this.atEnd(() => engine[Symbol.asyncDispose]())
+      return engine
+    })
+  }
+
   /** An engine over the same store whose native wall maps a single id: what every host can do, and what peers are given. */
   singleIdEngine(): Promise<Engine> {
     return this.once('single-id engine', async () => {

@@ -10,9 +10,18 @@ export type {
   ContainerStatus,
   ContainerSummary,
   CreatedContainer,
+  HealthStatus,
   RemoveOptions,
+  StartOptions,
+  StopOptions,
+  UpdateOptions,
+  WaitCondition,
 } from './container/container.js'
+export type { Exec, ExecOptions } from './container/exec.js'
+export type { HealthResult, HealthState } from './container/health.js'
+export type { LogEntry, LogOptions } from './container/logs.js'
 export type { CreateOptions } from './container/options.js'
+export type { ContainerSettings, HealthCheck, LogSettings, RestartPolicy } from './container/settings.js'
 export type { BuildOptions } from './engine/build-options.js'
 export type { Containers } from './engine/containers.js'
 export type { Diagnosis } from './engine/doctor.js'
@@ -41,7 +50,17 @@ export type {
   Receipt,
   WasmEvidence,
 } from './runtime/receipt.js'
-export type { CreateRequest, RunningTask, Runtime, Task, TerminalSize } from './runtime/runtime.js'
+export type {
+  Attachment,
+  CreateRequest,
+  ExecRequest,
+  RunEnd,
+  RunningTask,
+  Runtime,
+  Supervision,
+  Task,
+  TerminalSize,
+} from './runtime/runtime.js'
 export type {
   BindMount,
   ContainerSpec,

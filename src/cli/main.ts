@@ -67,7 +67,7 @@ function parserFor(name: string, summary: string, command: CliCommand): Command 
     .description(summary)
     .allowExcessArguments()
     // As in docker; run and create have a -h of their own.
-    .helpOption(/(^| )(run|create)$/.test(name) ? '--help' : '-h, --help', 'print this')
+    .helpOption(/^(container )?(run|create)$/.test(name) ? '--help' : '-h, --help', 'print this')
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
   command.configure(parser)

@@ -125,10 +125,12 @@ export class Exec {
     return this.#prepared().wait()
   }
 
+  /** Sends it a signal, SIGKILL unless said. One that has ended is no error. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     await this.#prepared().kill(signal)
   }
 
+  /** New size of its terminal. */
   async resize(size: TerminalSize): Promise<void> {
     await this.#prepared().resize(size)
   }

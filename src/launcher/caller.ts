@@ -28,7 +28,7 @@ export async function callLauncher(folder: string): Promise<Caller | null> {
   try {
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
   } catch (cause) {
-    if (['ENOENT', 'ECONNREFUSED'].includes((cause as NodeJS.ErrnoException).code ?? '')) return null
+    if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET'].includes((cause as NodeJS.ErrnoException).code ?? '')) return null
     throw new EngineError('LAUNCHER_FAILED', `its supervisor does not answer: ${(cause as Error).message}`, { cause })
   } finally {
     closeSync(directory)

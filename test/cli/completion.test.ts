@@ -51,7 +51,7 @@ const LINES: readonly (readonly [about: string, line: string, expected: string])
 for (const [about, line, expected] of LINES) test(`${about}: \`${line}\``, async () => assert.is(await offered(line), expected))
 
 test('what is offered is said in a few words', async () => {
-  const { offered } = await candidatesFor(['p'], NAMES)
+  const { offered } = await candidatesFor(['ps'], NAMES)
   assert.equal(offered, [{ text: 'ps', about: 'List containers' }])
 })
 

@@ -14,6 +14,7 @@ runtimeContract(test.needs(NATIVE, BUSYBOX), (body) =>
       rootfs,
       args: shellArgs,
       notExecutable: '/bin/not-executable',
+      canOutlive: true,
     }),
   ),
 )

@@ -4,13 +4,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
-import type { CreateRequest, Runtime, Task } from '../../src/runtime/runtime.js'
+import type { CreateRequest, Runtime, Supervision, Task } from '../../src/runtime/runtime.js'
 import type { Rootfs } from '../../src/runtime/spec.js'
 import type { SpecChange } from '../support/specs.js'
 import { containerSpec } from '../support/specs.js'
@@ -41,6 +41,8 @@ export interface WallUnderTest {
   readonly rootfs: Rootfs
   /** The command line that makes the guest do these steps. */
   args(steps: readonly GuestStep[]): readonly string[]
+  /** Whether a guest may outlive the process that made it. */
+  readonly canOutlive: boolean
   /** Path in the root of a file that is there and cannot be executed. */
   readonly notExecutable: string
 }
@@ -67,6 +69,14 @@ const newId = () => randomBytes(32).toString('hex')
 /** Registers the tests of every wall. */
 export function runtimeContract(test: RegisterTest, withWall: WithWall): void {
   const withBench = (body: (bench: Bench) => Promise<void>) => () => withWall((wall) => runOn(wall, body))
+
+  /** Where nothing but the process that made it could hold a guest, it is refused by name. */
+  const withOutliving = (body: (bench: Bench) => Promise<void>) =>
+    withBench(async (bench) => {
+      if (bench.wall.canOutlive) return body(bench)
+      const error = await rejects(bench.create([['loop']], { ephemeral: false }, { supervision: supervision('journal') }))
+      assert.ok(error instanceof EngineError && error.code === 'UNSUPPORTED_BY_HOST', String(error))
+    })
 
   test(
     'a guest ends with the exit code it gives, and that is no error',
@@ -305,6 +315,92 @@ export function runtimeContract(test: RegisterTest, withWall: WithWall): void {
   )
 
   test(
+    'a guest that outlives its maker is found, heard, stopped and let go on by another, and its end is written down',
+    withOutliving(async ({ wall, create }) => {
+      const { task, id, directory } = await create(
+        [['print', 'begun'], ['loop']],
+        { ephemeral: false },
+        { supervision: supervision('journal') },
+      )
+      const attachment = await task.attach()
+      let heard = ''
+      attachment.stdout.on('data', (chunk) => {
+        heard += chunk
+      })
+      attachment.stderr?.resume()
+      await task.start()
+      await task.outlive()
+      await eventually(async () => heard === 'begun\n')
+      const found = await wall.other.open(id, directory)
+      assert.is(found?.pid, task.pid)
+      await found?.pause()
+      await eventually(async () => /^State:\tT/m.test(readFileSync(`/proc/${task.pid}/status`, 'utf8')))
+      await found?.resume()
+      await eventually(async () => /^State:\t[RS]/m.test(readFileSync(`/proc/${task.pid}/status`, 'utf8')))
+      await found?.kill('SIGTERM')
+      await found?.gone()
+      assert.is(await wall.other.open(id, directory), null)
+      const end = await wall.other.lastEnd(directory, containerSpec())
+      assert.equal({ ...end?.exit, durationMs: 0 }, { exitCode: 143, signal: 'SIGTERM', reason: 'signaled', durationMs: 0 })
+      assert.ok(Math.abs((end?.finishedAt.getTime() ?? 0) - Date.now()) < 10_000)
+      assert.match(readFileSync(join(directory, 'journal'), 'utf8'), /^somebody \{"event":"exited",/)
+    }),
+  )
+
+  test(
+    'a guest that outlives its maker keeps its files and its exit code for those who come later',
+    withOutliving(async ({ wall, create }) => {
+      const first = await create(
+        [
+          ['write', '/note', 'kept'],
+          ['exit', 5],
+        ],
+        { ephemeral: false },
+        { supervision: supervision('journal') },
+      )
+      await first.task.start()
+      await first.task.outlive()
+      await eventually(async () => (await wall.other.lastEnd(first.directory, containerSpec())) !== null)
+      assert.is((await wall.other.lastEnd(first.directory, containerSpec()))?.exit.exitCode, 5)
+      const { id, directory } = first
+      const second = await create([['cat', '/note']], { ephemeral: false }, { id, directory })
+      await second.task.start()
+      assert.is((await second.task.wait()).exitCode, 0)
+      assert.match(await second.stdout, /^kept\n?$/)
+    }),
+  )
+
+  test(
+    'a guest that outlives its maker is held to its time and logged to the last byte',
+    withOutliving(async ({ wall, create }) => {
+      const log = join(mkdtempSync(join(tmpdir(), 'wolffia-log-')), 'log')
+      const change = { limits: { timeoutMs: 400 }, ephemeral: false }
+      const { task, directory } = await create([['print', 'said'], ['loop']], change, { supervision: supervision('journal', log) })
+      await task.start()
+      await task.outlive()
+      await eventually(async () => (await wall.other.lastEnd(directory, containerSpec(change))) !== null)
+      assert.is((await wall.other.lastEnd(directory, containerSpec(change)))?.exit.reason, 'timeout')
+      const { stream, log: line } = JSON.parse(readFileSync(log, 'utf8'))
+      assert.equal([stream, line], ['stdout', 'said\n'])
+      rmSync(dirname(log), { recursive: true })
+    }),
+  )
+
+  test(
+    'one that is let go while it runs goes on, with its time still counted',
+    withOutliving(async ({ wall, create }) => {
+      const change = { limits: { timeoutMs: 700 }, ephemeral: false }
+      const { task, id, directory } = await create([['loop']], change, { supervision: { ...supervision('journal'), outlives: false } })
+      await task.start()
+      await sleep(50)
+      await task.outlive()
+      assert.is((await wall.other.open(id, directory))?.pid, task.pid)
+      await eventually(async () => (await wall.other.lastEnd(directory, containerSpec(change))) !== null)
+      assert.is((await wall.other.lastEnd(directory, containerSpec(change)))?.exit.reason, 'timeout')
+    }),
+  )
+
+  test(
     'a limit that is no positive number is refused before anything is made',
     withBench(async ({ create }) => {
       for (const limits of [{ pids: 0 }, { outputBytes: -1 }, { timeoutMs: Number.NaN }]) {
@@ -315,6 +411,18 @@ export function runtimeContract(test: RegisterTest, withWall: WithWall): void {
   )
 }
 
+/** That a guest is held by its launcher alone; its journal lies in the container's folder. */
+function supervision(journal: string, log: string | null = null): Supervision {
+  return {
+    outlives: true,
+    log: log === null ? null : { path: log, maximumBytes: null, files: 1 },
+    journal: { path: journal, word: 'somebody' },
+    endCommand: [],
+    beat: null,
+    environment: [],
+  }
+}
+
 async function runOn(wall: WallUnderTest, body: (bench: Bench) => Promise<void>): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), 'wolffia-contract-'))
   const made: { readonly task: Task; readonly id: string; readonly directory: string }[] = []
@@ -322,7 +430,10 @@ async function runOn(wall: WallUnderTest, body: (bench: Bench) => Promise<void>)
     const id = request.id ?? newId()
     const directory = request.directory ?? mkdtempSync(join(scratch, 'container-'))
     const spec = containerSpec({ ...change, process: { args: wall.args(steps), ...change.process } })
-    const task = await wall.runtime.create({ openStdin: true, ...request, id, directory, spec, rootfs: wall.rootfs })
+    const { supervision: given } = request
+    const held =
+      given === undefined ? {} : { supervision: { ...given, journal: { ...given.journal, path: join(directory, given.journal.path) } } }
+    const task = await wall.runtime.create({ openStdin: true, ...request, ...held, id, directory, spec, rootfs: wall.rootfs })
     made.push({ task, id, directory })
     // Read from the beginning: a guest may wait for room in its pipe.
     return { task, id, directory, stdout: readAll(task.stdout), stderr: task.stderr === null ? Promise.resolve('') : readAll(task.stderr) }

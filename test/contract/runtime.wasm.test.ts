@@ -16,7 +16,15 @@ const over =
   (body) =>
     withWasmWall(
       { '/not-a-module': 'text' },
-      ({ runtime, rootfs }) => body({ runtime, other: new WasmRuntime(), rootfs, args: probeArgs, notExecutable: '/not-a-module' }),
+      ({ runtime, rootfs }) =>
+        body({
+          runtime,
+          other: new WasmRuntime(),
+          rootfs,
+          args: probeArgs,
+          notExecutable: '/not-a-module',
+          canOutlive: nativeWall === 'required',
+        }),
       { nativeWall },
     )
 

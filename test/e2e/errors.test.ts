@@ -39,7 +39,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['run --name', 125, /flag needs an argument: --name/],
   ['run --env-file nosuch x', 125, /cannot read --env-file nosuch/],
   ['run -p 80:80 x', 125, /--publish is not built yet/, /--network/],
-  ['run -d x', 125, /--detach is not built yet/, /foreground/],
+  ['run -d nosuch', 125, /there is no image "nosuch" here/],
   ['run -m 5x x', 125, /invalid argument "5x" for "-m, --memory"/],
   ['run --network bridge x', 125, /--network bridge is not built yet/],
   ['run -v a/b:/c x', 125, /neither a path nor a name/, /-v "\$PWD\/a\/b:\/c"/],

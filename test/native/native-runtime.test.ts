@@ -5,7 +5,10 @@ import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { singleIdMap } from '../../src/launcher/id-map.js'
 import type { ExitStatus } from '../../src/runtime/exit.js'
+import type { Receipt } from '../../src/runtime/receipt.js'
 import type { CreateRequest } from '../../src/runtime/runtime.js'
+import type { ProcessSpec } from '../../src/runtime/spec.js'
+import { readEndRecord } from '../../src/runtime/supervision.js'
 import type { NativeWall } from '../support/native-wall.js'
 import { withNativeWall } from '../support/native-wall.js'
 import { BUSYBOX, ID_RANGE, NATIVE } from '../support/requirements.js'
@@ -241,6 +244,132 @@ test.needs(
       await task.delete()
     }
   }),
+)
+
+/** One more program in a running container, to its end. */
+async function joined(
+  wall: NativeWall,
+  directory: string,
+  change: SpecChange,
+  process: Partial<ProcessSpec>,
+  outlives = false,
+): Promise<Ran & { receipt: Receipt }> {
+  const spec = containerSpec(change)
+  const task = await wall.runtime.exec({
+    id: 'joined',
+    directory,
+    spec,
+    process: { ...spec.process, env: ['PATH=/bin'], ...process },
+    openStdin: false,
+    outlives,
+    endRecord: outlives ? join(directory, 'exec.json') : null,
+  })
+  const output = Promise.all([text(task.stdout), task.stderr === null ? '' : text(task.stderr)])
+  const receipt = await task.receipt()
+  await task.start()
+  const status = await task.wait()
+  const [stdout, stderr] = await output
+  await task.delete()
+  return { ...status, stdout, stderr, receipt }
+}
+
+async function withRunning(
+  wall: NativeWall,
+  change: SpecChange,
+  body: (directory: string, receipt: Receipt) => Promise<void>,
+): Promise<void> {
+  const directory = join(wall.folder, `container-${++containers}`)
+  mkdirSync(directory)
+  const spec = containerSpec({
+    ...change,
+    process: { args: ['/bin/sh', '-c', 'echo there > /tmp/note; sleep 1000'], env: ['PATH=/bin'], ...change.process },
+  })
+  const task = await wall.runtime.create({ id: `c${containers}`, directory, spec, rootfs: wall.rootfs, openStdin: false })
+  try {
+    await task.start()
+    await body(directory, await task.receipt())
+  } finally {
+    await task.delete()
+    await wall.runtime.discard('', directory)
+  }
+}
+
+for (const map of ['single', 'range'] as const)
+  (map === 'single' ? native : test.needs(NATIVE, BUSYBOX, ID_RANGE))(
+    `one more program has exactly what the container's own has, and no more (${map})`,
+    () =>
+      withNativeWall(
+        (wall) =>
+          withRunning(wall, { limits: { pids: 100, openFiles: 512 } }, async (directory, own) => {
+            const { receipt, stdout, exitCode } = await joined(
+              wall,
+              directory,
+              { limits: { pids: 100, openFiles: 512 } },
+              { args: ['/bin/sh', '-c', 'cat /tmp/note; exit 9'] },
+            )
+            assert.equal([stdout, exitCode], ['there\n', 9])
+            const shown = ({ kernel }: Receipt) => ({ ...kernel, supervisor: null, workingDirectory: null })
+            assert.equal(shown(receipt), shown(own))
+            assert.ok(
+              Object.values(receipt.crossCheck).every((agrees) => agrees),
+              JSON.stringify(receipt.crossCheck),
+            )
+          }),
+        map === 'single' ? { idMap: singleIdMap() } : {},
+      ),
+  )
+
+native('one more program is refused with the reason: none there, not executable, no such folder, nothing running', () =>
+  withNativeWall((wall) =>
+    withRunning(wall, {}, async (directory) => {
+      const refused = (process: Partial<ProcessSpec>, where = directory) => codeOf(joined(wall, where, {}, process))
+      assert.is(await refused({ args: ['nosuch'] }), 'COMMAND_NOT_FOUND')
+      assert.is(await refused({ args: ['/tmp'] }), 'COMMAND_NOT_EXECUTABLE')
+      assert.is(await refused({ args: ['/bin/true'], cwd: '/nowhere' }), 'LAUNCHER_FAILED')
+      assert.is(await refused({ args: ['/bin/true'] }, join(wall.folder, 'nowhere')), 'CONFLICT')
+    }),
+  ),
+)
+
+native('CVE-2024-21626: a working directory of one more program through a descriptor is refused', () =>
+  withNativeWall((wall) =>
+    withRunning(wall, {}, async (directory) => {
+      for (let descriptor = 3; descriptor < 24; descriptor++)
+        assert.is(await codeOf(joined(wall, directory, {}, { args: ['/bin/true'], cwd: `/proc/self/fd/${descriptor}` })), 'LAUNCHER_FAILED')
+    }),
+  ),
+)
+
+native('CVE-2019-5736: the program that one more program is started by cannot be written to', () =>
+  withNativeWall((wall) =>
+    withRunning(wall, {}, async (directory) => {
+      // Executed as the guest's own program, it may be looked into by anybody in the container.
+      const { stdout } = await joined(
+        wall,
+        directory,
+        {},
+        {
+          args: [
+            '/bin/sh',
+            '-c',
+            'ln -sf /proc/self/exe /tmp/self; (/tmp/self <&- & p=$!; for i in 1 2 3 4 5; do echo x 2>/dev/null >>/proc/$p/exe && echo WRITTEN; done; wait); echo end',
+          ],
+        },
+      )
+      assert.is(stdout.replace(/.*launcher: reads.*\n/, ''), 'end\n')
+    }),
+  ),
+)
+
+native('one more program at a terminal has the container’s devpts, and one that outlives leaves its exit code', () =>
+  withNativeWall((wall) =>
+    withRunning(wall, {}, async (directory) => {
+      const { stdout } = await joined(wall, directory, {}, { args: ['/bin/sh', '-c', 'busybox tty; busybox stty size'], terminal: true })
+      assert.match(stdout.replaceAll('\r', ''), /^\/dev\/pts\/\d+\n24 80\n$/)
+      assert.is((await joined(wall, directory, {}, { args: ['/bin/sh', '-c', 'exit 6'] }, true)).exitCode, 6)
+      assert.is(readEndRecord(join(directory, 'exec.json'))?.code, 6)
+    }),
+  ),
 )
 
 native('two containers see nothing of each other', () =>

@@ -1,0 +1,30 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** Pids of all processes below one. */
+export function descendants(pid: number): number[] {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      const parent = /^PPid:\s+(\d+)/m.exec(textOf(`/proc/${name}/status`))?.[1]
+      return parent === undefined ? [] : [{ pid: Number(name), parent: Number(parent) }]
+    })
+  const below = (ancestor: number): number[] =>
+    parents.filter(({ parent }) => parent === ancestor).flatMap((child) => [child.pid, ...below(child.pid)])
+  return below(pid)
+}
+
+/** A process's share of the machine's memory. */
+export function proportionalMib(pid: number): number {
+  const pages = /^Pss:\s+(\d+) kB/m.exec(textOf(`/proc/${pid}/smaps_rollup`))?.[1]
+  // A process in a user namespace of its own may not be looked into from outside; its resident set is then more than its share.
+  const resident = /^VmRSS:\s+(\d+) kB/m.exec(textOf(`/proc/${pid}/status`))?.[1]
+  return Number(pages ?? resident ?? 0) / 1024
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { hasProgram } from '../has-program.js'
+import { descendants, proportionalMib } from '../process-memory.js'
+import { require } from '../unavailable.js'
+import { orMissing, type Workload } from '../workload.js'
+
+const SETTLE_MS = 300
+const GUEST = 'sleep 1000'
+
+/** What stays beside the guest of a container that runs by itself: its supervisor, its init. The guest's own memory is not counted. */
+export const idleNative: Workload = {
+  name: 'idle-native',
+  summary: 'memory beside the guest of a detached native container (PSS)',
+  unit: 'MiB',
+  rounds: 8,
+  quickRounds: 2,
+  open: async (workbench) => [
+    await orMissing('wolffia', async () => {
+      const engine = await workbench.engine()
+      const image = await workbench.busyboxImage()
+      const sample = async () => {
+        const container = await engine.containers.define({ image, runtime: 'native', command: ['/bin/sleep', '1000'] })
+        await container.start()
+        await settle()
+        // The guest is the child of its init, and that of its launcher.
+        const guest = container.summary().pid ?? 0
+        const init = parentOf(guest)
+        const memory = proportionalMib(init) + proportionalMib(parentOf(init))
+        await container.remove({ force: true })
+        return memory
+      }
+      return { name: 'wolffia', sample }
+    }),
+    await orMissing('bubblewrap', async () => {
+      require(hasProgram('bwrap'), 'bubblewrap is not installed (Debian: bubblewrap)')
+      const root = await workbench.rootDirectory()
+      const words = [
+        '--unshare-all',
+        '--die-with-parent',
+        '--bind',
+        root,
+        '/',
+        '--proc',
+        '/proc',
+        '--dev',
+        '/dev',
+        '--',
+        ...GUEST.split(' '),
+      ]
+      const sample = async () => {
+        const child = spawn('bwrap', words, { stdio: 'ignore' })
+        await settle()
+        const all = [child.pid ?? 0, ...descendants(child.pid ?? 0)]
+        const memory = all.filter((pid) => commandOf(pid) !== GUEST).reduce((sum, pid) => sum + proportionalMib(pid), 0)
+        child.kill('SIGKILL')
+        return memory
+      }
+      return { name: 'bubblewrap', sample }
+    }),
+  ],
+}
+
+function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0)
+}
+
+function commandOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+}

@@ -1,0 +1,277 @@
+/** A container's life through the library, behind the real walls: what outlives an engine, and what a later one finds. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as assert from 'uvu/assert'
+import type { Container } from '../../src/container/container.js'
+import { parseJournalLine } from '../../src/container/journal.js'
+import type { CreateOptions } from '../../src/container/options.js'
+import { Engine } from '../../src/engine/engine.js'
+import { EngineError } from '../../src/errors.js'
+import { CommandLine } from '../support/command-line.js'
+import { assertRejects } from '../support/image-fixtures.js'
+import { BUSYBOX, NATIVE } from '../support/requirements.js'
+import { suite } from '../support/suite.js'
+
+const test = suite('engine/life')
+const native = test.needs(NATIVE, BUSYBOX)
+const wolffia = new CommandLine()
+const JSON_FILE = { driver: 'json-file', maximumBytes: null, files: 1 } as const
+
+/** A container of busybox or of the probe module, in an engine of its own that is gone afterwards. */
+async function define(options: Partial<CreateOptions> & { readonly script?: string }): Promise<Container> {
+  await wolffia.busybox()
+  const { script, ...others } = options
+  const command = script === undefined ? {} : { command: ['sh', '-c', script] }
+  await using engine = await Engine.open({ home: wolffia.home })
+  return engine.containers.define({ image: 'busybox', log: JSON_FILE, ...command, ...others })
+}
+
+/** The same container as another process would find it. */
+async function found<T>({ id }: Pick<Container, 'id'>, body: (container: Container) => Promise<T>): Promise<T> {
+  await using engine = await Engine.open({ home: wolffia.home })
+  return body(await engine.containers.get(id))
+}
+
+const logged = async (container: Container) => {
+  let all = ''
+  for await (const { text: line } of container.logs()) all += line
+  return all
+}
+
+native('a defined container is started, stopped and started again by whoever finds it, and keeps its files', async () => {
+  const container = await define({ script: 'cat /note 2>/dev/null; echo "run" >> /note; trap "exit 7" TERM; while :; do sleep 0.05; done' })
+  assert.is(container.status, 'created')
+  await found(container, (other) => other.start())
+  assert.is(container.status, 'running')
+  await sleep(100)
+  assert.is((await found(container, (other) => other.stop()))?.exitCode, 7)
+  assert.equal([container.status, container.summary().exit?.exitCode], ['exited', 7])
+  await container.start()
+  await sleep(100)
+  assert.is((await container.stop({ signal: 'SIGKILL' }))?.exitCode, 137)
+  assert.is(await logged(container), 'run\n')
+  await container.remove()
+  assert.equal(wolffia.containers(), [])
+})
+
+native('starting what runs changes nothing, and of two starts at once one starts it', async () => {
+  const container = await define({ script: 'echo begun; sleep 1000' })
+  await Promise.all([1, 2, 3].map(() => found(container, (other) => other.start())))
+  await sleep(100)
+  await container.start()
+  assert.is(await logged(container), 'begun\n')
+  await container.remove({ force: true })
+  await assertRejects(container.start(), 'CONTAINER_NOT_FOUND')
+})
+
+native('who attaches with the start misses nothing, and who comes later has what comes then', async () => {
+  const container = await define({ script: 'echo first; read word; echo "got $word"; exit 3', openStdin: true, keepStdin: true })
+  const first = await container.start({ attach: true })
+  const heard = text(first?.stdout as NodeJS.ReadableStream)
+  first?.stderr?.resume()
+  await sleep(100)
+  const later = await found(container, (other) => other.attach())
+  const heardLater = text(later.stdout)
+  later.stderr?.resume()
+  later.stdin?.write('word\n')
+  assert.is((await container.wait()).exitCode, 3)
+  assert.equal([await heard, await heardLater], ['first\ngot word\n', 'got word\n'])
+  await container.remove()
+})
+
+native('wait tells the last end, the next one, and the end of one that is removed', async () => {
+  const container = await define({ script: 'sleep 0.2; exit 4' })
+  await container.start()
+  assert.is((await container.wait()).exitCode, 4)
+  assert.is((await found(container, (other) => other.wait())).exitCode, 4)
+  const next = found(container, (other) => other.wait({ condition: 'next-exit' }))
+  await sleep(100)
+  await container.start()
+  assert.is((await next).exitCode, 4)
+  const removed = found(container, (other) => other.wait({ condition: 'removed' }))
+  await sleep(100)
+  await container.remove()
+  assert.is((await removed).exitCode, 4)
+})
+
+native('what is to be removed at its end is, though nobody waits for it', async () => {
+  const container = await define({ script: 'sleep 0.1', autoRemove: true })
+  await container.start()
+  for (let tries = 0; existsSync(join(wolffia.home, 'containers', container.id)) && tries < 200; tries++) await sleep(25)
+  assert.equal(wolffia.containers(), [])
+})
+
+native('a restart policy starts it again as often as it says, and not once somebody stopped it', async () => {
+  const failing = await define({ script: 'echo run; exit 3', restart: { name: 'on-failure', maximumRetryCount: 2 } })
+  await failing.start()
+  for (let tries = 0; failing.summary().restartCount < 2 && tries < 400; tries++) await sleep(25)
+  await failing.wait()
+  assert.is(await logged(failing), 'run\nrun\nrun\n')
+  await failing.remove()
+  const always = await define({ script: 'echo run; sleep 0.1', restart: { name: 'always', maximumRetryCount: 0 } })
+  await always.start()
+  for (let tries = 0; always.summary().restartCount < 2 && tries < 400; tries++) await sleep(25)
+  await always.stop()
+  const { restartCount } = always.summary()
+  await sleep(600)
+  assert.equal([always.status, always.summary().restartCount], ['exited', restartCount])
+  await always.update({ restart: { name: 'no', maximumRetryCount: 0 } })
+  await always.start()
+  await always.wait()
+  await sleep(400)
+  assert.is(always.status, 'exited')
+  await always.remove()
+})
+
+native('a health check says starting, healthy, unhealthy, and its last results', async () => {
+  const health = { test: ['sh', '-c', 'echo checked; test -e /well'], intervalMs: 100, timeoutMs: 5000, startPeriodMs: 0, retries: 2 }
+  const container = await define({ script: 'sleep 0.3; touch /well; sleep 2; rm /well; sleep 1000', health })
+  await container.start()
+  assert.is(container.summary().health, 'starting')
+  const becomes = async (status: string) => {
+    for (let tries = 0; container.summary().health !== status && tries < 400; tries++) await sleep(25)
+    assert.is(container.summary().health, status)
+  }
+  await becomes('healthy')
+  await becomes('unhealthy')
+  assert.is(container.health()?.log.at(-1)?.output, 'checked\n')
+  await container.remove({ force: true })
+})
+
+native('a paused container takes no program and no part, and goes on where it was', async () => {
+  const container = await define({ script: 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.02; done' })
+  await assertRejects(container.pause(), 'CONFLICT', /not running/)
+  await container.start()
+  await sleep(100)
+  await container.pause()
+  assert.is(container.status, 'paused')
+  await assertRejects(container.pause(), 'CONFLICT', /already paused/)
+  await assertRejects(container.exec({ command: ['true'] }), 'CONFLICT', /paused/)
+  await assertRejects(container.attach(), 'CONFLICT', /paused/)
+  await assertRejects(container.start(), 'CONFLICT', /paused/)
+  await sleep(100)
+  const before = (await logged(container)).length
+  await sleep(150)
+  assert.is((await logged(container)).length, before)
+  await found(container, (other) => other.unpause())
+  await sleep(150)
+  assert.ok((await logged(container)).length > before)
+  await assertRejects(container.unpause(), 'CONFLICT', /not paused/)
+  await container.pause()
+  assert.is((await container.stop({ timeoutMs: 3000 }))?.exitCode, 143)
+  await container.remove()
+})
+
+native('one more program runs in it, with a user, a folder and variables of its own', async () => {
+  const container = await define({ script: 'sleep 1000', env: { FROM: 'container' } })
+  await container.start()
+  const said = async (options: Parameters<Container['exec']>[0]) => {
+    await using exec = await found(container, (other) => other.exec(options))
+    await exec.prepare()
+    const output = text(exec.stdout as NodeJS.ReadableStream)
+    await exec.start()
+    const { exitCode } = await exec.wait()
+    return [exitCode, await output]
+  }
+  assert.equal(await said({ command: ['sh', '-c', 'echo $FROM $OWN; pwd; exit 6'], env: { OWN: 'exec' }, workingDir: '/bin' }), [
+    6,
+    'container exec\n/bin\n',
+  ])
+  assert.equal(await said({ command: ['sh', '-c', 'id -u; echo $HOME'], user: 'web' }), [0, '33\n/srv\n'])
+  await assertRejects(container.exec({ command: ['true'], user: 'nobody-knows' }), 'INVALID_ARGUMENT', /nobody-knows/)
+  await assertRejects(container.exec({ command: ['true'], workingDir: 'relative' }), 'INVALID_ARGUMENT')
+  await container.remove({ force: true })
+  await assertRejects(container.exec({ command: ['true'] }), 'CONFLICT', /not running/)
+})
+
+native('a name goes to one container at a time, and a renamed one is found by its new name only', async () => {
+  const [one, two] = [await define({ script: 'true', name: 'first-name' }), await define({ script: 'true', name: 'other-name' })]
+  await assertRejects(one.rename('other-name'), 'CONFLICT', /already in use/)
+  await assertRejects(one.rename('not/a/name'), 'INVALID_ARGUMENT')
+  await one.rename('new-name')
+  await using engine = await Engine.open({ home: wolffia.home })
+  assert.is((await engine.containers.get('new-name')).id, one.id)
+  await assertRejects(engine.containers.get('first-name'), 'CONTAINER_NOT_FOUND')
+  await two.rename('first-name')
+  for (const container of [one, two]) await container.remove()
+})
+
+native('a container of this process’s own can be let go, and is then anybody’s', async () => {
+  await wolffia.busybox()
+  await using engine = await Engine.open({ home: wolffia.home })
+  const own = await engine.containers.create({ image: 'busybox', command: ['sh', '-c', 'sleep 0.4; exit 8'], log: JSON_FILE })
+  own.stdout.resume()
+  await own.start()
+  await own.detach()
+  await engine[Symbol.asyncDispose]()
+  assert.is((await found(own, (other) => other.wait())).exitCode, 8)
+  await found(own, (other) => other.remove())
+})
+
+native('what the process that started it is killed for does not reach it', async () => {
+  await wolffia.busybox()
+  const { stdout } = await wolffia.run(['run', '-d', '--name', 'alone', 'busybox', 'sh', '-c', 'while :; do sleep 0.1; done'])
+  const id = stdout.trim()
+  const records = readFileSync(join(wolffia.home, 'containers', id, 'container.json'), 'utf8')
+  assert.is(JSON.parse(records).status, 'running')
+  assert.is(await found({ id }, async (container) => container.status), 'running')
+  // The launcher that holds it is killed: its guest ends with it, and nobody has written how.
+  const [pid] = String(JSON.parse(records).owner).split('-')
+  process.kill(Number(pid), 'SIGKILL')
+  assert.is((await found({ id }, (container) => container.wait())).exitCode, 137)
+  await found({ id }, (container) => container.start())
+  await found({ id }, (container) => container.remove({ force: true }))
+})
+
+native('the journal knows what happened, ends that nobody saw among it', async () => {
+  const container = await define({ script: 'exit 5', name: 'in-journal', labels: { kind: 'test' } })
+  await container.start()
+  await container.wait()
+  await container.remove()
+  const events = readFileSync(join(wolffia.home, 'events.log'), 'utf8')
+    .split('\n')
+    .map(parseJournalLine)
+    .filter((event) => event?.id === container.id)
+  assert.equal(
+    events.map((event) => event?.action),
+    ['create', 'start', 'die', 'destroy'],
+  )
+  const die = events[2]
+  assert.equal([die?.attributes.exitCode, die?.attributes.name, die?.attributes.kind], ['5', 'in-journal', 'test'])
+})
+
+native('a Wasm container has the same life: started, logged, paused, stopped, started again with its files', async () => {
+  await wolffia.output('import', resolve('dist/wasm/probe.wasm'), 'probe')
+  const container = await define({ image: 'probe', command: ['write', '/note', 'kept', ',', 'print', 'done'] })
+  await container.start()
+  assert.is((await container.wait()).exitCode, 0)
+  assert.is(await logged(container), 'done\n')
+  const looping = await define({ image: 'probe', command: ['print', 'begun', ',', 'loop'] })
+  await looping.start()
+  for (let tries = 0; (await logged(looping)) === '' && tries < 400; tries++) await sleep(25)
+  await looping.pause()
+  assert.is(looping.status, 'paused')
+  await looping.unpause()
+  await assertRejects(
+    looping.exec({ command: ['x'] }).then((exec) => exec.start()),
+    'NOT_BUILT',
+  )
+  assert.is((await looping.stop())?.exitCode, 143)
+  for (const each of [container, looping]) await each.remove()
+  const error = await define({
+    image: 'probe',
+    health: { test: ['x'], intervalMs: 1000, timeoutMs: 1000, startPeriodMs: 0, retries: 1 },
+  }).catch((reason) => reason)
+  assert.ok(error instanceof EngineError && error.code === 'NOT_BUILT')
+})
+
+native('locks of containers that are gone are gone', () => {
+  const locks = readdirSync(join(wolffia.home, 'locks')).filter((name) => name.startsWith('container-'))
+  assert.equal(locks, [])
+})
+
+test('nothing is left', () => wolffia.end())
+
+test.run()
