@@ -5,8 +5,11 @@ import { UnionFs } from '../fs/union-fs.js'
 import { openFileSource } from '../layer/file-source.js'
 import { parseIndex } from '../layer/index.js'
 import { PackedLayer } from '../layer/packed-layer.js'
-import { type TouchedPath, type WritableLayer, writableLayer } from '../runtime/writable-layer.js'
+import { type TouchedPath, type WritableLayer, withoutPlaces, writableLayer } from '../runtime/writable-layer.js'
 import type { KeptLayer } from './uppers.js'
+
+/** Where the sandbox mounts something of its own. */
+const MOUNT_POINTS = ['/dev']
 
 /** What the layers that a container's runs have left make of its image's. */
 export function keptChanges(image: readonly KeptLayer[], kept: readonly KeptLayer[]): WritableLayer {
@@ -22,7 +25,7 @@ export function keptChanges(image: readonly KeptLayer[], kept: readonly KeptLaye
         const wasOpaque = touched.get(path)?.isOpaque === true
         touched.set(path, touchedPath(after, path, { isOpaque: isOpaque || wasOpaque }))
       }
-    return writableLayer(before, touched)
+    return writableLayer(before, withoutPlaces(before, touched, MOUNT_POINTS))
   } finally {
     for (const layer of layers) layer.close()
   }
