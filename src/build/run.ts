@@ -9,7 +9,7 @@ import type { Image } from '../image/image.js'
 import { hostPlatform } from '../image/platform-select.js'
 import { chooseIdMap } from '../launcher/id-map.js'
 import { packTar } from '../layer/pack.js'
-import { keptUpper } from '../native/kept-upper.js'
+import { keptUpper, MOUNT_POINTS } from '../native/kept-upper.js'
 import { formatPlatform, type Platform, platformMatches } from '../oci/platform.js'
 import { readUpper } from '../rootfs/upper-layer.js'
 import type { Ingest } from '../store/ingest.js'
@@ -36,9 +36,6 @@ export interface RunRequest {
   readonly network: 'none' | 'host'
   readonly step: Step
 }
-
-/** Where the native wall mounts something of its own, for which it makes a place where an image has none. */
-const MOUNT_POINTS = ['/proc', '/sys', '/dev', '/etc/hosts', '/etc/hostname', '/etc/resolv.conf']
 
 /** The image with what the command changed. Rejects with BUILD_FAILED when it ends with anything but 0, and `data.exitCode` says how. */
 export async function runCommand({ ingest, workshop, report, signal }: RunParts, request: RunRequest): Promise<Image> {

@@ -6,6 +6,7 @@ import { Command, type Option } from 'commander'
 import type { Engine } from '../engine/engine.js'
 import { type CliCommand, COMMANDS, type CommandEntry, type CommandGroup } from './command.js'
 import { CONTAINER_FILTERS } from './container-filter.js'
+import { EVENT_FILTERS } from './event-filter.js'
 import type { KnownFilters } from './filter.js'
 import { IMAGE_FILTERS } from './image-filter.js'
 
@@ -33,7 +34,14 @@ const GLOBAL_FLAGS: readonly Candidate[] = [
   { text: '--help', about: 'list the commands' },
   { text: '--version', about: 'show the version' },
 ]
-const FILTERS: Readonly<Record<string, KnownFilters>> = { ps: CONTAINER_FILTERS, images: IMAGE_FILTERS }
+const FILTERS: Readonly<Record<string, KnownFilters>> = {
+  ps: CONTAINER_FILTERS,
+  'container ls': CONTAINER_FILTERS,
+  images: IMAGE_FILTERS,
+  'image ls': IMAGE_FILTERS,
+  events: EVENT_FILTERS,
+  'system events': EVENT_FILTERS,
+}
 
 /** Names of an engine's containers, images and volumes. */
 export function engineNames(open: () => Promise<Engine>): NamesOf {

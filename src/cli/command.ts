@@ -58,25 +58,75 @@ const LIFE: Readonly<Record<string, CommandEntry>> = {
   rm: { summary: 'Remove containers', load: () => import('./commands/rm.js') },
 }
 
-/** All commands that are built, in the order `wolffia help` lists them. Each is loaded only when it is called. */
-export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
-  ...LIFE,
+/** What can be seen of a container, likewise. */
+const LOOKS: Readonly<Record<string, CommandEntry>> = {
+  top: { summary: 'Show the processes of a container', load: () => import('./commands/top.js') },
+  stats: { summary: 'Show what containers use, again and again', load: () => import('./commands/stats.js') },
+  diff: { summary: 'Show what a container has changed of its files', load: () => import('./commands/diff.js') },
+  port: { summary: 'Show which ports lead into a container', load: () => import('./commands/port.js') },
+}
+
+/** Images, likewise alone under docker's older words. */
+const IMAGES: Readonly<Record<string, CommandEntry>> = {
   images: { summary: 'List images', load: () => import('./commands/images.js') },
   load: { summary: 'Load images from an OCI or docker archive', load: () => import('./commands/load.js') },
   import: { summary: 'Make an image of a root tar or a .wasm module', load: () => import('./commands/import.js') },
   build: { summary: 'Build an image of a Dockerfile', load: () => import('./commands/build.js') },
   tag: { summary: 'Give an image another name', load: () => import('./commands/tag.js') },
   rmi: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
+}
+
+/** The whole of it, likewise. */
+const SYSTEM: Readonly<Record<string, CommandEntry>> = {
+  events: { summary: 'Show what happens to containers, images and volumes', load: () => import('./commands/events.js') },
+  info: { summary: 'Show what is here, and behind which walls', load: () => import('./commands/info.js') },
+}
+
+/** `inspect` for one kind alone. */
+async function inspecting(type: 'container' | 'image'): Promise<{ readonly command: CliCommand }> {
+  const { command } = await import('./commands/inspect.js')
+  return { command: { ...command, run: (names, options) => command.run(names, { ...options, type }) } }
+}
+
+function without(commands: Readonly<Record<string, CommandEntry>>, ...left: readonly string[]): Readonly<Record<string, CommandEntry>> {
+  return Object.fromEntries(Object.entries(commands).filter(([name]) => !left.includes(name)))
+}
+
+/** All commands that are built, in the order `wolffia help` lists them. Each is loaded only when it is called. */
+export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
+  ...LIFE,
+  ...LOOKS,
+  ...IMAGES,
   inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },
+  ...SYSTEM,
   container: {
     summary: 'The commands of containers, under one word',
     commands: {
-      ...Object.fromEntries(Object.entries(LIFE).filter(([name]) => name !== 'ps')),
-      inspect: { summary: 'Show containers in full', load: () => import('./commands/inspect.js') },
+      ...without(LIFE, 'ps'),
+      ...LOOKS,
+      inspect: { summary: 'Show containers in full', load: () => inspecting('container') },
       ls: { summary: 'List containers', load: () => import('./commands/ps.js') },
       prune: { summary: 'Remove containers that do not run', load: () => import('./commands/container-prune.js') },
     },
     aliases: { list: 'ls', ps: 'ls', remove: 'rm' },
+  },
+  image: {
+    summary: 'The commands of images, under one word',
+    commands: {
+      ...without(IMAGES, 'images', 'rmi'),
+      inspect: { summary: 'Show images in full', load: () => inspecting('image') },
+      ls: { summary: 'List images', load: () => import('./commands/images.js') },
+      rm: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
+    },
+    aliases: { list: 'ls', remove: 'rm' },
+  },
+  system: {
+    summary: 'The commands of all that is here, under one word',
+    commands: {
+      df: { summary: 'Show what takes how much of the disk', load: () => import('./commands/system-df.js') },
+      ...SYSTEM,
+      prune: { summary: 'Remove what is not used', load: () => import('./commands/system-prune.js') },
+    },
   },
   volume: {
     summary: 'Keep data beyond the life of a container',

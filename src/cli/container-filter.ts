@@ -1,4 +1,4 @@
-import type { ContainerSummary } from '../container/container.js'
+import type { ContainerSize, ContainerSummary } from '../container/container.js'
 import type { Engine } from '../engine/engine.js'
 import { EngineError } from '../errors.js'
 import type { DiffId } from '../oci/digest.js'
@@ -59,6 +59,16 @@ export async function specOf(engine: Engine, { id }: ContainerSummary): Promise<
   try {
     const container = await engine.containers.get(id)
     return container.summary().image === null ? null : container.spec
+  } catch (error) {
+    if (error instanceof EngineError) return null
+    throw error
+  }
+}
+
+/** How much a container takes of the disk; null for one that is dead or gone. */
+export async function sizeOf(engine: Engine, { id }: ContainerSummary): Promise<ContainerSize | null> {
+  try {
+    return await (await engine.containers.get(id)).size()
   } catch (error) {
     if (error instanceof EngineError) return null
     throw error

@@ -1,8 +1,7 @@
-import type { ContainerStatus, ContainerSummary } from '../container/container.js'
-import { EngineError } from '../errors.js'
+import type { ContainerSize, ContainerStatus, ContainerSummary } from '../container/container.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { ListForm } from './format.js'
-import { ellipsis, humanDuration, printable, timestamp } from './output.js'
+import { ellipsis, humanDuration, humanSize, printable, timestamp } from './output.js'
 
 /** A row of `ps`. */
 export interface ListedContainer {
@@ -11,17 +10,22 @@ export interface ListedContainer {
   readonly image: string
   /** Null where nobody has asked for what it says, and for a dead one. */
   readonly spec: ContainerSpec | null
+  /** Null where nobody has asked for it, and for a dead one. */
+  readonly size: ContainerSize | null
 }
 
 /** Placeholders for which a container's spec must be read. */
 export const SPEC_FIELDS = /Mounts|LocalVolumes|Networks|json/
 
+/** Those for which files must be counted. */
+export const SIZE_FIELDS = /Size|json/
+
 /** How containers are listed: docker's placeholders of `docker ps`. `whole` ids, commands and mounts are not cut. */
-export function containerForm({ whole }: { readonly whole: boolean }): ListForm<ListedContainer> {
+export function containerForm({ whole, sizes = false }: { readonly whole: boolean; readonly sizes?: boolean }): ListForm<ListedContainer> {
   const cut = (text: string, length: number) => (whole ? text : ellipsis(text, length))
   return {
     typeName: '*formatter.ContainerContext',
-    columns: ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names'],
+    columns: ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names', ...(sizes ? ['Size'] : [])],
     quiet: 'ID',
     fields: {
       ID: { heading: 'CONTAINER ID', value: ({ summary: { id } }) => (whole ? id : id.slice(0, 12)) },
@@ -32,7 +36,7 @@ export function containerForm({ whole }: { readonly whole: boolean }): ListForm<
       Ports: { heading: 'PORTS', value: () => '' },
       State: { heading: 'STATE', value: ({ summary: { status } }) => status },
       Status: { heading: 'STATUS', value: ({ summary }) => statusOf(summary) },
-      Size: { heading: 'SIZE', value: sizeOf, isNotBuilt: true },
+      Size: { heading: 'SIZE', value: ({ size }) => sizeText(size) },
       Names: { heading: 'NAMES', value: ({ summary: { name } }) => name },
       Labels: { heading: 'LABELS', value: ({ summary: { labels } }) => labelsText(labels) },
       Mounts: {
@@ -60,7 +64,7 @@ export function labelsText(labels: Readonly<Record<string, string>>): string {
 
 /** What a container has mounted, by the name of a volume or the path on the host. */
 export function mountsOf(spec: ContainerSpec | null): readonly string[] {
-  return (spec?.mounts ?? []).flatMap((mount) => ('source' in mount ? [mount.source] : []))
+  return (spec?.mounts ?? []).flatMap((mount) => (mount.type === 'volume' ? [mount.name] : 'source' in mount ? [mount.source] : []))
 }
 
 const STATUS_TEXTS: Readonly<Record<ContainerStatus, (summary: ContainerSummary, nowMs: number) => string>> = {
@@ -93,6 +97,8 @@ function endedSince({ finishedAt, exit }: ContainerSummary, nowMs: number): stri
   return `(${exit?.exitCode ?? 0})${when}`
 }
 
-function sizeOf(): never {
-  throw new EngineError('NOT_BUILT', '{{.Size}} is not built yet', { hint: 'Sizes of writable layers are not counted yet.' })
+/** `12kB (virtual 34MB)`: what it has written, and that with its image. */
+function sizeText(size: ContainerSize | null): string {
+  if (size === null) return humanSize(0)
+  return `${humanSize(size.writtenBytes)} (virtual ${humanSize(size.imageBytes + size.writtenBytes)})`
 }

@@ -5,7 +5,18 @@ import { type ErrorContext, report } from './report.js'
 
 /** Where docker's types have a map and not a struct: a key that is missing is no mistake there. */
 const MAPS = new Set<string>([
-  ...(['Annotations', 'DriverOpts', 'ExposedPorts', 'Labels', 'Networks', 'Options', 'PortBindings', 'Ports', 'StorageOpt'] as const),
+  ...([
+    'Annotations',
+    'Attributes',
+    'DriverOpts',
+    'ExposedPorts',
+    'Labels',
+    'Networks',
+    'Options',
+    'PortBindings',
+    'Ports',
+    'StorageOpt',
+  ] as const),
   ...(['Sysctls', 'Tmpfs', 'Volumes'] as const),
 ])
 

@@ -37,14 +37,28 @@ export function humanDuration(milliseconds: number): string {
 
 /** Docker's sizes: decimal units, three digits. */
 export function humanSize(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
+  return sizeText(bytes, { units: ['B', 'kB', 'MB', 'GB', 'TB', 'PB'], base: 1000, digits: 3 })
+}
+
+/** Docker's sizes of memory: binary units, four digits. */
+export function binarySize(bytes: number): string {
+  return sizeText(bytes, { units: ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'], base: 1024, digits: 4 })
+}
+
+interface SizeWords {
+  readonly units: readonly string[]
+  readonly base: number
+  readonly digits: number
+}
+
+function sizeText(bytes: number, { units, base, digits }: SizeWords): string {
   let size = bytes
   let unit = 0
-  while (size >= 1000 && unit < units.length - 1) {
-    size /= 1000
+  while (size >= base && unit < units.length - 1) {
+    size /= base
     unit++
   }
-  return `${Number(size.toPrecision(3))}${units[unit]}`
+  return `${Number(size.toPrecision(digits))}${units[unit]}`
 }
 
 /** `text`, cut to `length` characters with an ellipsis as the last; what {@link printable} made of a character is kept or left out whole. */

@@ -2,9 +2,11 @@ import type { Readable, Writable } from 'node:stream'
 import type { DiffId, Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
 import type { ExitStatus } from '../runtime/exit.js'
+import type { Usage } from '../runtime/guest-processes.js'
 import type { Receipt } from '../runtime/receipt.js'
 import type { Attachment, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
+import type { WritableLayer } from '../runtime/writable-layer.js'
 import type { Exec, ExecOptions } from './exec.js'
 import type { HealthState } from './health.js'
 import type { LogEntry, LogOptions } from './logs.js'
@@ -83,6 +85,14 @@ export interface UpdateOptions {
   readonly restart?: RestartPolicy
 }
 
+/** How much a container takes of the disk, in bytes. */
+export interface ContainerSize {
+  /** Of the files that it has written; 0 while only its guest knows them. */
+  readonly writtenBytes: number
+  /** Of its image's layers, unpacked. */
+  readonly imageBytes: number
+}
+
 /**
  * One container, from create to remove, and through any number of starts.
  *
@@ -146,6 +156,17 @@ export interface Container extends AsyncDisposable {
   health(): HealthState | null
   /** What isolation is really in force: collected inside before the guest's first instruction, checked again from outside. */
   receipt(): Promise<Receipt>
+  /** Host pids of its processes. Rejects with CONFLICT when it does not run. */
+  processes(): Promise<readonly number[]>
+  /** What its processes use at this moment; null when it does not run. */
+  usage(): Promise<Usage | null>
+  /**
+   * What it has written over its image's layers, also while it runs. Rejects with CONFLICT where only the guest knows that: of one that
+   * runs with its writable layer in memory (`autoRemove`), or behind the Wasm wall.
+   */
+  written(): Promise<WritableLayer>
+  /** How much it takes of the disk. */
+  size(): Promise<ContainerSize>
   /** Removes it with its writable layer. Rejects with CONFLICT while it runs, unless `force`, which kills it first. */
   remove(options?: RemoveOptions): Promise<void>
   /** What `ps` shows of it. */

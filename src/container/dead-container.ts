@@ -117,6 +117,22 @@ export class DeadContainer implements Container {
     throw this.#dead()
   }
 
+  processes(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  usage(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  written(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  size(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
   receipt(): Promise<never> {
     return Promise.reject(this.#dead())
   }

@@ -5,7 +5,7 @@
 import { appendFileSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JournalActor } from './hooks.js'
-import type { LogFile } from './logs.js'
+import { type LogFile, type LogOptions, readLines } from './logs.js'
 
 /** Something that happened, in the words of the Docker Engine API. */
 export interface EngineEvent {
@@ -32,6 +32,21 @@ export class Journal {
   /** The files it stands in. */
   get log(): LogFile {
     return { path: this.path, files: 2 }
+  }
+
+  /**
+   * What has happened, oldest first, and with `follow` also what is still to happen; it then ends with `until` or the signal alone. Without
+   * `since` and `until` that is all that is still known.
+   */
+  events(options: Pick<LogOptions, 'follow' | 'since' | 'until' | 'signal'> = {}): AsyncIterable<EngineEvent> {
+    const { since, until } = options
+    return readLines(this.log, {
+      ...options,
+      parse: parseJournalLine,
+      isWanted: ({ time }) =>
+        (since === undefined || Date.parse(time) >= since.getTime()) && (until === undefined || Date.parse(time) <= until.getTime()),
+      ended: () => false,
+    })
   }
 
   /** Adds an event. What cannot be written is not known afterwards: nobody is kept from his work by it. */

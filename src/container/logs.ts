@@ -35,15 +35,29 @@ const PIECE_BYTES = 64 * 1024
 /** Between two looks at a file of which no news has come. */
 const POLL_MS = 500
 
+/** Which lines of a file that is added to are wanted, and when no more are to come. */
+export interface LineOptions<Line> extends Pick<LogOptions, 'follow' | 'tail' | 'until' | 'signal'> {
+  /** Null for a line that is none. */
+  readonly parse: (line: string) => Line | null
+  readonly isWanted: (line: Line) => boolean
+  /** Whether nothing more is to come. */
+  readonly ended: () => boolean
+}
+
 /** The entries of a log, oldest first. `ended` says whether nothing more is to come. */
-export async function* readLog(log: LogFile, options: LogOptions, ended: () => boolean): AsyncGenerator<LogEntry> {
-  const { follow = false, tail, signal } = options
-  const current = await Reader.open(log.path)
+export function readLog(log: LogFile, options: LogOptions, ended: () => boolean): AsyncGenerator<LogEntry> {
+  return readLines(log, { ...options, parse: parseEntry, isWanted: (entry) => isWanted(entry, options), ended })
+}
+
+/** The lines of a file that is added to and turned over, oldest first. */
+export async function* readLines<Line>(log: LogFile, options: LineOptions<Line>): AsyncGenerator<Line> {
+  const { follow = false, tail, signal, parse, isWanted, ended } = options
+  const current = await Reader.open(log.path, parse)
   try {
-    const past: LogEntry[] = []
-    for (let number = log.files - 1; number > 0; number--) await readOld(`${log.path}.${number}`, options, tail, past)
+    const past: Line[] = []
+    for (let number = log.files - 1; number > 0; number--) await readOld(`${log.path}.${number}`, options, past)
     for await (const entry of current?.entries() ?? []) {
-      if (!isWanted(entry, options)) continue
+      if (!isWanted(entry)) continue
       past.push(entry)
       if (tail !== undefined && past.length > tail) past.shift()
     }
@@ -54,12 +68,12 @@ export async function* readLog(log: LogFile, options: LogOptions, ended: () => b
   }
 }
 
-async function readOld(path: string, options: LogOptions, tail: number | undefined, past: LogEntry[]): Promise<void> {
-  const reader = await Reader.open(path)
+async function readOld<Line>(path: string, { tail, parse, isWanted }: LineOptions<Line>, past: Line[]): Promise<void> {
+  const reader = await Reader.open(path, parse)
   if (reader === null) return
   try {
     for await (const entry of reader.entries()) {
-      if (!isWanted(entry, options)) continue
+      if (!isWanted(entry)) continue
       past.push(entry)
       if (tail !== undefined && past.length > tail) past.shift()
     }
@@ -68,10 +82,15 @@ async function readOld(path: string, options: LogOptions, tail: number | undefin
   }
 }
 
-async function* followed(path: string, first: Reader | null, options: LogOptions, over: () => boolean): AsyncGenerator<LogEntry> {
+async function* followed<Line>(
+  path: string,
+  first: Reader<Line> | null,
+  options: LineOptions<Line>,
+  over: () => boolean,
+): AsyncGenerator<Line> {
   let reader = first
   let wake = () => {}
-  const { signal } = options
+  const { signal, parse, isWanted } = options
   const watcher = watchFolder(path, () => wake())
   const onAbort = () => wake()
   signal?.addEventListener('abort', onAbort)
@@ -79,13 +98,13 @@ async function* followed(path: string, first: Reader | null, options: LogOptions
     for (;;) {
       // Asked for before reading: what is written before the end is then read.
       const last = over()
-      for await (const entry of reader?.entries() ?? []) if (isWanted(entry, options)) yield entry
+      for await (const entry of reader?.entries() ?? []) if (isWanted(entry)) yield entry
       if (options.until !== undefined && Date.now() > options.until.getTime()) return
       if (reader === null || (await reader.isReplaced(path))) {
-        const next = await Reader.open(path)
+        const next = await Reader.open(path, parse)
         if (next !== null) {
           // What came between the last look and the turning over.
-          for await (const entry of reader?.entries() ?? []) if (isWanted(entry, options)) yield entry
+          for await (const entry of reader?.entries() ?? []) if (isWanted(entry)) yield entry
           if (reader !== first) await reader?.close()
           reader = next
           continue
@@ -124,18 +143,20 @@ function isWanted({ stream, time }: LogEntry, { since, until, streams }: LogOpti
 }
 
 /** A file that is read as it grows. */
-class Reader {
+class Reader<Line> {
   readonly #file: FileHandle
+  readonly #parse: (line: string) => Line | null
   #position = 0
   #rest = Buffer.alloc(0)
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, parse: (line: string) => Line | null) {
     this.#file = file
+    this.#parse = parse
   }
 
-  static async open(path: string): Promise<Reader | null> {
+  static async open<Line>(path: string, parse: (line: string) => Line | null): Promise<Reader<Line> | null> {
     try {
-      return new Reader(await open(path))
+      return new Reader(await open(path), parse)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
       throw error
@@ -143,7 +164,7 @@ class Reader {
   }
 
   /** What is there and has not been read. A line that is not whole yet is left for another time. */
-  async *entries(): AsyncGenerator<LogEntry> {
+  async *entries(): AsyncGenerator<Line> {
     const piece = Buffer.alloc(PIECE_BYTES)
     for (;;) {
       const { size } = await this.#file.stat()
@@ -158,7 +179,7 @@ class Reader {
       const text = Buffer.concat([this.#rest, piece.subarray(0, bytesRead)])
       let start = 0
       for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10, start)) {
-        const entry = parseEntry(text.toString('utf8', start, end))
+        const entry = this.#parse(text.toString('utf8', start, end))
         if (entry !== null) yield entry
         start = end + 1
       }

@@ -1,8 +1,11 @@
+import { statSync } from 'node:fs'
 import { EngineError } from '../errors.js'
+import type { Usage } from '../runtime/guest-processes.js'
 import type { Attachment, RunningTask, Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
-import type { LayerStore } from '../store/layer-store.js'
-import type { ContainerImage, UpdateOptions } from './container.js'
+import type { WritableLayer } from '../runtime/writable-layer.js'
+import type { LayerStore, StoredLayer } from '../store/layer-store.js'
+import type { ContainerImage, ContainerSize, UpdateOptions } from './container.js'
 import { type LoadVolumes, removeWithVolumes } from './container-volumes.js'
 import { Exec, type ExecOptions, execProcess, readUserFiles } from './exec.js'
 import { HEALTH_FILE, type HealthState, parseHealth } from './health.js'
@@ -10,7 +13,9 @@ import { actorOf, logPath } from './hooks.js'
 import type { Journal } from './journal.js'
 import { type LogEntry, type LogOptions, readLog } from './logs.js'
 import { type ContainerRecord, isGone } from './record.js'
+import { ImageRootfs } from './rootfs.js'
 import type { ContainerSettings } from './settings.js'
+import { layersOf } from './start.js'
 import type { ContainerState } from './state.js'
 
 /** What every container stands on. */
@@ -145,6 +150,46 @@ export abstract class RecordedContainer {
       return record === null || isGone(record) || !['running', 'restarting'].includes(record.status)
     }
     return readLog({ path, files: settings.log.files }, options, ended)
+  }
+
+  async processes(): Promise<readonly number[]> {
+    if (this.current().status === 'restarting')
+      throw new EngineError('CONFLICT', `container ${this.name} is restarting, wait until the container is running`)
+    const { pid } = await this.mustRun()
+    const { guestPids } = await import('../runtime/guest-processes.js')
+    return guestPids(pid)
+  }
+
+  async usage(): Promise<Usage | null> {
+    const running = await this.running()
+    if (running === null) return null
+    const { readUsage } = await import('../runtime/guest-processes.js')
+    return readUsage(running.pid, { memoryBytes: this.spec.limits.memoryBytes })
+  }
+
+  async written(): Promise<WritableLayer> {
+    const { written } = await this.#written()
+    if (written !== null) return written
+    throw new EngineError('CONFLICT', `what container ${this.name} has written is in its own memory while it runs`, {
+      data: { id: this.id },
+      hint: this.record.autoRemove ? 'Run it without --rm to look at it.' : 'Stop it first.',
+    })
+  }
+
+  async size(): Promise<ContainerSize> {
+    const { written, layers } = await this.#written()
+    const imageBytes = layers.reduce((sum, { tarPath }) => sum + (statSync(tarPath, { throwIfNoEntry: false })?.size ?? 0), 0)
+    return { writtenBytes: written?.bytes ?? 0, imageBytes }
+  }
+
+  async #written(): Promise<{ readonly written: WritableLayer | null; readonly layers: readonly StoredLayer[] }> {
+    const layers = await layersOf(this.layers, this.record.image.diffIds)
+    const rootfs = new ImageRootfs(layers)
+    try {
+      return { written: await this.wall.written(this.state.directoryOf(this.id), this.spec, rootfs), layers }
+    } finally {
+      rootfs.close()
+    }
   }
 
   /** The record as it is now. */

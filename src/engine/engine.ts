@@ -1,10 +1,13 @@
-import { Journal } from '../container/journal.js'
+import { type EngineEvent, Journal } from '../container/journal.js'
+import type { LogOptions } from '../container/logs.js'
 import { ContainerState } from '../container/state.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Store } from '../store/store.js'
 import { Containers } from './containers.js'
+import type { DiskUsageReport } from './disk-usage.js'
 import { type Diagnosis, diagnose } from './doctor.js'
 import { Images } from './images.js'
+import type { InfoReport } from './info.js'
 import { type VersionReport, versionReport } from './version.js'
 import { Volumes, volumeLoader } from './volumes.js'
 import { ownRuntimes, Walls } from './walls.js'
@@ -17,19 +20,39 @@ export interface EngineOptions {
   readonly runtimes?: readonly Runtime[]
 }
 
+/** Which events {@link Engine.events} gives; all that are still known unless said. */
+export type EventOptions = Pick<LogOptions, 'follow' | 'since' | 'until' | 'signal'>
+
+/** What an engine is put together of. */
+interface EngineParts {
+  readonly home: string
+  readonly images: Images
+  readonly containers: Containers
+  readonly volumes: Volumes
+  readonly walls: Walls
+  readonly journal: Journal
+  readonly store: Store
+}
+
 /** The engine: images in a store, containers behind walls, volumes that outlive them. Open it, use it, dispose of it (`await using`). */
 export class Engine implements AsyncDisposable {
+  /** Folder everything is kept in. */
+  readonly home: string
+  readonly images: Images
+  readonly containers: Containers
+  readonly volumes: Volumes
   readonly #walls: Walls
+  readonly #journal: Journal
+  readonly #store: Store
 
-  private constructor(
-    /** Folder everything is kept in. */
-    readonly home: string,
-    readonly images: Images,
-    readonly containers: Containers,
-    readonly volumes: Volumes,
-    walls: Walls,
-  ) {
+  private constructor({ home, images, containers, volumes, walls, journal, store }: EngineParts) {
+    this.home = home
+    this.images = images
+    this.containers = containers
+    this.volumes = volumes
     this.#walls = walls
+    this.#journal = journal
+    this.#store = store
   }
 
   /** Opens the engine over its folder, making it when it is missing. Throws INVALID_ARGUMENT when the folder is something else. */
@@ -38,10 +61,18 @@ export class Engine implements AsyncDisposable {
     const state = new ContainerState(store.root)
     const walls = new Walls(async () => runtimes ?? ownRuntimes(store.root))
     const journal = new Journal(store.root)
-    const volumes = volumeLoader(store.root, state)
+    const volumes = volumeLoader(store.root, state, journal)
     const containers = new Containers({ state, store, journal, walls, volumes })
-    const images = new Images(store, state, () => containers.workshop())
-    return new Engine(store.root, images, containers, new Volumes(volumes, () => containers.list()), walls)
+    const images = new Images(store, state, { journal, workshop: () => containers.workshop() })
+    return new Engine({
+      home: store.root,
+      images,
+      containers,
+      volumes: new Volumes(volumes, () => containers.list()),
+      walls,
+      journal,
+      store,
+    })
   }
 
   /** Tries what the walls need, by doing it. */
@@ -52,6 +83,26 @@ export class Engine implements AsyncDisposable {
   /** What runs here. */
   version(): VersionReport {
     return versionReport()
+  }
+
+  /**
+   * What has happened to containers, images and volumes, whichever process did it, oldest first; with `follow` also what is still to happen,
+   * which ends with `until` or the signal alone. Some weeks' worth are kept: the last 4 to 8 MiB.
+   */
+  events(options: EventOptions = {}): AsyncIterable<EngineEvent> {
+    return this.#journal.events(options)
+  }
+
+  /** What is here: how many of what, where, and behind which walls. */
+  async info(): Promise<InfoReport> {
+    const { infoReport } = await import('./info.js')
+    return infoReport(this, this.#walls)
+  }
+
+  /** What takes how much of the disk. */
+  async diskUsage(): Promise<DiskUsageReport> {
+    const { diskUsage } = await import('./disk-usage.js')
+    return diskUsage(this, this.#store)
   }
 
   /** Kills what this process made and still runs, and removes what was made to be removed. */

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { ImageForContainer, Workshop } from '../container/create.js'
+import type { Journal } from '../container/journal.js'
 import { summaryOf } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError } from '../errors.js'
@@ -32,6 +33,12 @@ export interface ResolvedImage {
   readonly platform: Platform
 }
 
+/** What {@link Images} stands on beside the store. */
+export interface ImagesParts {
+  readonly journal: Journal
+  readonly workshop: () => Promise<Workshop>
+}
+
 /**
  * The engine's images; what each call needs is loaded when it is first made, for most processes only run containers. A reference is a name, a name with a digest, an id, or the start of an id.
  */
@@ -39,11 +46,13 @@ export class Images {
   readonly #store: Store
   readonly #containers: ContainerState
   readonly #workshop: () => Promise<Workshop>
+  readonly #journal: Journal
 
   /** @internal */
-  constructor(store: Store, containers: ContainerState, workshop: () => Promise<Workshop>) {
+  constructor(store: Store, containers: ContainerState, { journal, workshop }: ImagesParts) {
     this.#store = store
     this.#containers = containers
+    this.#journal = journal
     this.#workshop = workshop
   }
 
@@ -56,6 +65,10 @@ export class Images {
       const image = byId.get(descriptor.digest) ?? { descriptor, names: [] }
       if (reference !== null) image.names.push(reference)
       byId.set(descriptor.digest, image)
+    }
+    for (const { descriptor, names } of byId.values()) {
+      const [name = null] = names
+      this.#happened('load', descriptor.digest, name)
     }
     return Promise.all([...byId.values()].map(({ descriptor, names }) => this.#summary(descriptor, names)))
   }
@@ -73,6 +86,7 @@ export class Images {
       ...(message === undefined ? {} : { message }),
       ...(signal === undefined ? {} : { signal }),
     })
+    this.#happened('import', descriptor.digest, name)
     return this.#summary(descriptor, name === null ? [] : [name])
   }
 
@@ -102,6 +116,7 @@ export class Images {
         ...(signal === undefined ? {} : { signal }),
       },
     )
+    for (const reference of references) this.#happened('tag', descriptor.digest, reference)
     return this.#summary(descriptor, references)
   }
 
@@ -142,7 +157,8 @@ export class Images {
   /** Gives an image another name, taking it from the image that had it. */
   async tag(source: string, target: string): Promise<void> {
     const { tagImage } = await import('../image/tag.js')
-    await tagImage(this.#store, source, target)
+    const { descriptor, reference } = await tagImage(this.#store, source, target)
+    this.#happened('tag', descriptor.digest, reference)
   }
 
   /**
@@ -151,7 +167,7 @@ export class Images {
    */
   async remove(reference: string, { force = false }: { readonly force?: boolean } = {}): Promise<RemovedImage> {
     const { removeImage } = await import('../image/remove.js')
-    return removeImage(this.#store, reference, {
+    const removed = await removeImage(this.#store, reference, {
       force,
       ...this.#pruneOptions(),
       uses: async () =>
@@ -161,6 +177,14 @@ export class Images {
           image: record.image.id,
         })),
     })
+    for (const name of removed.untagged) this.#happened('untag', removed.id, name)
+    for (const id of removed.deleted) this.#happened('delete', id, null)
+    return removed
+  }
+
+  #happened(action: string, id: Digest, name: Reference | string | null): void {
+    const shown = name === null ? id : typeof name === 'string' ? name : familiarReference(name)
+    this.#journal.add(action, { type: 'image', id, attributes: { name: shown } })
   }
 
   /** What is needed to remove layers without taking any from a container. */

@@ -1,4 +1,5 @@
 import { type LoadVolumes, volumesOf } from '../container/container-volumes.js'
+import type { Journal } from '../container/journal.js'
 import { type ContainerState, RECORD_FILE } from '../container/state.js'
 import type { NewVolume, Volume } from '../volume/volume.js'
 import type { PrunedVolumes, VolumeStore } from '../volume/volumes.js'
@@ -69,7 +70,7 @@ export class Volumes {
 }
 
 /** The store of volumes, loaded when it is first needed: most commands need none. */
-export function volumeLoader(home: string, state: ContainerState): LoadVolumes {
+export function volumeLoader(home: string, state: ContainerState, journal: Journal): LoadVolumes {
   let store: Promise<VolumeStore> | null = null
   const load = async () => {
     const [{ VolumeStore }, { chooseIdMap }] = await Promise.all([import('../volume/volumes.js'), import('../launcher/id-map.js')])
@@ -81,6 +82,7 @@ export function volumeLoader(home: string, state: ContainerState): LoadVolumes {
         ...(await state.listDead()).map(({ id }) => ({ container: id, volumes: namesIn(state.readFile(id, RECORD_FILE) ?? '') })),
       ],
       holdContainers: (action) => state.hold(action),
+      changed: (action, name) => journal.add(action, { type: 'volume', id: name, attributes: { driver: 'local' } }),
     })
   }
   return () => (store ??= load())

@@ -30,6 +30,8 @@ export interface RemoveOptions extends PruneOptions {
 
 /** What removing an image did. */
 export interface RemovedImage {
+  /** The image that was meant. */
+  readonly id: Digest
   /** Names that are gone, in familiar form. */
   readonly untagged: readonly string[]
   /** Ids of images that are gone with everything only they had. */
@@ -45,7 +47,7 @@ export function removeImage(store: Store, text: string, options: RemoveOptions =
     await store.references.replace(kept)
     const isLeft = kept.some((name) => name.descriptor.digest === found.descriptor.digest)
     if (!isLeft) await pruneLocked(store, options)
-    return { untagged, deleted: isLeft ? [] : [found.descriptor.digest] }
+    return { id: found.descriptor.digest, untagged, deleted: isLeft ? [] : [found.descriptor.digest] }
   })
 }
 

@@ -1,4 +1,5 @@
 import { EngineError } from '../errors.js'
+import type { Descriptor } from '../oci/descriptor.js'
 import { parseReference, withDefaultTag } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
 import { withName } from '../store/references.js'
@@ -6,7 +7,7 @@ import type { Store } from '../store/store.js'
 import { findAmong } from './find.js'
 
 /**
- * Gives an image another name, taking it from the image that had it; that one stays, without the name. Returns the name in full.
+ * Gives an image another name, taking it from the image that had it; that one stays, without the name. Returns the name in full, and what it names.
  * Rejects with IMAGE_NOT_FOUND, INVALID_REFERENCE.
  */
 export async function tagImage(
@@ -14,7 +15,7 @@ export async function tagImage(
   source: string,
   target: string,
   options: { readonly signal?: AbortSignal } = {},
-): Promise<Reference> {
+): Promise<{ readonly reference: Reference; readonly descriptor: Descriptor }> {
   const reference = withDefaultTag(parseReference(target))
   if (reference.digest !== undefined)
     throw new EngineError('INVALID_REFERENCE', `refusing to create a tag with a digest reference: ${JSON.stringify(target)}`, {
@@ -22,7 +23,8 @@ export async function tagImage(
     })
   return store.lock.hold(async () => {
     const names = await store.references.list()
-    await store.references.replace(withName(names, reference, findAmong(names, source).descriptor))
-    return reference
+    const { descriptor } = findAmong(names, source)
+    await store.references.replace(withName(names, reference, descriptor))
+    return { reference, descriptor }
   }, options)
 }

@@ -83,6 +83,7 @@ static const struct operation operations[] = {
     {"tree-source", 1, PHASE_CHILD, CLONE_NEWUSER, tree_set_source},
     {"tree-write", 2, PHASE_CHILD, CLONE_NEWUSER, tree_write},
     {"tree-read", 2, PHASE_CHILD, CLONE_NEWUSER, tree_read},
+    {"tree-list", 2, PHASE_CHILD, CLONE_NEWUSER, tree_list},
     {"tree-move", 2, PHASE_CHILD, CLONE_NEWUSER, tree_move},
     {"tree-remove", 1, PHASE_CHILD, CLONE_NEWUSER, tree_remove},
 };

@@ -71,6 +71,7 @@ export const OPERATIONS = {
   'tree-source': ['descriptor'],
   'tree-write': ['path', 'descriptor'],
   'tree-read': ['path', 'descriptor'],
+  'tree-list': ['path', 'descriptor'],
   'tree-move': ['from', 'to'],
   'tree-remove': ['path'],
 } as const satisfies Readonly<Record<string, readonly string[]>>

@@ -8,6 +8,7 @@ int tree_substitute(struct setup *setup, char **fields);
 int tree_set_source(struct setup *setup, char **fields);
 int tree_write(struct setup *setup, char **fields);
 int tree_read(struct setup *setup, char **fields);
+int tree_list(struct setup *setup, char **fields);
 int tree_move(struct setup *setup, char **fields);
 int tree_remove(struct setup *setup, char **fields);
 

@@ -1,5 +1,6 @@
-/* Writes a tree as a stream. One directory is open at a time, whatever the depth: each is found from the root by its
- * path. Mounts are not entered; that is openat2's to see, since st_dev differs within one overlay. */
+/* Writes a tree as a stream, or what a tree has in it without what its files say. One directory is open at a time,
+ * whatever the depth: each is found from the root by its path. Mounts are not entered; that is openat2's to see, since
+ * st_dev differs within one overlay. */
 #include "failure.h"
 #include "kernel.h"
 #include "setup.h"
@@ -9,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +30,7 @@ struct linked {
 
 struct reader {
   int root, output;
+  bool only_lists; /* of a tree that may be written to meanwhile: what vanishes is passed over */
   char *buffer;
   size_t used;
   char path[PATH_MAX];
@@ -167,9 +170,16 @@ static int put_contents(struct reader *reader, int file, off_t size) {
   return 0;
 }
 
+/* Whether what failed has been removed by somebody else, who may. */
+static bool is_passed_over(const struct reader *reader) {
+  return reader->only_lists && errno == ENOENT;
+}
+
 static int put_file(struct reader *reader, int folder, const char *name, const struct stat *status) {
   if (put_entry(reader, TREE_FILE, status, "") < 0)
     return -1;
+  if (reader->only_lists)
+    return 0;
   int file = kernel_openat2(folder, name, O_RDONLY | O_NONBLOCK, 0, TREE_RESOLVE);
   if (file < 0)
     return failure_set("openat2", reader->path);
@@ -182,7 +192,7 @@ static int put_symlink(struct reader *reader, int folder, const char *name, cons
   char target[PATH_MAX];
   ssize_t length = readlinkat(folder, name, target, sizeof target - 1);
   if (length < 0)
-    return failure_set("readlinkat", reader->path);
+    return is_passed_over(reader) ? 0 : failure_set("readlinkat", reader->path);
   target[length] = '\0';
   return put_entry(reader, TREE_SYMLINK, status, target);
 }
@@ -267,9 +277,11 @@ static int put_leaves(struct reader *reader, int folder, const struct names *nam
     char *name = names->list[index];
     if (descend(reader, length, name) < 0)
       return -1;
-    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-      return failure_set("fstatat", reader->path);
-    if (!S_ISDIR(status.st_mode)) {
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+      if (!is_passed_over(reader))
+        return failure_set("fstatat", reader->path);
+      name[0] = '\0';
+    } else if (!S_ISDIR(status.st_mode)) {
       if (put_leaf(reader, folder, name, &status) < 0)
         return -1;
       name[0] = '\0';
@@ -298,7 +310,7 @@ static int put_directory(struct reader *reader) {
   int folder = kernel_openat2(reader->root, reader->path[0] == '\0' ? "." : reader->path, O_RDONLY | O_DIRECTORY, 0,
                               TREE_RESOLVE);
   if (folder < 0 || fstat(folder, &status) < 0)
-    return failure_set("openat2", reader->path);
+    return is_passed_over(reader) ? 0 : failure_set("openat2", reader->path);
   if (put_entry(reader, TREE_DIRECTORY, &status, "") < 0 || put_xattrs(reader, folder) < 0)
     return -1;
   if (list_names(folder, &names) < 0)
@@ -313,9 +325,9 @@ static int put_directory(struct reader *reader) {
   return result;
 }
 
-int tree_read(struct setup *setup, char **fields) {
+static int write_stream(char **fields, bool only_lists) {
   static struct reader reader;
-  (void)setup;
+  reader.only_lists = only_lists;
   reader.output = tree_parse_descriptor(fields[1]);
   if (reader.output < 0)
     return -1;
@@ -334,4 +346,14 @@ int tree_read(struct setup *setup, char **fields) {
   close(reader.root);
   close(reader.output);
   return 0;
+}
+
+int tree_read(struct setup *setup, char **fields) {
+  (void)setup;
+  return write_stream(fields, false);
+}
+
+int tree_list(struct setup *setup, char **fields) {
+  (void)setup;
+  return write_stream(fields, true);
 }

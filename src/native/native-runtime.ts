@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -21,14 +21,18 @@ import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } f
 import { withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
+import type { WritableLayer } from '../runtime/writable-layer.js'
 import { pidOf, startOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
 import { exitStatus } from './exit-status.js'
+import { keptUpper } from './kept-upper.js'
 import { limitWays } from './limit-ways.js'
 import { NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
+
 import { containerPlan, inodesFor, joinPlan, readPlan } from './plan.js'
+import { upperChanges } from './written.js'
 
 /** Options of {@link NativeRuntime}. */
 export interface NativeRuntimeOptions {
@@ -182,6 +186,13 @@ export class NativeRuntime implements Runtime {
   async lastEnd(directory: string, { limits }: ContainerSpec): Promise<RunEnd | null> {
     const end = readEnd(ownFolder(directory))
     return end === null ? null : { exit: exitStatus(end, limits), finishedAt: new Date(end.time) }
+  }
+
+  async written(directory: string, spec: ContainerSpec, rootfs: Rootfs): Promise<WritableLayer | null> {
+    const upper = keptUpper(directory)
+    // Where there is nothing on disk, it has not run, or cannot write, or writes into memory.
+    if (existsSync(upper)) return upperChanges(this.#idMap, upper, rootfs.tree())
+    return readGuest(ownFolder(directory)) === null || spec.readonlyRootfs ? { changes: [], bytes: 0 } : null
   }
 
   async discard(_id: string, directory: string): Promise<void> {

@@ -32,10 +32,22 @@ export function captureUpper(idMap: IdMap, directory: string): AsyncGenerator<Tr
   return readTree(idMap, [], directory)
 }
 
-async function* readTree(idMap: IdMap, preparation: readonly Operation[], path: string): AsyncGenerator<TreeRecord> {
+/**
+ * As {@link captureUpper}, without what is in the files: also while a container writes there, when what vanishes meanwhile is passed over.
+ */
+export function listUpper(idMap: IdMap, directory: string): AsyncGenerator<TreeRecord> {
+  return readTree(idMap, [], directory, 'tree-list')
+}
+
+async function* readTree(
+  idMap: IdMap,
+  preparation: readonly Operation[],
+  path: string,
+  operation: 'tree-read' | 'tree-list' = 'tree-read',
+): AsyncGenerator<TreeRecord> {
   const launcher = launch(
     {
-      operations: [...idMapOperations(idMap), ['namespace', 'mount'], ...preparation, ['tree-read', path, FIRST_DESCRIPTOR]],
+      operations: [...idMapOperations(idMap), ['namespace', 'mount'], ...preparation, [operation, path, FIRST_DESCRIPTOR]],
       exec: null,
     },
     { descriptors: ['pipe'] },

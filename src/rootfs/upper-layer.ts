@@ -4,7 +4,8 @@
  */
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { EngineError } from '../errors.js'
-import type { ByteString, Ino, ReadonlyFileSystem } from '../fs/file-system.js'
+import type { ByteString, ReadonlyFileSystem } from '../fs/file-system.js'
+import { find } from '../fs/find.js'
 import type { IdMap } from '../launcher/id-map.js'
 import type { TreeEntry } from '../launcher/tree-stream.js'
 import type { PackEntry } from '../layer/pack.js'
@@ -34,7 +35,7 @@ export interface UpperLayer {
 }
 
 /** Overlay's own mark of a directory that hides what is below it (kernel, filesystems/overlayfs.rst, "userxattr"). */
-const OPAQUE_XATTR = 'user.overlay.opaque'
+export const OPAQUE_XATTR = 'user.overlay.opaque'
 const YES = 0x79
 
 /** Bytes of a file, and where they are in the spool. */
@@ -177,15 +178,6 @@ function refuseMarkerName(path: ByteString): void {
 
 function marker(path: ByteString): PackEntry {
   return { path, type: 'file', mode: 0o600, uid: 0, gid: 0, mtimeNs: 0n }
-}
-
-function find(tree: ReadonlyFileSystem, path: ByteString): Ino | undefined {
-  let ino: Ino | undefined = tree.root
-  for (const name of path === '' ? [] : path.split('/')) {
-    if (ino === undefined || tree.stat(ino).type !== 'directory') return undefined
-    ino = tree.lookup(ino, name)
-  }
-  return ino
 }
 
 function parentOf(path: ByteString): ByteString {

@@ -3,6 +3,7 @@ import type { ProcessIdentity } from '../store/process-identity.js'
 import type { ExitStatus } from './exit.js'
 import type { Receipt } from './receipt.js'
 import type { ContainerSpec, ProcessSpec, Rootfs } from './spec.js'
+import type { WritableLayer } from './writable-layer.js'
 
 /** Size of a terminal in character cells. */
 export interface TerminalSize {
@@ -94,6 +95,10 @@ export interface Runtime {
    * wall was killed too. Idempotent; the caller sees to it that it is made once at a time.
    */
   lastEnd(directory: string, spec: ContainerSpec): Promise<RunEnd | null>
+  /**
+   * What a container has written over its rootfs, also while it runs. Null when only its guest knows that: it is in memory.
+   */
+  written(directory: string, spec: ContainerSpec, rootfs: Rootfs): Promise<WritableLayer | null>
   /**
    * Removes what the wall kept in the folder of a container that has ended or died: its writable layer, a half-made plan.
    * Needed because files of subordinate owners can only be removed inside a user namespace. Idempotent; the folder itself stays.

@@ -47,6 +47,8 @@ export interface VolumeStoreParts {
   readonly users: () => Promise<readonly VolumeUser[]>
   /** Runs an action while no container comes into being and none goes. */
   readonly holdContainers: <T>(action: () => Promise<T>) => Promise<T>
+  /** Told of each volume that has come and gone. */
+  readonly changed?: (action: 'create' | 'destroy', name: string) => void
 }
 
 /** Which volumes {@link VolumeStore.prune} removes, of those that no container uses. */
@@ -253,6 +255,7 @@ export class VolumeStore {
       rmSync(unfinished, { recursive: true, force: true })
       throw error
     }
+    this.#parts.changed?.('create', name)
     return this.get(name)
   }
 
@@ -260,6 +263,7 @@ export class VolumeStore {
   #takeAway(name: string): string {
     const unfinished = this.#unfinished('removed')
     renameSync(this.folderOf(name), unfinished)
+    this.#parts.changed?.('destroy', name)
     return unfinished
   }
 

@@ -16,6 +16,7 @@ import type { CreateRequest, RunEnd, RunningTask, Runtime, Task } from '../runti
 import { isHostMount, withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
+import type { WritableLayer } from '../runtime/writable-layer.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
@@ -29,6 +30,7 @@ import { type SandboxProcess, type SandboxStart, startAlone, startWalled } from 
 import { type StartMessageParts, startMessage } from './start-message.js'
 import { keepLeftUpper, keptLayers, type NewUpper, newUpper } from './uppers.js'
 import { killedStatus, statusOf, WasmTask } from './wasm-task.js'
+import { keptChanges } from './written.js'
 
 /** Options of {@link WasmRuntime}. */
 export interface WasmRuntimeOptions {
@@ -133,6 +135,12 @@ export class WasmRuntime implements Runtime {
       durationMs: end.duration_ns / 1e6,
     }
     return { exit: said === null ? killedStatus(end, killed) : statusOf(said), finishedAt: new Date(end.time) }
+  }
+
+  async written(directory: string, spec: ContainerSpec, rootfs: Rootfs): Promise<WritableLayer | null> {
+    const own = ownFolder(directory)
+    if (openRunningTask(own) !== null && !spec.readonlyRootfs) return null
+    return keptChanges(rootfs.layers, keptLayers(own))
   }
 
   async discard(_id: string, directory: string): Promise<void> {

@@ -14,11 +14,11 @@ async function offered(line: string): Promise<string> {
 
 /** The line as it is typed, and what is offered. */
 const LINES: readonly (readonly [about: string, line: string, expected: string])[] = [
-  ['a command', 'wolffia in', 'inspect'],
+  ['a command', 'wolffia in', 'inspect info'],
   ['a command after a global flag', 'wolffia -D ve', 'version'],
   ['no hidden command', 'wolffia _', ''],
   ['a global flag', 'wolffia --', '--debug --help --version'],
-  ['a command whose help is wanted', 'wolffia help im', 'images import'],
+  ['a command whose help is wanted', 'wolffia help im', 'images import image'],
   ['nothing for what is no command', 'wolffia nosuch ', ''],
   ['flags of a command', 'wolffia ps --l', '--last --latest'],
   ['flags of every command', 'wolffia tag --', '--debug --help'],

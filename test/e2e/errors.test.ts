@@ -51,7 +51,6 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['ps --filter exited=x', 1, /invalid filter 'exited=x'/],
   ['ps --filter before=nosuch', 1, /no such container: nosuch/],
   ['ps -n x', 125, /invalid argument "x" for "-n, --last"/],
-  ['ps --size', 1, /--size is not built yet/],
   ['ps --format {{.ID', 1, /template parsing error: template: :1: unclosed action/, /\{\{json \.\}\}/],
   ['ps --format table{{nosuch}}', 1, /function "nosuch" not defined/],
   ['images --filter dangling=maybe', 1, /invalid filter 'dangling=maybe'/],

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import type { Container } from '../../src/container/container.js'
+import { Journal } from '../../src/container/journal.js'
 import type { CreateOptions } from '../../src/container/options.js'
 import { RECORD_VERSION } from '../../src/container/record.js'
 import { ContainerState } from '../../src/container/state.js'
@@ -473,7 +474,7 @@ test('of a removal and a create of one image at the same moment, the container h
         return records
       }
     }
-    await new Images(store, new Watched(home), () => engine.containers.workshop()).remove('some')
+    await new Images(store, new Watched(home), { journal: new Journal(home), workshop: () => engine.containers.workshop() }).remove('some')
     const refused = await creating
     const layers = await Promise.all(diffIds.map((diffId) => store.layers.find(diffId)))
     assert.ok(refused === 'INVALID_IMAGE' || !layers.includes(null), `${refused}, layers ${JSON.stringify(layers)}`)

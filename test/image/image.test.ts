@@ -372,8 +372,8 @@ test('removing a name leaves the image while it has others, and nothing when it 
     await tagImage(store, 'one', 'example.com/two')
     const { image } = await selectImage(store.layout, (await findImage(store, 'one')).descriptor)
     for (const layer of await image.layers()) await store.layers.ensure(layer)
-    assert.equal(await removeImage(store, 'one'), { untagged: ['one:latest'], deleted: [] })
-    assert.equal(await removeImage(store, 'example.com/two'), { untagged: ['example.com/two:latest'], deleted: [digest] })
+    assert.equal(await removeImage(store, 'one'), { id: digest, untagged: ['one:latest'], deleted: [] })
+    assert.equal(await removeImage(store, 'example.com/two'), { id: digest, untagged: ['example.com/two:latest'], deleted: [digest] })
     assert.equal(await contentsOf(store), ['index.json', 'oci-layout'])
     await assertRejects(removeImage(store, 'one'), 'IMAGE_NOT_FOUND')
   }))
@@ -383,7 +383,11 @@ test('an id with several names is a conflict, unless forced', () =>
     const { digest } = await importAs(store, 'one')
     await tagImage(store, 'one', 'two')
     await assertRejects(removeImage(store, hexOf(digest).slice(0, 12)), 'CONFLICT', /several names: one:latest, two:latest/)
-    assert.equal(await removeImage(store, digest, { force: true }), { untagged: ['one:latest', 'two:latest'], deleted: [digest] })
+    assert.equal(await removeImage(store, digest, { force: true }), {
+      id: digest,
+      untagged: ['one:latest', 'two:latest'],
+      deleted: [digest],
+    })
     assert.equal(await namesOf(store), [])
   }))
 
@@ -395,9 +399,9 @@ test('an image that a container uses stays, unless forced; a running one’s sta
     assert.match(error.hint ?? '', 'wolffia rm calm_fern')
     const running = uses({ container: 'calm_fern', running: true, image: digest })
     await assertRejects(removeImage(store, digest, { ...running, force: true }), 'CONFLICT', /cannot be forced/)
-    assert.equal(await removeImage(store, 'one', { ...running, force: true }), { untagged: ['one:latest'], deleted: [] })
+    assert.equal(await removeImage(store, 'one', { ...running, force: true }), { id: digest, untagged: ['one:latest'], deleted: [] })
     assert.equal(await namesOf(store), [null])
-    assert.equal(await removeImage(store, digest, { ...stopped, force: true }), { untagged: [], deleted: [digest] })
+    assert.equal(await removeImage(store, digest, { ...stopped, force: true }), { id: digest, untagged: [], deleted: [digest] })
   }))
 
 test('a container made from one platform of an index uses the index', () =>

@@ -71,6 +71,7 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   'tree-source': [['tree-source', 77]],
   'tree-write': [['tree-write', '/nowhere', 77]],
   'tree-read': [['tree-read', '/nowhere', 77]],
+  'tree-list': [['tree-list', '/nowhere', 77]],
   'tree-move': [['tree-move', '/nowhere', '/tmp']],
   'tree-remove': [['tree-remove', '/bin/busybox']],
 }

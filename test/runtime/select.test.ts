@@ -47,6 +47,7 @@ function wall(name: string, kinds: readonly string[], unavailable: string | null
     readFile: () => Promise.reject(new Error('not asked for')),
     exec: () => Promise.reject(new Error('not asked for')),
     lastEnd: () => Promise.resolve(null),
+    written: () => Promise.resolve(null),
     discard: () => Promise.resolve(),
   }
 }

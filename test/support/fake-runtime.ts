@@ -10,6 +10,7 @@ import { EngineError } from '../../src/errors.js'
 import type { ExitStatus } from '../../src/runtime/exit.js'
 import type { Receipt } from '../../src/runtime/receipt.js'
 import type { Attachment, CreateRequest, RunEnd, RunningTask, Runtime, Task } from '../../src/runtime/runtime.js'
+import type { WritableLayer } from '../../src/runtime/writable-layer.js'
 
 /** What a program of the fake wall is given. */
 export interface FakeGuest {
@@ -33,6 +34,8 @@ export class FakeRuntime implements Runtime {
   readonly requests: CreateRequest[] = []
   readonly discarded: string[] = []
   readonly live = new Set<FakeTask>()
+  /** What every container has written. */
+  writes: WritableLayer = { changes: [], bytes: 0 }
   unavailableReason: string | null = null
   /** What `discard` of a container fails with. */
   undiscardable: ((id: string) => Error | null) | null = null
@@ -76,6 +79,10 @@ export class FakeRuntime implements Runtime {
 
   async lastEnd(): Promise<RunEnd | null> {
     return null
+  }
+
+  async written(): Promise<WritableLayer> {
+    return this.writes
   }
 
   async discard(id: string, directory: string): Promise<void> {
