@@ -7,6 +7,7 @@ export type { BuildEvent } from './build/progress.js'
 export type {
   Container,
   ContainerImage,
+  ContainerSize,
   ContainerStatus,
   ContainerSummary,
   CreatedContainer,
@@ -19,24 +20,38 @@ export type {
 } from './container/container.js'
 export type { Exec, ExecOptions } from './container/exec.js'
 export type { HealthResult, HealthState } from './container/health.js'
+export type { EngineEvent } from './container/journal.js'
 export type { LogEntry, LogOptions } from './container/logs.js'
 export type { CreateOptions } from './container/options.js'
 export type { ContainerSettings, HealthCheck, LogSettings, RestartPolicy } from './container/settings.js'
 export type { BuildOptions } from './engine/build-options.js'
 export type { Containers } from './engine/containers.js'
+export type { ContainerUsage, DiskUsageReport, ImageUsage, VolumeUsage } from './engine/disk-usage.js'
 export type { Diagnosis } from './engine/doctor.js'
-export { Engine, type EngineOptions } from './engine/engine.js'
+export { Engine, type EngineOptions, type EventOptions } from './engine/engine.js'
 export type { ImageDetails, ImagePlatform, ImageProcess, ImageSummary, ImportOptions } from './engine/image-summary.js'
 export type { Images, PlatformOption, ResolvedImage } from './engine/images.js'
+export type { InfoReport } from './engine/info.js'
 export type { VersionReport } from './engine/version.js'
 export type { PruneVolumesOptions, VolumeSummary, Volumes } from './engine/volumes.js'
 export { EngineError, type EngineErrorOptions, type ErrorCode, RUN_EXIT_CODES } from './errors.js'
-export type { ByteString, DeviceNumber, DirectoryEntry, FileSegment, FileType, Ino, ReadonlyFileSystem, Stat } from './fs/file-system.js'
+export type {
+  ByteString,
+  Change,
+  DeviceNumber,
+  DirectoryEntry,
+  FileSegment,
+  FileType,
+  Ino,
+  ReadonlyFileSystem,
+  Stat,
+} from './fs/file-system.js'
 export type { RemovedImage } from './image/remove.js'
 export type { Finding } from './launcher/probe.js'
 export type { DiffId, Digest } from './oci/digest.js'
 export type { Platform } from './oci/platform.js'
 export type { ExitReason, ExitStatus } from './runtime/exit.js'
+export type { Usage } from './runtime/guest-processes.js'
 export { DEFAULT_LIMITS, type Limits } from './runtime/limits.js'
 export type {
   CapabilityEvidence,
@@ -71,6 +86,7 @@ export type {
   TmpfsMount,
   VolumeMount,
 } from './runtime/spec.js'
+export type { WritableLayer } from './runtime/writable-layer.js'
 export type { StoredLayer } from './store/layer-store.js'
 export type { MountRequest, NewVolume, Volume, VolumeRequest } from './volume/volume.js'
 export type { PrunedVolumes } from './volume/volumes.js'

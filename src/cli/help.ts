@@ -9,7 +9,21 @@ const EXAMPLES: readonly (readonly [line: string, what: string])[] = [
   ['wolffia run --rm -v .:/work -w /work debian make', 'a program over a folder of yours'],
   ['wolffia import tool.wasm tool', 'a WASI program becomes an image'],
   ['wolffia run --rm tool', 'and runs behind the Wasm wall'],
+  ['wolffia run -d --name web debian ./serve', 'a container that goes on by itself'],
+  ['wolffia exec -it web bash', 'one more shell in it'],
+  ['wolffia logs -f web', 'what it says'],
   ['wolffia run --rm --receipt debian true', 'what isolation is really in force'],
+]
+
+/** Which commands stand together, under what. What is in none of these comes last. */
+export const SECTIONS: readonly (readonly [title: string, names: readonly string[]])[] = [
+  [
+    'A container',
+    ['run', 'create', 'start', 'exec', 'attach', 'stop', 'kill', 'restart', 'pause', 'unpause', 'wait', 'rename', 'update', 'rm'],
+  ],
+  ['What it does', ['ps', 'logs', 'top', 'stats', 'inspect', 'diff', 'port', 'events']],
+  ['Images', ['build', 'images', 'import', 'load', 'tag', 'rmi']],
+  ['All of a kind', ['container', 'image', 'volume', 'system']],
 ]
 
 /** The page of `wolffia help`. */
@@ -19,8 +33,7 @@ export function helpPage(): string {
     `wolffia runs OCI images without root and without a daemon, behind a wall you choose:\n`,
     `Linux namespaces (native) or a Wasm sandbox (wasm).\n\n`,
     `${style.bold('Usage:')} wolffia [--debug] COMMAND [OPTIONS] …\n\n`,
-    `${style.bold('Commands:')}\n`,
-    rows(summariesOf(COMMANDS)),
+    ...sections(style),
     `\n${style.bold('Try:')}\n`,
     rows(EXAMPLES),
     `\n${style.bold('Known from docker, not built yet:')}\n`,
@@ -29,6 +42,17 @@ export function helpPage(): string {
     `\n'wolffia COMMAND --help' shows the options of a command. Images and containers are kept in\n`,
     `$WOLFFIA_HOME, else $XDG_DATA_HOME/wolffia, else ~/.local/share/wolffia.\n`,
   ].join('')
+}
+
+function sections(style: Style): readonly string[] {
+  const all = new Map(summariesOf(COMMANDS))
+  const width = Math.max(...[...all.keys()].map((name) => name.length))
+  const listed = SECTIONS.map(([title, names]) => [title, names.filter((name) => all.has(name))] as const)
+  const rest = [...all.keys()].filter((name) => !listed.some(([, names]) => names.includes(name)))
+  return [...listed, ['This host and wolffia itself', rest] as const].map(([title, names], at) => {
+    const pairs = names.map((name): readonly [string, string] => [name, all.get(name) ?? ''])
+    return `${at === 0 ? '' : '\n'}${style.bold(`${title}:`)}\n${rows(pairs, width)}`
+  })
 }
 
 /** The page of a group of commands: `wolffia volume`. */
@@ -49,8 +73,7 @@ function summariesOf(commands: Readonly<Record<string, CommandEntry | CommandGro
   )
 }
 
-function rows(pairs: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...pairs.map(([left]) => left.length))
+function rows(pairs: readonly (readonly [string, string])[], width = Math.max(...pairs.map(([left]) => left.length))): string {
   return pairs.map(([left, right]) => `  ${left.padEnd(width)}   ${right}\n`).join('')
 }
 

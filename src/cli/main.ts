@@ -66,6 +66,7 @@ function parserFor(name: string, summary: string, command: CliCommand): Command 
     .usage(`[OPTIONS] ${command.usage}`.trimEnd())
     .description(summary)
     .allowExcessArguments()
+    .configureHelp({ sortOptions: true })
     // As in docker; run and create have a -h of their own.
     .helpOption(/^(container )?(run|create)$/.test(name) ? '--help' : '-h, --help', 'print this')
     .exitOverride()

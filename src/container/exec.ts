@@ -3,13 +3,11 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { EngineError } from '../errors.js'
-import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
 import type { Runtime, Task, TerminalSize } from '../runtime/runtime.js'
-import type { ProcessSpec } from '../runtime/spec.js'
+import type { ContainerSpec, ProcessSpec } from '../runtime/spec.js'
 import type { ContainerRecord } from './record.js'
-import { readTextFile } from './rootfs.js'
 import { resolveUser } from './user.js'
 
 /** Bytes of /etc/passwd and /etc/group that are looked at. */
@@ -24,7 +22,7 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Absolute path in the container; the container's own unless said. */
   readonly workingDir?: string
-  /** `name|uid[:group|gid]`, by the image's own files; the container's user unless said. */
+  /** `name|uid[:group|gid]`, by the container's own files as they are now; the container's user unless said. */
   readonly user?: string
   readonly tty?: boolean
   readonly terminalSize?: TerminalSize
@@ -156,8 +154,14 @@ export function forgetExecs(directory: string): void {
   rmSync(join(directory, EXEC_FOLDER), { recursive: true, force: true })
 }
 
-/** The program as its wall is asked for it. `tree` is the image's, for names of users. Throws INVALID_ARGUMENT. */
-export function execProcess({ spec }: ContainerRecord, options: ExecOptions, tree: () => ReadonlyFileSystem): ProcessSpec {
+/** A container's own /etc/passwd and /etc/group, as they are now. */
+export interface UserFiles {
+  readonly passwd: string
+  readonly group: string
+}
+
+/** The program as its wall is asked for it. `files` is asked for only where a user is named. Rejects with INVALID_ARGUMENT. */
+export async function execProcess({ spec }: ContainerRecord, options: ExecOptions, files: () => Promise<UserFiles>): Promise<ProcessSpec> {
   const { command, env = {}, workingDir, user, tty = false } = options
   if (command.length === 0 || command[0] === '')
     throw new EngineError('INVALID_ARGUMENT', 'no command specified', {
@@ -166,7 +170,7 @@ export function execProcess({ spec }: ContainerRecord, options: ExecOptions, tre
   if (workingDir !== undefined && !workingDir.startsWith('/'))
     throw new EngineError('INVALID_ARGUMENT', `the working directory '${workingDir}' is invalid, it needs to be an absolute path`)
   const own = spec.process
-  const resolved = user === undefined || user === '' ? null : resolveUser(user, filesOf(tree()))
+  const resolved = user === undefined || user === '' ? null : resolveUser(user, await files())
   const variables = new Map(own.env.map((assignment) => splitAssignment(assignment)))
   if (tty) variables.set('TERM', 'xterm')
   else if (!own.terminal) variables.delete('TERM')
@@ -181,8 +185,11 @@ export function execProcess({ spec }: ContainerRecord, options: ExecOptions, tre
   }
 }
 
-function filesOf(tree: ReadonlyFileSystem): { readonly passwd: string; readonly group: string } {
-  return { passwd: readTextFile(tree, '/etc/passwd', USER_FILE_BYTES), group: readTextFile(tree, '/etc/group', USER_FILE_BYTES) }
+/** Reads them of a running container. */
+export async function readUserFiles(runtime: Runtime, directory: string, spec: ContainerSpec): Promise<UserFiles> {
+  const read = async (path: string) => (await runtime.readFile(directory, spec, path, USER_FILE_BYTES)).toString('utf8')
+  const [passwd, group] = await Promise.all([read('/etc/passwd'), read('/etc/group')])
+  return { passwd, group }
 }
 
 function splitAssignment(assignment: string): readonly [name: string, value: string] {

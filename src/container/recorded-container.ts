@@ -7,7 +7,7 @@ import type { WritableLayer } from '../runtime/writable-layer.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import type { ContainerImage, ContainerSize, UpdateOptions } from './container.js'
 import { type LoadVolumes, removeWithVolumes } from './container-volumes.js'
-import { Exec, type ExecOptions, execProcess } from './exec.js'
+import { Exec, type ExecOptions, execProcess, readUserFiles } from './exec.js'
 import { HEALTH_FILE, type HealthState, parseHealth } from './health.js'
 import { actorOf, logPath } from './hooks.js'
 import type { Journal } from './journal.js'
@@ -98,13 +98,9 @@ export abstract class RecordedContainer {
     const record = this.current()
     if (record.paused) throw new EngineError('CONFLICT', `container ${this.name} is paused, unpause the container before exec`)
     if ((await this.running()) === null) throw this.notRunning()
-    const rootfs = new ImageRootfs(options.user ? await layersOf(this.layers, record.image.diffIds) : [])
-    try {
-      const process = execProcess(record, options, () => rootfs.tree())
-      return new Exec({ record, directory: this.state.directoryOf(this.id), runtime: this.wall, process, options })
-    } finally {
-      rootfs.close()
-    }
+    const directory = this.state.directoryOf(this.id)
+    const process = await execProcess(record, options, () => readUserFiles(this.wall, directory, record.spec))
+    return new Exec({ record, directory, runtime: this.wall, process, options })
   }
 
   async pause(): Promise<void> {

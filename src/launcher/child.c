@@ -77,6 +77,15 @@ static int follow_parent(void) {
   return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? failure_set("prctl", "PR_SET_PDEATHSIG") : 0;
 }
 
+/* The namespaces that are left, once this is a program that was executed in the user namespace of the container. */
+static int join_rest(const struct handover *handover, struct setup *setup) {
+  setup->joined_process = handover->joined;
+  if (namespace_join(setup, setup->namespaces & ~(uint64_t)CLONE_NEWUSER) < 0)
+    return -1;
+  close(setup->joined_process);
+  return 0;
+}
+
 /* What must hold before the first operation. */
 static int prepare(const struct handover *handover, const struct plan *plan, struct setup *setup) {
   struct received received;
@@ -88,10 +97,11 @@ static int prepare(const struct handover *handover, const struct plan *plan, str
   if (channel_receive(handover->channel, &received) != 0)
     _exit(125);
   umask(0);
-  /* Inside a container that was joined it would be the container's. */
-  setup->proc = handover->proc > 0 ? handover->proc : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (setup->proc < 0 || fcntl(setup->proc, F_SETFD, FD_CLOEXEC) < 0)
+  setup->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (setup->proc < 0)
     return failure_set("open", "/proc");
+  if (setup->joined != 0 && join_rest(handover, setup) < 0)
+    return -1;
   setup->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (setup->root < 0)
     return failure_set("open", "/");
@@ -135,18 +145,19 @@ static int copy_own_program(void) {
   return copy;
 }
 
-/* Into the namespaces of a running container. Nobody inside sees this process, which stays in the host's pid namespace:
- * only its children are in the container's, and none of these before they may not be looked into. */
-static int enter(struct handover *handover, const struct setup *setup) {
-  umask(0);
-  failure_begin("launch");
-  handover->proc = open("/proc", O_PATH | O_DIRECTORY);
-  return handover->proc < 0 ? failure_set("open", "/proc") : namespace_join(setup);
+/* Into the user namespace of a running container, and no further: what is executed next may need the host's files, its
+ * dynamic linker for one. Nobody inside sees this process, which stays in the host's pid namespace: only its children
+ * are in the container's, and none of these before they may not be looked into. */
+static int enter_user_namespace(struct handover *handover, const struct setup *setup) {
+  handover->joined = setup->joined_process;
+  if (fcntl(handover->joined, F_SETFD, 0) < 0)
+    return failure_set("fcntl", "join");
+  return namespace_join(setup, CLONE_NEWUSER);
 }
 
 static _Noreturn void join(struct handover *handover, const struct plan *plan, struct setup *setup) {
   int program = plan->arguments == NULL ? -1 : copy_own_program();
-  if ((plan->arguments != NULL && program < 0) || enter(handover, setup) < 0)
+  if ((plan->arguments != NULL && program < 0) || enter_user_namespace(handover, setup) < 0)
     channel_fail(handover->channel);
   if (plan->arguments != NULL) {
     execute_again(program, handover);

@@ -12,7 +12,7 @@ struct handover {
   int channel;  /* to the parent */
   int status;   /* a pipe for the guest's wait status */
   int network;  /* where the network namespace comes from, 0 for none; made by the child itself */
-  int proc;     /* the host's /proc, for a container that is joined; else 0 */
+  int joined;   /* a pidfd of the process whose namespaces are joined, 0 for none */
   int stdio[3]; /* the guest's ends; unused with a terminal */
 };
 

@@ -99,9 +99,9 @@ int namespace_set_joined(struct setup *setup, char **fields) {
   return failure_set("pidfd_open", fields[0]);
 }
 
-int namespace_join(const struct setup *setup) {
+int namespace_join(const struct setup *setup, uint64_t namespaces) {
   failure_begin("join");
-  return kernel_setns(setup->joined_process, (int)setup->namespaces) < 0 ? failure_set("setns", "") : 0;
+  return kernel_setns(setup->joined_process, (int)namespaces) < 0 ? failure_set("setns", "") : 0;
 }
 
 pid_t namespace_clone(const struct setup *setup, int *process) {

@@ -2,6 +2,7 @@
 #ifndef WOLFFIA_NAMESPACE_H
 #define WOLFFIA_NAMESPACE_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 struct setup;
@@ -20,8 +21,8 @@ int namespace_set_hostname(struct setup *setup, char **fields);
  * parent with a pidfd in `process`, or -1. */
 pid_t namespace_clone(const struct setup *setup, int *process);
 
-/* Enters the namespaces of the plan's `join`, from the process whose children are to be in them. */
-int namespace_join(const struct setup *setup);
+/* Enters some of the namespaces of the plan's `join`, from the process whose children are to be in them. */
+int namespace_join(const struct setup *setup, uint64_t namespaces);
 
 /* Writes the id maps of `child`, by the helpers when the plan names them. */
 int namespace_write_maps(const struct setup *setup, pid_t child);

@@ -78,6 +78,7 @@ static const struct operation operations[] = {
     {"landlock-scope", 1, PHASE_GUEST, 0, privilege_scope},
     {"seccomp", 0, PHASE_GUEST, 0, privilege_filter},
 
+    {"file-read", 3, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_read_file},
     {"tree-substitute", 1, PHASE_CHILD, CLONE_NEWUSER, tree_substitute},
     {"tree-source", 1, PHASE_CHILD, CLONE_NEWUSER, tree_set_source},
     {"tree-write", 2, PHASE_CHILD, CLONE_NEWUSER, tree_write},

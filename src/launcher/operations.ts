@@ -66,6 +66,7 @@ export const OPERATIONS = {
   'landlock-scope': ['name'],
   seccomp: [],
   // Instead of a guest: trees, inside a user namespace that holds nothing else.
+  'file-read': ['path', 'descriptor', 'bytes'],
   'tree-substitute': ['what'],
   'tree-source': ['descriptor'],
   'tree-write': ['path', 'descriptor'],

@@ -1,25 +1,20 @@
 #include "supervise.h"
 
-#include "callers.h"
 #include "channel.h"
 #include "command.h"
-#include "container.h"
+#include "control.h"
 #include "ending.h"
 #include "failure.h"
 #include "kernel.h"
-#include "log.h"
-#include "number.h"
-#include "relay.h"
-#include "setup.h"
+#include "output.h"
+#include "plan.h"
+#include "supervision.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
 
 #define NANOSECONDS 1000000000LL
@@ -36,38 +31,13 @@ enum watched {
   WATCH_MAXIMUM = WATCH_CALLERS + CALLERS_MAXIMUM + 2,
 };
 
-/* Everything the parent knows while it waits. */
-struct supervision {
-  struct setup *setup;
-  struct container container;
-  struct relay relays[3]; /* stdin, stdout, stderr */
-  struct callers callers;
-  struct log log;
-  struct tap tap;
-  bool outlives; /* the caller may go, the container stays */
-  int beat;      /* pidfd of the command that is run again and again, -1 while none runs */
-  int64_t beat_time;
-  pid_t beat_pid;
-  int64_t deadline; /* of the guest, INT64_MAX for none */
-  bool control_open, channel_open, dead, gone, started;
-  int master;
-  char command[256];
-  size_t command_length;
-  struct event failed; /* told once everything is gone */
-  int wait_status;
-  const char *reason; /* why the parent killed it, or NULL */
-  int64_t go_time, exit_time;
-  int64_t moved_time; /* when a byte of output was last passed on */
-  uint64_t budget;
-};
-
 int supervise_set_outliving(struct setup *setup, char **fields) {
   (void)fields;
   setup->outlives = true;
   return 0;
 }
 
-static int64_t now(void) {
+int64_t supervision_now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return time.tv_sec * NANOSECONDS + time.tv_nsec;
@@ -93,87 +63,12 @@ static void tell_name(const char *name) {
   tell(&event);
 }
 
-static void kill_for(struct supervision *state, const char *reason) {
+void supervision_kill(struct supervision *state, const char *reason) {
   if (state->dead)
     return;
   if (state->reason == NULL)
     state->reason = reason;
   container_kill(&state->container);
-}
-
-static void see_output(void *context, int stream, const char *bytes, size_t count) {
-  struct supervision *state = context;
-  log_take(&state->log, stream, bytes, count);
-  callers_output(&state->callers, stream, bytes, count);
-}
-
-static bool output_must_wait(void *context) {
-  const struct supervision *state = context;
-  return callers_are_behind(&state->callers);
-}
-
-/* From when on somebody wants to see it: until then pages of pipes change hands unread. */
-static void tap_output(struct supervision *state) {
-  state->tap = (struct tap){see_output, output_must_wait, state};
-  relay_tap(&state->relays[1], &state->tap, 1);
-  relay_tap(&state->relays[2], &state->tap, 2);
-}
-
-static void leave_to_others(struct supervision *state) {
-  relay_end(&state->relays[0]);
-  relay_abandon(&state->relays[1]);
-  relay_abandon(&state->relays[2]);
-}
-
-static void settle_output(struct supervision *state) {
-  if (state->setup->log_path != NULL)
-    tap_output(state);
-  if (state->outlives)
-    leave_to_others(state);
-}
-
-/* A way of its own to the guest's stdin, for callers that are still to come. */
-static void share_input(struct supervision *state, int stdin_end) {
-  if (state->setup->listen_folder == NULL || !state->setup->stdin_open)
-    return;
-  state->callers.input = fcntl(stdin_end, F_DUPFD_CLOEXEC, 3);
-  state->callers.input_ends = !state->setup->stdin_kept && state->setup->stdio == STDIO_PIPES;
-}
-
-static void begin_relays(struct supervision *state) {
-  uint64_t *budget = state->setup->output_limit == SETUP_NO_LIMIT ? NULL : &state->budget;
-  const int *ours = state->container.stdio;
-  for (int index = 0; index < 3; index++)
-    state->relays[index].ended = true;
-  if (state->setup->stdio == STDIO_PIPES) {
-    for (int index = 0; index < 3; index++)
-      state->relays[index].ended = ours[index] < 0;
-    if (ours[0] >= 0) {
-      share_input(state, ours[0]);
-      relay_begin(&state->relays[0], 0, ours[0], NULL);
-    }
-    relay_begin(&state->relays[1], ours[1], 1, budget);
-    relay_begin(&state->relays[2], ours[2], 2, budget);
-    settle_output(state);
-  }
-}
-
-/* The master serves both directions; each relay owns a descriptor of it. */
-static void begin_terminal(struct supervision *state, int master) {
-  struct termios settings;
-  uint64_t *budget = state->setup->output_limit == SETUP_NO_LIMIT ? NULL : &state->budget;
-  state->master = master;
-  state->relays[1].ended = false;
-  relay_begin(&state->relays[1], fcntl(master, F_DUPFD_CLOEXEC, 3), 1, budget);
-  settle_output(state);
-  if (!state->setup->stdin_open)
-    return;
-  share_input(state, master);
-  state->relays[0].ended = false;
-  relay_begin(&state->relays[0], 0, fcntl(master, F_DUPFD_CLOEXEC, 3), NULL);
-  state->relays[0].farewell = tcgetattr(master, &settings) == 0 ? (char)settings.c_cc[VEOF] : 4;
-  if (state->outlives)
-    relay_end(&state->relays[0]);
 }
 
 static void tell_created(const struct supervision *state, int guest, struct event *receipt) {
@@ -205,11 +100,11 @@ static void take_receipt(struct supervision *state, struct received *received) {
     failure_begin("launch");
     failure_set("pidfd_open", "");
     event_failed(&state->failed);
-    kill_for(state, NULL);
+    supervision_kill(state, NULL);
     return;
   }
   if (received->descriptor >= 0)
-    begin_terminal(state, received->descriptor);
+    output_begin_terminal(state, received->descriptor);
   tell_created(state, received->sender, &received->event);
 }
 
@@ -223,7 +118,7 @@ static void read_channel(struct supervision *state) {
     state->channel_open = false;
     if (result >= 0 && state->go_time != 0 && state->failed.length == 0) {
       state->started = true;
-      state->beat_time = now() + (int64_t)state->setup->beat_interval * 1000000;
+      state->beat_time = supervision_now() + (int64_t)state->setup->beat_interval * 1000000;
       tell_name("started");
     }
     return;
@@ -234,99 +129,14 @@ static void read_channel(struct supervision *state) {
     state->started = true;
   else if (received.kind == MESSAGE_FAILED && state->failed.length == 0) {
     event_raw(&state->failed, received.event.bytes, received.event.length);
-    kill_for(state, NULL);
+    supervision_kill(state, NULL);
   }
   free(received.event.bytes);
 }
 
-/* What is kept on the host's disk, in folders that the caller has made by then. */
-static int begin_records(struct supervision *state) {
-  return log_open(&state->log, state->setup) < 0 || ending_begin(state->setup) < 0 ||
-                 callers_begin(&state->callers, state->setup) < 0
-             ? -1
-             : 0;
-}
-
-static void obey_go(struct supervision *state) {
-  if (state->container.guest < 0 || state->go_time != 0)
-    return;
-  if (!state->outlives && begin_records(state) < 0) {
-    event_failed(&state->failed);
-    kill_for(state, NULL);
-    return;
-  }
-  state->go_time = now();
-  if (state->setup->time_limit != SETUP_NO_LIMIT)
-    state->deadline = state->go_time + (int64_t)state->setup->time_limit * 1000000;
-  channel_send(state->container.channel, MESSAGE_GO);
-}
-
-/* From here on the container is nobody's: what the caller said or read goes on without him. */
-static void obey_outlive(struct supervision *state) {
-  state->outlives = true;
-  leave_to_others(state);
-}
-
-static void obey_resize(const struct supervision *state, const char *numbers) {
-  struct winsize size = {.ws_row = (unsigned short)number_take(&numbers)};
-  numbers += *numbers == ' ';
-  size.ws_col = (unsigned short)number_take(&numbers);
-  if (state->master >= 0)
-    ioctl(state->master, TIOCSWINSZ, &size);
-}
-
-/* Two numbers at most follow a command; an unknown one is not ours to answer. */
-static void obey(void *context, char *line) {
-  struct supervision *state = context;
-  const char *rest = line + strcspn(line, " ");
-  rest += *rest == ' ';
-  if (strcmp(line, "go") == 0) {
-    obey_go(state);
-  } else if (strcmp(line, "outlive") == 0) {
-    obey_outlive(state);
-  } else if (strcmp(line, "attach") == 0) {
-    tap_output(state);
-  } else if (strcmp(line, "pause") == 0) {
-    container_pause(&state->container);
-  } else if (strcmp(line, "resume") == 0) {
-    container_resume(&state->container);
-  } else if (strncmp(line, "signal ", 7) == 0) {
-    if (state->container.guest >= 0)
-      kernel_pidfd_send_signal(state->container.guest, (int)number_take(&rest));
-  } else if (strncmp(line, "resize ", 7) == 0) {
-    obey_resize(state, rest);
-  } else if (strncmp(line, "deadline ", 9) == 0) {
-    uint64_t left = number_take(&rest);
-    state->deadline = left > INT32_MAX ? INT64_MAX : now() + (int64_t)left * 1000000;
-  }
-}
-
-static void read_control(struct supervision *state) {
-  size_t room = sizeof state->command - 1 - state->command_length;
-  ssize_t count = recv(DESCRIPTOR_CONTROL, state->command + state->command_length, room, MSG_DONTWAIT);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR))
-    return;
-  /* The caller is gone, or speaks no language of ours. */
-  if (count <= 0) {
-    state->control_open = false;
-    if (!state->outlives || state->go_time == 0)
-      kill_for(state, NULL);
-    return;
-  }
-  state->command_length += (size_t)count;
-  state->command[state->command_length] = '\0';
-  char *line = state->command, *end;
-  for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-    *end = '\0';
-    obey(state, line);
-  }
-  state->command_length = strlen(line);
-  memmove(state->command, line, state->command_length + 1);
-}
-
 static void take_exit(struct supervision *state) {
   state->wait_status = container_reap(&state->container);
-  state->exit_time = now();
+  state->exit_time = supervision_now();
   state->dead = true;
   close(state->container.process);
   relay_end(&state->relays[0]);
@@ -340,7 +150,7 @@ static void take_beat_end(struct supervision *state) {
     ;
   close(state->beat);
   state->beat = -1;
-  state->beat_time = now() + (int64_t)state->setup->beat_interval * 1000000;
+  state->beat_time = supervision_now() + (int64_t)state->setup->beat_interval * 1000000;
 }
 
 static void begin_beat(struct supervision *state) {
@@ -348,7 +158,7 @@ static void begin_beat(struct supervision *state) {
   if (state->beat_pid > 0)
     state->beat = kernel_pidfd_open(state->beat_pid);
   if (state->beat < 0)
-    state->beat_time = now() + (int64_t)state->setup->beat_interval * 1000000;
+    state->beat_time = supervision_now() + (int64_t)state->setup->beat_interval * 1000000;
 }
 
 /* Who ends by itself has its output kept for a reader however slow; who was killed must not live on by being unread. */
@@ -390,12 +200,12 @@ static void give_up_output(struct supervision *state) {
 }
 
 static void meet_deadline(struct supervision *state) {
-  if (next_beat(state) <= now())
+  if (next_beat(state) <= supervision_now())
     begin_beat(state);
-  if (next_end(state) > now())
+  if (next_end(state) > supervision_now())
     return;
   if (!state->dead) {
-    kill_for(state, "timeout");
+    supervision_kill(state, "timeout");
     return;
   }
   give_up_output(state);
@@ -406,7 +216,7 @@ static int time_left(const struct supervision *state) {
   int64_t deadline = next_deadline(state);
   if (deadline == INT64_MAX)
     return -1;
-  int64_t left = deadline - now();
+  int64_t left = deadline - supervision_now();
   if (left <= 0)
     return 0;
   left = (left + 999999) / 1000000;
@@ -415,21 +225,6 @@ static int time_left(const struct supervision *state) {
 
 static bool finished(const struct supervision *state) {
   return state->dead && !state->channel_open && state->relays[1].ended && state->relays[2].ended;
-}
-
-static void step_relays(struct supervision *state, const struct pollfd *watched) {
-  for (int index = 0; index < 3; index++) {
-    struct relay *relay = &state->relays[index];
-    if (relay->ended || watched[index].revents == 0)
-      continue;
-    relay_step(relay);
-    state->moved_time = now();
-    if (relay->over_budget) {
-      state->reason = "limit";
-      if (!state->dead)
-        container_kill(&state->container);
-    }
-  }
 }
 
 /* Waits for one thing to happen and deals with it. */
@@ -449,18 +244,18 @@ static void wait_once(struct supervision *state) {
   if (ready == 0 && unread)
     give_up_output(state);
   /* A descriptor that is always ready must not put it off. */
-  if (ready >= 0 && now() >= next_deadline(state))
+  if (ready >= 0 && supervision_now() >= next_deadline(state))
     meet_deadline(state);
   if (ready <= 0)
     return;
   if (watched[WATCH_CHANNEL].revents != 0)
     read_channel(state);
   if (watched[WATCH_CONTROL].revents != 0)
-    read_control(state);
+    control_read(state);
   if (watched[WATCH_BEAT].revents != 0)
     take_beat_end(state);
-  callers_step(&state->callers, watched + WATCH_CALLERS, obey, state);
-  step_relays(state, watched + WATCH_RELAYS);
+  callers_step(&state->callers, watched + WATCH_CALLERS, control_obey, state);
+  output_step(state, watched + WATCH_RELAYS);
   /* The caller has said all there is to say to a guest that is only his. */
   if (state->relays[0].ended && !state->outlives && state->callers.input_ends)
     callers_end_input(&state->callers);
@@ -471,11 +266,11 @@ static void wait_once(struct supervision *state) {
 /* What callers have still to read, for as long as they go on reading. */
 static void let_callers_read(struct supervision *state) {
   struct pollfd watched[CALLERS_MAXIMUM + 2];
-  int64_t deadline = now() + LAST_WORDS_NS;
-  while (callers_are_reading(&state->callers) && now() < deadline) {
+  int64_t deadline = supervision_now() + LAST_WORDS_NS;
+  while (callers_are_reading(&state->callers) && supervision_now() < deadline) {
     unsigned count = callers_wait(&state->callers, watched);
     if (poll(watched, count, 50) > 0)
-      callers_step(&state->callers, watched, obey, state);
+      callers_step(&state->callers, watched, control_obey, state);
   }
 }
 
@@ -533,7 +328,7 @@ int supervise_run(void) {
   size_t length;
   state.setup = &setup;
   state.callers.listener = state.callers.input = -1;
-  if (load(&plan, &setup, &bytes, &length) < 0 || (setup.outlives && begin_records(&state) < 0) ||
+  if (load(&plan, &setup, &bytes, &length) < 0 || (setup.outlives && control_begin_records(&state) < 0) ||
       container_create(&state.container, &plan, &setup, bytes, length) < 0)
     return fail_early();
   signal(SIGPIPE, SIG_IGN);
@@ -543,7 +338,7 @@ int supervise_run(void) {
   state.control_open = state.channel_open = true;
   state.outlives = setup.outlives;
   state.budget = setup.output_limit;
-  begin_relays(&state);
+  output_begin(&state);
   while (!finished(&state))
     wait_once(&state);
   return tell_end(&state, &plan);

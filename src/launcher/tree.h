@@ -12,6 +12,10 @@ int tree_list(struct setup *setup, char **fields);
 int tree_move(struct setup *setup, char **fields);
 int tree_remove(struct setup *setup, char **fields);
 
+/* `file-read PATH DESCRIPTOR BYTES`: at most so many bytes of a regular file of the root; nothing when there is none.
+ */
+int tree_read_file(struct setup *setup, char **fields);
+
 /* The descriptor a plan names, 6 or above and open. -1 with the failure set. */
 int tree_parse_descriptor(const char *text);
 

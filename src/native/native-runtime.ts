@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { afterCleanUp, EngineError } from '../errors.js'
 import { type LaunchOptions, launch } from '../launcher/client.js'
 import type { IdMap } from '../launcher/id-map.js'
@@ -29,7 +30,8 @@ import { keptUpper } from './kept-upper.js'
 import { limitWays } from './limit-ways.js'
 import { NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
-import { containerPlan, inodesFor, joinPlan } from './plan.js'
+
+import { containerPlan, inodesFor, joinPlan, readPlan } from './plan.js'
 import { upperChanges } from './written.js'
 
 /** Options of {@link NativeRuntime}. */
@@ -132,6 +134,14 @@ export class NativeRuntime implements Runtime {
     return openRunningTask(ownFolder(directory))
   }
 
+  async readFile(directory: string, _spec: ContainerSpec, path: string, maximumBytes: number): Promise<Buffer> {
+    const launcher = launch(readPlan({ init: initOf(ownFolder(directory)), path, maximumBytes }), { descriptors: ['pipe'] })
+    const [stream] = launcher.streams
+    const bytes = stream === null || stream === undefined ? Promise.resolve(Buffer.alloc(0)) : buffer(stream)
+    await launcher.done
+    return bytes
+  }
+
   async exec({
     id,
     directory,
@@ -144,15 +154,14 @@ export class NativeRuntime implements Runtime {
   }: ExecRequest): Promise<Task> {
     const own = ownFolder(directory)
     const seccomp = seccompAsset()
-    const running = readGuest(own)
-    if (seccomp === null || running === null) throw new EngineError('CONFLICT', 'the container is not running')
+    if (seccomp === null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall is not built for ${process.arch}`)
     // Output and time are limits of the container's own program.
     const { outputBytes: _output, timeoutMs: _time, diskBytes: _disk, ...limits } = spec.limits
     const joined: ContainerSpec = { ...spec, process: program, limits }
     const plan = joinPlan({
       spec: joined,
       idMap: this.#idMap,
-      init: { pid: pidOf(running.init), start: startOf(running.init) },
+      init: initOf(own),
       openStdin,
       supervision: [...(outlives ? [['outlive'] as const] : []), ...(endRecord === null ? [] : [['end-record', endRecord] as const])],
       terminalSize,
@@ -197,6 +206,13 @@ export class NativeRuntime implements Runtime {
 /** The wall's part of a container's folder. */
 function ownFolder(directory: string): string {
   return join(directory, 'native')
+}
+
+/** The first process of a running container. Throws CONFLICT when there is none. */
+function initOf(own: string): { readonly pid: number; readonly start: string } {
+  const running = readGuest(own)
+  if (running === null) throw new EngineError('CONFLICT', 'the container is not running')
+  return { pid: pidOf(running.init), start: startOf(running.init) }
 }
 
 /** This process's ends of the guest's stdio. */

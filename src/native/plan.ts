@@ -1,5 +1,6 @@
 import { join } from 'node:path/posix'
 import { EngineError } from '../errors.js'
+import { FIRST_DESCRIPTOR } from '../launcher/client.js'
 import type { IdMap } from '../launcher/id-map.js'
 import { idMapOperations, isMapped } from '../launcher/id-map.js'
 import type { Operation, Plan } from '../launcher/operations.js'
@@ -88,6 +89,23 @@ export function containerPlan(request: PlanRequest): Plan {
 export type JoinRequest = Pick<PlanRequest, 'spec' | 'idMap' | 'openStdin' | 'supervision' | 'terminalSize' | 'host'> & {
   /** Its first process: pid and when it began, as /proc/PID/stat has both. */
   readonly init: { readonly pid: number; readonly start: string }
+}
+
+/** A file of a running container, to the first of the caller's descriptors. Pure. */
+export function readPlan({
+  init,
+  path,
+  maximumBytes,
+}: Pick<JoinRequest, 'init'> & { readonly path: string; readonly maximumBytes: number }): Plan {
+  return {
+    operations: [
+      ['namespace', 'user'],
+      ['namespace', 'mount'],
+      ['join', init.pid, init.start],
+      ['file-read', path, FIRST_DESCRIPTOR, maximumBytes],
+    ],
+    exec: null,
+  }
 }
 
 /** One more program in a running container, with everything that the container's own was given and nothing more. Pure. */

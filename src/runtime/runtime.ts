@@ -86,6 +86,8 @@ export interface Runtime {
   create(request: CreateRequest): Promise<Task>
   /** The running task of a container, found again by another process; null when it is not running. */
   open(id: string, directory: string): Promise<RunningTask | null>
+  /** At most so many bytes of a file of a running container, as it is now; empty when there is none. Rejects with CONFLICT when it is not running. */
+  readFile(directory: string, spec: ContainerSpec, path: string, maximumBytes: number): Promise<Buffer>
   /** Starts one more program in a running container. Rejects with CONFLICT when it is not running. */
   exec(request: ExecRequest): Promise<Task>
   /**

@@ -180,6 +180,11 @@ native('one more program runs in it, with a user, a folder and variables of its 
     'container exec\n/bin\n',
   ])
   assert.equal(await said({ command: ['sh', '-c', 'id -u; echo $HOME'], user: 'web' }), [0, '33\n/srv\n'])
+  await said({ command: ['sh', '-c', 'echo new:x:44:55::/new:/bin/sh >> /etc/passwd; echo crew:x:66:new >> /etc/group'] })
+  assert.equal(await said({ command: ['sh', '-c', 'busybox id; echo $HOME'], user: 'new' }), [
+    0,
+    'uid=44(new) gid=55 groups=66(crew)\n/new\n',
+  ])
   await assertRejects(container.exec({ command: ['true'], user: 'nobody-knows' }), 'INVALID_ARGUMENT', /nobody-knows/)
   await assertRejects(container.exec({ command: ['true'], workingDir: 'relative' }), 'INVALID_ARGUMENT')
   await container.remove({ force: true })

@@ -66,6 +66,7 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   user: [['user', 4242424, 0]],
   capabilities: [['capabilities', 'all']],
   'landlock-scope': [['landlock-scope', 'files']],
+  'file-read': [['file-read', '/etc', 77, 1]],
   'tree-substitute': [['tree-substitute', 'names']],
   'tree-source': [['tree-source', 77]],
   'tree-write': [['tree-write', '/nowhere', 77]],

@@ -331,6 +331,22 @@ native('one more program is refused with the reason: none there, not executable,
   ),
 )
 
+native('a file of a running container is read as it is there, whatever the guest put in its place', () =>
+  withNativeWall((wall) =>
+    withRunning(wall, {}, async (directory) => {
+      const script = `echo own > /etc/passwd; ln -s ${wall.folder}/secret /tmp/host; ln -s ../../../../../etc/passwd /tmp/up; ln -s /proc/1/root/etc/passwd /tmp/magic
+        busybox mkfifo /tmp/fifo; ln -s /dev/zero /tmp/zero; ln -s loop /tmp/loop; busybox seq 100000 > /tmp/long`
+      writeFileSync(join(wall.folder, 'secret'), 'of the host')
+      assert.is((await joined(wall, directory, {}, { args: ['/bin/sh', '-c', script] })).exitCode, 0)
+      const read = async (path: string) => (await wall.runtime.readFile(directory, containerSpec(), path, 1000)).toString()
+      for (const path of ['/etc/passwd', '/tmp/up']) assert.is(await read(path), 'own\n', path)
+      for (const path of ['/tmp/host', '/tmp/fifo', '/tmp/zero', '/tmp', '/nowhere', '/etc/passwd/x']) assert.is(await read(path), '', path)
+      for (const path of ['/tmp/magic', '/tmp/loop']) assert.is(await codeOf(read(path)), 'LAUNCHER_FAILED', path)
+      assert.is((await read('/tmp/long')).length, 1000)
+    }),
+  ),
+)
+
 native('CVE-2024-21626: a working directory of one more program through a descriptor is refused', () =>
   withNativeWall((wall) =>
     withRunning(wall, {}, async (directory) => {

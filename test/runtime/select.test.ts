@@ -44,6 +44,7 @@ function wall(name: string, kinds: readonly string[], unavailable: string | null
     accepts: (spec, root) => kinds.includes(findProgram(spec, root)?.kind ?? 'none'),
     create: () => Promise.reject(new Error('not asked for')),
     open: () => Promise.resolve(null),
+    readFile: () => Promise.reject(new Error('not asked for')),
     exec: () => Promise.reject(new Error('not asked for')),
     lastEnd: () => Promise.resolve(null),
     written: () => Promise.resolve(null),

@@ -69,6 +69,10 @@ export class FakeRuntime implements Runtime {
     return [...this.live].find((task) => task.request.id === id && !task.ended) ?? null
   }
 
+  async readFile(): Promise<Buffer> {
+    return Buffer.alloc(0)
+  }
+
   exec(): Promise<Task> {
     return Promise.reject(new EngineError('NOT_BUILT', 'a wall of cardboard holds one program'))
   }
