@@ -81,8 +81,8 @@ export class FoundContainer extends RecordedContainer implements Container {
       const ends = signal === 'SIGKILL' || signal === record.settings.stopSignal
       // Said before it is sent: whoever hears of the end must not start it again.
       if (ends && !record.stopRequested) await this.state.write({ ...record, stopRequested: true })
-      await running.kill(signal)
       this.journal.add('kill', actorOf(record), { signal })
+      await running.kill(signal)
       return {}
     })
   }

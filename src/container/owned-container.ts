@@ -92,8 +92,8 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.record.status !== 'running') throw this.notRunning()
-    await this.#task.kill(signal)
     this.journal.add('kill', actorOf(this.record), { signal })
+    await this.#task.kill(signal)
   }
 
   async stop({
