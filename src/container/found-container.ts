@@ -13,6 +13,8 @@ import { ranSoundly, restartDelayMs, shouldRestart } from './restart.js'
 import { startRecorded } from './start.js'
 
 const POLL_MS = 20
+/** The end of a guest that was removed while it ran. */
+const KILLED: ExitStatus = { exitCode: 137, signal: 'SIGKILL', reason: 'signaled', durationMs: 0 }
 /** How long a guest that was sent SIGKILL may take to be gone, and its owner to write that down. */
 const KILL_TIMEOUT_MS = 10_000
 /** How long its owner may take to write that down. */
@@ -61,6 +63,8 @@ export class FoundContainer extends RecordedContainer implements Container {
       const record = this.state.read(this.id)
       if (record === null) {
         if (last !== null) return last
+        // Who removes one that runs has killed it; only what removes itself is gone before its end could be read.
+        if (before.status === 'running' && !before.autoRemove) return KILLED
         throw new EngineError('CONTAINER_NOT_FOUND', `container ${this.name} was removed before its end could be read`)
       }
       this.record = record
@@ -93,7 +97,7 @@ export class FoundContainer extends RecordedContainer implements Container {
     if (record.status === 'restarting') await this.change(async () => ({ stopRequested: true }))
     const running = await this.running()
     if (running === null) return record.status === 'restarting' ? this.wait() : summaryOf(this.current()).exit
-    await this.kill(signal ?? record.settings.stopSignal)
+    await this.kill(signal ?? record.settings.stopSignal).catch(ignoreItsEnd)
     if (record.paused) await this.unpause().catch(() => {})
     if (wait >= 0) await running.gone(AbortSignal.timeout(wait))
     else await running.gone()
