@@ -13,6 +13,8 @@ import { ranSoundly, restartDelayMs, shouldRestart } from './restart.js'
 import { startRecorded } from './start.js'
 
 const POLL_MS = 20
+/** The end of a guest that was removed while it ran. */
+const KILLED: ExitStatus = { exitCode: 137, signal: 'SIGKILL', reason: 'signaled', durationMs: 0 }
 /** How long a guest that was sent SIGKILL may take to be gone, and its owner to write that down. */
 const KILL_TIMEOUT_MS = 10_000
 /** How long its owner may take to write that down. */
@@ -61,12 +63,14 @@ export class FoundContainer extends RecordedContainer implements Container {
       const record = this.state.read(this.id)
       if (record === null) {
         if (last !== null) return last
+        // Who removes one that runs has killed it; only what removes itself is gone before its end could be read.
+        if (before.status === 'running' && !before.autoRemove) return KILLED
         throw new EngineError('CONTAINER_NOT_FOUND', `container ${this.name} was removed before its end could be read`)
       }
       this.record = record
       const { status, exit } = summaryOf(record)
       if (status === 'exited' && !isOld(record)) {
-        last = (isGone(record) ? (await this.#settle()).exit : exit) ?? last
+        last = (isGone(record) ? await this.#settledExit() : exit) ?? last
         if (condition !== 'removed' && last !== null) return last
       }
       const running = status === 'running' || status === 'paused' ? await this.running() : null
@@ -93,7 +97,7 @@ export class FoundContainer extends RecordedContainer implements Container {
     if (record.status === 'restarting') await this.change(async () => ({ stopRequested: true }))
     const running = await this.running()
     if (running === null) return record.status === 'restarting' ? this.wait() : summaryOf(this.current()).exit
-    await this.kill(signal ?? record.settings.stopSignal)
+    await this.kill(signal ?? record.settings.stopSignal).catch(ignoreItsEnd)
     if (record.paused) await this.unpause().catch(() => {})
     if (wait >= 0) await running.gone(AbortSignal.timeout(wait))
     else await running.gone()
@@ -229,6 +233,16 @@ export class FoundContainer extends RecordedContainer implements Container {
       if (isDead && Date.now() > start + OWNER_TIMEOUT_MS) return
     }
     throw new EngineError('CONFLICT', `container ${this.name} was killed but does not end`, { data: { id: this.id } })
+  }
+
+  /** The end of the last run; null when somebody has removed it in this moment. */
+  async #settledExit(): Promise<ExitStatus | null> {
+    try {
+      return (await this.#settle()).exit
+    } catch (error) {
+      ignoreItsEnd(error)
+      return null
+    }
   }
 
   #settle(): Promise<ContainerRecord> {

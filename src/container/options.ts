@@ -1,5 +1,6 @@
 import type { Limits } from '../runtime/limits.js'
 import type { TerminalSize } from '../runtime/runtime.js'
+import type { ExtraHost } from '../runtime/spec.js'
 import type { MountRequest } from '../volume/volume.js'
 import type { HealthCheck, LogSettings, RestartPolicy } from './settings.js'
 
@@ -17,6 +18,10 @@ export interface CreateOptions {
   readonly workingDir?: string
   /** `name|uid[:group|gid]`, by the image's own /etc/passwd and /etc/group. */
   readonly user?: string
+  /** Groups the user is in besides, by name or number. */
+  readonly additionalGroups?: readonly string[]
+  /** More lines of /etc/hosts. */
+  readonly extraHosts?: readonly ExtraHost[]
   /** The first twelve digits of the id unless said. */
   readonly hostname?: string
   /** A made-up one unless said. */

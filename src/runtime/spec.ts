@@ -55,9 +55,17 @@ export type Mount = BindMount | VolumeMount | TmpfsMount
 /** Whom the container can reach. `none` has a loopback of its own. */
 export type NetworkSpec = { readonly mode: 'none' } | { readonly mode: 'host' }
 
+/** A line of /etc/hosts. */
+export interface ExtraHost {
+  readonly name: string
+  readonly address: string
+}
+
 /** What a wall is asked to run. Everything is decided here; no wall adds a default. */
 export interface ContainerSpec {
   readonly hostname: string
+  /** Lines of /etc/hosts besides the usual ones; none unless said. */
+  readonly extraHosts?: readonly ExtraHost[]
   readonly process: ProcessSpec
   readonly mounts: readonly Mount[]
   readonly network: NetworkSpec
