@@ -20,7 +20,7 @@ export type {
 export type { Exec, ExecOptions } from './container/exec.js'
 export type { HealthResult, HealthState } from './container/health.js'
 export type { LogEntry, LogOptions } from './container/logs.js'
-export type { CreateOptions } from './container/options.js'
+export type { CreateOptions, ObjectMountRequest } from './container/options.js'
 export type { ContainerSettings, HealthCheck, LogSettings, RestartPolicy } from './container/settings.js'
 export type { BuildOptions } from './engine/build-options.js'
 export type { Containers } from './engine/containers.js'
@@ -32,6 +32,7 @@ export type { VersionReport } from './engine/version.js'
 export type { PruneVolumesOptions, VolumeSummary, Volumes } from './engine/volumes.js'
 export { EngineError, type EngineErrorOptions, type ErrorCode, RUN_EXIT_CODES } from './errors.js'
 export type { ByteString, DeviceNumber, DirectoryEntry, FileSegment, FileType, Ino, ReadonlyFileSystem, Stat } from './fs/file-system.js'
+export type { NodeFsLike, NodeFsStats } from './fs/node-fs-like.js'
 export type { RemovedImage } from './image/remove.js'
 export type { Finding } from './launcher/probe.js'
 export type { DiffId, Digest } from './oci/digest.js'
@@ -66,6 +67,7 @@ export type {
   ContainerSpec,
   Mount,
   NetworkSpec,
+  ObjectMount,
   ProcessSpec,
   Rootfs,
   TmpfsMount,
