@@ -65,6 +65,7 @@ export type {
 export type {
   BindMount,
   ContainerSpec,
+  FileSystemObjects,
   Mount,
   NetworkSpec,
   ObjectMount,

@@ -18,21 +18,37 @@ export interface NodeFsStats {
 
 /** The calls, each as `node:fs` has it. */
 export interface NodeFsLike {
+  /** Attributes of what bears the name, of a symlink its own. */
   lstatSync(path: string): NodeFsStats
+  /** Attributes of an open file, also when it has no name any more. */
   fstatSync(descriptor: number): NodeFsStats
+  /** Names in a directory. */
   readdirSync(path: string): readonly unknown[]
+  /** Target of a symlink. */
   readlinkSync(path: string): unknown
+  /** A descriptor; flags `r`, `r+` and `wx` are used. */
   openSync(path: string, flags: string, mode?: number): number
+  /** Gives a descriptor back. */
   closeSync(descriptor: number): void
+  /** Bytes read, 0 at the end. */
   readSync(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number
+  /** Bytes written. */
   writeSync(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number
+  /** Cuts off, or adds zeros. */
   ftruncateSync(descriptor: number, length: number): void
+  /** Makes one directory. */
   mkdirSync(path: string, options: { readonly mode: number }): unknown
+  /** Makes a symlink, whatever its target says. */
   symlinkSync(target: string, path: string): void
+  /** Makes another name for a file. */
   linkSync(existing: string, path: string): void
+  /** Moves, and replaces. */
   renameSync(from: string, to: string): void
+  /** Removes a name that is not a directory's. */
   unlinkSync(path: string): void
+  /** Removes an empty directory. */
   rmdirSync(path: string): void
+  /** Sets permission bits. */
   chmodSync(path: string, mode: number): void
   /** Seconds since the epoch. */
   utimesSync(path: string, atime: number, mtime: number): void

@@ -50,7 +50,7 @@ export interface TmpfsMount {
   readonly readonly: boolean
 }
 
-/** A file system that is an object of the process that makes the container, which a spec only names: {@link FileSystemObjects} has it. */
+/** A file system that is an object of the process that makes the container, which a spec only names. */
 export interface ObjectMount {
   readonly type: 'fs'
   /** Directory of the object that is mounted. */
