@@ -97,6 +97,7 @@ const FROM_RUN_TO_UNPAUSE: readonly DockerCase[] = [
   },
   {
     title: 'run -e sets variables and hands on its own',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's
     lines: "OWN=mine $docker run --rm -e A=1 -e OWN -e B= box sh -c 'echo $A $OWN ${B-unset}'",
     stdout: '1 mine\n',
   },
@@ -880,6 +881,7 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
   {
     title: 'a start of an id is enough',
     lines:
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's
       'id=$($docker run -d --init box sleep 60); $docker stop ${id%??????????????????????????????????????????????????????????} | wc -c',
     stdout: '7\n',
   },
