@@ -12,12 +12,18 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-/* Bytes that an attached caller may have to read before the guest is made to wait for it. */
+/* Bytes that a caller may have to read before it is not listened to, and, attached, the guest is made to wait for it.
+ */
 #define BEHIND_BYTES 65536
 
 int callers_set(struct setup *setup, char **fields) {
   setup->listen_folder = fields[0];
   return 0;
+}
+
+static void hold_spare(struct callers *callers) {
+  if (callers->spare < 0)
+    callers->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 int callers_begin(struct callers *callers, const struct setup *setup) {
@@ -36,6 +42,7 @@ int callers_begin(struct callers *callers, const struct setup *setup) {
   bool bound = callers->listener >= 0 && bind(callers->listener, (struct sockaddr *)&address, sizeof address) == 0 &&
                listen(callers->listener, CALLERS_MAXIMUM) == 0;
   umask(mask);
+  hold_spare(callers);
   if (!bound)
     return failure_set("bind", setup->listen_folder);
   close(folder);
@@ -46,9 +53,14 @@ static bool has_output(const struct caller *caller) {
   return caller->sent < caller->out.length;
 }
 
-/* A caller whose bytes the guest's stdin has no room for is not listened to meanwhile. */
+static bool is_behind(const struct caller *caller) {
+  return caller->out.length - caller->sent >= BEHIND_BYTES;
+}
+
+/* A caller whose bytes the guest's stdin has no room for is not listened to meanwhile, nor one that reads no answers.
+ */
 static bool is_stuck(const struct callers *callers, const struct caller *caller) {
-  return caller->start < caller->end && callers->input_full;
+  return (caller->start < caller->end && callers->input_full) || is_behind(caller);
 }
 
 unsigned callers_wait(const struct callers *callers, struct pollfd *watched) {
@@ -188,12 +200,24 @@ static void hear(struct callers *callers, struct caller *caller, void (*obey)(vo
     take_piece(callers, caller, obey, context);
 }
 
+/* Without a descriptor for whoever waits at the door he would be announced again and again: the spare one is for
+ * turning him away. */
+static void turn_away(struct callers *callers) {
+  close(callers->spare);
+  close(accept4(callers->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  callers->spare = -1;
+}
+
 static void welcome(struct callers *callers) {
   int socket = accept4(callers->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   struct ucred peer;
   socklen_t length = sizeof peer;
-  if (socket < 0)
+  if (socket < 0) {
+    if (errno == EMFILE || errno == ENFILE)
+      turn_away(callers);
+    hold_spare(callers);
     return;
+  }
   /* The folder lets nobody else in; root may come. */
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 || (peer.uid != 0 && peer.uid != geteuid())) {
     close(socket);
@@ -244,7 +268,7 @@ void callers_output(struct callers *callers, int stream, const char *bytes, size
 
 bool callers_are_behind(const struct callers *callers) {
   for (unsigned index = 0; index < callers->count; index++)
-    if (callers->list[index].out.length - callers->list[index].sent >= BEHIND_BYTES)
+    if (callers->list[index].attached && is_behind(&callers->list[index]))
       return true;
   return false;
 }

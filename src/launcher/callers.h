@@ -39,6 +39,7 @@ struct caller {
 
 struct callers {
   int listener;
+  int spare; /* a descriptor to give up when there is no other for who comes */
   int input; /* the guest's stdin, -1 when it has none or it was closed */
   bool input_full, input_ends;
   unsigned count;

@@ -92,10 +92,24 @@ void event_text(struct event *event, const char *key, const char *bytes, size_t 
   put_quoted(event, bytes, length);
 }
 
-/* How many bytes the character takes that `bytes` begins with; 0 when it is no UTF-8 (RFC 3629, 4). */
+/* How many bytes a character takes by its first; 0 when none begins so (RFC 3629, 4). */
+static size_t length_by_first(unsigned char first) {
+  return first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+}
+
+size_t event_whole_characters(const char *bytes, size_t length) {
+  for (size_t back = 1; back < 4 && back <= length; back++) {
+    unsigned char byte = (unsigned char)bytes[length - back];
+    if ((byte & 0xc0) != 0x80)
+      return length_by_first(byte) > back ? length - back : length;
+  }
+  return length;
+}
+
+/* How many bytes the character takes that `bytes` begins with; 0 when it is no UTF-8. */
 static size_t character_length(const unsigned char *bytes, size_t length) {
   unsigned char first = bytes[0];
-  size_t wanted = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  size_t wanted = length_by_first(first);
   if (wanted == 0 || wanted > length)
     return 0;
   for (size_t at = 1; at < wanted; at++)

@@ -21,6 +21,9 @@ void event_string(struct event *event, const char *key, const char *value);
 void event_text(struct event *event, const char *key, const char *bytes, size_t length);
 /* The same for bytes that may not be UTF-8: what is none becomes U+FFFD. */
 void event_utf8(struct event *event, const char *key, const char *bytes, size_t length);
+
+/* How many of the bytes are left when a character that has begun at their end and is not whole yet is left out. */
+size_t event_whole_characters(const char *bytes, size_t length);
 /* What time it is, as RFC 3339 with nanoseconds, in UTC. */
 void event_time(struct event *event, const char *key);
 void event_number(struct event *event, const char *key, int64_t value);

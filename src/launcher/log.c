@@ -69,11 +69,13 @@ static void rotate(struct log *log) {
   open_file(log);
 }
 
-/* Somebody has removed the file: what comes next is to be found where it is looked for. */
+/* Somebody has removed the file, or emptied it: what comes next is to be found where it is looked for. */
 static void find_again(struct log *log) {
   struct stat status;
-  if (log->file >= 0 && (fstat(log->file, &status) < 0 || status.st_nlink > 0))
+  if (log->file >= 0 && fstat(log->file, &status) == 0 && status.st_nlink > 0) {
+    log->size = (uint64_t)status.st_size;
     return;
+  }
   if (log->file >= 0)
     close(log->file);
   open_file(log);
@@ -111,6 +113,15 @@ static void write_line(struct log *log, int stream, const char *bytes, size_t le
   write_entry(log);
 }
 
+/* A line that is longer than a piece: what has come of a character goes with the rest of it. */
+static void cut_line(struct log *log, int stream) {
+  struct log_line *line = &log->lines[stream - 1];
+  size_t piece = event_whole_characters(line->bytes, line->length);
+  write_line(log, stream, line->bytes, piece);
+  line->length -= piece;
+  memmove(line->bytes, line->bytes + piece, line->length);
+}
+
 static void end_line(struct log *log, int stream) {
   struct log_line *line = &log->lines[stream - 1];
   if (line->length > 0)
@@ -131,13 +142,15 @@ void log_take(struct log *log, int stream, const char *bytes, size_t count) {
       newline = NULL;
     }
     /* Most lines come whole, and need no place to wait in. */
-    if (line->length == 0 && (newline != NULL || piece == sizeof line->bytes)) {
+    if (line->length == 0 && newline != NULL) {
       write_line(log, stream, bytes, piece);
     } else {
       memcpy(line->bytes + line->length, bytes, piece);
       line->length += piece;
-      if (newline != NULL || line->length == sizeof line->bytes)
+      if (newline != NULL)
         end_line(log, stream);
+      else if (line->length == sizeof line->bytes)
+        cut_line(log, stream);
     }
     bytes += piece;
     count -= piece;

@@ -328,7 +328,9 @@ int supervise_run(void) {
   char *bytes;
   size_t length;
   state.setup = &setup;
-  state.callers.listener = state.callers.input = -1;
+  state.callers.listener = state.callers.spare = state.callers.input = -1;
+  /* A file size limit that the caller happens to have ends no container: what cannot be written is left out. */
+  signal(SIGXFSZ, SIG_IGN);
   if (load(&plan, &setup, &bytes, &length) < 0 || (setup.outlives && control_begin_records(&state) < 0) ||
       container_create(&state.container, &plan, &setup, bytes, length) < 0)
     return fail_early();
