@@ -80,6 +80,7 @@ export type {
 export type {
   BindMount,
   ContainerSpec,
+  ExtraHost,
   FileSystemObjects,
   Mount,
   NetworkSpec,

@@ -1,5 +1,7 @@
 /** Docker's command line cases with wolffia in docker's place; docker-real.long.ts asks a real one the same. */
-import { runDockerCases } from '../support/docker-case-suite.js'
+import { dockerCases } from '../support/docker-case-suite.js'
 import { DOCKER_CASES } from './docker-cases.js'
 
-runDockerCases('e2e/docker', DOCKER_CASES.fromRunToUnpause)
+const test = dockerCases('e2e/docker', DOCKER_CASES.fromRunToUnpause)
+
+test.run()

@@ -5,8 +5,8 @@ import { BUSYBOX, NATIVE } from './requirements.js'
 import { suite } from './suite.js'
 import { assertGiven, CASE_SECONDS, typeCase } from './typed-case.js'
 
-/** Runs docker's command line cases as tests, with wolffia in docker's place. */
-export function runDockerCases(name: string, cases: readonly DockerCase[]): void {
+/** Docker's command line cases as tests, with wolffia in docker's place. */
+export function dockerCases(name: string, cases: readonly DockerCase[]): { run(): void } {
   const test = suite(name)
   const wolffia = new CommandLine()
   const native = test.needs(NATIVE, BUSYBOX)
@@ -25,5 +25,5 @@ export function runDockerCases(name: string, cases: readonly DockerCase[]): void
 
   test('nothing is left', () => wolffia.end())
 
-  test.run()
+  return test
 }
