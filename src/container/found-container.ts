@@ -15,6 +15,8 @@ import { startRecorded } from './start.js'
 const POLL_MS = 20
 /** The end of a guest that was removed while it ran. */
 const KILLED: ExitStatus = { exitCode: 137, signal: 'SIGKILL', reason: 'signaled', durationMs: 0 }
+/** Of what `stop` finds no guest of: its end is known, or about to be. */
+const HAS_RUN: ReadonlySet<string> = new Set(['running', 'restarting'])
 /** How long a guest that was sent SIGKILL may take to be gone, and its owner to write that down. */
 const KILL_TIMEOUT_MS = 10_000
 /** How long its owner may take to write that down. */
@@ -94,9 +96,10 @@ export class FoundContainer extends RecordedContainer implements Container {
   async stop({ signal, timeoutMs }: StopOptions = {}): Promise<ExitStatus | null> {
     const record = this.current()
     const wait = timeoutMs ?? record.settings.stopTimeoutSeconds * 1000
-    if (record.status === 'restarting') await this.change(async () => ({ stopRequested: true }))
+    // Its end may still have to be dealt with by the command that starts it again.
+    if (record.settings.restart.name !== 'no' && (await this.running()) === null) await this.change(async () => ({ stopRequested: true }))
     const running = await this.running()
-    if (running === null) return record.status === 'restarting' ? this.wait() : summaryOf(this.current()).exit
+    if (running === null) return HAS_RUN.has(record.status) ? this.wait() : summaryOf(this.current()).exit
     await this.kill(signal ?? record.settings.stopSignal).catch(ignoreItsEnd)
     if (record.paused) await this.unpause().catch(() => {})
     if (wait >= 0) await running.gone(AbortSignal.timeout(wait))
@@ -138,7 +141,13 @@ export class FoundContainer extends RecordedContainer implements Container {
     if (record.autoRemove) return this.remove()
     if (!shouldRestart(record, record.exit)) return
     const failures = ranSoundly(record.exit) ? 0 : record.restartFailures
-    await this.change(async () => ({ status: 'restarting', owner: this.state.identity }))
+    let isDue = false
+    await this.change(async (now) => {
+      // Somebody may have started it again, or stopped it, before this had the lock once more.
+      isDue = now.status === 'exited' && now.startedAt === record.startedAt && !now.stopRequested
+      return isDue ? { status: 'restarting', owner: this.state.identity } : {}
+    })
+    if (!isDue) return
     await this.#pauseBeforeRestart(restartDelayMs(failures))
     await this.state.exclusively(this.id, async () => {
       const now = this.state.read(this.id)
@@ -160,21 +169,26 @@ export class FoundContainer extends RecordedContainer implements Container {
     if (after.status !== before.status) this.journal.add(`health_status: ${after.status}`, actorOf(this.record))
   }
 
-  async remove({ force = false, volumes = false }: RemoveOptions = {}): Promise<void> {
+  async remove(options: RemoveOptions = {}): Promise<void> {
+    // Once more when somebody has started it in between.
+    do await this.#endBeforeRemoval(options)
+    while (!(await this.state.exclusively(this.id, () => this.#discard(options))))
+  }
+
+  async #endBeforeRemoval({ force = false }: RemoveOptions): Promise<void> {
     const record = this.state.read(this.id)
-    if (record !== null && (isOwned(record) || isTaskAlive(record))) {
-      if (!force) {
-        const { status } = summaryOf(record)
-        throw new EngineError('CONFLICT', `container ${this.name} is ${status === 'created' ? 'about to run' : status}`, {
-          hint: `Stop it first, or remove it with force, which kills it: wolffia rm -f ${this.name}`,
-        })
-      }
-      if (record.status === 'restarting') await this.change(async () => ({ stopRequested: true }))
-      else if (record.outlives) await this.kill('SIGKILL').catch(ignoreItsEnd)
-      else await (await this.running())?.kill('SIGKILL')
-      await this.#untilGone()
+    if (record === null || !(isOwned(record) || isTaskAlive(record))) return
+    if (!force) {
+      const { status } = summaryOf(record)
+      throw new EngineError('CONFLICT', `container ${this.name} is ${status === 'created' ? 'about to run' : status}`, {
+        hint: `Stop it first, or remove it with force, which kills it: wolffia rm -f ${this.name}`,
+      })
     }
-    await this.state.exclusively(this.id, () => this.#discard({ force, volumes }))
+    if (record.status === 'restarting') await this.change(async () => ({ stopRequested: true }))
+    // Of one that was about to be started again: it may just have been.
+    if (record.outlives) await this.kill('SIGKILL').catch(ignoreItsEnd)
+    else await (await this.running())?.kill('SIGKILL')
+    await this.#untilGone()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -202,15 +216,19 @@ export class FoundContainer extends RecordedContainer implements Container {
     }
   }
 
-  async #discard({ force, volumes }: { readonly force: boolean; readonly volumes: boolean }): Promise<void> {
+  /** False when it has to be ended first, by force. The caller holds the lock. */
+  async #discard({ force = false, volumes = false }: RemoveOptions): Promise<boolean> {
     const record = this.state.read(this.id)
     if (record !== null && !force && (isOwned(record) || isTaskAlive(record)))
       throw new EngineError('CONFLICT', `container ${this.name} has been started meanwhile`)
+    // An owner that writes nothing down is not waited for; a guest that runs would be left to nobody.
+    if (record !== null && isTaskAlive(record)) return false
     const directory = this.state.directoryOf(this.id)
     try {
       await this.wall.discard(this.id, directory)
       await this.removeRecord({ volumes: volumes || this.record.autoRemove })
       this.journal.add('destroy', actorOf(record ?? this.record))
+      return true
     } catch (cause) {
       if (cause instanceof EngineError) throw cause
       throw new EngineError('CONFLICT', `container ${this.name} cannot be removed: ${messageOf(cause)}`, {

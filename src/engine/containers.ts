@@ -186,8 +186,13 @@ export class Containers implements AsyncDisposable {
   async #removeOrphan(record: ContainerRecord): Promise<void> {
     const { state, walls, volumes } = this.#parts
     const runtime = await walls.named(record.runtime)
-    await runtime.discard(record.id, state.directoryOf(record.id))
-    await removeWithVolumes(volumes, record.spec, () => state.remove(record))
+    await state.exclusively(record.id, async () => {
+      // Somebody may have seen to it, or started it, meanwhile.
+      const now = state.read(record.id)
+      if (now === null || !isOrphan(now)) return
+      await runtime.discard(now.id, state.directoryOf(now.id))
+      await removeWithVolumes(volumes, now.spec, () => state.remove(now))
+    })
   }
 }
 
@@ -195,7 +200,8 @@ const RUNNING: ReadonlySet<ContainerStatus> = new Set(['running', 'paused', 'res
 /** How long the process that holds a container's lock may keep a list from being shown. */
 const SETTLE_TIMEOUT_MS = 2000
 
-/** Made to be removed when it ends, and nobody is left to do so. */
+/** Made to be removed when it ends, and nobody is left to do so. One that was never anybody's has yet to be started. */
 function isOrphan(record: ContainerRecord): boolean {
-  return record.autoRemove && !isOwned(record) && !isTaskAlive(record)
+  const isToCome = record.status === 'created' && record.owner === null
+  return record.autoRemove && !isToCome && !isOwned(record) && !isTaskAlive(record)
 }

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import type { Container } from '../../src/container/container.js'
+import { FoundContainer } from '../../src/container/found-container.js'
 import { Journal } from '../../src/container/journal.js'
 import type { CreateOptions } from '../../src/container/options.js'
 import { RECORD_VERSION } from '../../src/container/record.js'
@@ -479,6 +480,43 @@ test('of a removal and a create of one image at the same moment, the container h
     const layers = await Promise.all(diffIds.map((diffId) => store.layers.find(diffId)))
     assert.ok(refused === 'INVALID_IMAGE' || !layers.includes(null), `${refused}, layers ${JSON.stringify(layers)}`)
     assert.is(foldersIn(home).length, refused === null ? 1 : 0)
+  }))
+
+/** A container whose guest is gone and whose end nobody has dealt with yet. */
+async function ended({ home, engine }: Bench, options: Partial<CreateOptions>): Promise<Container> {
+  const { id } = await engine.containers.define({ image: 'some', command: ['/forever'], ...options })
+  const path = join(home, 'containers', id, 'container.json')
+  const record = { ...JSON.parse(readFileSync(path, 'utf8')), status: 'running', outlives: true, startedAt: new Date().toISOString() }
+  writeFileSync(path, JSON.stringify(record))
+  return engine.containers.get(id)
+}
+
+test('of a start by hand and one by the restart policy at the same moment one starts it', () =>
+  withEngine(async (bench) => {
+    const container = await ended(bench, { restart: { name: 'always', maximumRetryCount: 0 } })
+    assert.instance(container, FoundContainer)
+    // Its end is written down, then comes who starts it, then what the policy wants.
+    await Promise.all([(container as FoundContainer).afterEnd(), container.start()])
+    assert.equal([bench.wall.live.size, container.status, container.summary().restartCount], [1, 'running', 0])
+  }))
+
+test('a container that is stopped between its end and its restart is not started again', () =>
+  withEngine(async (bench) => {
+    const container = await ended(bench, { restart: { name: 'always', maximumRetryCount: 0 } })
+    assert.is((await container.stop())?.exitCode, 137)
+    await bench.engine.containers.afterEnd(container.id)
+    assert.equal([bench.wall.live.size, container.status], [0, 'exited'])
+    const other = await ended(bench, { restart: { name: 'always', maximumRetryCount: 0 } })
+    await Promise.all([(other as FoundContainer).afterEnd(), other.stop()])
+    assert.equal([bench.wall.live.size, other.status], [0, 'exited'])
+  }))
+
+test('a container that is to be removed at its end waits for its start, whatever other commands sweep away', () =>
+  withEngine(async ({ home, engine, wall }) => {
+    const { id } = await engine.containers.define({ image: 'some', command: ['/forever'], autoRemove: true })
+    await using other = await Engine.open({ home, runtimes: [wall] })
+    assert.is((await other.containers.get(id)).status, 'created')
+    assert.equal(foldersIn(home), [id])
   }))
 
 test("the Wasm wall's guest gets a bare world and its program by its path", () =>

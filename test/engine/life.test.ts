@@ -7,8 +7,10 @@ import * as assert from 'uvu/assert'
 import type { Container } from '../../src/container/container.js'
 import { parseJournalLine } from '../../src/container/journal.js'
 import type { CreateOptions } from '../../src/container/options.js'
+import { ContainerState } from '../../src/container/state.js'
 import { Engine } from '../../src/engine/engine.js'
 import { EngineError } from '../../src/errors.js'
+import { deferred } from '../../src/launcher/deferred.js'
 import { CommandLine } from '../support/command-line.js'
 import { assertRejects } from '../support/image-fixtures.js'
 import { BUSYBOX, NATIVE } from '../support/requirements.js'
@@ -101,6 +103,45 @@ native('what is to be removed at its end is, though nobody waits for it', async 
   await container.start()
   for (let tries = 0; existsSync(join(wolffia.home, 'containers', container.id)) && tries < 200; tries++) await sleep(25)
   assert.equal(wolffia.containers(), [])
+})
+
+/** Holds the container's lock until the returned function is called, which says when everything that waited for it has had its turn. */
+function held({ id }: Container): () => void {
+  const release = deferred<void>()
+  void new ContainerState(wolffia.home).exclusively(id, () => release.promise)
+  return release.resolve
+}
+
+native('a removal by force that a start comes before ends what was started, and leaves no guest without a record', async () => {
+  const container = await define({ script: 'sleep 1000' })
+  const release = held(container)
+  const starting = container.start()
+  const removing = container.remove({ force: true })
+  release()
+  await starting
+  const { pid } = container.summary()
+  assert.ok(pid)
+  await removing
+  assert.not.ok(existsSync(`/proc/${pid}`))
+  assert.equal(wolffia.containers(), [])
+  for (let tries = 0; wolffia.processes().length > 0 && tries < 200; tries++) await sleep(25)
+  assert.equal(wolffia.processes(), [])
+})
+
+native('a removal by force ends what its restart policy starts again at this moment', async () => {
+  const script = '[ -e /ran ] && exec sleep 1000; touch /ran'
+  const container = await define({ script, restart: { name: 'always', maximumRetryCount: 0 } })
+  await container.start()
+  for (let tries = 0; container.status !== 'restarting' && tries < 400; tries++) await sleep(5)
+  const release = held(container)
+  // By now the command that starts it again waits for the lock.
+  await sleep(400)
+  const removing = container.remove({ force: true })
+  release()
+  await removing
+  assert.equal(wolffia.containers(), [])
+  for (let tries = 0; wolffia.processes().length > 0 && tries < 200; tries++) await sleep(25)
+  assert.equal(wolffia.processes(), [])
 })
 
 native('a restart policy starts it again as often as it says, and not once somebody stopped it', async () => {
