@@ -22,7 +22,7 @@ export type { Exec, ExecOptions } from './container/exec.js'
 export type { HealthResult, HealthState } from './container/health.js'
 export type { EngineEvent } from './container/journal.js'
 export type { LogEntry, LogOptions } from './container/logs.js'
-export type { CreateOptions } from './container/options.js'
+export type { CreateOptions, ObjectMountRequest } from './container/options.js'
 export type { ContainerSettings, HealthCheck, LogSettings, RestartPolicy } from './container/settings.js'
 export type { BuildOptions } from './engine/build-options.js'
 export type { Containers } from './engine/containers.js'
@@ -46,6 +46,7 @@ export type {
   ReadonlyFileSystem,
   Stat,
 } from './fs/file-system.js'
+export type { NodeFsLike, NodeFsStats } from './fs/node-fs-like.js'
 export type { RemovedImage } from './image/remove.js'
 export type { Finding } from './launcher/probe.js'
 export type { DiffId, Digest } from './oci/digest.js'
@@ -79,8 +80,11 @@ export type {
 export type {
   BindMount,
   ContainerSpec,
+  ExtraHost,
+  FileSystemObjects,
   Mount,
   NetworkSpec,
+  ObjectMount,
   ProcessSpec,
   Rootfs,
   TmpfsMount,

@@ -13,11 +13,10 @@ export function idWriter({ cidfile }: CliOptions): ((id: string) => void) | null
     const isThere = (cause as NodeJS.ErrnoException).code === 'EEXIST'
     throw new EngineError(
       'INVALID_ARGUMENT',
-      isThere ? `container ID file found: ${path}` : `cannot make the container ID file ${path}: ${messageOf(cause)}`,
-      {
-        cause,
-        ...(isThere ? { hint: 'Make sure the other container is not running, or delete the file.' } : {}),
-      },
+      isThere
+        ? `container ID file found, make sure the other container isn't running or delete ${path}`
+        : `cannot make the container ID file ${path}: ${messageOf(cause)}`,
+      { cause },
     )
   }
   let isWritten = false

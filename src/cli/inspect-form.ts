@@ -63,7 +63,7 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
     Mounts: spec.mounts.map((mount) => ({
       Type: mount.type,
       ...(mount.type === 'volume' ? { Name: mount.name, Driver: 'local' } : {}),
-      Source: mount.type === 'tmpfs' ? '' : mount.source,
+      Source: mount.type === 'tmpfs' || mount.type === 'fs' ? '' : mount.source,
       Destination: mount.destination,
       RW: !mount.readonly,
     })),

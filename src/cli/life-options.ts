@@ -6,6 +6,7 @@ import { parseBytes } from '../engine/words.js'
 import { EngineError } from '../errors.js'
 import type { CliOptions } from './command.js'
 import { durationOf } from './duration.js'
+import { UsageError } from './report.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
 
@@ -65,13 +66,11 @@ export function restartPolicyOf(text: string): RestartPolicy {
   return { name, maximumRetryCount: Number(count) }
 }
 
-/** Whole seconds, negative ones without end. Throws INVALID_ARGUMENT. */
+/** Whole seconds, negative ones without end. Throws a UsageError. */
 export function secondsOf(text: string, flag: string): number {
   const seconds = Number(text)
   if (/^-?\d+$/.test(text) && Math.abs(seconds) <= INT32_MAX) return seconds
-  throw new EngineError('INVALID_ARGUMENT', `invalid argument "${text}" for "${flag}" flag: not a whole number of seconds`, {
-    data: { flag, value: text },
-  })
+  throw new UsageError(`invalid argument "${text}" for "${flag}" flag: not a whole number of seconds`, { exitCode: 125 })
 }
 
 function healthOf(options: CliOptions): HealthCheck | null | undefined {
@@ -122,7 +121,9 @@ function logOf(driver = 'json-file', settings: readonly string[]): LogSettings {
     const bytes = parseBytes(value)
     if (name === 'max-size' && bytes !== null && bytes > 0) maximumBytes = bytes
     else if (name === 'max-file' && /^[1-9]\d{0,2}$/.test(value)) files = Number(value)
-    else throw new EngineError('INVALID_ARGUMENT', `invalid argument "${setting}" for "--log-opt" flag`, { hint: LOG_HINT })
+    else if (name === 'max-size' || name === 'max-file')
+      throw new EngineError('INVALID_ARGUMENT', `invalid argument "${setting}" for "--log-opt" flag`, { hint: LOG_HINT })
+    else throw new EngineError('INVALID_ARGUMENT', `unknown log opt '${name}' for json-file log driver`, { hint: LOG_HINT })
   }
   if (settings.length > 0 && driver === 'none')
     throw new EngineError('INVALID_ARGUMENT', '--log-opt is for --log-driver json-file', { hint: LOG_HINT })

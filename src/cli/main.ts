@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander'
 import type { CliCommand } from './command.js'
 import { findCommand } from './find-command.js'
 import { groupPage, helpPage } from './help.js'
-import { addNotBuilt, NOT_BUILT_FLAGS } from './not-built.js'
+import { addNotBuilt, notBuiltFlags } from './not-built.js'
 import { report, UsageError, unknownCommand, unknownGroupFlag } from './report.js'
 import { settleFlags } from './settle-flags.js'
 
@@ -45,7 +45,7 @@ async function runCommand(line: readonly string[], debug: boolean): Promise<numb
       if (!(error instanceof CommanderError) || error.code !== 'commander.unknownOption') throw error
       // Only now: docker has more flags that are not built than are, and each takes its time to be told of.
       parser = freshParser()
-      addNotBuilt(parser, NOT_BUILT_FLAGS[name] ?? [])
+      addNotBuilt(parser, notBuiltFlags(name))
       parse(parser, command, words)
     }
     assertArity(name, command, parser.args.length)

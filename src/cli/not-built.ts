@@ -20,7 +20,6 @@ const PRIVILEGES = 'Every container runs without any capability of the host; see
 
 /** Flags of `docker run` that are not built. */
 export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
-  ['--add-host <list>', 'Bind a hosts file instead: -v $PWD/hosts:/etc/hosts:ro'],
   ['--annotation <map>', 'Use -l, --label instead.'],
   ['-a, --attach <list>', 'stdout and stderr are always attached, stdin with -i.'],
   ['--blkio-weight <n>', CGROUP],
@@ -52,7 +51,6 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--domainname <string>', 'Give the whole name to -h, --hostname.'],
   ['--expose <list>', NETWORKS],
   ['--gpus <request>', DEVICES],
-  ['--group-add <list>', 'Name the group with -u: -u USER:GROUP'],
   ['--health-start-interval <duration>', HEALTH],
   ['--io-maxbandwidth <bytes>', WINDOWS],
   ['--io-maxiops <n>', WINDOWS],
@@ -61,7 +59,6 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--ipc <string>', NAMESPACES],
   ['--isolation <string>', WINDOWS],
   ['--kernel-memory <bytes>', CGROUP],
-  ['--label-file <list>', 'Give each label with -l.'],
   ['--link <list>', NETWORKS],
   ['--link-local-ip <list>', NETWORKS],
   ['--mac-address <string>', NETWORKS],
@@ -75,10 +72,8 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--privileged', PRIVILEGES],
   ['-p, --publish <list>', NETWORKS],
   ['-P, --publish-all', NETWORKS],
-  ['--pull <policy>', 'Nothing is pulled yet: bring images in with `wolffia load` or `wolffia import`.'],
   ['--security-opt <list>', PRIVILEGES],
   ['--shm-size <bytes>', 'Mount one of the size you want: --tmpfs /dev/shm:size=256m'],
-  ['--sig-proxy [bool]', 'Signals are always forwarded to the guest.'],
   ['--sysctl <map>', 'A guest sees /proc/sys read-only.'],
   ['--ulimit <ulimit>', 'There is --pids-limit; open files are limited by wolffia itself.'],
   ['--use-api-socket', 'wolffia has no daemon and no socket.'],
@@ -144,9 +139,28 @@ export const NOT_BUILT_BUILD_FLAGS: readonly NotBuiltFlag[] = [
   ['--ulimit <ulimit>', 'Call ulimit in the RUN that needs it.'],
 ]
 
+/** Flags of `docker update` that are not built: all but --restart. */
+const NOT_BUILT_UPDATE_FLAGS = [
+  ...['--blkio-weight <n>', '--cpu-period <n>', '--cpu-quota <n>', '--cpu-rt-period <n>', '--cpu-rt-runtime <n>', '-c, --cpu-shares <n>'],
+  ...['--cpus <n>', '--cpuset-cpus <string>', '--cpuset-mems <string>', '--kernel-memory <bytes>', '-m, --memory <bytes>'],
+  ...['--memory-reservation <bytes>', '--memory-swap <bytes>', '--pids-limit <n>'],
+]
+
+const NO_CHECKPOINT = 'Leave it out: a container cannot be put to sleep on a disk.'
+const LIMITS_ARE_FIXED = 'Limits are set when a container is made: remove it and make it anew.'
+
 /** Flags of docker's other commands that are not built, by command. */
-export const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
+const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   run: NOT_BUILT_RUN_FLAGS,
+  create: NOT_BUILT_RUN_FLAGS,
+  start: [
+    ['--checkpoint <string>', NO_CHECKPOINT],
+    ['--checkpoint-dir <folder>', NO_CHECKPOINT],
+  ],
+  exec: [['--privileged', PRIVILEGES]],
+  logs: [['--details', 'Leave it out: json-file keeps no details of a line.']],
+  update: NOT_BUILT_UPDATE_FLAGS.map((flag) => [flag, LIMITS_ARE_FIXED]),
+  'container prune': [['--filter <filter>', 'Choose with ps: wolffia rm $(wolffia ps -aq --filter status=exited --filter …)']],
   images: [['--tree', 'The last column shows the platforms of each image.']],
   'image ls': [['--tree', 'The last column shows the platforms of each image.']],
   'image build': NOT_BUILT_BUILD_FLAGS,
@@ -162,6 +176,13 @@ export const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> 
   'volume inspect': [['-f, --format <template>', 'Pick what you need from the JSON: wolffia volume inspect NAME | jq .[0].Mountpoint']],
   'volume ls': [['--cluster', 'wolffia has no swarm.']],
   'volume create': CLUSTER_VOLUME.map((flag) => [flag, 'It is for the cluster volumes of a swarm.']),
+}
+
+/** Flags of a command that are not built; those of `container run` are those of `run`. */
+export function notBuiltFlags(command: string): readonly NotBuiltFlag[] {
+  return (
+    NOT_BUILT_FLAGS[command] ?? NOT_BUILT_FLAGS[command.replace(/^container (ls$)?/, (_all, ls) => (ls === undefined ? '' : 'ps'))] ?? []
+  )
 }
 
 /** Has the parser know flags that are not built, so that each fails by its name with the way out. */

@@ -1,5 +1,9 @@
 import type { Writable } from 'node:stream'
 
+/** As docker's tables: blanks behind a cell, and the least that a column has with them. */
+const GAP = 3
+const LEAST_WIDTH = 10
+
 /** A column of a table: its heading and what stands in each row. */
 export type Row = readonly string[]
 
@@ -9,7 +13,7 @@ export function table(headings: Row, rows: readonly Row[]): string {
   return [headings, ...rows]
     .map((row) =>
       row
-        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd((widths[column] ?? 0) + 3)))
+        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(Math.max((widths[column] ?? 0) + GAP, LEAST_WIDTH))))
         .join('')
         .trimEnd(),
     )

@@ -115,7 +115,11 @@ function usageErrorOf(error: CommanderError, parser: Command | null): UsageError
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? ''
   if (error.code === 'commander.unknownOption') {
     const flags = (parser?.options ?? []).filter((option) => !option.hidden).flatMap((option) => option.long ?? [])
-    return new UsageError(`unknown flag: ${withoutValue(quoted)}`, { exitCode: 125, hint: flagNear(quoted, flags) })
+    // As docker: of letters in a row the first is named.
+    const letter = /^-([^-])/.exec(quoted)?.[1]
+    const what =
+      letter === undefined ? `unknown flag: ${withoutValue(quoted)}` : `unknown shorthand flag: '${letter}' in ${withoutValue(quoted)}`
+    return new UsageError(what, { exitCode: 125, hint: letter === undefined ? flagNear(quoted, flags) : undefined })
   }
   if (error.code === 'commander.optionMissingArgument') {
     const flag = quoted.split(/[ ,]+/).find((word) => word.startsWith('--')) ?? quoted

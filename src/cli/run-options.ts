@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import type { Command } from 'commander'
 import type { CreateOptions } from '../container/options.js'
 import { parseBytes } from '../engine/words.js'
@@ -22,19 +23,23 @@ export function addCreateFlags(parser: Command): void {
   addLifeFlags(parser)
   parser
     .passThroughOptions()
+    .option('--add-host <host:ip>', 'one more line of /etc/hosts', collect)
     .option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on the one of that name', collect)
     .option('--env-file <file>', 'read variables from a file', collect)
     .option('--entrypoint <program>', "replace the image's entrypoint; empty for none")
+    .option('--group-add <group>', "one more group of the user's, by name or number", collect)
     .option('-h, --hostname <name>', "the container's host name")
     .option('--init', 'changes nothing: every native container has an init')
     .option('-i, --interactive', 'keep stdin open')
     .option('-l, --label <NAME[=VALUE]>', 'set a label on the container', collect)
+    .option('--label-file <file>', 'read labels from a file', collect)
     .option('-m, --memory <bytes>', 'memory at most: 64m, 1g')
     .option('--mount <mount>', 'mount by name: type=bind|volume|tmpfs,source=…,target=…,readonly', collect)
     .option('--name <name>', 'name of the container')
     .option('--network <none|host>', 'none (a loopback of its own) unless said')
     .option('--pids-limit <n>', 'processes and threads at most')
     .option('--platform <os/arch>', "which of the image's platforms: linux/amd64, wasi/wasm")
+    .option('--pull <missing|never>', 'changes nothing: nothing is pulled')
     .option('-q, --quiet', 'changes nothing: nothing is pulled')
     .option('--read-only', 'a root that cannot be written')
     .option('--require <aspects>', 'refuse to run unless these are in force: seccomp,netns,memory', collect)
@@ -62,6 +67,7 @@ export function addRunFlags(parser: Command): void {
   parser
     .option('-d, --detach', "go on in the background, and print the container's id")
     .option('--detach-keys <keys>', 'what leaves a terminal without ending the container; ctrl-p,ctrl-q unless said')
+    .option('--sig-proxy', 'changes nothing: signals always go to the container')
     .option('--receipt', 'print what isolation is in force, as JSON on stderr; --receipt=FILE writes a file')
     .addOption(parser.createOption('--receipt-file <file>').hideHelp())
 }
@@ -74,6 +80,7 @@ export function rewriteReceiptFlag(words: readonly string[]): readonly string[] 
 /** What the flags and words of `run` ask the engine for. */
 export function createOptions(positional: readonly string[], options: CliOptions, environment: NodeJS.ProcessEnv): CreateOptions {
   const [image = '', ...command] = positional
+  assertPullPolicy(options.pull as string | undefined)
   // As docker: an empty value is none. Only an empty entrypoint says something.
   const text = (name: string) => (options[name] as string | undefined) || undefined
   const list = (name: string) => (options[name] as readonly string[] | undefined) ?? []
@@ -87,6 +94,8 @@ export function createOptions(positional: readonly string[], options: CliOptions
     env: environmentOf(list('envFile'), list('env'), environment),
     workingDir: text('workdir'),
     user: userOf(text('user')),
+    additionalGroups: list('groupAdd'),
+    extraHosts: list('addHost').map(hostOf),
     hostname: text('hostname'),
     name: text('name'),
     mounts: [...list('volume').map(parseVolume), ...list('mount').map(parseMount)].map((mount) => driven(mount, text('volumeDriver'))),
@@ -101,7 +110,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
     openStdin: options.interactive === true,
     autoRemove: options.rm === true,
     require: list('require'),
-    labels: labelsOf(list('label')),
+    labels: labelsOf([...list('labelFile').flatMap((path) => linesOfFile(path, '--label-file')), ...list('label')]),
     ...lifeOptions(options),
   })
 }
@@ -122,7 +131,7 @@ export function environmentOf(
 ): Readonly<Record<string, string>> {
   // No object: one of the names may be __proto__.
   const result = new Map<string, string>()
-  for (const assignment of [...files.flatMap(linesOfEnvFile), ...assignments]) {
+  for (const assignment of [...files.flatMap((path) => linesOfFile(path, '--env-file')), ...assignments]) {
     const at = assignment.indexOf('=')
     if (at === 0 || assignment === '') throw invalid(assignment, '-e, --env', 'a variable needs a name before "="')
     const name = at < 0 ? assignment : assignment.slice(0, at)
@@ -137,12 +146,35 @@ function userOf(user: string | undefined): string | undefined {
   return user
 }
 
-function linesOfEnvFile(path: string): readonly string[] {
+/** Docker's policies of when an image is pulled. */
+function assertPullPolicy(policy: string | undefined): void {
+  if (policy === undefined || ['', 'missing', 'never'].includes(policy)) return
+  if (policy !== 'always') throw invalid(policy, '--pull', 'must be one of "always", "missing" or "never"')
+  throw new EngineError('NOT_BUILT', '--pull always is not built yet', {
+    hint: 'Nothing is pulled yet: bring images in with `wolffia load` or `wolffia import`.',
+  })
+}
+
+/** `name:ip`, `name=ip` and `name:[ip]` as docker takes them. */
+function hostOf(text: string): { readonly name: string; readonly address: string } {
+  const [, name = '', given = ''] = /^([^:=]*)[:=](.*)$/s.exec(text) ?? []
+  const address = given.replace(/^\[(.*)\]$/, '$1')
+  if (address === 'host-gateway')
+    throw new EngineError('NOT_BUILT', '--add-host NAME:host-gateway is not built yet', {
+      hint: 'There is no network that leads to the host.',
+    })
+  if (name === '' || /\s/.test(name) || isIP(address) === 0)
+    throw invalid(text, '--add-host', `invalid IP address in add-host: "${address}"`)
+  return { name, address }
+}
+
+/** Lines of `NAME[=VALUE]` but for empty ones and comments. */
+function linesOfFile(path: string, flag: '--env-file' | '--label-file'): readonly string[] {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new EngineError('INVALID_ARGUMENT', `cannot read --env-file ${path}: ${messageOf(cause)}`, { cause })
+    throw new EngineError('INVALID_ARGUMENT', `cannot read ${flag} ${path}: ${messageOf(cause)}`, { cause })
   }
   return text
     .replace(/^\ufeff/, '')
@@ -151,7 +183,7 @@ function linesOfEnvFile(path: string): readonly string[] {
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => {
       const name = line.split('=', 1)[0] ?? ''
-      if (/\s/.test(name)) throw invalid(path, '--env-file', `variable "${name}" contains whitespace`)
+      if (/\s/.test(name)) throw invalid(path, flag, `${flag === '--env-file' ? 'variable' : 'label'} "${name}" contains whitespace`)
       return line
     })
 }

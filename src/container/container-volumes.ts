@@ -4,7 +4,7 @@ import type { ContainerConfig } from '../oci/image-spec.js'
 import { didYouMean } from '../reference/nearest.js'
 import type { ContainerSpec, Mount } from '../runtime/spec.js'
 import type { AttachedVolumes } from '../volume/attach.js'
-import type { MountRequest } from '../volume/volume.js'
+import type { SettledMount } from '../volume/volume.js'
 import type { VolumeStore } from '../volume/volumes.js'
 import { resolveMounts } from './mounts.js'
 import type { CreateOptions } from './options.js'
@@ -32,10 +32,11 @@ export async function removeWithVolumes(
 /** What a container is to have mounted: what its options say, what other containers have, what its image wants. */
 export async function wantedMounts(
   state: ContainerState,
-  { mounts = [], tmpfs = {}, volumesFrom = [] }: CreateOptions,
+  mounts: readonly SettledMount[],
+  { tmpfs = {}, volumesFrom = [] }: CreateOptions,
   image: ContainerConfig,
-): Promise<readonly MountRequest[]> {
-  const inherited: MountRequest[] = []
+): Promise<readonly SettledMount[]> {
+  const inherited: SettledMount[] = []
   for (const source of volumesFrom) inherited.push(...(await mountsOf(state, source)))
   return resolveMounts({ mounts, tmpfs, inherited, ofImage: Object.keys(image.Volumes ?? {}) })
 }
@@ -43,17 +44,17 @@ export async function wantedMounts(
 /** Makes and fills the volumes among the mounts. */
 export async function attachWanted(
   volumes: LoadVolumes,
-  mounts: readonly MountRequest[],
+  mounts: readonly SettledMount[],
   { tree, signal }: { readonly tree: () => ReadonlyFileSystem; readonly signal: AbortSignal | undefined },
 ): Promise<AttachedVolumes> {
-  const plain = mounts.filter((mount): mount is Exclude<MountRequest, { type: 'volume' }> => mount.type !== 'volume')
+  const plain = mounts.filter((mount): mount is Exclude<SettledMount, { type: 'volume' }> => mount.type !== 'volume')
   if (plain.length === mounts.length) return { mounts: plain, confirm: () => {}, discard: async () => {} }
   const { attachVolumes } = await import('../volume/attach.js')
   return attachVolumes({ store: await volumes(), mounts, tree: tree(), signal })
 }
 
 /** The binds and volumes of another container: `NAME[:ro|rw]`. Nothing is copied into them for the new one. */
-async function mountsOf(state: ContainerState, source: string): Promise<readonly MountRequest[]> {
+async function mountsOf(state: ContainerState, source: string): Promise<readonly SettledMount[]> {
   const [name = '', mode = 'rw', ...rest] = source.split(':')
   if (name === '' || rest.length > 0 || (mode !== 'ro' && mode !== 'rw'))
     throw new EngineError('INVALID_ARGUMENT', `invalid volumes-from ${JSON.stringify(source)}: it must read CONTAINER[:ro]`, {
@@ -73,9 +74,9 @@ async function mountsOf(state: ContainerState, source: string): Promise<readonly
   return record.spec.mounts.flatMap((mount) => inheritedMount(mount, mode))
 }
 
-function inheritedMount(mount: Mount, mode: 'ro' | 'rw'): MountRequest[] {
+function inheritedMount(mount: Mount, mode: 'ro' | 'rw'): SettledMount[] {
   const readonly = mount.readonly || mode === 'ro'
-  if (mount.type === 'tmpfs') return []
+  if (mount.type === 'tmpfs' || mount.type === 'fs') return []
   if (mount.type === 'bind') return [{ ...mount, readonly }]
   const { name, destination, subpath } = mount
   return [{ type: 'volume', name, destination, readonly, noCopy: true, ...(subpath === undefined ? {} : { subpath }) }]

@@ -3,10 +3,11 @@ import type { Image } from '../image/image.js'
 import type { Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
 import { findProgram } from '../runtime/magic.js'
+import { assertMayOutlive } from '../runtime/object-mounts.js'
 import { assertRequirements, parseRequirements } from '../runtime/require.js'
 import type { Runtime, Task } from '../runtime/runtime.js'
 import { selectRuntime } from '../runtime/select.js'
-import type { ContainerSpec } from '../runtime/spec.js'
+import type { ContainerSpec, FileSystemObjects } from '../runtime/spec.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import { identityOf, ownIdentity } from '../store/process-identity.js'
 import type { AttachedVolumes } from '../volume/attach.js'
@@ -16,6 +17,7 @@ import { attachWanted, type LoadVolumes, wantedMounts } from './container-volume
 import { FoundContainer } from './found-container.js'
 import { actorOf, supervisionOf } from './hooks.js'
 import type { Journal } from './journal.js'
+import { settleObjects } from './object-mounts.js'
 import type { CreateOptions } from './options.js'
 import { OwnedContainer } from './owned-container.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
@@ -57,7 +59,8 @@ export async function createContainer(workshop: Workshop, found: ImageForContain
  * no more than its record.
  */
 export async function defineContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<Container> {
-  return prepared(workshop, found, options, async ({ id, runtime, attached, newRecord }) => {
+  return prepared(workshop, found, options, async ({ id, runtime, attached, newRecord, spec }) => {
+    assertMayOutlive(spec)
     const { state, layers, journal, volumes } = workshop
     const record = await state.create(
       id,
@@ -84,13 +87,14 @@ async function prepared<T>(
 ): Promise<T> {
   const { signal } = options
   const required = parseRequirements(options.require ?? [])
+  const { mounts: own, objects } = settleObjects(options)
   const id = ContainerState.newId()
   const config = await found.image.config()
   const rootfs = new ImageRootfs(await storedLayers(layers, found.image, signal))
   let attached: AttachedVolumes | undefined
   try {
     const image = config.config ?? {}
-    const wanted = await wantedMounts(state, options, image)
+    const wanted = await wantedMounts(state, own, options, image)
     const world = found.platform.os === 'wasi' ? 'bare' : 'linux'
     // What is wrong with anything else is to be known before a volume is made.
     if (wanted.length > 0) containerSpec({ id, options, image, tree: rootfs.tree(), mounts: [], world })
@@ -128,7 +132,7 @@ async function prepared<T>(
       finishedAt: null,
       exit: null,
     })
-    return await make({ id, newRecord, found, runtime, spec, rootfs, attached, required, options })
+    return await make({ id, newRecord, found, runtime, spec, rootfs, attached, objects, required, options })
   } catch (error) {
     throw await afterCleanUp(error, () => attached?.discard())
   } finally {
@@ -154,13 +158,14 @@ interface Parts {
   readonly spec: ContainerSpec
   readonly rootfs: ImageRootfs
   readonly attached: AttachedVolumes
+  readonly objects: FileSystemObjects
   readonly required: ReturnType<typeof parseRequirements>
   readonly options: CreateOptions
 }
 
 async function build(
   { state, layers, journal, volumes, released }: Workshop,
-  { id, newRecord, found, runtime, spec, rootfs, attached, required, options }: Parts,
+  { id, newRecord, found, runtime, spec, rootfs, attached, objects, required, options }: Parts,
 ): Promise<CreatedContainer> {
   const { signal, terminalSize } = options
   let record: ContainerRecord | undefined
@@ -170,6 +175,7 @@ async function build(
       directory: state.directoryOf(id),
       spec,
       rootfs,
+      objects,
       openStdin: options.openStdin ?? false,
       supervision: supervisionOf(newRecord(options.name ?? ''), {
         home: state.home,

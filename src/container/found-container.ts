@@ -13,6 +13,8 @@ import { ranSoundly, restartDelayMs, shouldRestart } from './restart.js'
 import { startRecorded } from './start.js'
 
 const POLL_MS = 20
+/** The end of a guest that was removed while it ran. */
+const KILLED: ExitStatus = { exitCode: 137, signal: 'SIGKILL', reason: 'signaled', durationMs: 0 }
 /** Of what `stop` finds no guest of: its end is known, or about to be. */
 const HAS_RUN: ReadonlySet<string> = new Set(['running', 'restarting'])
 /** How long a guest that was sent SIGKILL may take to be gone, and its owner to write that down. */
@@ -63,12 +65,14 @@ export class FoundContainer extends RecordedContainer implements Container {
       const record = this.state.read(this.id)
       if (record === null) {
         if (last !== null) return last
+        // Who removes one that runs has killed it; only what removes itself is gone before its end could be read.
+        if (before.status === 'running' && !before.autoRemove) return KILLED
         throw new EngineError('CONTAINER_NOT_FOUND', `container ${this.name} was removed before its end could be read`)
       }
       this.record = record
       const { status, exit } = summaryOf(record)
       if (status === 'exited' && !isOld(record)) {
-        last = (isGone(record) ? (await this.#settle()).exit : exit) ?? last
+        last = (isGone(record) ? await this.#settledExit() : exit) ?? last
         if (condition !== 'removed' && last !== null) return last
       }
       const running = status === 'running' || status === 'paused' ? await this.running() : null
@@ -83,8 +87,8 @@ export class FoundContainer extends RecordedContainer implements Container {
       const ends = signal === 'SIGKILL' || signal === record.settings.stopSignal
       // Said before it is sent: whoever hears of the end must not start it again.
       if (ends && !record.stopRequested) await this.state.write({ ...record, stopRequested: true })
-      await running.kill(signal)
       this.journal.add('kill', actorOf(record), { signal })
+      await running.kill(signal)
       return {}
     })
   }
@@ -96,7 +100,7 @@ export class FoundContainer extends RecordedContainer implements Container {
     if (record.settings.restart.name !== 'no' && (await this.running()) === null) await this.change(async () => ({ stopRequested: true }))
     const running = await this.running()
     if (running === null) return HAS_RUN.has(record.status) ? this.wait() : summaryOf(this.current()).exit
-    await this.kill(signal ?? record.settings.stopSignal)
+    await this.kill(signal ?? record.settings.stopSignal).catch(ignoreItsEnd)
     if (record.paused) await this.unpause().catch(() => {})
     if (wait >= 0) await running.gone(AbortSignal.timeout(wait))
     else await running.gone()
@@ -247,6 +251,16 @@ export class FoundContainer extends RecordedContainer implements Container {
       if (isDead && Date.now() > start + OWNER_TIMEOUT_MS) return
     }
     throw new EngineError('CONFLICT', `container ${this.name} was killed but does not end`, { data: { id: this.id } })
+  }
+
+  /** The end of the last run; null when somebody has removed it in this moment. */
+  async #settledExit(): Promise<ExitStatus | null> {
+    try {
+      return (await this.#settle()).exit
+    } catch (error) {
+      ignoreItsEnd(error)
+      return null
+    }
   }
 
   #settle(): Promise<ContainerRecord> {

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { EngineError } from '../errors.js'
 import type { TmpfsMount } from '../runtime/spec.js'
-import type { MountRequest } from '../volume/volume.js'
+import type { SettledMount } from '../volume/volume.js'
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
 
@@ -17,17 +17,17 @@ export function parseBytes(text: string): number | null {
 /** Where a container's mounts come from; of two for one place the earlier of these wins. */
 export interface MountSources {
   /** The caller's own, in which no place may stand twice. */
-  readonly mounts: readonly MountRequest[]
+  readonly mounts: readonly SettledMount[]
   readonly tmpfs: Readonly<Record<string, string>>
   /** Another container's. Of two for one place the later wins, as in docker. */
-  readonly inherited?: readonly MountRequest[]
+  readonly inherited?: readonly SettledMount[]
   /** Places that the image wants volumes at. */
   readonly ofImage?: readonly string[]
 }
 
 /** What a container is to have mounted, checked and in the order it is made: what lies deeper comes later. */
-export function resolveMounts({ mounts, tmpfs, inherited = [], ofImage = [] }: MountSources): readonly MountRequest[] {
-  const byPlace = new Map<string, MountRequest>()
+export function resolveMounts({ mounts, tmpfs, inherited = [], ofImage = [] }: MountSources): readonly SettledMount[] {
+  const byPlace = new Map<string, SettledMount>()
   for (const mount of [...mounts, ...Object.entries(tmpfs).map(([destination, options]) => parseTmpfs(destination, options))].map(
     normalize,
   )) {
@@ -36,7 +36,7 @@ export function resolveMounts({ mounts, tmpfs, inherited = [], ofImage = [] }: M
       throw new EngineError('INVALID_ARGUMENT', `duplicate mount point: ${destination}`, { data: { destination } })
     byPlace.set(destination, mount)
   }
-  const volumesOfImage = ofImage.map((destination): MountRequest => ({ type: 'volume', destination, readonly: false }))
+  const volumesOfImage = ofImage.map((destination): SettledMount => ({ type: 'volume', destination, readonly: false }))
   for (const mount of [...[...inherited].reverse(), ...volumesOfImage].map(normalize))
     if (!byPlace.has(mount.destination)) byPlace.set(mount.destination, mount)
   return [...byPlace.values()].sort((one, other) => depthOf(one) - depthOf(other))
@@ -77,15 +77,20 @@ function invalidTmpfsOption(option: string): EngineError {
   })
 }
 
-function normalize(mount: MountRequest): MountRequest {
-  const { destination } = mount
+function normalize(mount: SettledMount): SettledMount {
+  const destination = normalDestination(mount.destination)
+  if (mount.type === 'bind') assertSource(mount.source)
+  return { ...mount, destination }
+}
+
+/** A place in a container without `.`, `..` and doubled slashes. Throws INVALID_ARGUMENT. */
+export function normalDestination(destination: string): string {
   if (!destination.startsWith('/'))
     throw new EngineError('INVALID_ARGUMENT', `invalid mount path: "${destination}" must be absolute`, { data: { destination } })
   const normal = posix.normalize(destination).replace(/(?<=.)\/+$/, '')
   if (normal === '/') throw new EngineError('INVALID_ARGUMENT', "invalid mount path: the destination can't be /", { data: { destination } })
   assertNoNul(normal)
-  if (mount.type === 'bind') assertSource(mount.source)
-  return { ...mount, destination: normal }
+  return normal
 }
 
 function assertSource(source: string): void {
@@ -106,6 +111,6 @@ function assertNoNul(path: string): void {
   if (path.includes('\0')) throw new EngineError('INVALID_ARGUMENT', `a path holds a NUL byte: ${JSON.stringify(path)}`)
 }
 
-function depthOf(mount: MountRequest): number {
+function depthOf(mount: SettledMount): number {
   return mount.destination.split('/').length
 }

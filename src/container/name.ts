@@ -59,7 +59,7 @@ export function randomName(attempt = 0): string {
 /** Rejects what docker rejects as the name of a container. */
 export function assertContainerName(name: string): void {
   if (NAME.test(name)) return
-  throw new EngineError('INVALID_ARGUMENT', `invalid container name: ${JSON.stringify(name)}`, {
+  throw new EngineError('INVALID_ARGUMENT', `invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`, {
     data: { name },
     hint: 'A name has 2 to 128 letters, digits, "_", "." and "-", and starts with a letter or digit.',
   })

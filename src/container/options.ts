@@ -1,7 +1,25 @@
+import type { NodeFsLike } from '../fs/node-fs-like.js'
 import type { Limits } from '../runtime/limits.js'
 import type { TerminalSize } from '../runtime/runtime.js'
+import type { ExtraHost } from '../runtime/spec.js'
 import type { MountRequest } from '../volume/volume.js'
 import type { HealthCheck, LogSettings, RestartPolicy } from './settings.js'
+
+/**
+ * A file system of this process, a memfs Volume or what else looks like `node:fs`, for a container that ends with this process. Behind the
+ * Wasm wall it is live: what either side does, the other sees at once. Everything in it belongs to the guest's user; names are UTF-8.
+ */
+export interface ObjectMountRequest {
+  readonly type: 'fs'
+  readonly fs: NodeFsLike
+  /** Absolute path in the container. */
+  readonly destination: string
+  readonly readonly?: boolean
+  /** Directory of the object that is mounted; all of it unless said. */
+  readonly source?: string
+  /** What the guest may add to it; `limits.diskBytes` unless said, else 256 MiB. */
+  readonly sizeBytes?: number
+}
 
 /** What a container is made of, in docker's words. */
 export interface CreateOptions {
@@ -17,12 +35,16 @@ export interface CreateOptions {
   readonly workingDir?: string
   /** `name|uid[:group|gid]`, by the image's own /etc/passwd and /etc/group. */
   readonly user?: string
+  /** Groups the user is in besides, by name or number. */
+  readonly additionalGroups?: readonly string[]
+  /** More lines of /etc/hosts. */
+  readonly extraHosts?: readonly ExtraHost[]
   /** The first twelve digits of the id unless said. */
   readonly hostname?: string
   /** A made-up one unless said. */
   readonly name?: string
-  /** Folders of the host, volumes (made when they are not there), and tmpfs. */
-  readonly mounts?: readonly MountRequest[]
+  /** Folders of the host, volumes (made when they are not there), tmpfs, and file systems of this process. */
+  readonly mounts?: readonly (MountRequest | ObjectMountRequest)[]
   /** Containers, by name or id, whose binds and volumes this one has too, at the same places; `NAME:ro` to read only. */
   readonly volumesFrom?: readonly string[]
   /** Destination to options, as `docker run --tmpfs` has them: `{ '/run': 'size=64m,mode=1777' }`. */

@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterCleanUp, EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
 import type { ExitStatus } from '../runtime/exit.js'
+import { assertMayOutlive } from '../runtime/object-mounts.js'
 import type { Receipt } from '../runtime/receipt.js'
 import type { RunningTask, Task, TerminalSize } from '../runtime/runtime.js'
 import { abortable } from './abortable.js'
@@ -73,6 +74,7 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
 
   async detach(): Promise<void> {
     if (this.status !== 'running') throw this.notRunning()
+    assertMayOutlive(this.spec)
     await this.state.exclusively(this.id, () => this.#write({ outlives: true, owner: this.#task.supervisor }))
     await this.#task.outlive()
     this.#detached = true
@@ -92,8 +94,8 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.record.status !== 'running') throw this.notRunning()
-    await this.#task.kill(signal)
     this.journal.add('kill', actorOf(this.record), { signal })
+    await this.#task.kill(signal)
   }
 
   async stop({

@@ -133,7 +133,7 @@ export abstract class RecordedContainer {
     await this.change(async (record) => {
       if (restart === undefined) return {}
       if (restart.name !== 'no' && record.autoRemove)
-        throw new EngineError('CONFLICT', `container ${this.name} is removed at its end and cannot be started again`)
+        throw new EngineError('CONFLICT', `restart policy cannot be updated because container ${this.name} is removed at its end`)
       this.journal.add('update', actorOf(record))
       return { settings: { ...record.settings, restart } }
     })
@@ -142,7 +142,7 @@ export abstract class RecordedContainer {
   logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
     const { logPath: path, settings } = this
     if (path === null)
-      throw new EngineError('CONFLICT', `container ${this.name} keeps no log`, {
+      throw new EngineError('CONFLICT', `configured logging driver does not support reading: container ${this.name} keeps no log`, {
         hint: 'It was made without one (--log-driver none, or by a program that reads its output itself).',
       })
     const ended = () => {

@@ -61,9 +61,13 @@ const HEALTH_DEFAULTS = { intervalMs: 30_000, timeoutMs: 30_000, startPeriodMs: 
 export function containerSettings(options: CreateOptions, image: ContainerConfig): ContainerSettings {
   const restart = options.restart ?? NO_RESTART
   if (restart.name !== 'no' && options.autoRemove === true)
-    throw new EngineError('INVALID_ARGUMENT', 'a container that is removed at its end cannot be started again', {
-      hint: 'Leave out --rm or --restart.',
-    })
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      'conflicting options: --restart and --rm: what is removed at its end cannot be started again',
+      {
+        hint: 'Leave out --rm or --restart.',
+      },
+    )
   const openStdin = options.openStdin ?? false
   return {
     openStdin,

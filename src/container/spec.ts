@@ -35,7 +35,11 @@ export function containerSpec({ id, options, image, tree, mounts, world }: SpecS
       data: { hostname },
       hint: 'A host name has at most 64 letters, digits, dots and dashes.',
     })
-  const user = userOf(options.user ?? image.User ?? '', tree, world)
+  if (world === 'bare' && ((options.extraHosts ?? []).length > 0 || (options.additionalGroups ?? []).length > 0))
+    throw new EngineError('NOT_BUILT', '--add-host and --group-add are for a Linux system: a WASI module has neither hosts nor groups', {
+      hint: 'Leave them out.',
+    })
+  const user = userOf(options.user ?? image.User ?? '', options.additionalGroups, tree, world)
   const terminal = options.tty ?? false
   const env =
     world === 'linux'
@@ -50,6 +54,7 @@ export function containerSpec({ id, options, image, tree, mounts, world }: SpecS
   }
   return {
     hostname,
+    ...(options.extraHosts?.length ? { extraHosts: options.extraHosts } : {}),
     process,
     mounts,
     network: { mode: options.network ?? 'none' },
@@ -81,10 +86,10 @@ function workingDirOf(wanted: string | undefined, ofImage: string | undefined): 
   return posix.join('/', wanted ?? ofImage ?? '/').replace(/(?<=.)\/$/, '')
 }
 
-function userOf(wanted: string, tree: ReadonlyFileSystem, world: SpecSources['world']): ResolvedUser {
+function userOf(wanted: string, more: readonly string[] | undefined, tree: ReadonlyFileSystem, world: SpecSources['world']): ResolvedUser {
   const passwd = readTextFile(tree, '/etc/passwd', USER_FILE_BYTES)
   const group = readTextFile(tree, '/etc/group', USER_FILE_BYTES)
-  const user = resolveUser(wanted, { passwd, group })
+  const user = resolveUser(wanted, { passwd, group }, more)
   return world === 'linux' ? user : { ...user, additionalGids: [] }
 }
 

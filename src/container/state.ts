@@ -126,7 +126,7 @@ export class ContainerState {
   async rename({ id, name }: ContainerRecord, wanted: string): Promise<void> {
     assertContainerName(wanted)
     await this.#lock.hold(async () => {
-      if (wanted === name) throw new EngineError('INVALID_ARGUMENT', `container ${name} has that name already`)
+      if (wanted === name) throw new EngineError('INVALID_ARGUMENT', 'renaming a container with the same name as its current name')
       await this.#takeName(wanted, id)
       if (readLink(join(this.#names, name)) === id) unlinkSync(join(this.#names, name))
     })

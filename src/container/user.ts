@@ -26,18 +26,23 @@ const MAXIMUM_ID = 2 ** 31 - 1
 
 /**
  * Resolves `name|uid[:group|gid]` by the image's own files, as docker does: a number needs no entry, a name does; membership in
- * further groups counts only when no group is named.
+ * further groups counts only when no group is named. `more` are groups besides.
  */
-export function resolveUser(wanted: string, files: { readonly passwd: string; readonly group: string }): ResolvedUser {
+export function resolveUser(
+  wanted: string,
+  files: { readonly passwd: string; readonly group: string },
+  more: readonly string[] = [],
+): ResolvedUser {
   const [userName = '', groupName] = splitOnce(wanted, ':')
   const users = parsePasswd(files.passwd)
   const groups = parseGroup(files.group)
+  const added = more.map((group) => findGroup(group, groups))
   const entry = findUser(userName === '' ? '0' : userName, users)
   if (groupName !== undefined && groupName !== '') {
-    return { uid: entry.uid, gid: findGroup(groupName, groups), additionalGids: [], home: entry.home }
+    return { uid: entry.uid, gid: findGroup(groupName, groups), additionalGids: [...new Set(added)], home: entry.home }
   }
   const additionalGids = groups.filter((group) => entry.name !== '' && group.members.includes(entry.name)).map((group) => group.gid)
-  return { uid: entry.uid, gid: entry.gid, additionalGids: [...new Set(additionalGids)], home: entry.home }
+  return { uid: entry.uid, gid: entry.gid, additionalGids: [...new Set([...additionalGids, ...added])], home: entry.home }
 }
 
 function findUser(wanted: string, users: readonly PasswdEntry[]): PasswdEntry {

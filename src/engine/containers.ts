@@ -138,7 +138,7 @@ export class Containers implements AsyncDisposable {
     const { state, walls } = this.#parts
     const [id, ...others] = await state.find(nameOrIdPrefix)
     if (others.length > 0)
-      throw new EngineError('INVALID_ARGUMENT', `${others.length + 1} containers have ids that start with ${nameOrIdPrefix}`, {
+      throw new EngineError('INVALID_ARGUMENT', `multiple IDs found with provided prefix: ${nameOrIdPrefix}`, {
         hint: 'Give more digits, or the name.',
       })
     const owned = this.#owned.get(id ?? '')

@@ -21,6 +21,7 @@ export const ERRNO = {
   ENOTEMPTY: 39,
   ELOOP: 40,
   ENODATA: 61,
+  EILSEQ: 84,
   EOVERFLOW: 75,
   ENOTSUP: 95,
 } as const

@@ -114,7 +114,10 @@ export class Caller {
     else if (kind === FRAME.stderr && !this.stderr.push(bytes)) this.#socket.pause()
     else if (kind === FRAME.event) {
       const event = parseEvent(bytes.toString('utf8').trimEnd())
-      if (event.event === 'exited') this.#exited.resolve(event)
+      if (event.event !== 'exited') return
+      this.#exited.resolve(event)
+      // The last there is: the launcher stays until everybody has left.
+      this.#socket.end()
     }
   }
 

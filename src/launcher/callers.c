@@ -273,13 +273,6 @@ bool callers_are_behind(const struct callers *callers) {
   return false;
 }
 
-bool callers_are_reading(const struct callers *callers) {
-  for (unsigned index = 0; index < callers->count; index++)
-    if (has_output(&callers->list[index]))
-      return true;
-  return false;
-}
-
 void callers_close(struct callers *callers) {
   if (callers->listener >= 0)
     close(callers->listener);

@@ -64,9 +64,6 @@ void callers_output(struct callers *callers, int stream, const char *bytes, size
 /* Whether one of them has so much to read that the guest has to wait. */
 bool callers_are_behind(const struct callers *callers);
 
-/* Whether one of them has anything to read. */
-bool callers_are_reading(const struct callers *callers);
-
 /* An event for all of them. */
 void callers_tell(struct callers *callers, const struct event *event);
 

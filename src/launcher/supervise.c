@@ -263,11 +263,12 @@ static void wait_once(struct supervision *state) {
     take_exit(state);
 }
 
-/* What callers have still to read, for as long as they go on reading. */
+/* Until each has read all there is and left: one that writes to a launcher that is gone would lose what it has not
+ * read. */
 static void let_callers_read(struct supervision *state) {
   struct pollfd watched[CALLERS_MAXIMUM + 2];
   int64_t deadline = supervision_now() + LAST_WORDS_NS;
-  while (callers_are_reading(&state->callers) && supervision_now() < deadline) {
+  while (state->callers.count > 0 && supervision_now() < deadline) {
     unsigned count = callers_wait(&state->callers, watched);
     if (poll(watched, count, 50) > 0)
       callers_step(&state->callers, watched, control_obey, state);

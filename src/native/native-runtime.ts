@@ -93,7 +93,7 @@ export class NativeRuntime implements Runtime {
         spec: resolved,
         idMap: this.#idMap,
         root: { lowers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
-        etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode }),
+        etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode, extraHosts: spec.extraHosts }),
         openStdin,
         keepStdin,
         supervision: supervisionOperations(own, supervision),

@@ -171,6 +171,11 @@ function mountOperations({ spec, host }: PlanRequest): Operation[] {
       const path = permittedDestination(mount.destination)
       const readonly = mount.readonly ? ',ro' : ''
       if (isHostMount(mount)) return ['bind', mount.source, path, `${bindFlags(mount)},nosuid,nodev${readonly}`]
+      if (mount.type === 'fs')
+        throw new EngineError('NOT_BUILT', `a file system of this process at ${path} is not built behind the native wall yet`, {
+          hint: 'Mount a folder or a volume.',
+          data: { destination: path },
+        })
       const bytes = mount.sizeBytes ?? host.tmpfsBytes
       return ['mount-tmpfs', path, bytes, inodesFor(bytes), octal(mount.mode ?? 0o1777), `nosuid,nodev,noexec${readonly}`]
     })

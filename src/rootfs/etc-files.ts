@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 export interface EtcRequest {
   readonly hostname: string
   readonly network: 'none' | 'host'
+  /** Lines of hosts besides, which come before the container's own name. */
+  readonly extraHosts?: readonly { readonly name: string; readonly address: string }[] | undefined
   /** A file of the host's, empty when it can't be read; asked only under the host's network. */
   readonly readHostFile?: (path: string) => string
 }
@@ -25,10 +27,13 @@ const LOOPBACK_HOSTS = [
  * Hosts, hostname and resolv.conf of a container. With a network of its own a container learns no name of
  * the host's; with the host's it gets the host's files, and its own name besides.
  */
-export function etcFiles({ hostname, network, readHostFile = hostFile }: EtcRequest): readonly EtcFile[] {
+export function etcFiles({ hostname, network, extraHosts = [], readHostFile = hostFile }: EtcRequest): readonly EtcFile[] {
   const hosts = network === 'host' ? readHostFile('/etc/hosts').trimEnd().split('\n') : LOOPBACK_HOSTS
   return [
-    { path: '/etc/hosts', content: lines([...hosts, `127.0.0.1\t${hostname}`]) },
+    {
+      path: '/etc/hosts',
+      content: lines([...hosts, ...extraHosts.map(({ name, address }) => `${address}\t${name}`), `127.0.0.1\t${hostname}`]),
+    },
     { path: '/etc/hostname', content: lines([hostname]) },
     {
       path: '/etc/resolv.conf',

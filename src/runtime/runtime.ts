@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { ProcessIdentity } from '../store/process-identity.js'
 import type { ExitStatus } from './exit.js'
 import type { Receipt } from './receipt.js'
-import type { ContainerSpec, ProcessSpec, Rootfs } from './spec.js'
+import type { ContainerSpec, FileSystemObjects, ProcessSpec, Rootfs } from './spec.js'
 import type { WritableLayer } from './writable-layer.js'
 
 /** Size of a terminal in character cells. */
@@ -35,6 +35,8 @@ export interface CreateRequest {
   readonly directory: string
   readonly spec: ContainerSpec
   readonly rootfs: Rootfs
+  /** Of the spec's mounts of type `fs`. */
+  readonly objects?: FileSystemObjects
   /** Whether the guest gets a stdin to read from; without, it reads end-of-file. */
   readonly openStdin: boolean
   /** Whether that stdin stays open for others when a caller has no more to say. */

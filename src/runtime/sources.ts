@@ -13,7 +13,7 @@ export type HostMount = BindMount | VolumeMount
 
 /** Whether a mount shows something of the host's. */
 export function isHostMount(mount: Mount): mount is HostMount {
-  return mount.type !== 'tmpfs'
+  return mount.type === 'bind' || mount.type === 'volume'
 }
 
 /** Path of what a mount shows. */

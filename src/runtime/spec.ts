@@ -1,4 +1,5 @@
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import type { NodeFsLike } from '../fs/node-fs-like.js'
 import type { StoredLayer } from '../store/layer-store.js'
 import type { Limits } from './limits.js'
 
@@ -49,15 +50,37 @@ export interface TmpfsMount {
   readonly readonly: boolean
 }
 
+/** A file system that is an object of the process that makes the container, which a spec only names. */
+export interface ObjectMount {
+  readonly type: 'fs'
+  /** Directory of the object that is mounted. */
+  readonly source: string
+  readonly destination: string
+  readonly readonly: boolean
+  /** What the guest may add to it. */
+  readonly sizeBytes: number
+}
+
+/** The objects of a spec's {@link ObjectMount}s, by destination. */
+export type FileSystemObjects = ReadonlyMap<string, NodeFsLike>
+
 /** A directory or file that is not the image's. */
-export type Mount = BindMount | VolumeMount | TmpfsMount
+export type Mount = BindMount | VolumeMount | TmpfsMount | ObjectMount
 
 /** Whom the container can reach. `none` has a loopback of its own. */
 export type NetworkSpec = { readonly mode: 'none' } | { readonly mode: 'host' }
 
+/** A line of /etc/hosts. */
+export interface ExtraHost {
+  readonly name: string
+  readonly address: string
+}
+
 /** What a wall is asked to run. Everything is decided here; no wall adds a default. */
 export interface ContainerSpec {
   readonly hostname: string
+  /** Lines of /etc/hosts besides the usual ones; none unless said. */
+  readonly extraHosts?: readonly ExtraHost[]
   readonly process: ProcessSpec
   readonly mounts: readonly Mount[]
   readonly network: NetworkSpec

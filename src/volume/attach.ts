@@ -3,13 +3,13 @@ import { afterCleanUp } from '../errors.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import type { Mount, VolumeMount } from '../runtime/spec.js'
 import { fillVolume, imageContentAt, removedMeanwhile } from './copy-up.js'
-import { assertDriver, assertVolumeName, type MountRequest, type Volume, type VolumeRequest } from './volume.js'
+import { assertDriver, assertVolumeName, type SettledMount, type Volume, type VolumeRequest } from './volume.js'
 import type { VolumeStore } from './volumes.js'
 
 /** What {@link attachVolumes} needs. */
 export interface AttachRequest {
   readonly store: VolumeStore
-  readonly mounts: readonly MountRequest[]
+  readonly mounts: readonly SettledMount[]
   /** The image's merged tree. */
   readonly tree: ReadonlyFileSystem
   readonly signal?: AbortSignal | undefined

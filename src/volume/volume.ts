@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { EngineError } from '../errors.js'
-import type { BindMount, TmpfsMount } from '../runtime/spec.js'
+import type { BindMount, ObjectMount, TmpfsMount } from '../runtime/spec.js'
 
 /** Data that outlives containers: a folder under a name. */
 export interface Volume {
@@ -47,6 +47,9 @@ export interface VolumeRequest {
 
 /** What somebody wants mounted. */
 export type MountRequest = BindMount | TmpfsMount | VolumeRequest
+
+/** The same, with objects of this process named and kept apart. */
+export type SettledMount = MountRequest | ObjectMount
 
 /** Docker's label for a volume that nobody named. */
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous'

@@ -27,6 +27,8 @@ export interface SandboxProcess {
   /** The process's descriptors 3 and 4. */
   readonly start: Duplex
   readonly control: Duplex
+  /** Where it asks for file systems of this process; null where it has none. */
+  readonly remote: Duplex | null
   /** What the launcher found inside, before Node was executed; null without a wall. */
   readonly kernel: { readonly pid: number; readonly texts: ReceiptTexts } | null
   /** Host pids of the launcher that holds it and of its init; null without a wall. */
@@ -55,6 +57,8 @@ export interface SandboxStart {
   readonly upperPath: string | null
   /** File that becomes the next descriptor; null for none. */
   readonly endPath: string | null
+  /** Whether it has one more descriptor, the last, at which it asks for file systems of this process. */
+  readonly asksRemote: boolean
   /** Its stdio is nobody's. */
   readonly outlives: boolean
   readonly signal?: AbortSignal
@@ -68,13 +72,13 @@ export async function startWalled(plan: Plan, seccompName: string, start: Sandbo
       stdio: start.outlives
         ? ['ignore', 'ignore', 'ignore']
         : [start.openStdin ? 'pipe' : 'ignore', 'pipe', start.terminal ? 'ignore' : 'pipe'],
-      descriptors: ['pipe', 'pipe', ...descriptors],
+      descriptors: ['pipe', 'pipe', ...descriptors, ...(start.asksRemote ? ['pipe' as const] : [])],
       seccompProgramPath: assetPath(seccompName),
       ...(start.signal === undefined ? {} : { signal: start.signal }),
     })
-    const [startStream, control] = launcher.streams
+    const [startStream, control, remote = null] = launcher.streams.filter((stream) => stream !== null)
     if (!startStream || !control) throw new EngineError('INTERNAL', 'the launcher has no pipes')
-    for (const stream of [startStream, control]) stream.on('error', () => {})
+    for (const stream of [startStream, control, remote]) stream?.on('error', () => {})
     const { created, receipt } = await launcher.ready
     return {
       pid: created.guest,
@@ -83,6 +87,7 @@ export async function startWalled(plan: Plan, seccompName: string, start: Sandbo
       stderr: start.terminal ? null : launcher.stderr,
       start: startStream,
       control,
+      remote,
       kernel: { pid: created.guest, texts: receipt },
       holders: { supervisor: launcher.pid, init: created.pid },
       ended: launcher.exited,
@@ -115,12 +120,22 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
   const descriptors = openFiles(start)
   try {
     const child = spawn(process.execPath, [...nodeFlags, assetPath('sandbox/main.cjs')], {
-      stdio: [start.openStdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...descriptors],
+      stdio: [
+        start.openStdin ? 'pipe' : 'ignore',
+        'pipe',
+        'pipe',
+        'pipe',
+        'pipe',
+        ...descriptors,
+        ...(start.asksRemote ? ['pipe' as const] : []),
+      ],
       env: {},
       cwd: '/',
       detached: true,
     })
     const [, , , startStream, control] = child.stdio as unknown as readonly Duplex[]
+    const remote = start.asksRemote ? ((child.stdio as unknown as readonly Duplex[])[5 + descriptors.length] ?? null) : null
+    remote?.on('error', () => {})
     if (child.pid === undefined || startStream === undefined || control === undefined)
       throw new EngineError('SANDBOX_FAILED', `Node cannot be started: ${process.execPath}`)
     for (const stream of [startStream, control, child]) stream.on('error', () => {})
@@ -137,6 +152,7 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
       stderr: child.stderr,
       start: startStream,
       control,
+      remote,
       kernel: null,
       holders: null,
       ended: new Promise((resolve) => {

@@ -18,6 +18,7 @@ export interface StartMessageParts {
   readonly bindPath: (place: number, source: string) => string
   readonly keepsUpper: boolean
   readonly endDescriptor: number | null
+  readonly remoteDescriptor: number | null
   readonly outlives: boolean
   /** What the layers' tars hold together. */
   readonly layerBytes: number
@@ -48,6 +49,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     readonlyRootfs: spec.readonlyRootfs,
     keepsUpper: parts.keepsUpper,
     endDescriptor: parts.endDescriptor,
+    remoteDescriptor: parts.remoteDescriptor,
     outlives: parts.outlives,
     limits: sandboxLimits(spec, parts.layerBytes),
   }
@@ -94,6 +96,7 @@ function sandboxMount(mount: Mount, place: number, bindPath: StartMessageParts['
   const destination = permittedDestination(mount.destination)
   const { readonly } = mount
   if (isHostMount(mount)) return { type: 'bind', destination, source: bindPath(place, mount.source), readonly }
+  if (mount.type === 'fs') return { type: 'remote', destination, number: place, readonly }
   const bytes = mount.sizeBytes ?? diskDefault()
   return { type: 'tmpfs', destination, bytes, inodes: inodesFor(bytes), mode: mount.mode ?? 0o1777, readonly }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { afterCleanUp, EngineError, type ErrorCode } from '../errors.js'
 import { MAXIMUM_FILE_BYTES, type ReadonlyFileSystem } from '../fs/file-system.js'
 import { launcherMissing } from '../launcher/client.js'
@@ -10,6 +11,7 @@ import { type Finding, obstacle, probeHost } from '../launcher/probe.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram, type Program } from '../runtime/magic.js'
+import { type OpenedObject, openObjects } from '../runtime/object-mounts.js'
 import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
 import { openRunningTask, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
@@ -18,6 +20,7 @@ import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import { removeFolder } from '../store/remove-folder.js'
+import { serveFileSystems } from './file-system-server.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
 import { nodeFiles } from './node-files.js'
@@ -82,6 +85,7 @@ export class WasmRuntime implements Runtime {
     if (program === null) throw new EngineError('COMMAND_NOT_FOUND', `${spec.process.args[0]} does not exist in the container`)
     if (program.ino !== null) assertModuleSize(rootfs.tree().stat(program.ino).size)
     const { timeoutMs = null } = spec.limits
+    const objects = openObjects(request)
     const own = ownFolder(directory)
     const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
     await request.record?.()
@@ -91,6 +95,7 @@ export class WasmRuntime implements Runtime {
     try {
       const started = await this.#startProcess(request, program, upper)
       sandbox = started.sandbox
+      const files = sandbox.remote === null ? null : serve(sandbox.remote, spec, objects)
       const receipt = collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec), wasm: null })
       await sandbox.execute()
       const control = new SandboxControl(sandbox.start, sandbox.control, started.message)
@@ -98,7 +103,7 @@ export class WasmRuntime implements Runtime {
       recordGuest(own, { guest: sandbox.pid, ...(sandbox.holders ?? {}) })
       const outlives = request.supervision?.outlives === true
       const whole = completed(receipt, wasm, program, rootfs, spec)
-      return new WasmTask({ sandbox, control, timeoutMs, upper, folder: own, outlives, receipt: whole, cleanUp })
+      return new WasmTask({ sandbox, control, timeoutMs, upper, folder: own, outlives, receipt: whole, files, cleanUp })
     } catch (error) {
       sandbox?.kill()
       await sandbox?.ended.catch(() => {})
@@ -198,10 +203,21 @@ function prepared(
   const outlives = supervision?.outlives === true
   const upperPath = upper?.path ?? null
   const endPath = supervision === undefined ? null : saidPath(ownFolder(directory))
-  const endDescriptor = endPath === null ? null : START_DESCRIPTOR + descriptorCount({ upperPath, endPath }) - 1
-  const message = startMessage({ ...options, spec, program: program.path, keepsUpper: upper !== null, endDescriptor, outlives })
+  const asksRemote = spec.mounts.some(({ type }) => type === 'fs')
+  const count = descriptorCount({ upperPath, endPath, asksRemote })
+  const endDescriptor = endPath === null ? null : START_DESCRIPTOR + count - (asksRemote ? 2 : 1)
+  const remoteDescriptor = asksRemote ? START_DESCRIPTOR + count - 1 : null
+  const message = startMessage({
+    ...options,
+    spec,
+    program: program.path,
+    keepsUpper: upper !== null,
+    endDescriptor,
+    remoteDescriptor,
+    outlives,
+  })
   const { terminal } = spec.process
-  return { message, start: { openStdin, terminal, upperPath, endPath, outlives, ...(signal === undefined ? {} : { signal }) } }
+  return { message, start: { openStdin, terminal, upperPath, endPath, asksRemote, outlives, ...(signal === undefined ? {} : { signal }) } }
 }
 
 /** The image's layers and those that earlier runs have left, by their paths on the host. */
@@ -209,9 +225,16 @@ function layersOf({ rootfs, directory }: CreateRequest): SandboxLayer[] {
   return [...rootfs.layers, ...keptLayers(ownFolder(directory))].map(({ tarPath, indexPath }) => ({ tarPath, indexPath }))
 }
 
-/** Start, control, and the files that are there. */
-function descriptorCount({ upperPath, endPath }: Pick<SandboxStart, 'upperPath' | 'endPath'>): number {
-  return 2 + [upperPath, endPath].filter((path) => path !== null).length
+/** Start, control, the files that are there, and the socket for remote file systems. */
+function descriptorCount({ upperPath, endPath, asksRemote }: Pick<SandboxStart, 'upperPath' | 'endPath' | 'asksRemote'>): number {
+  return 2 + [upperPath, endPath].filter((path) => path !== null).length + (asksRemote ? 1 : 0)
+}
+
+/** Answers a sandbox for its mounts of this process's objects. Resolves when it asks no more and all is given back. */
+async function serve(stream: Duplex, { mounts }: ContainerSpec, objects: readonly OpenedObject[]): Promise<void> {
+  const served = new Map(objects.map(({ mount, fs }) => [mounts.indexOf(mount), { fs, readonly: mount.readonly }] as const))
+  await serveFileSystems(stream, served)
+  for (const { fs } of objects) fs.close()
 }
 
 /** Where a sandbox writes its last word. */

@@ -24,6 +24,8 @@ export interface WasmTaskParts {
   readonly folder: string
   /** It is to go on when this process ends. */
   readonly outlives: boolean
+  /** Settles when nothing more happens in the objects that it has mounted; null without any. */
+  readonly files: Promise<void> | null
   /** Removes what the wall made on disk. */
   readonly cleanUp: () => Promise<void>
 }
@@ -46,6 +48,7 @@ export class WasmTask implements Task {
   readonly #control: SandboxControl
   readonly #receipt: Receipt
   readonly #upper: NewUpper | null
+  readonly #files: Promise<void> | null
   readonly #cleanUp: () => Promise<void>
   readonly #timeoutMs: number | null
   readonly #exit: Promise<ExitStatus>
@@ -57,11 +60,12 @@ export class WasmTask implements Task {
   #askedSignal: NodeJS.Signals | null = null
   #deleted: Promise<void> | undefined
 
-  constructor({ sandbox, control, receipt, timeoutMs, upper, folder, outlives, cleanUp }: WasmTaskParts) {
+  constructor({ sandbox, control, receipt, timeoutMs, upper, folder, outlives, files, cleanUp }: WasmTaskParts) {
     this.pid = sandbox.pid
     this.supervisor = sandbox.holders?.supervisor === undefined ? null : identityOf(sandbox.holders.supervisor)
     this.#folder = folder
     this.#outlives = outlives
+    this.#files = files
     this.stdin = sandbox.stdin
     this.stdout = sandbox.stdout
     this.stderr = sandbox.stderr
@@ -126,6 +130,7 @@ export class WasmTask implements Task {
 
   /** Time goes on being counted, by the launcher now. */
   async outlive(): Promise<void> {
+    if (this.#files !== null) throw new EngineError('NOT_BUILT', "a container with a file system of this process can't outlive it")
     const { holders } = this.#sandbox
     if (this.#timer !== undefined && this.#timeoutMs !== null && holders !== null) {
       this.#timer.cancel()
@@ -168,6 +173,7 @@ export class WasmTask implements Task {
   /** The sandbox's own word, or the kernel's when it was killed before it could say one. */
   async #waitForEnd(): Promise<ExitStatus> {
     const end = await this.#sandbox.ended
+    await this.#files
     this.#ended = true
     this.#timer?.cancel()
     const said = await this.#control.exited

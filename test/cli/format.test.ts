@@ -45,7 +45,7 @@ test('a template is a line for each, and none for none', async () => {
 })
 
 test('`table` and a template have headings, in columns at each tab', async () => {
-  const expected = 'WEIGHT   FRUIT NAME\n180g     apple\n9000g    watermelon\n'
+  const expected = 'WEIGHT    FRUIT NAME\n180g      apple\n9000g     watermelon\n'
   assert.is(await text('table {{.Weight}}\t{{.Name}}'), expected)
   assert.is(await text('table {{.Weight}}\\t{{.Name}}'), expected, 'as a shell leaves it')
   assert.is(await text('table {{.Name}}', []), 'FRUIT NAME\n')

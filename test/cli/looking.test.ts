@@ -101,7 +101,7 @@ test('what a container uses is told as docker tells it', async () => {
   assert.is(await shown({ ...item, usage: usage({ atMs: 3000 }) }, '{{.CPUPerc}}'), '0.00%\n')
   assert.match(
     await listText(statsForm({ whole: false }), [], {}),
-    /^CONTAINER ID {3}NAME {3}CPU % {3}MEM USAGE \/ LIMIT {3}MEM % {3}NET I\/O {3}BLOCK I\/O {3}PIDS\n$/,
+    /^CONTAINER ID {3}NAME {6}CPU % {5}MEM USAGE \/ LIMIT {3}MEM % {5}NET I\/O {3}BLOCK I\/O {3}PIDS\n$/,
   )
 })
 

@@ -5,8 +5,8 @@ import { suite } from '../support/suite.js'
 
 const test = suite('cli/output')
 
-test('a table is as wide as its cells, three spaces apart, with nothing at the end of a line', () => {
-  assert.is(table(['NAME', 'X'], []), 'NAME   X\n')
+test('a table is as wide as its cells, three spaces apart and ten at least, with nothing at the end of a line', () => {
+  assert.is(table(['NAME', 'X'], []), 'NAME      X\n')
   assert.is(
     table(
       ['A', 'B', 'C'],
@@ -15,7 +15,7 @@ test('a table is as wide as its cells, three spaces apart, with nothing at the e
         ['a', '', ''],
       ],
     ),
-    'A           B   C\nlong cell   b   c\na\n',
+    'A           B         C\nlong cell   b         c\na\n',
   )
 })
 

@@ -1,10 +1,10 @@
 import * as assert from 'uvu/assert'
 import { parseBytes, parseTmpfs, resolveMounts } from '../../src/container/mounts.js'
-import type { Mount } from '../../src/runtime/spec.js'
+import type { BindMount } from '../../src/runtime/spec.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('container/mounts')
-const bind = (destination: string, source = '/etc'): Mount => ({ type: 'bind', source, destination, readonly: false })
+const bind = (destination: string, source = '/etc'): BindMount => ({ type: 'bind', source, destination, readonly: false })
 
 test('sizes are read in binary units, as docker reads them', () => {
   assert.is(parseBytes('4096'), 4096)

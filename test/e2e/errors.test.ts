@@ -130,7 +130,7 @@ test('--debug shows the causes, before the command and after', async () => {
 
 test('help is a page, for every command and for none', async () => {
   for (const words of [[], ['help'], ['--help'], ['help', 'help']])
-    assert.match(await wolffia.output(...words), /Commands:[\s\S]*\brun\b[\s\S]*not built yet/)
+    assert.match(await wolffia.output(...words), /A container:[\s\S]*\brun\b[\s\S]*not built yet/)
   for (const name of ['run', 'ps', 'rm', 'images', 'load', 'import', 'tag', 'rmi', 'inspect', 'doctor', 'version', 'demo', 'completion'])
     for (const words of [[name, '--help'], ['help', name], ...(name === 'run' ? [] : [[name, '-h']])])
       assert.match(await wolffia.output(...words), new RegExp(`^Usage: wolffia ${name} `), name)

@@ -1,3 +1,5 @@
+import { Volume } from 'memfs'
+import { ObjectFileSystem } from '../../src/fs/object-file-system.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
 import { fileSystemContract } from '../contract/file-system.js'
 import { memfsFileSystem } from '../contract/memfs-file-system.js'
@@ -57,6 +59,15 @@ fileSystemContract(test, {
     return { fs, directory: fs.create(fs.root, 'work', folder) }
   },
   lacks: ['xattrs', 'devices', 'retain', 'directory-link-count', 'symlink-link'],
+})
+
+fileSystemContract(test, {
+  name: 'a memfs Volume as a file tree',
+  make: () => {
+    const fs = new ObjectFileSystem(new Volume())
+    return { fs, directory: fs.create(fs.root, 'work', folder) }
+  },
+  lacks: ['xattrs', 'devices', 'directory-link-count', 'symlink-link'],
 })
 
 test.run()

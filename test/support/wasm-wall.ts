@@ -14,7 +14,7 @@ import { type PackEntry, packTar } from '../../src/layer/pack.js'
 import { PackedLayer } from '../../src/layer/packed-layer.js'
 import type { ExitStatus } from '../../src/runtime/exit.js'
 import type { Receipt } from '../../src/runtime/receipt.js'
-import type { Task } from '../../src/runtime/runtime.js'
+import type { CreateRequest, Task } from '../../src/runtime/runtime.js'
 import type { Rootfs } from '../../src/runtime/spec.js'
 import { WasmRuntime, type WasmRuntimeOptions } from '../../src/wasm/wasm-runtime.js'
 import { containerSpec, type SpecChange } from './specs.js'
@@ -88,9 +88,12 @@ export interface WasmWall {
   readonly rootfs: Rootfs
   readonly folder: string
   /** Makes a container, not started; deleted with the wall. */
-  create(args: readonly string[], change?: SpecChange): Promise<Task>
+  create(args: readonly string[], change?: SpecChange, request?: Partial<CreateRequest>): Promise<Task>
   /** Runs one to its end. */
-  run(args: readonly string[], options?: { readonly change?: SpecChange; readonly stdin?: string }): Promise<WallResult>
+  run(
+    args: readonly string[],
+    options?: { readonly change?: SpecChange; readonly stdin?: string; readonly request?: Partial<CreateRequest> },
+  ): Promise<WallResult>
 }
 
 /** Opens a wall over an image with `files` (and the probe as /probe.wasm), and cleans up whatever happens. */
@@ -100,15 +103,22 @@ export async function withWasmWall(files: Files, body: (wall: WasmWall) => Promi
   const tasks: Task[] = []
   try {
     const rootfs = makeRootfs(folder, { '/probe.wasm': guestBytes('probe'), ...files })
-    const create = async (args: readonly string[], change: SpecChange = {}): Promise<Task> => {
+    const create: WasmWall['create'] = async (args, change = {}, request = {}) => {
       const id = randomBytes(32).toString('hex')
       const spec = containerSpec({ ...change, process: { args, ...change.process } })
-      const task = await runtime.create({ id, directory: mkdtempSync(join(folder, 'container-')), spec, rootfs, openStdin: true })
+      const task = await runtime.create({
+        id,
+        directory: mkdtempSync(join(folder, 'container-')),
+        spec,
+        rootfs,
+        openStdin: true,
+        ...request,
+      })
       tasks.push(task)
       return task
     }
-    const run: WasmWall['run'] = async (args, { change, stdin = '' } = {}) => {
-      const task = await create(args, change)
+    const run: WasmWall['run'] = async (args, { change, stdin = '', request } = {}) => {
+      const task = await create(args, change, request)
       const output = [read(task.stdout), task.stderr === null ? '' : read(task.stderr)] as const
       await task.start()
       task.stdin?.end(stdin)

@@ -33,6 +33,7 @@ const MESSAGE = startMessage({
   bindPath: (_place, source) => source,
   keepsUpper: false,
   endDescriptor: null,
+  remoteDescriptor: null,
   outlives: false,
   layerBytes: 0,
 })
@@ -72,7 +73,7 @@ native('V8 broken open: no layer, program, process or file of the host is writte
     mkdirSync(sandboxPath)
     writeFileSync(join(sandboxPath, 'hostile.mjs'), HOSTILE)
     writeFileSync(join(sandboxPath, 'main.cjs'), "import('./hostile.mjs')")
-    const start = { openStdin: false, terminal: false, upperPath: join(folder, 'upper'), endPath: null, outlives: false }
+    const start = { openStdin: false, terminal: false, upperPath: join(folder, 'upper'), endPath: null, asksRemote: false, outlives: false }
     const plan = sandboxPlan({
       spec: containerSpec({}),
       idMap: singleIdMap(),
@@ -199,6 +200,7 @@ function fakeTask(timeoutMs: number | null) {
     start: new PassThrough(),
     control: line,
     kernel: null,
+    remote: null,
     ended,
     execute: async () => {},
     signal: (number) => {
@@ -222,6 +224,7 @@ function fakeTask(timeoutMs: number | null) {
     timeoutMs,
     receipt: {} as Receipt,
     upper: null,
+    files: null,
     folder: '',
     outlives: false,
     cleanUp: async () => {},

@@ -11,7 +11,7 @@ export const command: CliCommand = {
     parser.option('-f, --force', 'do not ask')
   },
   async run(_positional, { force }) {
-    if (force !== true && !(await confirmed(QUESTION))) return 1
+    if (force !== true && !(await confirmed(QUESTION))) return 0
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
     const removed = await engine.containers.prune()

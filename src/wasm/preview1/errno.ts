@@ -74,6 +74,7 @@ const FROM_FILE_TREE: Readonly<Record<ErrnoName, WasiErrnoName>> = {
   ENOTEMPTY: 'ENOTEMPTY',
   ELOOP: 'ELOOP',
   ENODATA: 'EINVAL',
+  EILSEQ: 'EILSEQ',
   EOVERFLOW: 'EOVERFLOW',
   ENOTSUP: 'ENOTSUP',
 }

@@ -20,6 +20,9 @@ export interface GuestFiles {
   readonly preopens: readonly { readonly name: string; readonly handle: DirectoryHandle }[]
 }
 
+/** Gives the remote file system with this number. */
+export type OpenRemote = (number: number) => FileSystem
+
 /** Devices that need no kernel: their minor numbers, major 1. */
 const DEVICES = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
 
@@ -28,7 +31,7 @@ const DEVICES = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
  * What is missing on the way to a mount or to the working directory is made, as the native wall does. Throws INVALID_ARGUMENT where that
  * cannot be.
  */
-export function openGuestFiles(start: StartMessage): GuestFiles {
+export function openGuestFiles(start: StartMessage, openRemote: OpenRemote): GuestFiles {
   const root = new UnionFs({
     lowers: start.layers.map(openLayer),
     limits: { diskBytes: start.limits.diskBytes, inodes: start.limits.inodes },
@@ -39,7 +42,7 @@ export function openGuestFiles(start: StartMessage): GuestFiles {
   mountAt('/dev', deviceFiles(), false)
   const mounts = start.mounts.map((mount) => ({
     name: mount.destination,
-    handle: mountAt(mount.destination, openMount(mount), mount.readonly),
+    handle: mountAt(mount.destination, openMount(mount, openRemote), mount.readonly),
   }))
   const cwd = makeDirectories(tree, fromUtf8(start.cwd))
   // wasi-libc cannot tell `.` from `/` and takes the later: absolute paths must not begin at the working directory.
@@ -51,7 +54,8 @@ function openLayer({ tarPath, indexPath }: SandboxLayer): PackedLayer {
   return new PackedLayer(parseIndex(readFileSync(indexPath)), openFileSource(tarPath))
 }
 
-function openMount(mount: SandboxMount): FileSystem {
+function openMount(mount: SandboxMount, openRemote: OpenRemote): FileSystem {
+  if (mount.type === 'remote') return openRemote(mount.number)
   if (mount.type === 'bind') return new HostDirectory(mount.source)
   const fs = new UnionFs({ lowers: [], limits: { diskBytes: mount.bytes, inodes: mount.inodes } })
   fs.setAttributes(fs.root, { mode: mount.mode })

@@ -13,6 +13,7 @@ import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { EngineError, type ErrorCode, messageOf } from '../../errors.js'
 import { fromUtf8 } from '../../fs/names.js'
+import { UnionFs } from '../../fs/union-fs.js'
 import type { ExitStatus } from '../../runtime/exit.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
 import { assertModuleSize, type PreparedModule, prepareModule } from '../module.js'
@@ -61,9 +62,9 @@ prepareGuest().then(
   },
 )
 
-/** Finds the program in a view of the files of this thread's own, while the worker still comes up. */
+/** Finds the program in a view of the files of this thread's own, while the worker still comes up. None is in a remote file system, which is the worker's to ask. */
 async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: WasmEvidence }> {
-  const files = openGuestFiles(start)
+  const files = openGuestFiles(start, () => new UnionFs({ lowers: [] }))
   const { fs, ino, type } = files.tree.walkAsHost(fromUtf8(start.program))
   if (ino === undefined) throw new EngineError('COMMAND_NOT_FOUND', `${start.program} does not exist in the container`)
   if (type !== 'file') throw new EngineError('COMMAND_NOT_EXECUTABLE', `${start.program} is a ${type}`)

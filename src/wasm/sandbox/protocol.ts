@@ -29,6 +29,8 @@ export type SandboxMount =
       readonly mode: number
       readonly readonly: boolean
     }
+  /** A file system of the supervisor's, asked for by this number. */
+  | { readonly type: 'remote'; readonly destination: string; readonly number: number; readonly readonly: boolean }
 
 /** What a sandbox is to run. Nothing in it is a default: the supervisor has decided everything. */
 export interface StartMessage {
@@ -49,6 +51,8 @@ export interface StartMessage {
   readonly keepsUpper: boolean
   /** Descriptor of a file to which the guest's end is written too, as the event is; null for none. */
   readonly endDescriptor: number | null
+  /** Descriptor of the socket at which remote file systems are asked; null where there are none. */
+  readonly remoteDescriptor: number | null
   /** It goes on when its supervisor closes its end of control. */
   readonly outlives: boolean
   readonly limits: SandboxLimits

@@ -9,22 +9,31 @@ import { PREVIEW1 } from '../preview1/names.js'
 import { preopenedDirectory } from '../preview1/path-open.js'
 import { createPreview1 } from '../preview1/preview1.js'
 import { StreamDescriptor } from '../preview1/stream-descriptor.js'
-import { type GuestFiles, openGuestFiles } from './guest-files.js'
+import { type GuestFiles, type OpenRemote, openGuestFiles } from './guest-files.js'
 import { guestHost } from './guest-host.js'
 import type { GoMessage, Outcome, WorkerMessage, WorkerStart } from './messages.js'
 import { descriptorOutput, pause, writeAll } from './output.js'
 import { UPPER_DESCRIPTOR } from './protocol.js'
+import { RemoteChannel, RemoteFileSystem } from './remote-file-system.js'
 import { StdinReader } from './stdin-ring.js'
 import { writeUpper } from './upper.js'
 
 const { start, stdin } = workerData as WorkerStart
+
+function openRemote(): OpenRemote {
+  const channel = start.remoteDescriptor === null ? null : new RemoteChannel(start.remoteDescriptor)
+  return (number) => {
+    if (channel === null) throw new EngineError('INTERNAL', 'there is no socket for remote file systems')
+    return new RemoteFileSystem(channel, number)
+  }
+}
 
 function tell(message: WorkerMessage): void {
   parentPort?.postMessage(message)
 }
 
 try {
-  const files = openGuestFiles(start)
+  const files = openGuestFiles(start, openRemote())
   parentPort?.once('message', ({ module }: GoMessage) => {
     const outcome = runGuest(module, files)
     tell({ type: 'ended', outcome, lost: start.keepsUpper ? keepFiles(files) : null })

@@ -1,0 +1,42 @@
+/** Flags of docker's commands about containers, as `docker COMMAND --help` of 28.2 has them, and those that only 20.10 has. */
+const LISTED = `
+run: --add-host --annotation -a --attach --blkio-weight --blkio-weight-device --cap-add --cap-drop --cgroup-parent --cgroupns --cidfile
+  --cpu-count --cpu-percent --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime -c --cpu-shares --cpus --cpuset-cpus --cpuset-mems
+  -d --detach --detach-keys --device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps --device-write-iops
+  --disable-content-trust --dns --dns-option --dns-search --domainname --entrypoint -e --env --env-file --expose --gpus --group-add
+  --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --help -h --hostname --init
+  -i --interactive --io-maxbandwidth --io-maxiops --ip --ip6 --ipc --isolation --kernel-memory -l --label --label-file --link
+  --link-local-ip --log-driver --log-opt --mac-address -m --memory --memory-reservation --memory-swap --memory-swappiness --mount --name
+  --network --network-alias --no-healthcheck --oom-kill-disable --oom-score-adj --pid --pids-limit --platform --privileged -p --publish
+  -P --publish-all --pull -q --quiet --read-only --restart --rm --runtime --security-opt --shm-size --sig-proxy --stop-signal
+  --stop-timeout --storage-opt --sysctl --tmpfs -t --tty --ulimit --use-api-socket -u --user --userns --uts -v --volume --volume-driver
+  --volumes-from -w --workdir
+start: -a --attach --checkpoint --checkpoint-dir --detach-keys -i --interactive
+stop: -s --signal -t --time --timeout
+kill: -s --signal
+restart: -s --signal -t --time --timeout
+exec: -d --detach --detach-keys -e --env --env-file -i --interactive --privileged -t --tty -u --user -w --workdir
+attach: --detach-keys --no-stdin --sig-proxy
+logs: --details -f --follow --since -n --tail -t --timestamps --until
+update: --blkio-weight --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime -c --cpu-shares --cpus --cpuset-cpus --cpuset-mems
+  --kernel-memory -m --memory --memory-reservation --memory-swap --pids-limit --restart
+rm: -f --force -l --link -v --volumes
+container prune: --filter -f --force
+ps: -a --all -f --filter --format -n --last -l --latest --no-trunc -q --quiet -s --size
+inspect: -f --format -s --size --type
+`
+
+/** By command. What `create` has is what `run` has, but for three flags about being there. */
+export const DOCKER_FLAGS: ReadonlyMap<string, readonly string[]> = new Map(
+  LISTED.trim()
+    .split(/\n(?! )/)
+    .flatMap((entry): readonly [string, readonly string[]][] => {
+      const [command = '', flags = ''] = entry.split(':')
+      const list = flags.trim().split(/\s+/)
+      if (command !== 'run') return [[command, list]]
+      return [
+        [command, list],
+        ['create', list.filter((flag) => !['-d', '--detach', '--detach-keys', '--sig-proxy'].includes(flag))],
+      ]
+    }),
+)
