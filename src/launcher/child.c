@@ -135,7 +135,11 @@ static void split_off_guest(const struct handover *handover, const struct plan *
 static int copy_own_program(void) {
   failure_begin("launch");
   int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-  int copy = memfd_create(CHILD_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  /* Said to be executed, since a host may forbid that of what does not say so (vm.memfd_noexec); kernels before 6.3 do
+   * not know the word. */
+  int copy = memfd_create(CHILD_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING | KERNEL_MFD_EXEC);
+  if (copy < 0 && errno == EINVAL)
+    copy = memfd_create(CHILD_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   ssize_t count = program < 0 || copy < 0 ? -1 : 1;
   while (count > 0)
     count = sendfile(copy, program, NULL, 1 << 20);

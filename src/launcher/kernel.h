@@ -23,6 +23,8 @@
 #define SYS_landlock_create_ruleset 444
 #define SYS_landlock_restrict_self  446
 #endif
+/* MFD_EXEC, since 6.3. */
+#define KERNEL_MFD_EXEC 0x10U
 #ifndef MNT_DETACH
 #define MNT_DETACH 2
 #endif
