@@ -28,7 +28,7 @@ import { availability } from './availability.js'
 import { exitStatus } from './exit-status.js'
 import { keptUpper } from './kept-upper.js'
 import { limitWays } from './limit-ways.js'
-import { NativeTask } from './native-task.js'
+import { joinError, NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
 
 import { containerPlan, inodesFor, joinPlan, readPlan } from './plan.js'
@@ -119,7 +119,7 @@ export class NativeRuntime implements Runtime {
         })
         mkdirSync(own, { recursive: true, mode: 0o700 })
         recordGuest(own, { guest: created.guest, init: created.pid, supervisor: launcher.pid })
-        return new NativeTask({ launcher, folder: own, pid: created.guest, spec, receipt, cleanUp })
+        return new NativeTask({ launcher, folder: own, joins: false, pid: created.guest, spec, receipt, cleanUp })
       } catch (error) {
         launcher.kill()
         await launcher.exited.catch(() => {})
@@ -175,11 +175,11 @@ export class NativeRuntime implements Runtime {
       const { created, receipt: texts } = await launcher.ready
       const kernel = { pid: created.guest, texts }
       const receipt = collectReceipt({ container: id, wall: this.name, kernel, wasm: null, limits, ways: limitWays('disk') })
-      return new NativeTask({ launcher, folder: own, pid: created.guest, spec: joined, receipt, cleanUp: async () => {} })
+      return new NativeTask({ launcher, folder: own, joins: true, pid: created.guest, spec: joined, receipt, cleanUp: async () => {} })
     } catch (error) {
       launcher.kill()
       await launcher.exited.catch(() => {})
-      throw error
+      throw joinError(error, own)
     }
   }
 

@@ -4,7 +4,7 @@ import { EngineError } from '../errors.js'
 import type { LauncherProcess } from '../launcher/client.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Receipt } from '../runtime/receipt.js'
-import { openRunningTask, signalNumber } from '../runtime/running-task.js'
+import { openRunningTask, readGuest, signalNumber } from '../runtime/running-task.js'
 import type { Attachment, Task, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import { identityOf, type ProcessIdentity } from '../store/process-identity.js'
@@ -15,6 +15,8 @@ export interface NativeTaskParts {
   readonly launcher: LauncherProcess
   /** Where the launcher listens, if it does. */
   readonly folder: string
+  /** It is one more program of a container that runs. */
+  readonly joins: boolean
   /** Host pid of the guest. */
   readonly pid: number
   readonly spec: ContainerSpec
@@ -31,15 +33,17 @@ export class NativeTask implements Task {
   readonly stdout: Readable
   readonly stderr: Readable | null
   readonly #folder: string
+  readonly #joins: boolean
   readonly #launcher: LauncherProcess
   readonly #receipt: Receipt
   readonly #exit: Promise<ExitStatus>
   readonly #cleanUp: () => Promise<void>
   #deleted: Promise<void> | undefined
 
-  constructor({ launcher, folder, pid, spec, receipt, cleanUp }: NativeTaskParts) {
+  constructor({ launcher, folder, joins, pid, spec, receipt, cleanUp }: NativeTaskParts) {
     this.pid = pid
     this.#folder = folder
+    this.#joins = joins
     this.supervisor = launcher.pid === undefined ? null : identityOf(launcher.pid)
     this.stdin = launcher.stdin
     this.stdout = launcher.stdout ?? Readable.from([])
@@ -54,8 +58,12 @@ export class NativeTask implements Task {
     this.stdin?.on('error', () => {})
   }
 
-  start(): Promise<void> {
-    return this.#launcher.go()
+  async start(): Promise<void> {
+    try {
+      await this.#launcher.go()
+    } catch (error) {
+      throw this.#joins ? joinError(error, this.#folder) : error
+    }
   }
 
   async kill(signal: NodeJS.Signals): Promise<void> {
@@ -108,4 +116,9 @@ export class NativeTask implements Task {
     this.stdin?.destroy()
     await this.#cleanUp()
   }
+}
+
+/** What kept a program from joining a container: whatever it was, of one that has ended meanwhile it is that. */
+export function joinError(error: unknown, folder: string): unknown {
+  return readGuest(folder) === null ? new EngineError('CONFLICT', 'the container is not running', { cause: error }) : error
 }

@@ -331,6 +331,28 @@ native('one more program is refused with the reason: none there, not executable,
   ),
 )
 
+native('one more program for a container that ends at this moment runs, is killed with it, or is refused because it does not run', () =>
+  withNativeWall(async (wall) => {
+    const seen = new Set<unknown>()
+    for (let round = 0; round < 30; round++)
+      await withRunning(wall, { process: { args: ['/bin/busybox', 'usleep', String(1000 + 1500 * round)] } }, async (directory) => {
+        for (let ended = false; !ended; ) {
+          const outcome = await joined(wall, directory, {}, { args: ['/bin/busybox', 'true'] }).then(
+            ({ signal, exitCode }) => signal ?? exitCode,
+            (error: unknown) =>
+              error instanceof EngineError ? `${error.code}: ${error.code === 'CONFLICT' ? '' : error.message}` : String(error),
+          )
+          seen.add(outcome)
+          ended = outcome !== 0
+        }
+      })
+    assert.equal(
+      [...seen].filter((outcome) => ![0, 'SIGKILL', 'CONFLICT: '].includes(outcome as never)),
+      [],
+    )
+  }),
+)
+
 native('a file of a running container is read as it is there, whatever the guest put in its place', () =>
   withNativeWall((wall) =>
     withRunning(wall, {}, async (directory) => {
