@@ -34,6 +34,9 @@ export interface LogFile {
 const PIECE_BYTES = 64 * 1024
 /** Between two looks at a file of which no news has come. */
 const POLL_MS = 500
+/** How often a log that is turned over while it is looked at is looked at again. */
+const ATTEMPTS = 10
+const SPARE_LINES = 1000
 
 /** Which lines of a file that is added to are wanted, and when no more are to come. */
 export interface LineOptions<Line> extends Pick<LogOptions, 'follow' | 'tail' | 'until' | 'signal'> {
@@ -51,43 +54,82 @@ export function readLog(log: LogFile, options: LogOptions, ended: () => boolean)
 
 /** The lines of a file that is added to and turned over, oldest first. */
 export async function* readLines<Line>(log: LogFile, options: LineOptions<Line>): AsyncGenerator<Line> {
-  const { follow = false, tail, signal, parse, isWanted, ended } = options
-  const current = await Reader.open(log.path, parse)
+  const { follow = false, tail, signal, isWanted, ended } = options
+  const readers = await openAll(log, options.parse)
   try {
     const past: Line[] = []
-    for (let number = log.files - 1; number > 0; number--) await readOld(`${log.path}.${number}`, options, past)
-    for await (const entry of current?.entries() ?? []) {
-      if (!isWanted(entry)) continue
-      past.push(entry)
-      if (tail !== undefined && past.length > tail) past.shift()
-    }
-    yield* past
-    if (follow) yield* followed(log.path, current, options, () => ended() || signal?.aborted === true)
+    for (const reader of readers)
+      for await (const line of reader.entries()) {
+        if (!isWanted(line)) continue
+        if (tail === undefined) yield line
+        else past.push(line)
+        // Seldom: each time all that stay are moved.
+        if (tail !== undefined && past.length > 2 * tail + SPARE_LINES) past.splice(0, past.length - tail)
+      }
+    yield* past.slice(Math.max(0, past.length - (tail ?? 0)))
+    if (follow) yield* followed(log, readers.at(-1) ?? null, options, () => ended() || signal?.aborted === true)
   } finally {
-    await current?.close()
+    for (const reader of readers) await reader.close()
   }
 }
 
-async function readOld<Line>(path: string, { tail, parse, isWanted }: LineOptions<Line>, past: Line[]): Promise<void> {
-  const reader = await Reader.open(path, parse)
-  if (reader === null) return
-  try {
-    for await (const entry of reader.entries()) {
-      if (!isWanted(entry)) continue
-      past.push(entry)
-      if (tail !== undefined && past.length > tail) past.shift()
+function nameOf({ path }: LogFile, number: number): string {
+  return number === 0 ? path : `${path}.${number}`
+}
+
+/**
+ * All files of a log, oldest first. Opened from the newest on: one that is turned over meanwhile is met once more, under its next name,
+ * and none is missed. Turned over twice they would be out of order, so then all is done again.
+ */
+async function openAll<Line>(log: LogFile, parse: LineOptions<Line>['parse']): Promise<readonly Reader<Line>[]> {
+  for (let attempt = 1; ; attempt++) {
+    const readers: Reader<Line>[] = []
+    for (let number = 0; number < log.files; number++) {
+      const reader = await Reader.open(nameOf(log, number), parse)
+      if (reader === null) continue
+      if (readers.some(({ inode }) => inode === reader.inode)) await reader.close()
+      else readers.push(reader)
     }
-  } finally {
-    await reader.close()
+    const [newest] = readers
+    if (newest === undefined || attempt === ATTEMPTS || (await newest.isNamed(log.path))) return readers.reverse()
+    for (const reader of readers) await reader.close()
   }
+}
+
+/** The file that was begun after this one, however often the log was turned over since; null while there is none. */
+async function successor<Line>(log: LogFile, reader: Reader<Line>, parse: LineOptions<Line>['parse']): Promise<Reader<Line> | null> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const place = await placeOf(log, reader)
+    if (place === 0) return null
+    for (let number = (place ?? log.files) - 1; number >= 0; number--) {
+      const next = await Reader.open(nameOf(log, number), parse)
+      if (next === null) continue
+      // Of a log that was removed, or turned over too often, older files may be left that have been read.
+      if (place === null && number > 0 && !(await next.isNewerThan(reader))) {
+        await next.close()
+        continue
+      }
+      if ((await placeOf(log, reader)) === place) return next
+      await next.close()
+      break
+    }
+  }
+  return null
+}
+
+/** Which of the log's files it is by now; null for none. */
+async function placeOf<Line>(log: LogFile, reader: Reader<Line>): Promise<number | null> {
+  for (let number = 0; number < log.files; number++) if (await reader.isNamed(nameOf(log, number))) return number
+  return null
 }
 
 async function* followed<Line>(
-  path: string,
+  log: LogFile,
   first: Reader<Line> | null,
   options: LineOptions<Line>,
   over: () => boolean,
 ): AsyncGenerator<Line> {
+  const { path } = log
   let reader = first
   let wake = () => {}
   const { signal, parse, isWanted } = options
@@ -100,15 +142,13 @@ async function* followed<Line>(
       const last = over()
       for await (const entry of reader?.entries() ?? []) if (isWanted(entry)) yield entry
       if (options.until !== undefined && Date.now() > options.until.getTime()) return
-      if (reader === null || (await reader.isReplaced(path))) {
-        const next = await Reader.open(path, parse)
-        if (next !== null) {
-          // What came between the last look and the turning over.
-          for await (const entry of reader?.entries() ?? []) if (isWanted(entry)) yield entry
-          if (reader !== first) await reader?.close()
-          reader = next
-          continue
-        }
+      const next = reader === null ? await Reader.open(path, parse) : await successor(log, reader, parse)
+      if (next !== null) {
+        // What came between the last look and the turning over.
+        for await (const entry of reader?.entries() ?? []) if (isWanted(entry)) yield entry
+        if (reader !== first) await reader?.close()
+        reader = next
+        continue
       }
       if (last) return
       await Promise.race([
@@ -146,17 +186,21 @@ function isWanted({ stream, time }: LogEntry, { since, until, streams }: LogOpti
 class Reader<Line> {
   readonly #file: FileHandle
   readonly #parse: (line: string) => Line | null
+  /** Nobody else's for as long as this is open. */
+  readonly inode: number
   #position = 0
   #rest = Buffer.alloc(0)
 
-  private constructor(file: FileHandle, parse: (line: string) => Line | null) {
+  private constructor(file: FileHandle, inode: number, parse: (line: string) => Line | null) {
     this.#file = file
+    this.inode = inode
     this.#parse = parse
   }
 
   static async open<Line>(path: string, parse: (line: string) => Line | null): Promise<Reader<Line> | null> {
     try {
-      return new Reader(await open(path), parse)
+      const file = await open(path)
+      return new Reader(file, (await file.stat()).ino, parse)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
       throw error
@@ -187,10 +231,15 @@ class Reader<Line> {
     }
   }
 
-  /** Whether another file bears the name now, or none. */
-  async isReplaced(path: string): Promise<boolean> {
-    const [own, other] = await Promise.all([this.#file.stat(), stat(path).catch(() => null)])
-    return other === null || own.ino !== other.ino
+  /** Whether it bears this name now. */
+  async isNamed(path: string): Promise<boolean> {
+    return (await stat(path).catch(() => null))?.ino === this.inode
+  }
+
+  /** Whether it was written to after the other was. */
+  async isNewerThan(other: Reader<Line>): Promise<boolean> {
+    const [own, others] = await Promise.all([this.#file.stat({ bigint: true }), other.#file.stat({ bigint: true })])
+    return own.mtimeNs > others.mtimeNs
   }
 
   close(): Promise<void> {

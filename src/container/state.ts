@@ -232,8 +232,9 @@ export class ContainerState {
         try {
           await discard(id, this.directoryOf(id))
           rmSync(this.directoryOf(id), { recursive: true, force: true })
+          for (const name of readdirSync(this.#names)) if (readLink(join(this.#names, name)) === id) unlinkSync(join(this.#names, name))
         } catch {
-          // It has no name and can't be asked for: nobody is to be kept from what he wants by it.
+          // It can't be asked for, and a name it has taken is free: nobody is to be kept from what he wants by it.
         }
       }
     })
@@ -316,7 +317,7 @@ function parse(text: string): unknown {
 function isRecord(value: unknown, id: string): value is ContainerRecord {
   if (typeof value !== 'object' || value === null) return false
   const { version, id: ownId, name, owner, image, spec, settings, createdAt } = value as Partial<ContainerRecord>
-  if (version !== RECORD_VERSION || ownId !== id || typeof settings !== 'object') return false
+  if (version !== RECORD_VERSION || ownId !== id || typeof settings?.restart?.name !== 'string') return false
   if (![name, createdAt].every((text) => typeof text === 'string') || (owner !== null && typeof owner !== 'string')) return false
   return Array.isArray(image?.diffIds) && Array.isArray(spec?.process?.args)
 }

@@ -40,7 +40,9 @@ export function recordGuest(directory: string, pids: { guest: number; init?: num
 export function readGuest(directory: string): GuestProcesses | null {
   try {
     const processes: GuestProcesses = JSON.parse(readFileSync(join(directory, FILE), 'utf8'))
-    return typeof processes.guest === 'string' && mayBeAlive(processes.guest) ? processes : null
+    const { guest, init, supervisor } = processes
+    if (![guest, init, supervisor ?? ''].every((identity) => typeof identity === 'string')) return null
+    return mayBeAlive(guest) ? processes : null
   } catch {
     return null
   }

@@ -36,7 +36,8 @@ export function readEnd(folder: string): ExitedEvent | null {
 export function readEndRecord(path: string): ExitedEvent | null {
   try {
     const said: ExitedEvent = JSON.parse(readFileSync(path, 'utf8'))
-    return said.event === 'exited' ? said : null
+    const isNumber = [said.code ?? said.signal, said.duration_ns].every(Number.isFinite)
+    return said.event === 'exited' && isNumber && !Number.isNaN(Date.parse(said.time)) ? said : null
   } catch {
     // Not there, or cut off by a host that crashed.
     return null

@@ -245,6 +245,8 @@ function saidPath(folder: string): string {
 /** Its last word; null for none, or for one that is none. */
 function readSaid(folder: string): SandboxExit | null {
   try {
+    // A guest that has broken out of V8 may have written more than anybody wants to read.
+    if (statSync(saidPath(folder)).size > LAST_WORD_BYTES) return null
     const said = parseEvent(readFileSync(saidPath(folder), 'utf8').trimEnd())
     return said?.event === 'exited' ? said : null
   } catch {

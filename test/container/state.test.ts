@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type ContainerRecord, RECORD_VERSION, summaryOf } from '../../src/container/record.js'
@@ -120,6 +120,38 @@ test('a folder without a record is rubbish, and one whose maker is still at work
     assert.not.ok(existsSync(rubbish))
     assert.ok(state.read(made.id))
     assert.is((await state.list()).length, 2)
+  }))
+
+test('a name that a killed command had taken goes with what it left', () =>
+  withFolder(async (home) => {
+    const state = new ContainerState(home)
+    const made = await make(state)
+    rmSync(join(state.directoryOf(made.id), 'container.json'))
+    await state.removeRubbish(async () => {})
+    assert.equal(readdirSync(join(home, 'containers', 'names')), [])
+  }))
+
+test('a record of which anything is missing, or something else, is none, and hinders nobody', () =>
+  withFolder(async (home) => {
+    const state = new ContainerState(home)
+    const made = await make(state)
+    const path = join(state.directoryOf(made.id), 'container.json')
+    const whole = readFileSync(path, 'utf8')
+    const spoilt = [null, [], '', 0, {}].flatMap((other) =>
+      ['settings', 'image', 'spec', 'name', 'createdAt', 'owner', 'id', 'version'].map((key) => JSON.stringify({ ...made, [key]: other })),
+    )
+    // No owner is what nobody has, and a name may be anything.
+    const sound = new Set(
+      ['owner', 'name', 'createdAt'].flatMap((key) => [null, ''].map((other) => JSON.stringify({ ...made, [key]: other }))),
+    )
+    const cut = Array.from({ length: whole.length }, (_, length) => whole.slice(0, length))
+    for (const text of [...spoilt, ...cut, '\0'.repeat(whole.length), 'null', '[]', '"x"', '7']) {
+      if (text === '' || sound.has(text)) continue
+      writeFileSync(path, text)
+      assert.is(state.read(made.id), null, text.slice(0, 80))
+      assert.equal(await state.list(), [])
+      assert.is((await state.listDead()).length, 1)
+    }
   }))
 
 test('a record of another version is neither read nor removed, and its container is dead', () =>
