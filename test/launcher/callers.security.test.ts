@@ -188,6 +188,7 @@ limited('a launcher without room for one more descriptor turns callers away and 
 limited('a file size limit that its starter had stops the log and never the container', () =>
   withBox(async (box) => {
     const launcher = await running(box, 'i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done; sleep 1000')
+    await eventually('all is logged', () => readFileSync(join(box.folder, 'log'), 'utf8').includes('line 499'))
     await end(box, launcher)
     const whole = readFileSync(join(box.folder, 'log'), 'utf8')
     assert.match(whole, /line 499/)
