@@ -144,10 +144,11 @@ export class Heap {
       return free
     }
     if (this.control[WORD.recordCursor] === this.control[WORD.recordEnd]) {
+      const isFresh = this.#controlWord(WORD.freeChunks) === 0
       const chunk = this.#takeChunk()
       this.#setChunkWord(chunk, RECORDS << 16)
-      // All numbers of generations begin at zero, whatever the chunk held before.
-      this.bytes(chunk, CHUNK_BYTES).fill(0)
+      // All generations begin at zero, whatever the chunk held before; one that was never used is not touched.
+      if (!isFresh) this.bytes(chunk, CHUNK_BYTES).fill(0)
       this.control[WORD.recordCursor] = chunk
       this.control[WORD.recordEnd] = chunk + CHUNK_UNITS
     }
@@ -313,9 +314,11 @@ export class Heap {
   }
 
   #giveRun(run: Address, order: number): void {
-    if (order === CHUNK_ORDER) return this.#giveChunk(run)
-    this.#link(run, order)
-    this.#countFreeChunks(2 ** (order - CHUNK_ORDER))
+    if (order === CHUNK_ORDER) this.#giveChunk(run)
+    else {
+      this.#link(run, order)
+      this.#countFreeChunks(2 ** (order - CHUNK_ORDER))
+    }
   }
 
   #takeChunk(): Address {
