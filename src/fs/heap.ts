@@ -1,6 +1,7 @@
 import { ErrnoError } from './errno.js'
 import type { ByteString } from './file-system.js'
 import { fromBytes } from './names.js'
+import { ThreadLock } from './thread-lock.js'
 
 /**
  * A heap in shared memory: blocks that all threads of a process see at the same address. It knows nothing of what is in them.
@@ -9,7 +10,7 @@ import { fromBytes } from './names.js'
  * or a part of a larger one; a chunk whose blocks are all free again may become anything. Only chunks of records never become anything else,
  * so an address that once was a record's can be asked whether it still is. What a block holds when it is handed out is undefined.
  *
- * Whoever calls anything here holds the tree's lock, and has called {@link Heap.catchUp} since it was taken.
+ * Whoever calls anything here has taken the heap ({@link Heap.take}).
  */
 
 /** Where a block begins, in units of 16 bytes; 0 is nowhere. */
@@ -55,6 +56,7 @@ const WORD = {
   freeRecord: USER_WORDS + 4,
   recordCursor: USER_WORDS + 5,
   recordEnd: USER_WORDS + 6,
+  lock: USER_WORDS + 7,
   /** By order, from here on: the first free block, the block that was never used, the end of its chunk. */
   freeBlock: USER_WORDS + 16,
   cursor: USER_WORDS + 48,
@@ -71,44 +73,65 @@ interface Bank {
 export class Heap {
   /** Words that are the user's: the first {@link USER_WORDS}. */
   readonly control: Int32Array
-  readonly maximumBytes: number
+  #maximumBytes: number
   readonly #controlBuffer: SharedArrayBuffer
   readonly #buffers: SharedArrayBuffer[]
   readonly #banks: Bank[] = []
   #growth = -1
+  /** Null while no other thread knows of it. */
+  #lock: ThreadLock | null = null
 
   /** A heap of its own of `maximumBytes` at most, or one that another thread has made. */
   constructor(of: number | SharedHeap) {
     if (typeof of === 'number') {
-      this.maximumBytes = Math.ceil(of / CHUNK_BYTES) * CHUNK_BYTES
+      this.#maximumBytes = of
       this.#controlBuffer = new SharedArrayBuffer(CONTROL_BYTES)
       this.#buffers = []
     } else {
-      this.maximumBytes = of.maximumBytes
+      this.#maximumBytes = of.maximumBytes
       this.#controlBuffer = of.control
       this.#buffers = [...of.banks]
     }
     this.control = new Int32Array(this.#controlBuffer)
-    this.catchUp()
+    if (typeof of !== 'number') this.#lock = new ThreadLock(this.control, WORD.lock)
+    this.take()
+    this.give()
+  }
+
+  /** Bytes that it may have in all. */
+  get maximumBytes(): number {
+    return this.#maximumBytes
+  }
+
+  /** Lets it become larger. One that is shared does not: its memory is reserved. */
+  raiseMaximum(maximumBytes: number): void {
+    if (this.#lock === null) this.#maximumBytes = Math.max(this.#maximumBytes, maximumBytes)
   }
 
   /** For another thread. All memory that it may ever have is reserved by now, since a thread cannot be handed more while it is busy. */
   share(): SharedHeap {
+    this.#lock ??= new ThreadLock(this.control, WORD.lock)
     while (this.#buffers.length < Math.ceil(this.maximumBytes / BANK_BYTES)) this.#addBank()
     return { control: this.#controlBuffer, banks: this.#buffers, maximumBytes: this.maximumBytes }
   }
 
+  /** Keeps other threads out until {@link give}. May be done again by who has done it. */
+  take(): void {
+    if (this.#lock === null) return
+    this.#lock.take()
+    this.#catchUp()
+  }
+
+  give(): void {
+    this.#lock?.give()
+  }
+
   /** Sees the memory that other threads have added. */
-  catchUp(): void {
+  #catchUp(): void {
     if (this.control[WORD.growth] === this.#growth) return
     this.#growth = this.control[WORD.growth] ?? 0
     for (const [place, buffer] of this.#buffers.entries())
       if (this.#banks[place]?.bytes.length !== buffer.byteLength) this.#banks[place] = viewsOf(buffer)
-  }
-
-  /** Doubles of the control block that are the user's, over the same bytes as the words. */
-  controlDoubles(): Float64Array {
-    return new Float64Array(this.#controlBuffer, 0, USER_WORDS / 2)
   }
 
   /** Bytes of memory that are dealt out. */
@@ -373,15 +396,14 @@ export class Heap {
   }
 
   #addBank(): void {
-    const maxByteLength = Math.min(BANK_BYTES, this.maximumBytes - this.#buffers.length * BANK_BYTES)
-    const buffer = new (SharedArrayBuffer as unknown as GrowableConstructor)(Math.min(FIRST_BYTES, maxByteLength), { maxByteLength })
+    const buffer = new (SharedArrayBuffer as unknown as GrowableConstructor)(FIRST_BYTES, { maxByteLength: BANK_BYTES })
     this.#buffers.push(buffer)
     this.#seeGrowth()
   }
 
   #seeGrowth(): void {
     this.control[WORD.growth] = (this.#controlWord(WORD.growth) + 1) | 0
-    this.catchUp()
+    this.#catchUp()
   }
 
   #setChunkWord(chunk: Address, value: number): void {

@@ -3,16 +3,26 @@ import type { ByteString, Change, DeviceNumber, FileType } from './file-system.j
 import type { Address, Heap } from './heap.js'
 import { type Attributes, type Inode, Inodes } from './inode.js'
 import type { LayerFileSystem } from './layer-file-system.js'
+import { Levels, type Tree } from './levels.js'
 import { type MergedEntry, mergeEntries, mergeRoots } from './merge.js'
 import { NameTable } from './name-table.js'
 import { PairTable } from './pair-table.js'
 
 /** Words of the heap's control block. */
-const CONTROL = { root: 8, layerLinks: 9, seed: 10 } as const
+const CONTROL = { layerLinks: 9, seed: 10 } as const
 /** Bytes that a name of the layers takes when its directory is read: its record, its entry, itself. */
 const MERGED_BYTES = 256
 /** Bytes that a change of one name takes besides: a record, attributes, a note of what the layers have. */
 const CHANGE_BYTES = 8192
+
+/** What a change is going to touch. */
+export interface Touched {
+  /** Directories in which names change. */
+  readonly names?: readonly Inode[]
+  readonly inodes?: readonly Inode[]
+  /** Memory that it takes besides. */
+  readonly bytes?: number
+}
 
 /**
  * The inodes of a union and the names in its directories: the layers' until they are read, then merged once, then whatever is set. Knows
@@ -20,39 +30,43 @@ const CHANGE_BYTES = 8192
  */
 export class InodeTable {
   readonly inodes: Inodes
+  readonly tree: Tree
+  readonly levels: Levels
   readonly #heap: Heap
   readonly #names: NameTable
-  /** The union's inode of each file that has several names in its layer, by layer and number: hard links must meet again. */
-  readonly #layerLinks: PairTable
+  readonly #pairs: PairTable
   readonly #lowers: readonly LayerFileSystem[]
 
-  private constructor(heap: Heap, lowers: readonly LayerFileSystem[]) {
+  private constructor(heap: Heap, lowers: readonly LayerFileSystem[], tree: Tree | null) {
     this.#heap = heap
     this.#lowers = lowers
     this.#names = new NameTable(heap, heap.control[CONTROL.seed] ?? 0)
-    this.inodes = new Inodes(heap, this.#names, lowers)
-    if (heap.control[CONTROL.layerLinks] === 0) heap.control[CONTROL.layerLinks] = PairTable.create(heap)
-    this.#layerLinks = new PairTable(heap, heap.control[CONTROL.layerLinks] ?? 0)
+    this.#pairs = new PairTable(heap)
+    this.levels = new Levels(heap, this.#pairs)
+    this.tree = tree ?? this.levels.makeTree()
+    const { levels } = this
+    this.inodes = new Inodes({ heap, names: this.#names, levels, tree: this.tree, lowers, readNames: (directory) => this.see(directory) })
   }
 
   /** In an empty heap, over layers, base first; without any, the root is made with `attributes`. `seed` is not to be guessed by a guest. */
   static make(heap: Heap, lowers: readonly LayerFileSystem[], attributes: Attributes, seed: number): InodeTable {
     heap.control[CONTROL.seed] = seed
-    const table = new InodeTable(heap, lowers)
+    const table = new InodeTable(heap, lowers, null)
+    heap.control[CONTROL.layerLinks] = table.#pairs.create()
     const { inodes } = table
     const sources = mergeRoots(lowers)
-    heap.control[CONTROL.root] =
-      sources.length > 0 ? inodes.ofLayers({ type: 'directory', sources }, null) : inodes.make('directory', attributes, {}, null)
+    const root = sources.length > 0 ? inodes.ofLayers({ type: 'directory', sources }, null) : inodes.make('directory', attributes, {}, null)
+    table.levels.setRoot(table.tree, root)
     return table
   }
 
-  /** The table that another thread has made in a heap. */
-  static open(heap: Heap, lowers: readonly LayerFileSystem[]): InodeTable {
-    return new InodeTable(heap, lowers)
+  /** A table that is in the heap already: another thread's, or one that was forked. */
+  static open(heap: Heap, lowers: readonly LayerFileSystem[], tree: Tree): InodeTable {
+    return new InodeTable(heap, lowers, tree)
   }
 
   get root(): Inode {
-    return this.#heap.control[CONTROL.root] ?? 0
+    return this.levels.root(this.tree)
   }
 
   /** A new inode, not yet named. */
@@ -80,16 +94,25 @@ export class InodeTable {
     this.#entries(directory)
   }
 
-  /** Throws ENOSPC when there is no memory to change names in these directories, and for `bytes` more. */
-  assertRoom(directories: readonly Inode[], bytes = 0): void {
+  /** Throws ENOSPC when there is no memory for a change. */
+  assertRoom({ names = [], inodes = [], bytes = 0 }: Touched): void {
     let needed = bytes + CHANGE_BYTES
-    for (const directory of directories) needed += 2 * this.#names.growthBytes(this.#entries(directory))
+    for (const directory of names) needed += 2 * this.#names.growthBytes(this.#entries(directory)) + this.inodes.owningBytes(directory)
+    for (const inode of inodes) needed += this.inodes.owningBytes(inode)
     this.#heap.assertRoom(needed)
+  }
+
+  /** Another tree that is the same, and goes its own way from here. Throws ENOSPC. */
+  fork(): Tree {
+    this.#heap.assertRoom(this.levels.forkBytes)
+    return this.levels.fork(this.tree)
   }
 
   /** Gives a name in a directory another inode, or none. Link counts of files are the caller's. */
   setEntry(parent: Inode, name: ByteString, inode: Inode | undefined): void {
     const { inodes } = this
+    this.#entries(parent)
+    inodes.own(parent)
     const entries = this.#entries(parent)
     const held = this.#names.get(entries, name)
     if (inodes.isOfLayers(parent)) this.#note(parent, name, held, inode)
@@ -147,6 +170,11 @@ export class InodeTable {
     })
   }
 
+  /** The union's inode of each file that has several names in its layer, by layer and number: hard links must meet again. */
+  get #layerLinks(): Address {
+    return this.#heap.control[CONTROL.layerLinks] ?? 0
+  }
+
   #entries(directory: Inode): Address {
     const read = this.inodes.entries(directory)
     return read === 0 ? this.#merge(directory) : read
@@ -157,16 +185,13 @@ export class InodeTable {
     const merged = mergeEntries(inodes.sources(directory))
     this.#heap.assertRoom(merged.size * MERGED_BYTES)
     const entries = this.#names.create(merged.size)
-    let subdirectories = 0
+    const subdirectories: { readonly inode: Inode; readonly nameBytes: number }[] = []
     for (const [name, entry] of merged) {
       const inode = this.#ofLayers(entry, directory)
       this.#names.set(entries, name, inode)
-      if (entry.type !== 'directory') continue
-      inodes.place(inode, directory, name.length)
-      subdirectories++
+      if (entry.type === 'directory') subdirectories.push({ inode, nameBytes: name.length })
     }
-    inodes.addSubdirectories(directory, subdirectories)
-    inodes.setEntries(directory, entries)
+    inodes.fill(directory, entries, subdirectories)
     return entries
   }
 
@@ -174,10 +199,10 @@ export class InodeTable {
     const [top] = merged.sources
     if (merged.type === 'directory' || top === undefined || !isLinked(top.layer, top.ino)) return this.inodes.ofLayers(merged, parent)
     const layer = this.#lowers.lastIndexOf(top.layer) + 1
-    const known = this.#layerLinks.get(layer, top.ino)
+    const known = this.#pairs.get(this.#layerLinks, layer, top.ino)
     if (known !== 0) return known
     const inode = this.inodes.ofLayers(merged, parent)
-    this.#layerLinks.set(layer, top.ino, inode)
+    this.#pairs.set(this.#layerLinks, layer, top.ino, inode)
     return inode
   }
 
@@ -200,7 +225,7 @@ export class InodeTable {
   }
 
   #hasChangedLink(): boolean {
-    for (const [, , inode] of this.#layerLinks.entries()) if (this.inodes.isChanged(inode)) return true
+    for (const [, , inode] of this.#pairs.entries(this.#layerLinks)) if (this.inodes.isChanged(inode)) return true
     return false
   }
 }

@@ -46,6 +46,13 @@ export class NameTable {
     heap.free(table, HEADER_BYTES)
   }
 
+  /** Another table with the same names and numbers. */
+  copy(table: Address): Address {
+    const copy = this.create(this.size(table))
+    for (const [name, value] of this.entries(table)) this.set(copy, name, value)
+    return copy
+  }
+
   size(table: Address): number {
     return this.#heap.word(table, HEADER.live)
   }

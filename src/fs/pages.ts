@@ -8,6 +8,8 @@ const SMALLEST_ORDER = 8
 const PAGE_ORDER = 16
 /** Below the address of a page, which is a multiple of 16 units: the order of its size. */
 const ORDER_MASK = 15
+/** Above it: the page is other contents', which are not changed while these borrow from them. */
+const BORROWED = 1 << 31
 const NONE = 0
 
 const HEADER_BYTES = 32
@@ -52,6 +54,33 @@ export class Pages {
   free(contents: Address): void {
     this.#cut(contents, 0)
     this.#heap.free(contents, HEADER_BYTES)
+  }
+
+  /** Contents that are the same, and share the pages of these: what is written there is copied. These must not change any more. */
+  borrow(contents: Address): Address {
+    const heap = this.#heap
+    const copy = heap.allocate(HEADER_BYTES)
+    heap.bytes(copy, HEADER_BYTES).set(heap.bytes(contents, HEADER_BYTES))
+    const root = heap.word(contents, HEADER.root)
+    if (root !== NONE) heap.setWord(copy, HEADER.root, this.#borrowBelow(root, heap.word(contents, HEADER.height)))
+    return copy
+  }
+
+  /** Pages that `contents` have borrowed from `lender`, which is about to be freed, become their own. */
+  inherit(contents: Address, lender: Address): void {
+    const inherited: number[] = []
+    for (const { number, page } of this.#pages(contents))
+      if (isBorrowed(page) && this.#page(lender, number) === own(page)) inherited.push(number)
+    for (const number of inherited) {
+      const page = own(this.#page(contents, number))
+      this.#setPage(contents, number, page)
+      this.#setPage(lender, number, page | BORROWED)
+    }
+  }
+
+  /** Bytes of memory that {@link borrow} takes. */
+  borrowingBytes(contents: Address): number {
+    return 4 * HEADER_BYTES + (this.allocatedBytes(contents) / PAGE_BYTES + 1) * 16 + 4 * NODE_BYTES
   }
 
   size(contents: Address): number {
@@ -187,6 +216,17 @@ export class Pages {
     return node
   }
 
+  #borrowBelow(node: number, height: number): number {
+    if (height === 0) return node | BORROWED
+    const heap = this.#heap
+    const copy = this.#makeNode()
+    for (let branch = 0; branch < FANOUT; branch++) {
+      const below = heap.word(node, branch)
+      if (below !== NONE) heap.setWord(copy, branch, this.#borrowBelow(below, height - 1))
+    }
+    return copy
+  }
+
   *#pages(contents: Address): Generator<{ readonly number: number; readonly page: number }> {
     const root = this.#heap.word(contents, HEADER.root)
     if (root !== NONE) yield* this.#pagesBelow(root, this.#heap.word(contents, HEADER.height), 0)
@@ -213,7 +253,9 @@ export class Pages {
     const last = Math.floor(size / PAGE_BYTES)
     const page = this.#page(contents, last)
     const within = size - last * PAGE_BYTES
-    if (page !== NONE && within < sizeOf(page)) heap.bytes(addressOf(page), sizeOf(page) - within, within).fill(0)
+    if (page === NONE || within >= sizeOf(page)) return
+    const owned = this.#ownPage(contents, null, { number: last, within: 0, count: within })
+    heap.bytes(addressOf(owned), sizeOf(owned) - within, within).fill(0)
   }
 
   /** Frees the pages from `kept` on, and nodes that are empty then. Says whether anything is left. */
@@ -222,7 +264,7 @@ export class Pages {
     const heap = this.#heap
     if (height === 0) {
       if (first < kept) return true
-      heap.free(addressOf(node), sizeOf(node))
+      if (!isBorrowed(node)) heap.free(addressOf(node), sizeOf(node))
       heap.setDouble(contents, HEADER.allocatedBytes, this.allocatedBytes(contents) - sizeOf(node))
       return false
     }
@@ -252,7 +294,7 @@ export class Pages {
   ): number {
     const heap = this.#heap
     const held = this.#page(contents, number)
-    if (held !== NONE && sizeOf(held) >= within + count) return held
+    if (held !== NONE && !isBorrowed(held) && sizeOf(held) >= within + count) return held
     const order = orderFor(held, this.#lowerBytes(contents), number, within + count)
     const bytes = 2 ** order
     const address = heap.allocate(bytes)
@@ -273,14 +315,22 @@ export class Pages {
       }
     }
     this.#setPage(contents, number, page)
-    if (held !== NONE) heap.free(addressOf(held), sizeOf(held))
+    if (held !== NONE && !isBorrowed(held)) heap.free(addressOf(held), sizeOf(held))
     heap.setDouble(contents, HEADER.allocatedBytes, this.allocatedBytes(contents) + bytes - sizeOf(held))
     return page
   }
 }
 
 function addressOf(page: number): Address {
-  return page & ~ORDER_MASK
+  return own(page) & ~ORDER_MASK
+}
+
+function isBorrowed(page: number): boolean {
+  return (page & BORROWED) !== 0
+}
+
+function own(page: number): number {
+  return page & ~BORROWED
 }
 
 function sizeOf(page: number): number {

@@ -1,10 +1,11 @@
 import type { AttributeChange, ByteString, Change, DirectoryEntry, FileSegment, FileSystem, Ino, NewInode, Stat } from './file-system.js'
 import { Heap, type SharedHeap } from './heap.js'
+import type { Attributes } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import type { LayerFileSystem } from './layer-file-system.js'
+import type { Tree } from './levels.js'
 import { PairTable } from './pair-table.js'
 import { type DiskLimits, Quota } from './quota.js'
-import { ThreadLock } from './thread-lock.js'
 import { UnionTree } from './union-tree.js'
 
 /** What a union is made of. */
@@ -27,11 +28,17 @@ export interface DiskUsage {
 /** What another thread of the process needs to see the same union: it can be posted to one. */
 export interface SharedUnion {
   readonly heap: SharedHeap
+  readonly tree: Tree
   readonly limits: DiskLimits
 }
 
-/** Words of the heap's control block: the quota's counts are the first two doubles. */
-const CONTROL = { lock: 16, attachments: 17, retained: 18 } as const
+/** What a union is made of that shares a heap with another. */
+interface UnionParts {
+  readonly heap: Heap
+  readonly tree: Tree
+  readonly isAttached: boolean
+}
+
 const BASE_BYTES = 16 * 2 ** 20
 /** What a file takes beside its contents, and leaves unused, at the most. */
 const INODE_BYTES = 2048
@@ -44,6 +51,9 @@ const MAXIMUM_HEAP_BYTES = 16 * 2 ** 30
  * Layers under one writable tree, all in memory. A directory is merged once, when first read, so a lookup costs the same above one layer
  * and above a hundred; a written file copies the pages that were written. Reads set no atime.
  *
+ * {@link UnionFs.fork} gives a second tree that is the same and goes its own way from there. It takes the same time whatever is in the tree;
+ * what either side changes then is copied: a file by page, a directory with its names.
+ *
  * The tree lies in shared memory: {@link UnionFs.share} gives what another thread needs to {@link UnionFs.attach} to it. Each call is then
  * done under a lock, so that threads see each other's calls one after the other.
  */
@@ -51,43 +61,41 @@ export class UnionFs implements FileSystem {
   readonly lowers: readonly LayerFileSystem[]
   readonly root: Ino
   readonly #heap: Heap
+  readonly #table: InodeTable
   readonly #tree: UnionTree
   readonly #quota: Quota
   readonly #limits: DiskLimits
-  /** Null while there is no other thread. */
-  #lock: ThreadLock | null
+  readonly #now: () => bigint
+  readonly #pairs: PairTable
   /** Number of this thread among those attached; the one that made the tree is 0. */
   readonly #attachment: number
-  /** Inodes retained by each attached thread. */
-  #retained: PairTable | null
 
-  /** With `shared`, another thread's: see {@link attach}. */
-  constructor({ lowers, limits = {}, now = () => BigInt(Date.now()) * 1_000_000n }: UnionOptions, shared?: SharedUnion) {
+  /** `parts` is for {@link attach} and {@link fork}. */
+  constructor({ lowers, limits = {}, now = () => BigInt(Date.now()) * 1_000_000n }: UnionOptions, parts?: UnionParts) {
     this.lowers = lowers
     this.#limits = limits
-    this.#heap = new Heap(shared?.heap ?? heapBytes(limits, lowers.length))
-    this.#quota = new Quota(this.#heap.controlDoubles(), limits)
-    if (shared === undefined) {
-      const owned = { mode: 0o755, uid: 0, gid: 0 }
-      const nowNs = now()
-      const attributes = { ...owned, atimeNs: nowNs, mtimeNs: nowNs, ctimeNs: nowNs }
-      this.#attachment = 0
-      this.#lock = null
-      this.#retained = null
-      this.#tree = new UnionTree(InodeTable.make(this.#heap, lowers, attributes, (Math.random() * 2 ** 32) | 0), this.#quota, now)
-    } else {
-      const { control } = this.#heap
-      this.#lock = new ThreadLock(control, CONTROL.lock)
-      this.#attachment = Atomics.add(control, CONTROL.attachments, 1) + 1
-      this.#retained = new PairTable(this.#heap, control[CONTROL.retained] ?? 0)
-      this.#tree = this.#locked(() => new UnionTree(InodeTable.open(this.#heap, lowers), this.#quota, now))
+    this.#now = now
+    this.#heap = parts?.heap ?? new Heap(heapBytes(limits, lowers.length))
+    this.#pairs = new PairTable(this.#heap)
+    this.#heap.take()
+    try {
+      this.#table =
+        parts === undefined
+          ? InodeTable.make(this.#heap, lowers, newRoot(now()), (Math.random() * 2 ** 32) | 0)
+          : InodeTable.open(this.#heap, lowers, parts.tree)
+      const { levels, tree } = this.#table
+      this.#quota = new Quota(levels.counts(tree), limits)
+      this.#attachment = parts?.isAttached ? levels.attach(tree) : 0
+      this.#tree = new UnionTree(this.#table, this.#quota, now)
+      this.root = this.#tree.root
+    } finally {
+      this.#heap.give()
     }
-    this.root = this.#tree.root
   }
 
   /** The union that another thread shares, with the same layers, opened again in the same order. */
-  static attach(shared: SharedUnion, lowers: readonly LayerFileSystem[]): UnionFs {
-    return new UnionFs({ lowers, limits: shared.limits }, shared)
+  static attach({ heap: shared, tree, limits }: SharedUnion, lowers: readonly LayerFileSystem[]): UnionFs {
+    return new UnionFs({ lowers, limits }, { heap: new Heap(shared), tree, isAttached: true })
   }
 
   /**
@@ -104,13 +112,19 @@ export class UnionFs implements FileSystem {
 
   /** Lets other threads of the process attach to this union. */
   share(): SharedUnion {
-    if (this.#lock === null) {
-      const { control } = this.#heap
-      control[CONTROL.retained] = PairTable.create(this.#heap)
-      this.#retained = new PairTable(this.#heap, control[CONTROL.retained] ?? 0)
-      this.#lock = new ThreadLock(control, CONTROL.lock)
-    }
-    return { heap: this.#heap.share(), limits: this.#limits }
+    return { heap: this.#heap.share(), tree: this.#table.tree, limits: this.#limits }
+  }
+
+  /** A second tree, with the same layers and limits, in which all is as it is here, inodes' numbers too; nothing is open in it. */
+  fork(): UnionFs {
+    this.#heap.raiseMaximum(Math.min(this.#heap.maximumBytes + heapBytes(this.#limits, 0), MAXIMUM_HEAP_BYTES))
+    const tree = this.#locked(() => this.#table.fork())
+    return new UnionFs({ lowers: this.lowers, limits: this.#limits, now: this.#now }, { heap: this.#heap, tree, isAttached: false })
+  }
+
+  /** Gives back what only this tree shows of what it shares with its forks. It is of no more use. Layers are not closed. */
+  close(): void {
+    this.#locked(() => this.#table.inodes.close())
   }
 
   /** Number by which {@link forsake} knows this thread. */
@@ -121,9 +135,10 @@ export class UnionFs implements FileSystem {
   /** Gives back what a thread has retained that was ended. */
   forsake(attachment: number): void {
     this.#locked(() => {
-      const left = [...(this.#retained?.entries() ?? [])].filter(([thread]) => thread === attachment)
+      const retained = this.#table.levels.retained(this.#table.tree)
+      const left = [...this.#pairs.entries(retained)].filter(([thread]) => thread === attachment)
       for (const [thread, inode, count] of left) {
-        this.#retained?.set(thread, inode, 0)
+        this.#pairs.set(retained, thread, inode, 0)
         for (let each = 0; each < count; each++) this.#tree.releaseInode(inode)
       }
     })
@@ -137,6 +152,11 @@ export class UnionFs implements FileSystem {
   get usage(): DiskUsage {
     const { diskBytes, diskBytesLimit, inodes, inodesLimit } = this.#quota
     return { diskBytes, diskBytesLimit, inodes, inodesLimit }
+  }
+
+  /** Memory that it takes together with its forks, but for what is reserved. */
+  get memoryBytes(): number {
+    return this.#locked(() => this.#heap.usedBytes)
   }
 
   lookup(directory: Ino, name: ByteString): Ino | undefined {
@@ -222,18 +242,18 @@ export class UnionFs implements FileSystem {
    * removed is one deletion; a renamed one is a deletion and additions.
    */
   changes(): Iterable<Change> {
-    return this.#lock === null ? this.#tree.changes() : this.#locked(() => [...this.#tree.changes()])
+    return this.#locked(() => [...this.#tree.changes()])
   }
 
   /** The maker's end with the process; only who may be ended before is counted. */
   #countRetained(ino: Ino, change: number): void {
-    if (this.#attachment === 0 || this.#retained === null) return
+    if (this.#attachment === 0) return
+    const retained = this.#table.levels.retained(this.#table.tree)
     const inode = ino >>> 0
-    this.#retained.set(this.#attachment, inode, this.#retained.get(this.#attachment, inode) + change)
+    this.#pairs.set(retained, this.#attachment, inode, this.#pairs.get(retained, this.#attachment, inode) + change)
   }
 
   #locked<T>(work: () => T): T {
-    if (this.#lock === null) return work()
     this.#take()
     try {
       return work()
@@ -243,13 +263,17 @@ export class UnionFs implements FileSystem {
   }
 
   #take(): void {
-    this.#lock?.take()
-    this.#heap.catchUp()
+    this.#heap.take()
+    this.#table.inodes.catchUp()
   }
 
   #give(): void {
-    this.#lock?.give()
+    this.#heap.give()
   }
+}
+
+function newRoot(nowNs: bigint): Attributes {
+  return { mode: 0o755, uid: 0, gid: 0, atimeNs: nowNs, mtimeNs: nowNs, ctimeNs: nowNs }
 }
 
 /** Memory that a tree may take: its limits, with room for what they do not count. */

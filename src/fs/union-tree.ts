@@ -14,6 +14,7 @@ import {
 } from './file-system.js'
 import type { Inode, Inodes } from './inode.js'
 import type { InodeTable } from './inode-table.js'
+import { PAGE_BYTES } from './pages.js'
 import type { Quota } from './quota.js'
 
 const MAXIMUM_NAME_BYTES = 255
@@ -89,7 +90,7 @@ export class UnionTree implements FileSystem {
       if (target === '') throw new ErrnoError('ENOENT', 'an empty symlink target')
       if (target.length > MAXIMUM_TARGET_BYTES) throw new ErrnoError('ENAMETOOLONG')
     }
-    this.#table.assertRoom([parent])
+    this.#table.assertRoom({ names: [parent] })
     this.#quota.takeInode(target.length)
     const now = this.#now()
     const attributes = { mode: type === 'symlink' ? 0o777 : mode & 0o7777, uid, gid, atimeNs: now, mtimeNs: now, ctimeNs: now }
@@ -102,7 +103,7 @@ export class UnionTree implements FileSystem {
 
   setAttributes(ino: Ino, { mode, uid, gid, size, atimeNs, mtimeNs }: AttributeChange): void {
     const inode = this.#inodes.withIno(ino)
-    this.#table.assertRoom([])
+    this.#table.assertRoom({ inodes: [inode] })
     if (size !== undefined) this.#resize(ino, size)
     const before = this.#inodes.attributes(inode)
     const now = this.#now()
@@ -142,7 +143,9 @@ export class UnionTree implements FileSystem {
     if (position + buffer.length > MAXIMUM_FILE_BYTES) throw new ErrnoError('EFBIG')
     if (buffer.length === 0) return 0
     const growth = this.#inodes.pageGrowth(inode, position, buffer.length)
-    this.#table.assertRoom([], growth)
+    // A page that is shared with another tree is written anew.
+    const copied = this.#inodes.isForked ? buffer.length + 2 * PAGE_BYTES : 0
+    this.#table.assertRoom({ inodes: [inode], bytes: growth + copied })
     this.#quota.takeBytes(growth)
     this.#inodes.write(inode, buffer, position)
     this.#inodes.touch(inode, this.#now(), 'contents')
@@ -158,7 +161,7 @@ export class UnionTree implements FileSystem {
     const links = this.#inodes.linkCount(inode)
     if (links === 0) throw new ErrnoError('ENOENT', 'the file has no name any more')
     if (links >= MAXIMUM_LINKS) throw new ErrnoError('EMLINK')
-    this.#table.assertRoom([parent])
+    this.#table.assertRoom({ names: [parent], inodes: [inode] })
     this.#quota.takeInode(0)
     this.#inodes.setChargedInodes(inode, this.#inodes.chargedInodes(inode) + 1)
     this.#inodes.setLinkCount(inode, links + 1)
@@ -170,7 +173,7 @@ export class UnionTree implements FileSystem {
     const parent = this.#inodes.withIno(directory)
     const inode = this.#entry(parent, name)
     if (this.#inodes.isDirectory(inode)) throw new ErrnoError('EISDIR', name)
-    this.#table.assertRoom([parent])
+    this.#table.assertRoom({ names: [parent], inodes: [inode] })
     this.#setEntry(parent, name, undefined)
     this.#dropName(inode)
   }
@@ -179,7 +182,7 @@ export class UnionTree implements FileSystem {
     const parent = this.#inodes.withIno(directory)
     const inode = this.#entry(parent, name)
     if (this.#table.countEntries(inode) > 0) throw new ErrnoError('ENOTEMPTY', name)
-    this.#table.assertRoom([parent])
+    this.#table.assertRoom({ names: [parent], inodes: [inode] })
     this.#setEntry(parent, name, undefined)
     this.#dropName(inode)
   }
@@ -197,7 +200,7 @@ export class UnionTree implements FileSystem {
       throw new ErrnoError('ENOTEMPTY', 'what is renamed lies below what it would replace')
     if (replaced !== undefined) this.#checkReplaceable(inode, replaced)
     if (isDirectory) this.#checkDepth(inode, this.#table.pathBytes(source, fromName), this.#table.pathBytes(destination, toName))
-    this.#table.assertRoom([source, destination])
+    this.#table.assertRoom({ names: [source, destination], inodes: replaced === undefined ? [inode] : [inode, replaced] })
     this.#setEntry(source, fromName, undefined)
     if (replaced !== undefined) {
       this.#setEntry(destination, toName, undefined)
@@ -209,6 +212,7 @@ export class UnionTree implements FileSystem {
 
   retain(ino: Ino): void {
     const inode = this.#inodes.withIno(ino)
+    this.#table.assertRoom({ inodes: [inode] })
     this.#inodes.setRetained(inode, this.#inodes.retained(inode) + 1)
   }
 
@@ -287,7 +291,7 @@ export class UnionTree implements FileSystem {
   #setXattrs(inode: Inode, xattrs: ReadonlyMap<ByteString, Uint8Array>, growth: number): void {
     let bytes = 0
     for (const [name, value] of xattrs) bytes += XATTR_BYTES + name.length + value.length
-    this.#table.assertRoom([], bytes)
+    this.#table.assertRoom({ inodes: [inode], bytes })
     // What a layer's xattrs cost was never taken, so no more is given back than was.
     const charged = this.#inodes.chargedBytes(inode)
     const charge = Math.max(growth, -charged)

@@ -136,14 +136,15 @@ test('a table of pairs is what a Map of Maps is', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
       const heap = new Heap(2 ** 24)
-      const pairs = new PairTable(heap, PairTable.create(heap))
+      const pairs = new PairTable(heap)
+      const table = pairs.create()
       const model = new Map<string, number>()
       for (const [first, second, value] of steps) {
-        pairs.set(first, second, value)
+        pairs.set(table, first, second, value)
         model.set(`${first} ${second}`, value)
-        assert.is(pairs.get(first, second), value)
+        assert.is(pairs.get(table, first, second), value)
       }
-      const held = [...pairs.entries()].map(([first, second, value]) => [`${first} ${second}`, value] as const).sort()
+      const held = [...pairs.entries(table)].map(([first, second, value]) => [`${first} ${second}`, value] as const).sort()
       assert.equal(held, [...model].filter(([, value]) => value !== 0).sort())
     }),
   )
