@@ -16,6 +16,12 @@ int tree_remove(struct setup *setup, char **fields);
  */
 int tree_read_file(struct setup *setup, char **fields);
 
+/* Makes the stream's entries below the directory `root`; the descriptor, as the plan names it, is closed then. */
+int tree_fill(const struct setup *setup, int root, const char *descriptor);
+
+/* Writes the tree below `root` to `output` as whoever owns it, in a process of its own. A failure is a record too. */
+void tree_give(int user_namespace, int root, int output);
+
 /* The descriptor a plan names, 6 or above and open. -1 with the failure set. */
 int tree_parse_descriptor(const char *text);
 

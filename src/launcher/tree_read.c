@@ -10,9 +10,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -325,27 +327,57 @@ static int put_directory(struct reader *reader) {
   return result;
 }
 
+static int begin(struct reader *reader, int root, int output) {
+  reader->root = root;
+  reader->output = output;
+  reader->path[0] = '\0';
+  reader->used = 0;
+  reader->buffer = malloc(OUTPUT_BYTES);
+  return reader->buffer == NULL ? failure_set("malloc", "stream") : put(reader, TREE_MAGIC, TREE_MAGIC_BYTES);
+}
+
+static int put_tree(struct reader *reader) {
+  return put_directory(reader) < 0 || put_header(reader, TREE_END, 0) < 0 || flush(reader) < 0 ? -1 : 0;
+}
+
 static int write_stream(char **fields, bool only_lists) {
   static struct reader reader;
   reader.only_lists = only_lists;
-  reader.output = tree_parse_descriptor(fields[1]);
-  if (reader.output < 0)
+  int output = tree_parse_descriptor(fields[1]);
+  if (output < 0)
     return -1;
-  reader.root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (reader.root < 0)
+  int root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (root < 0)
     return failure_set("open", fields[0]);
-  reader.path[0] = '\0';
-  reader.used = 0;
-  reader.buffer = malloc(OUTPUT_BYTES);
-  if (reader.buffer == NULL)
-    return failure_set("malloc", fields[0]);
-  if (put(&reader, TREE_MAGIC, TREE_MAGIC_BYTES) < 0 || put_directory(&reader) < 0 ||
-      put_header(&reader, TREE_END, 0) < 0 || flush(&reader) < 0)
+  if (begin(&reader, root, output) < 0 || put_tree(&reader) < 0)
     return -1;
   free(reader.buffer);
-  close(reader.root);
-  close(reader.output);
+  close(root);
+  close(output);
   return 0;
+}
+
+/* Every record before it is whole: what fails is asked of the kernel before the record about it is begun. */
+static void put_failure(struct reader *reader) {
+  uint32_t error = (uint32_t)failure.error;
+  size_t call = strlen(failure.call) + 1, argument = strlen(failure.argument);
+  if (put_header(reader, TREE_BROKEN, sizeof error + call + argument) == 0 && put(reader, &error, sizeof error) == 0 &&
+      put(reader, failure.call, call) == 0 && put(reader, failure.argument, argument) == 0)
+    flush(reader);
+}
+
+void tree_give(int user_namespace, int root, int output) {
+  static struct reader reader;
+  if (begin(&reader, root, output) < 0)
+    return;
+  if (kernel_setns(user_namespace, CLONE_NEWUSER) < 0) {
+    failure_set("setns", "user");
+    put_failure(&reader);
+    return;
+  }
+  /* Not sooner: more capabilities take it back. */
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || put_tree(&reader) < 0)
+    put_failure(&reader);
 }
 
 int tree_read(struct setup *setup, char **fields) {

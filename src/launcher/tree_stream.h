@@ -10,7 +10,14 @@
 #define TREE_DATA_BYTES     (1024 * 1024)
 #define TREE_RECORD_MAXIMUM (TREE_DATA_BYTES + 4096)
 
-enum tree_record { TREE_ENTRY = 'E', TREE_XATTR = 'X', TREE_DATA = 'D', TREE_COPY = 'C', TREE_END = 'F' };
+enum tree_record {
+  TREE_ENTRY = 'E',
+  TREE_XATTR = 'X',
+  TREE_DATA = 'D',
+  TREE_COPY = 'C',
+  TREE_END = 'F',
+  TREE_BROKEN = 'B'
+};
 
 enum tree_kind {
   TREE_DIRECTORY = 1,

@@ -416,20 +416,19 @@ static int take_record(struct writer *writer) {
   }
 }
 
-int tree_write(struct setup *setup, char **fields) {
+int tree_fill(const struct setup *setup, int root, const char *descriptor) {
   static struct writer writer;
   writer.setup = setup;
+  writer.root = root;
   writer.file = writer.parent = -1;
   writer.dated_count = 0;
-  writer.input = tree_parse_descriptor(fields[1]);
+  writer.path[0] = '\0';
+  writer.input = tree_parse_descriptor(descriptor);
   if (writer.input < 0)
     return -1;
-  writer.root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (writer.root < 0)
-    return failure_set("open", fields[0]);
   writer.buffer = malloc(INPUT_BYTES);
   if (writer.buffer == NULL)
-    return failure_set("malloc", fields[0]);
+    return failure_set("malloc", "stream");
   writer.start = writer.end = 0;
   if (need(&writer, TREE_MAGIC_BYTES) < 0)
     return -1;
@@ -440,9 +439,15 @@ int tree_write(struct setup *setup, char **fields) {
   while ((result = take_record(&writer)) == 0)
     ;
   free(writer.buffer);
-  close(writer.root);
   close(writer.input);
   if (writer.parent >= 0)
     close(writer.parent);
   return result < 0 ? -1 : 0;
+}
+
+int tree_write(struct setup *setup, char **fields) {
+  int root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (root < 0)
+    return failure_set("open", fields[0]);
+  return tree_fill(setup, root, fields[1]) < 0 ? -1 : close(root);
 }
