@@ -16,6 +16,13 @@ int tree_remove(struct setup *setup, char **fields);
  */
 int tree_read_file(struct setup *setup, char **fields);
 
+/* `path-stat PATH DESCRIPTOR`, `path-read PATH DESCRIPTOR`: a stream of what a container path names, alone or with all
+ * below it, over mounts too. `path-write PATH DESCRIPTOR` makes a stream's entries below a directory of the container,
+ * in place of what bears their names. */
+int tree_stat_path(struct setup *setup, char **fields);
+int tree_read_path(struct setup *setup, char **fields);
+int tree_write_path(struct setup *setup, char **fields);
+
 /* The descriptor a plan names, 6 or above and open. -1 with the failure set. */
 int tree_parse_descriptor(const char *text);
 
