@@ -13,6 +13,7 @@ import { diskUpper } from '../rootfs/overlay.js'
 import { removeTrees } from '../rootfs/remove-tree.js'
 import { ensureTrees } from '../rootfs/write-tree.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
+import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram } from '../runtime/magic.js'
 import { ownHardLimits } from '../runtime/process-files.js'
@@ -28,6 +29,7 @@ import { availability } from './availability.js'
 import { exitStatus } from './exit-status.js'
 import { keptUpper } from './kept-upper.js'
 import { limitWays } from './limit-ways.js'
+import { NativeFiles } from './native-files.js'
 import { joinError, NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
 
@@ -193,6 +195,10 @@ export class NativeRuntime implements Runtime {
     // Where there is nothing on disk, it has not run, or cannot write, or writes into memory.
     if (existsSync(upper)) return upperChanges(this.#idMap, upper, rootfs.tree())
     return readGuest(ownFolder(directory)) === null || spec.readonlyRootfs ? { changes: [], bytes: 0 } : null
+  }
+
+  files(request: FilesRequest): ContainerFiles {
+    return new NativeFiles({ treesDirectory: this.#trees, idMap: this.#idMap, host: hostBounds(), request })
   }
 
   async discard(_id: string, directory: string): Promise<void> {
