@@ -10,6 +10,7 @@ import { EngineError } from '../errors.js'
 import type { ByteString, DeviceNumber, FileType } from '../fs/file-system.js'
 import type { TarEntry } from './entry.js'
 import { malformed } from './header.js'
+import { limitExceeded } from './limits.js'
 import type { Segment } from './sparse.js'
 import { OPAQUE_WHITEOUT, parseMarker, WHITEOUT_PREFIX } from './whiteout.js'
 
@@ -125,7 +126,7 @@ export class TreeBuilder {
     this.#held[what] += count
     const limit = this.#limits[what]
     if (this.#held[what] > limit)
-      throw new EngineError('LIMIT_EXCEEDED', `the layer holds more than ${limit} ${WORDS[what]}`, { data: { limit } })
+      throw limitExceeded(`the layer holds more than ${limit} ${WORDS[what]}`, 'WOLFFIA_LAYER_ENTRIES', { limit })
   }
 
   #findLinkTarget(entry: TarEntry): LayerNode {
