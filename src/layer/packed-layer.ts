@@ -155,6 +155,10 @@ export class PackedLayer implements LayerFileSystem {
     return (at(this.#index.kind, this.#place(directory)) & IMPLIED) !== 0
   }
 
+  linkCount(file: Ino): number {
+    return at(this.#index.linkCount, this.#place(file))
+  }
+
   /** Closes the tar. */
   close(): void {
     this.#tar.close()
