@@ -42,7 +42,8 @@ export interface EntryLimits {
 
 // Long names and pax headers are read into memory whole.
 const MAXIMUM_EXTENSION_BYTES = 1 << 20
-const MAXIMUM_ID = 0xffff_fffe
+/** The largest owner; one more means none. */
+export const MAXIMUM_ID = 0xffff_fffe
 const XATTR_PREFIX = 'SCHILY.xattr.'
 const TYPES: Readonly<Record<string, FileType | 'hardlink'>> = {
   0: 'file',
