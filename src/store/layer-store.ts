@@ -12,6 +12,7 @@ import type { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import { openFileSource } from '../layer/file-source.js'
 import { indexTar, serializeIndex } from '../layer/index.js'
+import { indexLimits } from '../layer/limits.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { type DiffId, digestFromHex, hexOf } from '../oci/digest.js'
 import { missingBlob, writeBlobFile } from './blob-file.js'
@@ -135,7 +136,7 @@ async function writeIndex(tarPath: string, indexPath: string): Promise<void> {
   try {
     const file = await open(indexPath, 'wx', 0o600)
     try {
-      await file.writeFile(serializeIndex(indexTar(source)))
+      await file.writeFile(serializeIndex(indexTar(source, indexLimits(process.env))))
       await file.sync()
     } finally {
       await file.close()
