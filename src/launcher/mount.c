@@ -26,6 +26,34 @@ int mount_make_private(struct setup *setup, char **fields) {
   return kernel_mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? failure_set("mount", "/") : 0;
 }
 
+int mount_copy_all(struct setup *setup, char **fields) {
+  if (kernel_unshare(CLONE_NEWNS) < 0)
+    return failure_set("unshare", "mount");
+  if (mount_make_private(setup, fields) < 0)
+    return -1;
+  close(setup->root);
+  setup->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return setup->root < 0 ? failure_set("open", "/") : 0;
+}
+
+int mount_take_off(struct setup *setup, char **fields) {
+  (void)setup;
+  /* EINVAL: nothing is mounted there. */
+  if (kernel_unmount(fields[0], MNT_DETACH | KERNEL_UNMOUNT_NOFOLLOW) < 0 && errno != ENOENT && errno != EINVAL)
+    return failure_set("umount2", fields[0]);
+  return 0;
+}
+
+int mount_keep_root(struct setup *setup, char **fields) {
+  (void)fields;
+  int root = kernel_open_tree(setup->root, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+  if (root < 0)
+    return failure_set("open_tree", "/");
+  close(setup->root);
+  setup->root = root;
+  return 0;
+}
+
 int mount_detached(const char *type, const struct mount_option *options, unsigned attributes) {
   int context = kernel_fsopen(type);
   if (context < 0)

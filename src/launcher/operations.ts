@@ -69,6 +69,12 @@ export const OPERATIONS = {
   seccomp: [],
   // Instead of a guest: trees, inside a user namespace that holds nothing else.
   'file-read': ['path', 'descriptor', 'bytes'],
+  'private-mounts': [],
+  unmount: ['path'],
+  'root-alone': [],
+  'path-stat': ['path', 'descriptor'],
+  'path-read': ['path', 'descriptor'],
+  'path-write': ['path', 'descriptor'],
   'tree-substitute': ['what'],
   'tree-source': ['descriptor'],
   'tree-write': ['path', 'descriptor'],

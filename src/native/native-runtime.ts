@@ -13,6 +13,7 @@ import { diskUpper } from '../rootfs/overlay.js'
 import { removeTrees } from '../rootfs/remove-tree.js'
 import { ensureTrees } from '../rootfs/write-tree.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
+import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram } from '../runtime/magic.js'
 import { openObjects } from '../runtime/object-mounts.js'
@@ -30,6 +31,7 @@ import { exitStatus } from './exit-status.js'
 import { keptUpper } from './kept-upper.js'
 import { LentObjects } from './lent-objects.js'
 import { limitWays } from './limit-ways.js'
+import { NativeFiles } from './native-files.js'
 import { joinError, NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
 import { containerPlan, inodesFor, joinPlan, pages, readPlan } from './plan.js'
@@ -209,6 +211,10 @@ export class NativeRuntime implements Runtime {
     // Where there is nothing on disk, it has not run, or cannot write, or writes into memory.
     if (existsSync(upper)) return upperChanges(this.#idMap, upper, rootfs.tree())
     return readGuest(ownFolder(directory)) === null || spec.readonlyRootfs ? { changes: [], bytes: 0 } : null
+  }
+
+  files(request: FilesRequest): ContainerFiles {
+    return new NativeFiles({ treesDirectory: this.#trees, idMap: this.#idMap, host: hostBounds(), request })
   }
 
   async discard(_id: string, directory: string): Promise<void> {

@@ -126,6 +126,44 @@ export function readPlan({
   }
 }
 
+/** What of a container is seen: all that is mounted in it, or its root alone. */
+export type FilesView = 'mounts' | 'root'
+
+/** Where the wall has mounted something of its own, of which nothing is to be copied. */
+const OWN_MOUNTS = ['/proc', '/sys', '/dev']
+
+/** What makes the files of a running container the launcher's root. The guest sees nothing of it. Pure. */
+export function runningFilesOperations({
+  init,
+  idMap,
+  view,
+}: Pick<JoinRequest, 'init' | 'idMap'> & { readonly view: FilesView }): Operation[] {
+  return [
+    ...idMapOperations(idMap),
+    ['namespace', 'mount'],
+    ['join', init.pid, init.start],
+    ...(view === 'root'
+      ? [['root-alone'] as const]
+      : [['private-mounts'] as const, ...OWN_MOUNTS.map((path) => ['unmount', path] as const)]),
+  ]
+}
+
+/** The same for one that does not run: its root, with what of the host's is mounted on it. Pure. */
+export function stoppedFilesOperations({
+  view,
+  ...request
+}: Pick<PlanRequest, 'spec' | 'idMap' | 'root' | 'host'> & { readonly view: FilesView }): Operation[] {
+  const { spec, idMap, root } = request
+  const mounted = { ...request, spec: { ...spec, mounts: spec.mounts.filter(isHostMount) } }
+  return [
+    ...idMapOperations(idMap),
+    ['namespace', 'mount'],
+    ...overlayOperations(root),
+    ...(view === 'root' ? [] : mountOperations(mounted)),
+    ...(spec.readonlyRootfs && root.upper !== null ? [['root-read-only'] as const] : []),
+  ]
+}
+
 /** One more program in a running container, with everything that the container's own was given and nothing more. Pure. */
 export function joinPlan({ spec, init, ...request }: JoinRequest): Plan {
   const whole = { ...request, spec, keepStdin: false }
@@ -181,7 +219,7 @@ function maskedPaths({ network }: ContainerSpec): readonly string[] {
 }
 
 /** A parent's mount before its children's, else in the order given: a later mount on the same place hides an earlier one. */
-function mountOperations({ spec, host, trees }: PlanRequest): Operation[] {
+function mountOperations({ spec, host, trees }: Pick<PlanRequest, 'spec' | 'host' | 'trees'>): Operation[] {
   const depth = (mount: Mount) => normalized(mount.destination).split('/').length
   return [...spec.mounts]
     .sort((left, right) => depth(left) - depth(right))
