@@ -429,7 +429,8 @@ static void put_failure(struct reader *reader) {
 }
 
 void tree_give(int user_namespace, int root, int output) {
-  static struct reader reader = {.resolve = TREE_RESOLVE};
+  static struct reader reader;
+  reader.resolve = TREE_RESOLVE;
   reader.root = root;
   if (begin_stream(&reader, output) < 0)
     return;
@@ -444,14 +445,17 @@ void tree_give(int user_namespace, int root, int output) {
 }
 
 int tree_read(struct setup *setup, char **fields) {
-  static struct reader reader = {.resolve = TREE_RESOLVE};
+  static struct reader reader;
   (void)setup;
+  reader.resolve = TREE_RESOLVE;
   return write_stream(&reader, fields);
 }
 
 int tree_list(struct setup *setup, char **fields) {
-  static struct reader reader = {.only_lists = true, .is_live = true, .resolve = TREE_RESOLVE};
+  static struct reader reader;
   (void)setup;
+  reader.only_lists = reader.is_live = true;
+  reader.resolve = TREE_RESOLVE;
   return write_stream(&reader, fields);
 }
 
@@ -475,20 +479,22 @@ static int write_path(struct reader *reader, const struct setup *setup, char **f
   if (reader->root < 0 && errno != ENOENT && errno != ENOTDIR)
     return failure_set("openat2", fields[0]);
   int output = tree_parse_descriptor(fields[1]);
-  if (output < 0 || begin_stream(reader, output) < 0 ||
-      (reader->root >= 0 && put_path(reader, setup, fields[0]) < 0) || end_stream(reader) < 0)
+  if (output < 0 || begin_stream(reader, output) < 0 || (reader->root >= 0 && put_path(reader, setup, fields[0]) < 0) ||
+      end_stream(reader) < 0)
     return -1;
   close_stream(reader);
   return 0;
 }
 
 int tree_stat_path(struct setup *setup, char **fields) {
-  static struct reader reader = {.only_lists = true};
+  static struct reader reader;
+  reader.only_lists = true;
   return write_path(&reader, setup, fields);
 }
 
 int tree_read_path(struct setup *setup, char **fields) {
-  static struct reader reader = {
-      .for_archive = true, .is_live = true, .resolve = TREE_RESOLVE & ~(uint64_t)RESOLVE_NO_XDEV};
+  static struct reader reader;
+  reader.for_archive = reader.is_live = true;
+  reader.resolve = TREE_RESOLVE & ~(uint64_t)RESOLVE_NO_XDEV;
   return write_path(&reader, setup, fields);
 }
