@@ -1,74 +1,134 @@
 import { changesOf } from './changes.js'
-import { ErrnoError } from './errno.js'
-import type { ByteString, Change, DeviceNumber, FileType, Ino } from './file-system.js'
-import { type Attributes, Inode } from './inode.js'
+import type { ByteString, Change, DeviceNumber, FileType } from './file-system.js'
+import type { Address, Heap } from './heap.js'
+import { type Attributes, type Inode, Inodes } from './inode.js'
 import type { LayerFileSystem } from './layer-file-system.js'
-import { type MergedEntry, mergeRoots } from './merge.js'
+import { Levels, type Tree } from './levels.js'
+import { type MergedEntry, mergeEntries, mergeRoots } from './merge.js'
+import { NameTable } from './name-table.js'
+import { PairTable } from './pair-table.js'
+
+/** Words of the heap's control block. */
+const CONTROL = { layerLinks: 9, seed: 10 } as const
+/** Bytes that a name of the layers takes when its directory is read: its record, its entry, itself. */
+const MERGED_BYTES = 256
+/** Bytes that a change of one name takes besides: a record, attributes, a note of what the layers have. */
+const CHANGE_BYTES = 8192
+
+/** What a change is going to touch. */
+export interface Touched {
+  /** Directories in which names change. */
+  readonly names?: readonly Inode[]
+  readonly inodes?: readonly Inode[]
+  /** Memory that it takes besides. */
+  readonly bytes?: number
+}
 
 /**
- * The inodes of a union by number, and the names in its directories: the layers' until they are read, then merged once, then whatever is
- * set. Knows nothing of times, limits or what may replace what.
+ * The inodes of a union and the names in its directories: the layers' until they are read, then merged once, then whatever is set. Knows
+ * nothing of times, limits or what may replace what.
  */
 export class InodeTable {
-  readonly root: Inode
-  readonly #inodes = new Map<Ino, Inode>()
-  /** The union's inode of each file of a layer: hard links must meet again. */
-  readonly #ofLayer = new Map<LayerFileSystem, Map<Ino, Inode>>()
-  #nextIno: Ino = 1
+  readonly inodes: Inodes
+  readonly tree: Tree
+  readonly levels: Levels
+  readonly #heap: Heap
+  readonly #names: NameTable
+  readonly #pairs: PairTable
+  readonly #lowers: readonly LayerFileSystem[]
 
-  /** Over layers, base first; without any, the root is made with `attributes`. */
-  constructor(lowers: readonly LayerFileSystem[], attributes: Attributes) {
-    const sources = mergeRoots(lowers)
-    const ino = this.#nextIno++
-    this.root =
-      sources.length > 0 ? Inode.ofLayers(ino, { type: 'directory', sources }, null) : Inode.make(ino, 'directory', attributes, {}, null)
-    this.#inodes.set(ino, this.root)
+  private constructor(heap: Heap, lowers: readonly LayerFileSystem[], tree: Tree | null) {
+    this.#heap = heap
+    this.#lowers = lowers
+    this.#names = new NameTable(heap, heap.control[CONTROL.seed] ?? 0)
+    this.#pairs = new PairTable(heap)
+    this.levels = new Levels(heap, this.#pairs)
+    this.tree = tree ?? this.levels.makeTree()
+    const { levels } = this
+    this.inodes = new Inodes({ heap, names: this.#names, levels, tree: this.tree, lowers, readNames: (directory) => this.see(directory) })
   }
 
-  /** Throws ENOENT for a number that names nothing any more. */
-  get(ino: Ino): Inode {
-    const inode = this.#inodes.get(ino)
-    if (inode === undefined) throw new ErrnoError('ENOENT', `no inode ${ino}`)
-    return inode
+  /** In an empty heap, over layers, base first; without any, the root is made with `attributes`. `seed` is not to be guessed by a guest. */
+  static make(heap: Heap, lowers: readonly LayerFileSystem[], attributes: Attributes, seed: number): InodeTable {
+    heap.control[CONTROL.seed] = seed
+    const table = new InodeTable(heap, lowers, null)
+    heap.control[CONTROL.layerLinks] = table.#pairs.create()
+    const { inodes } = table
+    const sources = mergeRoots(lowers)
+    const root = sources.length > 0 ? inodes.ofLayers({ type: 'directory', sources }, null) : inodes.make('directory', attributes, {}, null)
+    table.levels.setRoot(table.tree, root)
+    return table
+  }
+
+  /** A table that is in the heap already: another thread's, or one that was forked. */
+  static open(heap: Heap, lowers: readonly LayerFileSystem[], tree: Tree): InodeTable {
+    return new InodeTable(heap, lowers, tree)
+  }
+
+  get root(): Inode {
+    return this.levels.root(this.tree)
   }
 
   /** A new inode, not yet named. */
   make(type: FileType, attributes: Attributes, own: { target: ByteString; device: DeviceNumber | null }, parent: Inode): Inode {
-    return this.#add(Inode.make(this.#nextIno++, type, attributes, own, parent))
+    return this.inodes.make(type, attributes, own, parent)
   }
 
-  /** Forgets an inode that has neither names nor users. */
-  forget(inode: Inode): void {
-    this.#inodes.delete(inode.ino)
+  /** The inode of a name. Throws ENOTDIR. */
+  entry(directory: Inode, name: ByteString): Inode | undefined {
+    return this.#names.get(this.#entries(directory), name)
+  }
+
+  /** How many names a directory has. Throws ENOTDIR. */
+  countEntries(directory: Inode): number {
+    return this.#names.size(this.#entries(directory))
   }
 
   /** Names in a directory; merged from the layers the first time. Throws ENOTDIR. */
-  entries(inode: Inode): ReadonlyMap<ByteString, Inode> {
-    return this.#entries(inode)
+  entries(directory: Inode): Iterable<readonly [name: ByteString, inode: Inode]> {
+    return this.#names.entries(this.#entries(directory))
+  }
+
+  /** Reads a directory, where that has not been done: only then its subdirectories are counted. Throws ENOTDIR. */
+  see(directory: Inode): void {
+    this.#entries(directory)
+  }
+
+  /** Throws ENOSPC when there is no memory for a change. */
+  assertRoom({ names = [], inodes = [], bytes = 0 }: Touched): void {
+    let needed = bytes + CHANGE_BYTES
+    for (const directory of names) needed += 2 * this.#names.growthBytes(this.#entries(directory)) + this.inodes.owningBytes(directory)
+    for (const inode of inodes) needed += this.inodes.owningBytes(inode)
+    this.#heap.assertRoom(needed)
+  }
+
+  /** Another tree that is the same, and goes its own way from here. Throws ENOSPC. */
+  fork(): Tree {
+    this.#heap.assertRoom(this.levels.forkBytes)
+    return this.levels.fork(this.tree)
   }
 
   /** Gives a name in a directory another inode, or none. Link counts of files are the caller's. */
   setEntry(parent: Inode, name: ByteString, inode: Inode | undefined): void {
-    const directory = parent.asDirectory()
+    const { inodes } = this
+    this.#entries(parent)
+    inodes.own(parent)
     const entries = this.#entries(parent)
-    const held = entries.get(name)
-    // A directory made in the union has nothing below it, so it keeps no originals.
-    if (parent.sources.length > 0) {
-      directory.originals ??= new Map()
-      if (!directory.originals.has(name)) directory.originals.set(name, held)
-      // Back as it was: else names that come and go would be remembered without end.
-      if (directory.originals.get(name) === inode) directory.originals.delete(name)
-    }
-    directory.subdirectories += Number(inode?.type === 'directory') - Number(held?.type === 'directory')
-    if (inode === undefined) entries.delete(name)
-    else entries.set(name, inode)
-    if (inode?.directory) Object.assign(inode.directory, { parent, nameBytes: name.length })
+    const held = this.#names.get(entries, name)
+    if (inodes.isOfLayers(parent)) this.#note(parent, name, held, inode)
+    const isDirectory = inode !== undefined && inodes.isDirectory(inode)
+    const wasDirectory = held !== undefined && inodes.isDirectory(held)
+    inodes.addSubdirectories(parent, Number(isDirectory) - Number(wasDirectory))
+    if (inode === undefined) this.#names.delete(entries, name)
+    else this.#names.set(entries, name, inode)
+    if (isDirectory) inodes.place(inode, parent, name.length)
   }
 
   /** Length of the path of `name` in `directory`, from the root. */
   pathBytes(directory: Inode, name: ByteString): number {
+    const { inodes } = this
     let bytes = name.length
-    for (let place = directory.asDirectory(); place.nameBytes > 0; place = place.parent.asDirectory()) bytes += place.nameBytes + 1
+    for (let place = directory; inodes.nameBytes(place) > 0; place = inodes.parent(place)) bytes += inodes.nameBytes(place) + 1
     return bytes
   }
 
@@ -77,10 +137,10 @@ export class InodeTable {
     const pending: (readonly [directory: Inode, bytes: number])[] = [[directory, 0]]
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       const [place, reached] = next
-      for (const [name, inode] of this.#entries(place)) {
+      for (const [name, inode] of this.entries(place)) {
         const bytes = reached + name.length
         if (bytes > limit) return true
-        if (inode.directory !== null) pending.push([inode, bytes + 1])
+        if (this.inodes.isDirectory(inode)) pending.push([inode, bytes + 1])
       }
     }
     return false
@@ -90,7 +150,7 @@ export class InodeTable {
   isWithin(directory: Inode, ancestor: Inode): boolean {
     for (let place = directory; ; ) {
       if (place === ancestor) return true
-      const { parent } = place.asDirectory()
+      const parent = this.inodes.parent(place)
       if (parent === place) return false
       place = parent
     }
@@ -98,54 +158,78 @@ export class InodeTable {
 
   /** What differs from the layers (`changes.ts`). */
   changes(): Iterable<Change> {
+    const { inodes } = this
     return changesOf(this.root, {
-      current: (directory) => this.#entries(directory),
-      original: (directory) => this.#originalEntries(directory),
-      searchUnread: this.#hasChangedHardLink(),
+      isDirectory: (inode) => inodes.isDirectory(inode),
+      isChanged: (inode) => inodes.isChanged(inode),
+      linkCount: (inode) => inodes.linkCount(inode),
+      isRead: (directory) => inodes.entries(directory) !== 0,
+      current: (directory) => new Map(this.entries(directory)),
+      originals: (directory) => this.#originals(directory),
+      searchUnread: this.#hasChangedLink(),
     })
   }
 
-  #add(inode: Inode): Inode {
-    this.#inodes.set(inode.ino, inode)
-    return inode
+  /** The union's inode of each file that has several names in its layer, by layer and number: hard links must meet again. */
+  get #layerLinks(): Address {
+    return this.#heap.control[CONTROL.layerLinks] ?? 0
   }
 
-  #entries(inode: Inode): Map<ByteString, Inode> {
-    const directory = inode.asDirectory()
-    if (directory.entries !== null) return directory.entries
-    const entries = new Map<ByteString, Inode>()
-    for (const [name, merged] of inode.mergedEntries()) {
-      const child = this.#ofLayers(merged, inode)
-      if (child.directory !== null) child.directory.nameBytes = name.length
-      entries.set(name, child)
-      if (merged.type === 'directory') directory.subdirectories++
+  #entries(directory: Inode): Address {
+    const read = this.inodes.entries(directory)
+    return read === 0 ? this.#merge(directory) : read
+  }
+
+  #merge(directory: Inode): Address {
+    const { inodes } = this
+    const merged = mergeEntries(inodes.sources(directory))
+    this.#heap.assertRoom(merged.size * MERGED_BYTES)
+    const entries = this.#names.create(merged.size)
+    const subdirectories: { readonly inode: Inode; readonly nameBytes: number }[] = []
+    for (const [name, entry] of merged) {
+      const inode = this.#ofLayers(entry, directory)
+      this.#names.set(entries, name, inode)
+      if (entry.type === 'directory') subdirectories.push({ inode, nameBytes: name.length })
     }
-    directory.entries = entries
+    inodes.fill(directory, entries, subdirectories)
     return entries
   }
 
   #ofLayers(merged: MergedEntry, parent: Inode): Inode {
     const [top] = merged.sources
-    if (merged.type === 'directory' || top === undefined) return this.#add(Inode.ofLayers(this.#nextIno++, merged, parent))
-    let known = this.#ofLayer.get(top.layer)
-    if (known === undefined) this.#ofLayer.set(top.layer, (known = new Map()))
-    let inode = known.get(top.ino)
-    if (inode === undefined) known.set(top.ino, (inode = this.#add(Inode.ofLayers(this.#nextIno++, merged, null))))
+    if (merged.type === 'directory' || top === undefined || !isLinked(top.layer, top.ino)) return this.inodes.ofLayers(merged, parent)
+    const layer = this.#lowers.lastIndexOf(top.layer) + 1
+    const known = this.#pairs.get(this.#layerLinks, layer, top.ino)
+    if (known !== 0) return known
+    const inode = this.inodes.ofLayers(merged, parent)
+    this.#pairs.set(this.#layerLinks, layer, top.ino, inode)
     return inode
   }
 
-  #originalEntries(inode: Inode): ReadonlyMap<ByteString, Inode> {
-    const entries = new Map(this.#entries(inode))
-    for (const [name, original] of inode.directory?.originals ?? []) {
-      if (original === undefined) entries.delete(name)
-      else entries.set(name, original)
-    }
-    return entries
+  /** Notes what the layers have where a name of theirs changes. A directory made in the union has nothing below it. */
+  #note(parent: Inode, name: ByteString, held: Inode | undefined, next: Inode | undefined): void {
+    let originals = this.inodes.originals(parent)
+    if (originals === 0) this.inodes.setOriginals(parent, (originals = this.#names.create()))
+    const original = this.#names.get(originals, name) ?? held ?? 0
+    // Back as it was: else names that come and go would be remembered without end.
+    if (original === (next ?? 0)) this.#names.delete(originals, name)
+    else this.#names.set(originals, name, original)
   }
 
-  #hasChangedHardLink(): boolean {
-    for (const [layer, inodes] of this.#ofLayer)
-      for (const [ino, inode] of inodes) if (inode.changed && layer.stat(ino).linkCount > 1) return true
+  #originals(directory: Inode): ReadonlyMap<ByteString, Inode | undefined> {
+    const originals = this.inodes.originals(directory)
+    const noted = new Map<ByteString, Inode | undefined>()
+    if (originals === 0) return noted
+    for (const [name, inode] of this.#names.entries(originals)) noted.set(name, inode === 0 ? undefined : inode)
+    return noted
+  }
+
+  #hasChangedLink(): boolean {
+    for (const [, , inode] of this.#pairs.entries(this.#layerLinks)) if (this.inodes.isChanged(inode)) return true
     return false
   }
+}
+
+function isLinked(layer: LayerFileSystem, ino: number): boolean {
+  return (layer.linkCount?.(ino) ?? layer.stat(ino).linkCount) > 1
 }

@@ -8,4 +8,6 @@ export interface LayerFileSystem extends ReadonlyFileSystem {
   isOpaque(directory: Ino): boolean
   /** Whether the layer has no entry for the directory itself, only for what is below: its attributes are then the lower layers'. */
   isImplied(directory: Ino): boolean
+  /** Names that a file has in this layer, as {@link stat} says it, for less. */
+  linkCount?(file: Ino): number
 }

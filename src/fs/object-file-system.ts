@@ -94,7 +94,7 @@ export class ObjectFileSystem implements FileSystem {
     this.#object = object
     this.#rootPath = root.replace(/\/+$/, '')
     this.#owner = owner
-    this.#quota = new Quota(limits)
+    this.#quota = new Quota({ diskBytes: 0, inodes: 0 }, limits)
     this.#openFiles = openFiles
     const stats = asErrno(() => object.lstatSync(this.#rootPath === '' ? '/' : this.#rootPath))
     if (typeOf(stats) !== 'directory') throw new ErrnoError('ENOTDIR', root)

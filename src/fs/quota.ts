@@ -8,40 +8,47 @@ export interface DiskLimits {
   readonly inodes?: number
 }
 
-/** Counts what a tree holds against its limits. */
+/** What is taken of a quota, wherever that is kept. */
+export interface QuotaCounts {
+  diskBytes: number
+  inodes: number
+}
+
+/** Counts what a tree holds against its limits, in memory that several threads may share. */
 export class Quota {
   readonly diskBytesLimit: number
   readonly inodesLimit: number
-  #diskBytes = 0
-  #inodes = 0
+  readonly #counts: QuotaCounts
 
-  constructor({ diskBytes = Number.POSITIVE_INFINITY, inodes = Number.POSITIVE_INFINITY }: DiskLimits = {}) {
+  /** `counts`: what is taken. */
+  constructor(counts: QuotaCounts, { diskBytes = Number.POSITIVE_INFINITY, inodes = Number.POSITIVE_INFINITY }: DiskLimits = {}) {
+    this.#counts = counts
     this.diskBytesLimit = diskBytes
     this.inodesLimit = inodes
   }
 
   get diskBytes(): number {
-    return this.#diskBytes
+    return this.#counts.diskBytes
   }
 
   get inodes(): number {
-    return this.#inodes
+    return this.#counts.inodes
   }
 
   /** Takes bytes, or gives them back when negative. Throws ENOSPC and takes nothing. */
   takeBytes(count: number): void {
-    if (count > 0 && this.#diskBytes + count > this.diskBytesLimit) throw new ErrnoError('ENOSPC', 'the disk limit is reached')
-    this.#diskBytes += count
+    if (count > 0 && this.diskBytes + count > this.diskBytesLimit) throw new ErrnoError('ENOSPC', 'the disk limit is reached')
+    this.#counts.diskBytes += count
   }
 
   /** Takes one inode and the bytes that come with it. Throws ENOSPC and takes nothing. */
   takeInode(bytes: number): void {
-    if (this.#inodes + 1 > this.inodesLimit) throw new ErrnoError('ENOSPC', 'the inode limit is reached')
+    if (this.inodes + 1 > this.inodesLimit) throw new ErrnoError('ENOSPC', 'the inode limit is reached')
     this.takeBytes(bytes)
-    this.#inodes++
+    this.#counts.inodes++
   }
 
   giveInodes(count: number): void {
-    this.#inodes -= count
+    this.#counts.inodes -= count
   }
 }

@@ -1,21 +1,12 @@
-import { ErrnoError } from './errno.js'
-import {
-  type AttributeChange,
-  type ByteString,
-  type Change,
-  type DirectoryEntry,
-  type FileSegment,
-  type FileSystem,
-  type Ino,
-  MAXIMUM_FILE_BYTES,
-  MAXIMUM_PATH_BYTES,
-  type NewInode,
-  type Stat,
-} from './file-system.js'
-import type { Attributes, Inode } from './inode.js'
+import type { AttributeChange, ByteString, Change, DirectoryEntry, FileSegment, FileSystem, Ino, NewInode, Stat } from './file-system.js'
+import { Heap, type SharedHeap } from './heap.js'
+import type { Attributes } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import type { LayerFileSystem } from './layer-file-system.js'
+import type { Tree } from './levels.js'
+import { PairTable } from './pair-table.js'
 import { type DiskLimits, Quota } from './quota.js'
+import { UnionTree } from './union-tree.js'
 
 /** What a union is made of. */
 export interface UnionOptions {
@@ -34,28 +25,128 @@ export interface DiskUsage {
   readonly inodesLimit: number
 }
 
-const MAXIMUM_NAME_BYTES = 255
-const MAXIMUM_TARGET_BYTES = 4095
-const MAXIMUM_XATTR_BYTES = 65_536
-const MAXIMUM_LINKS = 0xffff_ffff
+/** What another thread of the process needs to see the same union: it can be posted to one. */
+export interface SharedUnion {
+  readonly heap: SharedHeap
+  readonly tree: Tree
+  readonly limits: DiskLimits
+}
+
+/** What a union is made of that shares a heap with another. */
+interface UnionParts {
+  readonly heap: Heap
+  readonly tree: Tree
+  readonly isAttached: boolean
+}
+
+const BASE_BYTES = 16 * 2 ** 20
+/** What a file takes beside its contents, and leaves unused, at the most. */
+const INODE_BYTES = 2048
+/** Names of layers take memory that no limit counts. */
+const LAYERS_BYTES = 4 * 2 ** 30
+/** No machine that this is for has more to spare. */
+const MAXIMUM_HEAP_BYTES = 16 * 2 ** 30
 
 /**
  * Layers under one writable tree, all in memory. A directory is merged once, when first read, so a lookup costs the same above one layer
  * and above a hundred; a written file copies the pages that were written. Reads set no atime.
+ *
+ * {@link UnionFs.fork} gives a second tree that is the same and goes its own way from there. It takes the same time whatever is in the tree;
+ * what either side changes then is copied: a file by page, a directory with its names.
+ *
+ * The tree lies in shared memory: {@link UnionFs.share} gives what another thread needs to {@link UnionFs.attach} to it. Each call is then
+ * done under a lock, so that threads see each other's calls one after the other.
  */
 export class UnionFs implements FileSystem {
   readonly lowers: readonly LayerFileSystem[]
   readonly root: Ino
-  readonly #quota: Quota
-  readonly #now: () => bigint
+  readonly #heap: Heap
   readonly #table: InodeTable
+  readonly #tree: UnionTree
+  readonly #quota: Quota
+  readonly #limits: DiskLimits
+  readonly #now: () => bigint
+  readonly #pairs: PairTable
+  /** Number of this thread among those attached; the one that made the tree is 0. */
+  readonly #attachment: number
 
-  constructor({ lowers, limits, now = () => BigInt(Date.now()) * 1_000_000n }: UnionOptions) {
+  /** `parts` is for {@link attach} and {@link fork}. */
+  constructor({ lowers, limits = {}, now = () => BigInt(Date.now()) * 1_000_000n }: UnionOptions, parts?: UnionParts) {
     this.lowers = lowers
-    this.#quota = new Quota(limits)
+    this.#limits = limits
     this.#now = now
-    this.#table = new InodeTable(lowers, this.#newAttributes({ mode: 0o755, uid: 0, gid: 0 }))
-    this.root = this.#table.root.ino
+    this.#heap = parts?.heap ?? new Heap(heapBytes(limits, lowers.length))
+    this.#pairs = new PairTable(this.#heap)
+    this.#heap.take()
+    try {
+      this.#table =
+        parts === undefined
+          ? InodeTable.make(this.#heap, lowers, newRoot(now()), (Math.random() * 2 ** 32) | 0)
+          : InodeTable.open(this.#heap, lowers, parts.tree)
+      const { levels, tree } = this.#table
+      this.#quota = new Quota(levels.counts(tree), limits)
+      this.#attachment = parts?.isAttached ? levels.attach(tree) : 0
+      this.#tree = new UnionTree(this.#table, this.#quota, now)
+      this.root = this.#tree.root
+    } finally {
+      this.#heap.give()
+    }
+  }
+
+  /** The union that another thread shares, with the same layers, opened again in the same order. */
+  static attach({ heap: shared, tree, limits }: SharedUnion, lowers: readonly LayerFileSystem[]): UnionFs {
+    return new UnionFs({ lowers, limits }, { heap: new Heap(shared), tree, isAttached: true })
+  }
+
+  /**
+   * Does something while none of these unions is used by another thread: ends one, for instance, which must not hold their locks then.
+   */
+  static async exclusively<T>(unions: readonly UnionFs[], work: () => Promise<T>): Promise<T> {
+    for (const union of unions) union.#take()
+    try {
+      return await work()
+    } finally {
+      for (const union of unions) union.#give()
+    }
+  }
+
+  /** Lets other threads of the process attach to this union. */
+  share(): SharedUnion {
+    return { heap: this.#heap.share(), tree: this.#table.tree, limits: this.#limits }
+  }
+
+  /** A second tree, with the same layers and limits, in which all is as it is here, inodes' numbers too; nothing is open in it. */
+  fork(): UnionFs {
+    this.#heap.raiseMaximum(Math.min(this.#heap.maximumBytes + heapBytes(this.#limits, 0), MAXIMUM_HEAP_BYTES))
+    const tree = this.#locked(() => this.#table.fork())
+    return new UnionFs({ lowers: this.lowers, limits: this.#limits, now: this.#now }, { heap: this.#heap, tree, isAttached: false })
+  }
+
+  /** Gives back what only this tree shows of what it shares with its forks. It is of no more use. Layers are not closed. */
+  close(): void {
+    this.#locked(() => this.#table.inodes.close())
+  }
+
+  /** Number by which {@link forsake} knows this thread. */
+  get attachment(): number {
+    return this.#attachment
+  }
+
+  /** Gives back what a thread has retained that was ended. */
+  forsake(attachment: number): void {
+    this.#locked(() => {
+      const retained = this.#table.levels.retained(this.#table.tree)
+      const left = [...this.#pairs.entries(retained)].filter(([thread]) => thread === attachment)
+      for (const [thread, inode, count] of left) {
+        this.#pairs.set(retained, thread, inode, 0)
+        for (let each = 0; each < count; each++) this.#tree.releaseInode(inode)
+      }
+    })
+  }
+
+  /** Several calls as one: no other thread's comes between. */
+  atomically<T>(work: () => T): T {
+    return this.#locked(work)
   }
 
   get usage(): DiskUsage {
@@ -63,165 +154,87 @@ export class UnionFs implements FileSystem {
     return { diskBytes, diskBytesLimit, inodes, inodesLimit }
   }
 
+  /** Memory that it takes together with its forks, but for what is reserved. */
+  get memoryBytes(): number {
+    return this.#locked(() => this.#heap.usedBytes)
+  }
+
   lookup(directory: Ino, name: ByteString): Ino | undefined {
-    return this.#table.entries(this.#table.get(directory)).get(name)?.ino
+    return this.#locked(() => this.#tree.lookup(directory, name))
   }
 
   stat(ino: Ino): Stat {
-    const inode = this.#table.get(ino)
-    // A directory's link count is that of its subdirectories, so they must be known.
-    if (inode.type === 'directory') this.#table.entries(inode)
-    return inode.stat()
+    return this.#locked(() => this.#tree.stat(ino))
   }
 
   readdir(directory: Ino): readonly DirectoryEntry[] {
-    return Array.from(this.#table.entries(this.#table.get(directory)), ([name, { ino, type }]) => ({ name, ino, type }))
+    return this.#locked(() => this.#tree.readdir(directory))
   }
 
   readlink(ino: Ino): ByteString {
-    const inode = this.#table.get(ino)
-    if (inode.type !== 'symlink') throw new ErrnoError('EINVAL', 'not a symlink')
-    return inode.readlink()
+    return this.#locked(() => this.#tree.readlink(ino))
   }
 
   read(ino: Ino, buffer: Uint8Array, position: number): number {
-    return this.#file(ino).read(buffer, position)
+    return this.#locked(() => this.#tree.read(ino, buffer, position))
   }
 
   segments(ino: Ino): Iterable<FileSegment> {
-    return this.#file(ino).segments()
+    return this.#locked(() => this.#tree.segments(ino))
   }
 
   xattrs(ino: Ino): ReadonlyMap<ByteString, Uint8Array> {
-    return this.#table.get(ino).xattrs()
+    return this.#locked(() => this.#tree.xattrs(ino))
   }
 
-  create(directory: Ino, name: ByteString, { type, mode, uid, gid, target = '', device }: NewInode): Ino {
-    const parent = this.#livingDirectory(directory)
-    this.#checkNewName(parent, name)
-    if (this.#table.entries(parent).has(name)) throw new ErrnoError('EEXIST', name)
-    if (type === 'symlink') {
-      if (target === '') throw new ErrnoError('ENOENT', 'an empty symlink target')
-      if (target.length > MAXIMUM_TARGET_BYTES) throw new ErrnoError('ENAMETOOLONG')
-    }
-    this.#quota.takeInode(target.length)
-    const attributes = this.#newAttributes({ mode: type === 'symlink' ? 0o777 : mode & 0o7777, uid, gid })
-    const inode = this.#table.make(type, attributes, { target, device: device ?? null }, parent)
-    inode.chargedInodes = 1
-    inode.chargedBytes = target.length
-    this.#setEntry(parent, name, inode)
-    return inode.ino
+  create(directory: Ino, name: ByteString, inode: NewInode): Ino {
+    return this.#locked(() => this.#tree.create(directory, name, inode))
   }
 
-  setAttributes(ino: Ino, { mode, uid, gid, size, atimeNs, mtimeNs }: AttributeChange): void {
-    const inode = this.#table.get(ino)
-    if (size !== undefined) this.#resize(ino, size)
-    const attributes = inode.ownAttributes()
-    const now = this.#now()
-    if (mode !== undefined && inode.type !== 'symlink') attributes.mode = mode & 0o7777
-    if (uid !== undefined) attributes.uid = uid
-    if (gid !== undefined) attributes.gid = gid
-    if (atimeNs !== undefined) attributes.atimeNs = atimeNs
-    if (mtimeNs !== undefined) attributes.mtimeNs = mtimeNs
-    else if (size !== undefined) attributes.mtimeNs = now
-    attributes.ctimeNs = now
+  setAttributes(ino: Ino, change: AttributeChange): void {
+    this.#locked(() => this.#tree.setAttributes(ino, change))
   }
 
   setXattr(ino: Ino, name: ByteString, value: Uint8Array): void {
-    const inode = this.#table.get(ino)
-    if (name === '' || name.includes('\0')) throw new ErrnoError('EINVAL', 'the name of an xattr')
-    if (name.length > MAXIMUM_NAME_BYTES) throw new ErrnoError('ENAMETOOLONG')
-    if (value.length > MAXIMUM_XATTR_BYTES) throw new ErrnoError('ENOSPC', 'the value of an xattr')
-    const held = inode.xattrs().get(name)
-    const growth = value.length + name.length - (held === undefined ? 0 : held.length + name.length)
-    this.#chargeXattrs(inode, growth)
-    inode.ownXattrs().set(name, value.slice())
-    inode.ownAttributes().ctimeNs = this.#now()
+    this.#locked(() => this.#tree.setXattr(ino, name, value))
   }
 
   removeXattr(ino: Ino, name: ByteString): void {
-    const inode = this.#table.get(ino)
-    const held = inode.xattrs().get(name)
-    if (held === undefined) throw new ErrnoError('ENODATA', name)
-    this.#chargeXattrs(inode, -(held.length + name.length))
-    inode.ownXattrs().delete(name)
-    inode.ownAttributes().ctimeNs = this.#now()
+    this.#locked(() => this.#tree.removeXattr(ino, name))
   }
 
   write(ino: Ino, buffer: Uint8Array, position: number): number {
-    const inode = this.#file(ino)
-    if (position + buffer.length > MAXIMUM_FILE_BYTES) throw new ErrnoError('EFBIG')
-    if (buffer.length === 0) return 0
-    this.#quota.takeBytes(inode.pageGrowth(position, buffer.length))
-    inode.ownPages().write(buffer, position)
-    const attributes = inode.ownAttributes()
-    attributes.mtimeNs = attributes.ctimeNs = this.#now()
-    return buffer.length
+    return this.#locked(() => this.#tree.write(ino, buffer, position))
   }
 
   link(ino: Ino, directory: Ino, name: ByteString): void {
-    const inode = this.#table.get(ino)
-    const parent = this.#livingDirectory(directory)
-    this.#checkNewName(parent, name)
-    if (this.#table.entries(parent).has(name)) throw new ErrnoError('EEXIST', name)
-    if (inode.type === 'directory') throw new ErrnoError('EPERM', 'a hard link to a directory')
-    if (inode.linkCount === 0) throw new ErrnoError('ENOENT', 'the file has no name any more')
-    if (inode.linkCount >= MAXIMUM_LINKS) throw new ErrnoError('EMLINK')
-    this.#quota.takeInode(0)
-    inode.chargedInodes++
-    inode.linkCount++
-    inode.ownAttributes().ctimeNs = this.#now()
-    this.#setEntry(parent, name, inode)
+    this.#locked(() => this.#tree.link(ino, directory, name))
   }
 
   unlink(directory: Ino, name: ByteString): void {
-    const parent = this.#table.get(directory)
-    const inode = this.#entry(parent, name)
-    if (inode.type === 'directory') throw new ErrnoError('EISDIR', name)
-    this.#setEntry(parent, name, undefined)
-    this.#dropName(inode)
+    this.#locked(() => this.#tree.unlink(directory, name))
   }
 
   rmdir(directory: Ino, name: ByteString): void {
-    const parent = this.#table.get(directory)
-    const inode = this.#entry(parent, name)
-    if (this.#table.entries(inode).size > 0) throw new ErrnoError('ENOTEMPTY', name)
-    this.#setEntry(parent, name, undefined)
-    this.#dropName(inode)
+    this.#locked(() => this.#tree.rmdir(directory, name))
   }
 
   rename(from: Ino, fromName: ByteString, to: Ino, toName: ByteString): void {
-    const source = this.#table.get(from)
-    const destination = this.#livingDirectory(to)
-    const inode = this.#entry(source, fromName)
-    this.#checkNewName(destination, toName)
-    const replaced = this.#table.entries(destination).get(toName)
-    if (replaced === inode) return
-    if (inode.type === 'directory' && this.#table.isWithin(destination, inode))
-      throw new ErrnoError('EINVAL', 'a directory would go below itself')
-    if (replaced?.type === 'directory' && this.#table.isWithin(source, replaced))
-      throw new ErrnoError('ENOTEMPTY', 'what is renamed lies below what it would replace')
-    if (replaced !== undefined) this.#checkReplaceable(inode, replaced)
-    if (inode.directory !== null)
-      this.#checkDepth(inode, this.#table.pathBytes(source, fromName), this.#table.pathBytes(destination, toName))
-    this.#setEntry(source, fromName, undefined)
-    if (replaced !== undefined) {
-      this.#setEntry(destination, toName, undefined)
-      this.#dropName(replaced)
-    }
-    this.#setEntry(destination, toName, inode)
-    inode.ownAttributes().ctimeNs = this.#now()
+    this.#locked(() => this.#tree.rename(from, fromName, to, toName))
   }
 
   retain(ino: Ino): void {
-    this.#table.get(ino).retained++
+    this.#locked(() => {
+      this.#countRetained(ino, 1)
+      this.#tree.retain(ino)
+    })
   }
 
   release(ino: Ino): void {
-    const inode = this.#table.get(ino)
-    if (inode.retained === 0) throw new ErrnoError('EBADF', 'released more often than retained')
-    inode.retained--
-    this.#freeUnused(inode)
+    this.#locked(() => {
+      this.#tree.release(ino)
+      this.#countRetained(ino, -1)
+    })
   }
 
   /**
@@ -229,98 +242,42 @@ export class UnionFs implements FileSystem {
    * removed is one deletion; a renamed one is a deletion and additions.
    */
   changes(): Iterable<Change> {
-    return this.#table.changes()
+    return this.#locked(() => [...this.#tree.changes()])
   }
 
-  #file(ino: Ino): Inode {
-    const inode = this.#table.get(ino)
-    if (inode.type === 'directory') throw new ErrnoError('EISDIR')
-    if (inode.type !== 'file') throw new ErrnoError('EINVAL', `contents of a ${inode.type}`)
-    return inode
+  /** The maker's end with the process; only who may be ended before is counted. */
+  #countRetained(ino: Ino, change: number): void {
+    if (this.#attachment === 0) return
+    const retained = this.#table.levels.retained(this.#table.tree)
+    const inode = ino >>> 0
+    this.#pairs.set(retained, this.#attachment, inode, this.#pairs.get(retained, this.#attachment, inode) + change)
   }
 
-  #livingDirectory(ino: Ino): Inode {
-    const inode = this.#table.get(ino)
-    inode.asDirectory()
-    if (inode.linkCount === 0) throw new ErrnoError('ENOENT', 'the directory was removed')
-    return inode
-  }
-
-  #entry(parent: Inode, name: ByteString): Inode {
-    const inode = this.#table.entries(parent).get(name)
-    if (inode === undefined) throw new ErrnoError('ENOENT', name)
-    return inode
-  }
-
-  #setEntry(parent: Inode, name: ByteString, inode: Inode | undefined): void {
-    this.#table.setEntry(parent, name, inode)
-    const attributes = parent.ownAttributes()
-    attributes.mtimeNs = attributes.ctimeNs = this.#now()
-  }
-
-  // Linux lets a program walk down and go on deeper; here a path must fit into a layer, and quadratic sums of long ones must not grow there.
-  #checkNewName(parent: Inode, name: ByteString): void {
-    checkNewName(name)
-    if (this.#table.pathBytes(parent, name) > MAXIMUM_PATH_BYTES) throw new ErrnoError('ENAMETOOLONG', 'the path from the root')
-  }
-
-  #checkDepth(directory: Inode, before: number, after: number): void {
-    if (after > before && this.#table.isDeeperThan(directory, MAXIMUM_PATH_BYTES - after - 1))
-      throw new ErrnoError('ENAMETOOLONG', 'paths below the directory')
-  }
-
-  #checkReplaceable(inode: Inode, replaced: Inode): void {
-    if (inode.type !== 'directory') {
-      if (replaced.type === 'directory') throw new ErrnoError('EISDIR')
-      return
+  #locked<T>(work: () => T): T {
+    this.#take()
+    try {
+      return work()
+    } finally {
+      this.#give()
     }
-    if (replaced.type !== 'directory') throw new ErrnoError('ENOTDIR')
-    if (this.#table.entries(replaced).size > 0) throw new ErrnoError('ENOTEMPTY')
   }
 
-  #resize(ino: Ino, size: number): void {
-    const inode = this.#file(ino)
-    if (!(size >= 0)) throw new ErrnoError('EINVAL')
-    if (size > MAXIMUM_FILE_BYTES) throw new ErrnoError('EFBIG')
-    const pages = inode.ownPages()
-    const before = pages.allocatedBytes
-    pages.resize(size)
-    this.#quota.takeBytes(pages.allocatedBytes - before)
+  #take(): void {
+    this.#heap.take()
+    this.#table.inodes.catchUp()
   }
 
-  #chargeXattrs(inode: Inode, growth: number): void {
-    // What a layer's xattrs cost was never taken, so no more is given back than was.
-    const charge = Math.max(growth, -inode.chargedBytes)
-    this.#quota.takeBytes(charge)
-    inode.chargedBytes += charge
-  }
-
-  #dropName(inode: Inode): void {
-    inode.linkCount = inode.type === 'directory' ? 0 : inode.linkCount - 1
-    inode.ownAttributes().ctimeNs = this.#now()
-    if (inode.linkCount > 0 && inode.chargedInodes > 0) {
-      inode.chargedInodes--
-      this.#quota.giveInodes(1)
-    }
-    this.#freeUnused(inode)
-  }
-
-  #freeUnused(inode: Inode): void {
-    if (inode.linkCount > 0 || inode.retained > 0) return
-    this.#table.forget(inode)
-    this.#quota.takeBytes(-inode.pageBytes - inode.chargedBytes)
-    this.#quota.giveInodes(inode.chargedInodes)
-  }
-
-  #newAttributes({ mode, uid, gid }: Pick<Attributes, 'mode' | 'uid' | 'gid'>): Attributes {
-    const now = this.#now()
-    return { mode, uid, gid, atimeNs: now, mtimeNs: now, ctimeNs: now }
+  #give(): void {
+    this.#heap.give()
   }
 }
 
-function checkNewName(name: ByteString): void {
-  if (name === '') throw new ErrnoError('ENOENT', 'an empty name')
-  if (name.length > MAXIMUM_NAME_BYTES) throw new ErrnoError('ENAMETOOLONG')
-  if (name === '.' || name === '..') throw new ErrnoError('EEXIST', name)
-  if (name.includes('/') || name.includes('\0')) throw new ErrnoError('EINVAL', 'a name with a slash or NUL')
+function newRoot(nowNs: bigint): Attributes {
+  return { mode: 0o755, uid: 0, gid: 0, atimeNs: nowNs, mtimeNs: nowNs, ctimeNs: nowNs }
+}
+
+/** Memory that a tree may take: its limits, with room for what they do not count. */
+function heapBytes({ diskBytes = Number.POSITIVE_INFINITY, inodes = Number.POSITIVE_INFINITY }: DiskLimits, layers: number): number {
+  const own = BASE_BYTES + 2 * diskBytes + INODE_BYTES * inodes
+  return Math.min(own + (layers === 0 ? 0 : LAYERS_BYTES), MAXIMUM_HEAP_BYTES)
 }

@@ -41,6 +41,11 @@ export class PackedLayer implements LayerFileSystem {
     }
   }
 
+  /** Size of its tar. */
+  get tarBytes(): number {
+    return this.#index.tarBytes
+  }
+
   lookup(directory: Ino, name: ByteString): Ino | undefined {
     const place = this.#directory(directory)
     let low = at(this.#index.first, place)
@@ -153,6 +158,10 @@ export class PackedLayer implements LayerFileSystem {
 
   isImplied(directory: Ino): boolean {
     return (at(this.#index.kind, this.#place(directory)) & IMPLIED) !== 0
+  }
+
+  linkCount(file: Ino): number {
+    return at(this.#index.linkCount, this.#place(file))
   }
 
   /** Closes the tar. */
