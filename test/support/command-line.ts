@@ -172,7 +172,7 @@ export class CommandLine {
     await this.output('volume', 'prune', '-af')
     const images = (await this.output('images', '-q')).split('\n').filter(Boolean)
     if (images.length > 0) await this.output('rmi', '-f', ...images)
-    for (let attempt = 0; this.processes().length > 0 && attempt < 40; attempt++) await sleep(50)
+    for (let attempt = 0; this.processes().length > 0 && attempt < 400; attempt++) await sleep(50)
     assert.equal(this.processes(), [], 'processes are left')
     assert.not.ok(readFileSync('/proc/self/mountinfo', 'utf8').includes(this.folder), 'a mount is left')
     rmSync(this.folder, { recursive: true })
