@@ -9,6 +9,8 @@
  * left out (`wolffia:`, `docker:`, `Error response from daemon:`), and the first letter is small.
  */
 
+import { COPYING } from './docker-copying-cases.js'
+
 /** What a program gives. */
 export interface Given {
   /** 0 unless said. */
@@ -944,5 +946,9 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
   },
 ]
 
-/** All of them, in two parts that take about as long. */
-export const DOCKER_CASES = { fromRunToUnpause: FROM_RUN_TO_UNPAUSE, fromWaitToMistakes: FROM_WAIT_TO_MISTAKES } as const
+/** All of them, in parts that take about as long. */
+export const DOCKER_CASES = {
+  fromRunToUnpause: FROM_RUN_TO_UNPAUSE,
+  fromWaitToMistakes: FROM_WAIT_TO_MISTAKES,
+  copying: COPYING,
+} as const

@@ -49,6 +49,8 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   'mount-proc': [['mount-proc', '/bin/busybox']],
   'mount-sysfs': [['mount-sysfs', 'relative']],
   'mount-tmpfs': [['mount-tmpfs', '/tmp', 4096, 8, '0755', 'nosuid,unknown']],
+  'mount-tree': [['mount-tree', '/tmp', 4096, 8, 'nosuid', 77]],
+  'return-tree': [['return-tree', 77]],
   'mount-devpts': [['mount-devpts', '/bin/busybox/x']],
   'mount-console': [['mount-console', '/dev/console']],
   'mount-mqueue': [['mount-mqueue', '/bin/busybox']],
