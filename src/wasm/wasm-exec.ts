@@ -142,6 +142,8 @@ class WasmExec implements Task {
     await this.#exit
   }
 
+  async settled(): Promise<void> {}
+
   wait(): Promise<ExitStatus> {
     return this.#exit
   }
