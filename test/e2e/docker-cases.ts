@@ -871,13 +871,13 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
     lines: '$docker inspect nosuch',
     code: 1,
     stdout: '[]\n',
-    stderr: /^no such (object|container or image): nosuch/,
+    stderr: /^no such (object|container, image or volume): nosuch/,
   },
   {
     title: 'inspect -f of what is unknown',
     lines: "$docker inspect -f '{{.Id}}' nosuch",
     code: 1,
-    stderr: /^no such (object|container or image): nosuch/,
+    stderr: /^no such (object|container, image or volume): nosuch/,
     docker: { because: 'an empty line is no answer', stdout: '\n' },
   },
 
