@@ -53,6 +53,7 @@ export class PosixCalls {
           fs.create(parent, name, { type: 'directory', mode: Number.parseInt(second, 8) & 0o1777, ...OWNER }),
         )
       case 'symlink':
+        if (first === '') throw new ErrnoError('ENOENT')
         return this.#make(second, (parent, name) => fs.create(parent, name, { type: 'symlink', target: first, mode: 0o777, ...OWNER }))
       case 'link': {
         const ino = found(this.#resolve(first, false))
