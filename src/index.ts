@@ -7,9 +7,11 @@ export type { BuildEvent } from './build/progress.js'
 export type {
   Container,
   ContainerImage,
+  ContainerPathStat,
   ContainerSize,
   ContainerStatus,
   ContainerSummary,
+  CopiedOut,
   CreatedContainer,
   HealthStatus,
   RemoveOptions,
@@ -29,6 +31,7 @@ export type { Containers } from './engine/containers.js'
 export type { ContainerUsage, DiskUsageReport, ImageUsage, VolumeUsage } from './engine/disk-usage.js'
 export type { Diagnosis } from './engine/doctor.js'
 export { Engine, type EngineOptions, type EventOptions } from './engine/engine.js'
+export type { HostCopied, HostCopyOptions } from './engine/host-copy.js'
 export type { ImageDetails, ImagePlatform, ImageProcess, ImageSummary, ImportOptions } from './engine/image-summary.js'
 export type { Images, PlatformOption, ResolvedImage } from './engine/images.js'
 export type { InfoReport } from './engine/info.js'
@@ -51,6 +54,7 @@ export type { RemovedImage } from './image/remove.js'
 export type { Finding } from './launcher/probe.js'
 export type { DiffId, Digest } from './oci/digest.js'
 export type { Platform } from './oci/platform.js'
+export type { ContainerFiles, FilesRequest, PathStat, PathTar, TarFileSource } from './runtime/container-files.js'
 export type { ExitReason, ExitStatus } from './runtime/exit.js'
 export type { Usage } from './runtime/guest-processes.js'
 export { DEFAULT_LIMITS, type Limits } from './runtime/limits.js'

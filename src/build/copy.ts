@@ -5,11 +5,11 @@
  */
 import { EngineError } from '../errors.js'
 import { ErrnoError } from '../fs/errno.js'
-import type { ByteString, Change, DirectoryEntry, FileSegment, Ino, ReadonlyFileSystem, Stat } from '../fs/file-system.js'
+import type { ByteString, Ino, ReadonlyFileSystem, Stat } from '../fs/file-system.js'
 import { fromUtf8, toUtf8 } from '../fs/names.js'
 import { resolve, rootHandle } from '../fs/resolve.js'
 import type { UnionFs } from '../fs/union-fs.js'
-import type { ChangedTree } from '../layer/pack-tree.js'
+import { CopiedTree, contentsIn } from '../layer/copied-tree.js'
 import { nearest } from '../reference/nearest.js'
 import { componentMatcher, isPattern } from './ignore.js'
 
@@ -35,61 +35,6 @@ export interface CopyRequest {
   readonly mode: number | null
   /** Why a path is not there though the folder has it; null when that is not known. */
   readonly whyMissing: (path: ByteString) => string | null
-}
-
-/** A union in which files have contents of other trees. */
-export class CopiedTree implements ChangedTree {
-  readonly #union: UnionFs
-  readonly #contents = new Map<Ino, { readonly fs: ReadonlyFileSystem; readonly ino: Ino; readonly size: number }>()
-
-  constructor(union: UnionFs) {
-    this.#union = union
-  }
-
-  get root(): Ino {
-    return this.#union.root
-  }
-
-  /** Gives a new, empty file of the union its contents. */
-  fill(ino: Ino, fs: ReadonlyFileSystem, source: Ino): void {
-    this.#contents.set(ino, { fs, ino: source, size: fs.stat(source).size })
-  }
-
-  lookup(directory: Ino, name: ByteString): Ino | undefined {
-    return this.#union.lookup(directory, name)
-  }
-
-  stat(ino: Ino): Stat {
-    const contents = this.#contents.get(ino)
-    return contents === undefined ? this.#union.stat(ino) : { ...this.#union.stat(ino), size: contents.size }
-  }
-
-  readdir(directory: Ino): readonly DirectoryEntry[] {
-    return this.#union.readdir(directory)
-  }
-
-  readlink(ino: Ino): ByteString {
-    return this.#union.readlink(ino)
-  }
-
-  read(ino: Ino, buffer: Uint8Array, position: number): number {
-    const contents = this.#contents.get(ino)
-    return contents === undefined ? this.#union.read(ino, buffer, position) : contents.fs.read(contents.ino, buffer, position)
-  }
-
-  segments(ino: Ino): Iterable<FileSegment> {
-    const contents = this.#contents.get(ino)
-    if (contents === undefined) return this.#union.segments(ino)
-    return contents.fs.segments?.(contents.ino) ?? (contents.size === 0 ? [] : [{ position: 0, length: contents.size }])
-  }
-
-  xattrs(ino: Ino): ReadonlyMap<ByteString, Uint8Array> {
-    return this.#union.xattrs(ino)
-  }
-
-  changes(): Iterable<Change> {
-    return this.#union.changes()
-  }
 }
 
 /** Does a COPY in `union` and returns the tree whose changes are its layer. Throws INVALID_ARGUMENT, UNSAFE_PATH. */
@@ -358,7 +303,7 @@ class Copy {
       ...(type === 'symlink' ? { target: tree.readlink(source) } : {}),
       ...(device === null ? {} : { device }),
     })
-    if (type === 'file') this.#copied.fill(ino, tree, source)
+    if (type === 'file') this.#copied.fill(ino, contentsIn(tree, source))
     this.#setAttributes(source, ino)
     return ino
   }

@@ -66,6 +66,12 @@ const LOOKS: Readonly<Record<string, CommandEntry>> = {
   port: { summary: 'Show which ports lead into a container', load: () => import('./commands/port.js') },
 }
 
+/** What goes out of a container and into it, likewise. */
+const FILES: Readonly<Record<string, CommandEntry>> = {
+  cp: { summary: 'Copy files out of a container or into it', load: () => import('./commands/cp.js') },
+  export: { summary: 'Write all files of a container as a tar', load: () => import('./commands/export.js') },
+}
+
 /** Images, likewise alone under docker's older words. */
 const IMAGES: Readonly<Record<string, CommandEntry>> = {
   images: { summary: 'List images', load: () => import('./commands/images.js') },
@@ -96,6 +102,7 @@ function without(commands: Readonly<Record<string, CommandEntry>>, ...left: read
 export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   ...LIFE,
   ...LOOKS,
+  ...FILES,
   ...IMAGES,
   inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },
   ...SYSTEM,
@@ -104,6 +111,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     commands: {
       ...without(LIFE, 'ps'),
       ...LOOKS,
+      ...FILES,
       inspect: { summary: 'Show containers in full', load: () => inspecting('container') },
       ls: { summary: 'List containers', load: () => import('./commands/ps.js') },
       prune: { summary: 'Remove containers that do not run', load: () => import('./commands/container-prune.js') },

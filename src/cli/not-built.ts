@@ -244,8 +244,6 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   compose: 'Start each service with `wolffia run`.',
   config: 'wolffia has no swarm.',
   context: 'wolffia has no daemon to choose.',
-  cp: 'Mount a folder with -v, or send a tar through stdin and stdout: wolffia run --rm IMAGE tar -c /etc > etc.tar',
-  export: 'Send a tar through stdout: wolffia run --rm IMAGE tar -c / > root.tar',
   history: '`wolffia inspect IMAGE` shows the layers.',
   login: PULL,
   logout: PULL,

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { FileType } from '../fs/file-system.js'
 import type { DiffId, Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
 import type { ExitStatus } from '../runtime/exit.js'
@@ -85,6 +86,29 @@ export interface UpdateOptions {
   readonly restart?: RestartPolicy
 }
 
+/** What stands at a path in a container: what the Docker Engine API's archive calls say of it. */
+export interface ContainerPathStat {
+  /** Its last name; `.` behind `/.`, `/` for the root. */
+  readonly name: string
+  readonly type: FileType
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  /** Bytes. */
+  readonly size: number
+  readonly mtime: Date
+  /** Where a symlink leads in the end, an absolute path in the container, whether anything is there or not; empty for anything else. */
+  readonly linkTarget: string
+}
+
+/** What {@link Container.copyOut} gives. */
+export interface CopiedOut {
+  readonly stat: ContainerPathStat
+  /** Destroy it when it is not read to its end. */
+  readonly tar: Readable
+}
+
 /** How much a container takes of the disk, in bytes. */
 export interface ContainerSize {
   /** Of the files that it has written; 0 while only its guest knows them. */
@@ -167,6 +191,23 @@ export interface Container extends AsyncDisposable {
   written(): Promise<WritableLayer>
   /** How much it takes of the disk. */
   size(): Promise<ContainerSize>
+  /**
+   * What stands at a path in it, running or not: a symlink at its end itself, unless a slash or `/.` follows. Rejects with FILE_NOT_FOUND.
+   */
+  statPath(path: string): Promise<ContainerPathStat>
+  /**
+   * What stands at a path in it, with all below it, as a tar in which it has its last name, unless another is said; behind `/.` that is `.`.
+   * Volumes and binds are seen, /proc, /sys and /dev are not. Rejects with FILE_NOT_FOUND.
+   */
+  copyOut(path: string, options?: { readonly name?: string }): Promise<CopiedOut>
+  /**
+   * Unpacks a tar, compressed or not, into a directory that is there. What bears its names makes way, but no directory for a file and no file
+   * for a directory. All of the tar is looked at before anything is written. Rejects with FILE_NOT_FOUND, INVALID_ARGUMENT, INVALID_ARCHIVE, UNSAFE_PATH,
+   * CONFLICT.
+   */
+  copyIn(path: string, tar: AsyncIterable<Uint8Array>, options?: { readonly signal?: AbortSignal }): Promise<void>
+  /** Its whole root as a tar, without what is mounted on it. */
+  exportRoot(): Promise<Readable>
   /** Removes it with its writable layer. Rejects with CONFLICT while it runs, unless `force`, which kills it first. */
   remove(options?: RemoveOptions): Promise<void>
   /** What `ps` shows of it. */

@@ -133,6 +133,22 @@ export class DeadContainer implements Container {
     return Promise.reject(this.#dead())
   }
 
+  statPath(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  copyOut(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  copyIn(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  exportRoot(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
   receipt(): Promise<never> {
     return Promise.reject(this.#dead())
   }

@@ -1,13 +1,17 @@
 import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
+import type { ContainerFiles } from '../runtime/container-files.js'
 import type { Usage } from '../runtime/guest-processes.js'
 import type { Attachment, RunningTask, Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
-import type { ContainerImage, ContainerSize, UpdateOptions } from './container.js'
+import type { ContainerImage, ContainerPathStat, ContainerSize, CopiedOut, UpdateOptions } from './container.js'
 import { type LoadVolumes, removeWithVolumes } from './container-volumes.js'
 import { Exec, type ExecOptions, execProcess, readUserFiles } from './exec.js'
+import { copyIn, copyOut, spoolTar, statPath } from './files.js'
 import { HEALTH_FILE, type HealthState, parseHealth } from './health.js'
 import { actorOf, logPath } from './hooks.js'
 import type { Journal } from './journal.js'
@@ -17,6 +21,9 @@ import { ImageRootfs } from './rootfs.js'
 import type { ContainerSettings } from './settings.js'
 import { layersOf } from './start.js'
 import type { ContainerState } from './state.js'
+
+/** Files of this process that are gone once they are open: two at once must not share one. */
+let copies = 0
 
 /** What every container stands on. */
 export interface RecordedContainerParts {
@@ -180,6 +187,100 @@ export abstract class RecordedContainer {
     const { written, layers } = await this.#written()
     const imageBytes = layers.reduce((sum, { tarPath }) => sum + (statSync(tarPath, { throwIfNoEntry: false })?.size ?? 0), 0)
     return { writtenBytes: written?.bytes ?? 0, imageBytes }
+  }
+
+  statPath(path: string): Promise<ContainerPathStat> {
+    return this.#files((files) => statPath(files, this.name, path))
+  }
+
+  copyOut(path: string, { name }: { readonly name?: string } = {}): Promise<CopiedOut> {
+    return this.#streamed((files) => copyOut(files, this.name, path, name))
+  }
+
+  async copyIn(path: string, tar: AsyncIterable<Uint8Array>, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const spooled = await spoolTar(tar, this.#temporaryPath(), signal)
+    try {
+      await this.#files((files) => copyIn(files, this.name, path, spooled))
+    } finally {
+      spooled.close()
+    }
+    this.journal.add('extract-to-dir', actorOf(this.record))
+  }
+
+  async exportRoot(): Promise<Readable> {
+    const { tar } = await this.#streamed(async (files) => ({ tar: files.readRoot() }))
+    this.journal.add('export', actorOf(this.record))
+    return tar
+  }
+
+  /** What it has written over its image's layers, as a layer's tar. @internal */
+  async layerTar(): Promise<Readable> {
+    return (await this.#streamed(async (files) => ({ tar: files.readLayer() }))).tar
+  }
+
+  async #files<T>(action: (files: ContainerFiles) => Promise<T>): Promise<T> {
+    const { files, close } = await this.#openFiles()
+    try {
+      return await action(files)
+    } finally {
+      close()
+    }
+  }
+
+  /** The files stay open until the stream has ended. */
+  async #streamed<T extends { readonly tar: AsyncIterable<Uint8Array> }>(
+    action: (files: ContainerFiles) => Promise<T>,
+  ): Promise<Omit<T, 'tar'> & { readonly tar: Readable }> {
+    const { files, close } = await this.#openFiles()
+    try {
+      const { tar, ...rest } = await action(files)
+      return { ...rest, tar: Readable.from(tar, { objectMode: false }).once('close', close) }
+    } catch (error) {
+      close()
+      throw error
+    }
+  }
+
+  /** One that does not run is not started while its files are open. */
+  async #openFiles(): Promise<{ readonly files: ContainerFiles; readonly close: () => void }> {
+    const release = (await this.#runs()) ? () => {} : await this.#holdStopped()
+    try {
+      const rootfs = new ImageRootfs(await layersOf(this.layers, this.current().image.diffIds))
+      const directory = this.state.directoryOf(this.id)
+      const files = this.wall.files({ id: this.id, directory, spec: this.spec, rootfs, temporaryPath: () => this.#temporaryPath() })
+      return {
+        files,
+        close: () => {
+          rootfs.close()
+          release()
+        },
+      }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  /** Whether its wall has a guest, be it one that has yet to be let go. */
+  async #runs(): Promise<boolean> {
+    return (await this.wall.open(this.id, this.state.directoryOf(this.id))) !== null
+  }
+
+  /** Takes its lock, unless it has been started meanwhile. */
+  #holdStopped(): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      this.state
+        .exclusively(this.id, async () => {
+          if (this.state.read(this.id) === null) throw this.removed()
+          if (await this.#runs()) return resolve(() => {})
+          await new Promise<void>((release) => resolve(release))
+        })
+        .catch(reject)
+    })
+  }
+
+  #temporaryPath(): string {
+    return join(this.state.directoryOf(this.id), `copy-${process.pid}-${++copies}`)
   }
 
   async #written(): Promise<{ readonly written: WritableLayer | null; readonly layers: readonly StoredLayer[] }> {

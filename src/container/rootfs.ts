@@ -1,37 +1,32 @@
-import { readFileSync } from 'node:fs'
 import { ErrnoError } from '../fs/errno.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import { fromUtf8 } from '../fs/names.js'
 import { resolve, rootHandle } from '../fs/resolve.js'
 import { UnionFs } from '../fs/union-fs.js'
-import { fileSourceWhenRead } from '../layer/file-source.js'
-import { parseIndex } from '../layer/index.js'
-import { PackedLayer } from '../layer/packed-layer.js'
-import type { ByteSource } from '../layer/source.js'
+import type { PackedLayer } from '../layer/packed-layer.js'
+import { openStack } from '../rootfs/layer-stack.js'
 import type { Rootfs } from '../runtime/spec.js'
 import type { StoredLayer } from '../store/layer-store.js'
 
 /** An image's layers as a root, with its merged tree for looking before running. */
 export class ImageRootfs implements Rootfs {
-  readonly #sources: ByteSource[] = []
+  #opened: readonly PackedLayer[] = []
   #tree: ReadonlyFileSystem | null = null
 
   constructor(readonly layers: readonly StoredLayer[]) {}
 
   tree(): ReadonlyFileSystem {
-    this.#tree ??= new UnionFs({ lowers: this.layers.map((layer) => this.#open(layer)) })
+    if (this.#tree === null) {
+      this.#opened = openStack(this.layers)
+      this.#tree = new UnionFs({ lowers: this.#opened })
+    }
     return this.#tree
   }
 
   /** Closes what {@link tree} opened. The tree is not to be used any more. */
   close(): void {
-    for (const source of this.#sources.splice(0)) source.close()
-  }
-
-  #open({ tarPath, indexPath }: StoredLayer): PackedLayer {
-    const source = fileSourceWhenRead(tarPath)
-    this.#sources.push(source)
-    return new PackedLayer(parseIndex(readFileSync(indexPath)), source)
+    for (const layer of this.#opened) layer.close()
+    this.#opened = []
   }
 }
 

@@ -11,6 +11,7 @@ import type { ContainerState } from '../container/state.js'
 import { EngineError, messageOf } from '../errors.js'
 import { didYouMean } from '../reference/nearest.js'
 import type { Store } from '../store/store.js'
+import type { HostCopied, HostCopyOptions } from './host-copy.js'
 import { imageForContainer } from './images.js'
 import type { Walls } from './walls.js'
 
@@ -130,6 +131,29 @@ export class Containers implements AsyncDisposable {
         removed.push(id)
     }
     return removed
+  }
+
+  /** Copies out of a container to the host, as `docker cp` does. Rejects with FILE_NOT_FOUND, INVALID_ARGUMENT. */
+  async copyToHost(container: Container, source: string, destination: string, options: HostCopyOptions = {}): Promise<HostCopied> {
+    const { copyToHost } = await import('./host-copy.js')
+    const ingest = await this.#parts.store.ingest()
+    try {
+      return await copyToHost(container, source, destination, { ...options, temporaryPath: ingest.temporaryPath() })
+    } finally {
+      await ingest.discard()
+    }
+  }
+
+  /** Copies from the host into a container, as `docker cp` does. Rejects with FILE_NOT_FOUND, INVALID_ARGUMENT, CONFLICT. */
+  async copyFromHost(container: Container, source: string, destination: string, options: HostCopyOptions = {}): Promise<HostCopied> {
+    const { copyFromHost } = await import('./host-copy.js')
+    return copyFromHost(container, source, destination, options)
+  }
+
+  /** Unpacks a tar into a directory of a container, or where a symlink at the end of its path leads. Rejects likewise. */
+  async copyTarTo(container: Container, destination: string, tar: AsyncIterable<Uint8Array>): Promise<void> {
+    const { copyTarTo } = await import('./host-copy.js')
+    await copyTarTo(container, destination, tar)
   }
 
   /** Looks a container up by name or id prefix. Rejects with CONTAINER_NOT_FOUND naming what is near. */

@@ -28,6 +28,7 @@
 #ifndef MNT_DETACH
 #define MNT_DETACH 2
 #endif
+#define KERNEL_UNMOUNT_NOFOLLOW 8
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif

@@ -70,6 +70,10 @@ static int open_directory(const struct setup *setup, const char *path, enum link
   return kernel_openat2(setup->root, path, flags, 0, resolution(links));
 }
 
+int make_folder(const struct setup *setup, const char *path) {
+  return open_directory(setup, path, LINKS_INSIDE, 0755);
+}
+
 /* The directory that holds the path's last name, made when missing. -1 with the failure set. */
 static int open_parent(const struct setup *setup, char *path, struct cut *cut) {
   if (cut_path(cut, path) < 0)

@@ -21,7 +21,11 @@ enum links { LINKS_INSIDE, LINKS_NONE };
 /* O_PATH descriptor of a container path, or -1 with errno. */
 int make_open(const struct setup *setup, const char *path, enum links links);
 
-/* The same, made when missing: a directory, or an empty file. The failure is set. */
+/* O_PATH descriptor of a directory, made with what is missing above it (0755); links inside the root are followed. -1
+ * with errno. */
+int make_folder(const struct setup *setup, const char *path);
+
+/* The same as make_open, made when missing: a directory, or an empty file. The failure is set. */
 int make_target(const struct setup *setup, char *path, enum links links, bool directory);
 
 #endif

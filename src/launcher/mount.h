@@ -10,9 +10,17 @@ struct setup;
 int mount_open_sources(const struct plan *plan, struct setup *setup);
 
 int mount_make_private(struct setup *setup, char **fields);
+
+/* In a container that was joined: its mounts as this process alone has them, to be taken off without anybody there
+ * seeing it; and its root without any of the mounts on it. */
+int mount_copy_all(struct setup *setup, char **fields);
+int mount_take_off(struct setup *setup, char **fields);
+int mount_keep_root(struct setup *setup, char **fields);
+
 int mount_proc(struct setup *setup, char **fields);
 int mount_sysfs(struct setup *setup, char **fields);
 int mount_tmpfs(struct setup *setup, char **fields);
+int mount_tree(struct setup *setup, char **fields);
 int mount_devpts(struct setup *setup, char **fields);
 int mount_console(struct setup *setup, char **fields);
 int mount_mqueue(struct setup *setup, char **fields);

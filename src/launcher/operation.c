@@ -15,6 +15,7 @@
 #include "supervise.h"
 #include "terminal.h"
 #include "tree.h"
+#include "tree_return.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,8 @@ static const struct operation operations[] = {
     {"mount-proc", 1, PHASE_CHILD, CLONE_NEWNS, mount_proc},
     {"mount-sysfs", 1, PHASE_CHILD, CLONE_NEWNS | CLONE_NEWNET, mount_sysfs},
     {"mount-tmpfs", 5, PHASE_CHILD, CLONE_NEWNS, mount_tmpfs},
+    {"mount-tree", 5, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, mount_tree},
+    {"return-tree", 1, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_return},
     {"mount-devpts", 1, PHASE_CHILD, CLONE_NEWNS, mount_devpts},
     {"mount-console", 1, PHASE_CHILD, CLONE_NEWNS, mount_console},
     {"mount-mqueue", 1, PHASE_CHILD, CLONE_NEWNS, mount_mqueue},
@@ -79,6 +82,12 @@ static const struct operation operations[] = {
     {"seccomp", 0, PHASE_GUEST, 0, privilege_filter},
 
     {"file-read", 3, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_read_file},
+    {"private-mounts", 0, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, mount_copy_all},
+    {"unmount", 1, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, mount_take_off},
+    {"root-alone", 0, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, mount_keep_root},
+    {"path-stat", 2, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_stat_path},
+    {"path-read", 2, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_read_path},
+    {"path-write", 2, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_write_path},
     {"tree-substitute", 1, PHASE_CHILD, CLONE_NEWUSER, tree_substitute},
     {"tree-source", 1, PHASE_CHILD, CLONE_NEWUSER, tree_set_source},
     {"tree-write", 2, PHASE_CHILD, CLONE_NEWUSER, tree_write},

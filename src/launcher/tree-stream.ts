@@ -37,16 +37,22 @@ export interface TreeEntry {
   readonly mtimeNs: bigint
   readonly atimeNs: bigint
   readonly device?: { readonly major: number; readonly minor: number }
+  /** For `path-write`: the stream has no directory that it is in, so that its place may be reached through symlinks of the container's. */
+  readonly loose?: boolean
 }
 
 /** What a stream consists of. Attributes and data belong to the entry before them. */
 export type TreeRecord =
   | { readonly record: 'entry'; readonly entry: TreeEntry }
   | { readonly record: 'xattr'; readonly name: string; readonly value: Uint8Array }
+  /** Of `path-read`: where a file with holes has bytes, before them. */
+  | { readonly record: 'segments'; readonly segments: readonly { readonly position: number; readonly length: number }[] }
   /** Bytes of the file from `offset` on. */
   | { readonly record: 'data'; readonly offset: number; readonly bytes: Uint8Array }
   /** Bytes of the file from `offset` on, taken from `tree-source` at `sourceOffset`: contents that never pass through this process. */
   | { readonly record: 'copy'; readonly offset: number; readonly sourceOffset: number; readonly length: number }
+  /** Instead of an end: what kept the rest from being read. Only of a tree that is given back, whose reader has no other way to say it. */
+  | { readonly record: 'broken'; readonly errno: number; readonly call: string; readonly argument: string }
   /** The last record; a stream without it is incomplete and fails. */
   | { readonly record: 'end' }
 
@@ -56,8 +62,9 @@ export const MAXIMUM_RECORD_BYTES = 1024 * 1024 + 4096
 const MAGIC = Buffer.from('WOLFTREE', 'latin1')
 const HEADER_BYTES = 5
 const ENTRY_BYTES = 56
-const RECORD_TYPES = { entry: 0x45, xattr: 0x58, data: 0x44, copy: 0x43, end: 0x46 } as const
+const RECORD_TYPES = { entry: 0x45, xattr: 0x58, segments: 0x53, data: 0x44, copy: 0x43, end: 0x46, broken: 0x42 } as const
 const KIND_NAMES = new Map(Object.entries(ENTRY_KINDS).map(([name, number]) => [number as number, name as EntryKind]))
+const SEGMENT_BYTES = 16
 const NANOSECONDS = 1_000_000_000n
 
 /** The bytes that open a stream. */
@@ -78,6 +85,14 @@ export function encodeTreeRecord(record: TreeRecord): Buffer {
       bytes.set(record.value, HEADER_BYTES + 2 + name.length)
       return bytes
     }
+    case 'segments': {
+      const bytes = framed(RECORD_TYPES.segments, record.segments.length * SEGMENT_BYTES)
+      for (const [index, { position, length }] of record.segments.entries()) {
+        bytes.writeBigUInt64LE(BigInt(position), HEADER_BYTES + index * SEGMENT_BYTES)
+        bytes.writeBigUInt64LE(BigInt(length), HEADER_BYTES + index * SEGMENT_BYTES + 8)
+      }
+      return bytes
+    }
     case 'data': {
       const bytes = framed(RECORD_TYPES.data, 8 + record.bytes.length)
       bytes.writeBigUInt64LE(BigInt(record.offset), HEADER_BYTES)
@@ -89,6 +104,13 @@ export function encodeTreeRecord(record: TreeRecord): Buffer {
       bytes.writeBigUInt64LE(BigInt(record.offset), HEADER_BYTES)
       bytes.writeBigUInt64LE(BigInt(record.sourceOffset), HEADER_BYTES + 8)
       bytes.writeBigUInt64LE(BigInt(record.length), HEADER_BYTES + 16)
+      return bytes
+    }
+    case 'broken': {
+      const text = Buffer.from(`${record.call}\0${record.argument}`, 'latin1')
+      const bytes = framed(RECORD_TYPES.broken, 4 + text.length)
+      bytes.writeUInt32LE(record.errno, HEADER_BYTES)
+      text.copy(bytes, HEADER_BYTES + 4)
       return bytes
     }
     case 'end':
@@ -113,6 +135,7 @@ function encodeEntry(entry: TreeEntry): Buffer {
   const [mtimeSeconds, mtimeNanoseconds] = splitTime(entry.mtimeNs)
   const [atimeSeconds, atimeNanoseconds] = splitTime(entry.atimeNs)
   bytes[at] = ENTRY_KINDS[entry.kind]
+  bytes[at + 1] = entry.loose === true ? 1 : 0
   bytes.writeUInt16LE(entry.mode, at + 2)
   bytes.writeUInt32LE(entry.uid, at + 4)
   bytes.writeUInt32LE(entry.gid, at + 8)
@@ -182,6 +205,15 @@ function decodeRecord(type: number, payload: Buffer): TreeRecord {
       if (end > payload.length) throw malformed('an attribute that is cut short')
       return { record: 'xattr', name: payload.toString('latin1', 2, end), value: Uint8Array.from(payload.subarray(end)) }
     }
+    case RECORD_TYPES.segments:
+      if (payload.length % SEGMENT_BYTES !== 0) throw malformed('a list of segments that is cut short')
+      return {
+        record: 'segments',
+        segments: Array.from({ length: payload.length / SEGMENT_BYTES }, (_, index) => ({
+          position: Number(payload.readBigUInt64LE(index * SEGMENT_BYTES)),
+          length: Number(payload.readBigUInt64LE(index * SEGMENT_BYTES + 8)),
+        })),
+      }
     case RECORD_TYPES.data:
       if (payload.length < 8) throw malformed('data without an offset')
       return { record: 'data', offset: Number(payload.readBigUInt64LE(0)), bytes: payload.subarray(8) }
@@ -193,6 +225,12 @@ function decodeRecord(type: number, payload: Buffer): TreeRecord {
         sourceOffset: Number(payload.readBigUInt64LE(8)),
         length: Number(payload.readBigUInt64LE(16)),
       }
+    case RECORD_TYPES.broken: {
+      const end = payload.indexOf(0, 4)
+      if (end < 0) throw malformed('a failure without a call')
+      const [call, argument] = [payload.toString('latin1', 4, end), payload.toString('latin1', end + 1)]
+      return { record: 'broken', errno: payload.readUInt32LE(0), call, argument }
+    }
     case RECORD_TYPES.end:
       return { record: 'end' }
     default:

@@ -1,6 +1,6 @@
 /* Writes a tree as a stream, or what a tree has in it without what its files say. One directory is open at a time,
- * whatever the depth: each is found from the root by its path. Mounts are not entered; that is openat2's to see, since
- * st_dev differs within one overlay. */
+ * whatever the depth: each is found from the root by its path. Mounts are not entered, but below a container path; that
+ * is openat2's to see, since st_dev differs within one overlay. */
 #include "failure.h"
 #include "kernel.h"
 #include "setup.h"
@@ -10,9 +10,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -30,7 +32,10 @@ struct linked {
 
 struct reader {
   int root, output;
-  bool only_lists; /* of a tree that may be written to meanwhile: what vanishes is passed over */
+  bool only_lists;  /* without what is in the files */
+  bool for_archive; /* of each file first what an archive says first: its attributes, and where it has bytes */
+  bool is_live;     /* the tree may be written to meanwhile: what vanishes is passed over */
+  uint64_t resolve;
   char *buffer;
   size_t used;
   char path[PATH_MAX];
@@ -108,7 +113,7 @@ static int put_xattr(struct reader *reader, int file, const char *name) {
   uint16_t name_length = (uint16_t)strlen(name);
   ssize_t length = fgetxattr(file, name, value, sizeof value);
   if (length < 0)
-    return failure_set("fgetxattr", reader->path);
+    return reader->is_live && errno == ENODATA ? 0 : failure_set("fgetxattr", reader->path);
   return put_header(reader, TREE_XATTR, sizeof name_length + name_length + (size_t)length) < 0 ||
                  put(reader, &name_length, sizeof name_length) < 0 || put(reader, name, name_length) < 0 ||
                  put(reader, value, (size_t)length) < 0
@@ -170,17 +175,66 @@ static int put_contents(struct reader *reader, int file, off_t size) {
   return 0;
 }
 
-/* Whether what failed has been removed by somebody else, who may. */
+/* Says of a file with holes where it has bytes. Of more stretches than there is room for, the last one reaches to the
+ * end; a file system that knows no holes says nothing. */
+static int put_segments(struct reader *reader, int file, off_t size) {
+  static struct tree_segment segments[TREE_SEGMENTS_MAXIMUM];
+  size_t count = 0;
+  for (off_t at = 0; at < size;) {
+    off_t from = lseek(file, at, SEEK_DATA);
+    if (from < 0 && errno == ENXIO)
+      break;
+    off_t to = from < 0 ? -1 : lseek(file, from, SEEK_HOLE);
+    if (to < 0)
+      return 0;
+    if (count == TREE_SEGMENTS_MAXIMUM) {
+      segments[count - 1].length = (uint64_t)size - segments[count - 1].position;
+      break;
+    }
+    if (from >= size)
+      break;
+    at = to > size ? size : to;
+    segments[count++] = (struct tree_segment){(uint64_t)from, (uint64_t)(at - from)};
+  }
+  if (size == 0 || (count == 1 && segments[0].position == 0 && segments[0].length == (uint64_t)size))
+    return 0;
+  return put_header(reader, TREE_SEGMENTS, count * sizeof *segments) < 0 ||
+                 put(reader, segments, count * sizeof *segments) < 0
+             ? -1
+             : 0;
+}
+
+/* Whether what failed has been removed or replaced by somebody else, who may. */
 static bool is_passed_over(const struct reader *reader) {
-  return reader->only_lists && errno == ENOENT;
+  return reader->is_live && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR || errno == ENXIO);
+}
+
+/* What is said of the file is what was opened, whatever bore the name before. */
+static int put_archived_file(struct reader *reader, int folder, const char *name, uint64_t resolve) {
+  struct stat status;
+  int file = kernel_openat2(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW, 0, resolve);
+  if (file < 0)
+    return is_passed_over(reader) ? 0 : failure_set("openat2", reader->path);
+  if (fstat(file, &status) < 0)
+    return failure_set("fstat", reader->path);
+  int result = 0;
+  if (S_ISREG(status.st_mode))
+    result = put_entry(reader, TREE_FILE, &status, "") < 0 || put_xattrs(reader, file) < 0 ||
+                     put_segments(reader, file, status.st_size) < 0 || put_contents(reader, file, status.st_size) < 0
+                 ? -1
+                 : 0;
+  close(file);
+  return result;
 }
 
 static int put_file(struct reader *reader, int folder, const char *name, const struct stat *status) {
+  if (reader->for_archive)
+    return put_archived_file(reader, folder, name, reader->resolve);
   if (put_entry(reader, TREE_FILE, status, "") < 0)
     return -1;
   if (reader->only_lists)
     return 0;
-  int file = kernel_openat2(folder, name, O_RDONLY | O_NONBLOCK, 0, TREE_RESOLVE);
+  int file = kernel_openat2(folder, name, O_RDONLY | O_NONBLOCK, 0, reader->resolve);
   if (file < 0)
     return failure_set("openat2", reader->path);
   int result = put_contents(reader, file, status->st_size) < 0 || put_xattrs(reader, file) < 0 ? -1 : 0;
@@ -197,25 +251,34 @@ static int put_symlink(struct reader *reader, int folder, const char *name, cons
   return put_entry(reader, TREE_SYMLINK, status, target);
 }
 
+static enum tree_kind kind_of(const struct stat *status) {
+  switch (status->st_mode & S_IFMT) {
+  case S_IFDIR:
+    return TREE_DIRECTORY;
+  case S_IFREG:
+    return TREE_FILE;
+  case S_IFLNK:
+    return TREE_SYMLINK;
+  case S_IFIFO:
+    return TREE_FIFO;
+  case S_IFCHR:
+    return TREE_CHARACTER_DEVICE;
+  case S_IFBLK:
+    return TREE_BLOCK_DEVICE;
+  default:
+    return TREE_SOCKET;
+  }
+}
+
 /* Anything but a directory. */
 static int put_leaf(struct reader *reader, int folder, const char *name, const struct stat *status) {
   const char *other = status->st_nlink > 1 ? written_as(reader, status) : NULL;
   if (other != NULL)
     return put_entry(reader, TREE_HARD_LINK, status, other);
-  switch (status->st_mode & S_IFMT) {
-  case S_IFREG:
+  enum tree_kind kind = kind_of(status);
+  if (kind == TREE_FILE)
     return put_file(reader, folder, name, status);
-  case S_IFLNK:
-    return put_symlink(reader, folder, name, status);
-  case S_IFIFO:
-    return put_entry(reader, TREE_FIFO, status, "");
-  case S_IFCHR:
-    return put_entry(reader, TREE_CHARACTER_DEVICE, status, "");
-  case S_IFBLK:
-    return put_entry(reader, TREE_BLOCK_DEVICE, status, "");
-  default:
-    return put_entry(reader, TREE_SOCKET, status, "");
-  }
+  return kind == TREE_SYMLINK ? put_symlink(reader, folder, name, status) : put_entry(reader, kind, status, "");
 }
 
 /* The names in a directory, but for "." and "..", in the order of their bytes. */
@@ -308,7 +371,7 @@ static int put_directory(struct reader *reader) {
   struct stat status;
   struct names names = {0};
   int folder = kernel_openat2(reader->root, reader->path[0] == '\0' ? "." : reader->path, O_RDONLY | O_DIRECTORY, 0,
-                              TREE_RESOLVE);
+                              reader->resolve);
   if (folder < 0 || fstat(folder, &status) < 0)
     return is_passed_over(reader) ? 0 : failure_set("openat2", reader->path);
   if (put_entry(reader, TREE_DIRECTORY, &status, "") < 0 || put_xattrs(reader, folder) < 0)
@@ -325,35 +388,121 @@ static int put_directory(struct reader *reader) {
   return result;
 }
 
-static int write_stream(char **fields, bool only_lists) {
+/* A reader at its beginning. It is too large for the stack, and adds nothing to the program while it is all zeros
+ * there. */
+static struct reader *new_reader(uint64_t resolve) {
   static struct reader reader;
-  reader.only_lists = only_lists;
-  reader.output = tree_parse_descriptor(fields[1]);
-  if (reader.output < 0)
+  for (size_t list = 0; list < LINKED_LISTS; list++)
+    for (struct linked *linked = reader.linked[list], *next; linked != NULL; linked = next) {
+      next = linked->next;
+      free(linked->path);
+      free(linked);
+    }
+  memset(&reader, 0, sizeof reader);
+  reader.resolve = resolve;
+  return &reader;
+}
+
+static int begin_stream(struct reader *reader, int output) {
+  reader->output = output;
+  reader->buffer = malloc(OUTPUT_BYTES);
+  return reader->buffer == NULL ? failure_set("malloc", "stream") : put(reader, TREE_MAGIC, TREE_MAGIC_BYTES);
+}
+
+static int end_stream(struct reader *reader) {
+  return put_header(reader, TREE_END, 0) < 0 || flush(reader) < 0 ? -1 : 0;
+}
+
+static void close_stream(struct reader *reader) {
+  free(reader->buffer);
+  close(reader->root);
+  close(reader->output);
+}
+
+static int write_stream(struct reader *reader, char **fields) {
+  int output = tree_parse_descriptor(fields[1]);
+  if (output < 0)
     return -1;
-  reader.root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (reader.root < 0)
+  reader->root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (reader->root < 0)
     return failure_set("open", fields[0]);
-  reader.path[0] = '\0';
-  reader.used = 0;
-  reader.buffer = malloc(OUTPUT_BYTES);
-  if (reader.buffer == NULL)
-    return failure_set("malloc", fields[0]);
-  if (put(&reader, TREE_MAGIC, TREE_MAGIC_BYTES) < 0 || put_directory(&reader) < 0 ||
-      put_header(&reader, TREE_END, 0) < 0 || flush(&reader) < 0)
+  if (begin_stream(reader, output) < 0 || put_directory(reader) < 0 || end_stream(reader) < 0)
     return -1;
-  free(reader.buffer);
-  close(reader.root);
-  close(reader.output);
+  close_stream(reader);
   return 0;
+}
+
+/* Every record before it is whole: what fails is asked of the kernel before the record about it is begun. */
+static void put_failure(struct reader *reader) {
+  uint32_t error = (uint32_t)failure.error;
+  size_t call = strlen(failure.call) + 1, argument = strlen(failure.argument);
+  if (put_header(reader, TREE_BROKEN, sizeof error + call + argument) == 0 && put(reader, &error, sizeof error) == 0 &&
+      put(reader, failure.call, call) == 0 && put(reader, failure.argument, argument) == 0)
+    flush(reader);
+}
+
+void tree_give(int user_namespace, int root, int output) {
+  struct reader *reader = new_reader(TREE_RESOLVE);
+  reader->root = root;
+  if (begin_stream(reader, output) < 0)
+    return;
+  if (kernel_setns(user_namespace, CLONE_NEWUSER) < 0) {
+    failure_set("setns", "user");
+    put_failure(reader);
+    return;
+  }
+  /* Not sooner: more capabilities take it back. */
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || put_directory(reader) < 0 || end_stream(reader) < 0)
+    put_failure(reader);
 }
 
 int tree_read(struct setup *setup, char **fields) {
   (void)setup;
-  return write_stream(fields, false);
+  return write_stream(new_reader(TREE_RESOLVE), fields);
 }
 
 int tree_list(struct setup *setup, char **fields) {
+  struct reader *reader = new_reader(TREE_RESOLVE);
   (void)setup;
-  return write_stream(fields, true);
+  reader->only_lists = reader->is_live = true;
+  return write_stream(reader, fields);
+}
+
+/* What a container path leads to: a symlink at its end itself, unless a slash follows. */
+#define PATH_RESOLVE (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+
+static int put_path(struct reader *reader, const struct setup *setup, char *path) {
+  struct stat status;
+  if (fstat(reader->root, &status) < 0)
+    return failure_set("fstat", path);
+  if (S_ISLNK(status.st_mode))
+    return put_symlink(reader, reader->root, "", &status);
+  if (reader->only_lists || !(S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)))
+    return put_entry(reader, kind_of(&status), &status, "");
+  return S_ISDIR(status.st_mode) ? put_directory(reader) : put_archived_file(reader, setup->root, path, PATH_RESOLVE);
+}
+
+/* A stream without an entry says that nothing is there. */
+static int write_path(struct reader *reader, const struct setup *setup, char **fields) {
+  reader->root = kernel_openat2(setup->root, fields[0], O_PATH | O_NOFOLLOW, 0, PATH_RESOLVE);
+  if (reader->root < 0 && errno != ENOENT && errno != ENOTDIR)
+    return failure_set("openat2", fields[0]);
+  int output = tree_parse_descriptor(fields[1]);
+  if (output < 0 || begin_stream(reader, output) < 0 || (reader->root >= 0 && put_path(reader, setup, fields[0]) < 0) ||
+      end_stream(reader) < 0)
+    return -1;
+  close_stream(reader);
+  return 0;
+}
+
+int tree_stat_path(struct setup *setup, char **fields) {
+  struct reader *reader = new_reader(0);
+  reader->only_lists = true;
+  return write_path(reader, setup, fields);
+}
+
+int tree_read_path(struct setup *setup, char **fields) {
+  struct reader *reader = new_reader(TREE_RESOLVE & ~(uint64_t)RESOLVE_NO_XDEV);
+  reader->for_archive = reader->is_live = true;
+  return write_path(reader, setup, fields);
 }

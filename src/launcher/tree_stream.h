@@ -10,7 +10,18 @@
 #define TREE_DATA_BYTES     (1024 * 1024)
 #define TREE_RECORD_MAXIMUM (TREE_DATA_BYTES + 4096)
 
-enum tree_record { TREE_ENTRY = 'E', TREE_XATTR = 'X', TREE_DATA = 'D', TREE_COPY = 'C', TREE_END = 'F' };
+enum tree_record {
+  TREE_ENTRY = 'E',
+  TREE_XATTR = 'X',
+  TREE_SEGMENTS = 'S',
+  TREE_DATA = 'D',
+  TREE_COPY = 'C',
+  TREE_END = 'F',
+  TREE_BROKEN = 'B'
+};
+
+/* Of one record; 64 KiB. */
+#define TREE_SEGMENTS_MAXIMUM 4096
 
 enum tree_kind {
   TREE_DIRECTORY = 1,
@@ -31,7 +42,8 @@ struct __attribute__((packed)) tree_header {
 
 /* Before an entry's path and target. */
 struct __attribute__((packed)) tree_entry {
-  uint8_t kind, zero;
+  uint8_t kind;
+  uint8_t loose; /* path-write: the way to its parent is not the stream's, and may lead through symlinks */
   uint16_t mode;
   uint32_t uid, gid;
   uint16_t path_length, target_length;
@@ -43,6 +55,10 @@ struct __attribute__((packed)) tree_entry {
 
 struct __attribute__((packed)) tree_copy {
   uint64_t offset, source_offset, length;
+};
+
+struct __attribute__((packed)) tree_segment {
+  uint64_t position, length;
 };
 
 _Static_assert(sizeof(struct tree_header) == 5 && sizeof(struct tree_entry) == 56, "layout of the stream");

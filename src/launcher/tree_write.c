@@ -1,13 +1,19 @@
 /* Makes a tree from a stream. The stream may be hostile: every name is looked up below the tree's root without
- * following a link or crossing a mount, every length is checked, and nothing but the tree is ever written to. */
+ * following a link or crossing a mount, every length is checked, and nothing but the tree is ever written to.
+ *
+ * In a container (`path-write`) others may write meanwhile and swap what they can: a directory of the stream's own is
+ * reached through no symlink, any other way stays inside the container's root, and attributes go to what was made and
+ * to nothing that has taken its name since. */
 #include "failure.h"
 #include "kernel.h"
+#include "make.h"
 #include "setup.h"
 #include "tree.h"
 #include "tree_stream.h"
 
 #include <errno.h>
 #include <linux/limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -20,21 +26,23 @@
 /* A directory whose times are set when everything is in it. */
 struct dated {
   char *path;
+  bool loose; /* how it was reached */
   struct timespec times[2];
 };
 
 struct writer {
   const struct setup *setup;
+  const char *base; /* container path of the root, whose other files stay or are replaced; NULL of a tree of our own */
   int root, input;
   char *buffer;
   size_t start, end;
-  bool eof;
   /* The entry being made: its path, and a descriptor when it is a directory or file. */
   struct tree_entry entry;
   char path[PATH_MAX], target[PATH_MAX];
   int file;
   /* The last parent looked up; entries mostly come directory by directory. */
   char parent_path[PATH_MAX];
+  bool parent_loose;
   int parent;
   struct dated *dated;
   size_t dated_count, dated_capacity;
@@ -82,19 +90,40 @@ static bool is_plain(const char *path) {
   return true;
 }
 
+/* A directory of the container to which no entry of the stream's leads: made where it is missing. -1 with errno. */
+static int open_loosely(const struct writer *writer, const char *path) {
+  char whole[PATH_MAX];
+  if (strlen(writer->base) + 1 + strlen(path) >= sizeof whole) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  stpcpy(stpcpy(stpcpy(whole, writer->base), "/"), path);
+  return make_folder(writer->setup, whole);
+}
+
+/* O_PATH descriptor of a directory below the root; the empty path is the root. -1 with errno. */
+static int open_below(const struct writer *writer, const char *path, bool loose) {
+  if (writer->base != NULL && loose && path[0] != '\0')
+    return open_loosely(writer, path);
+  /* What a container has mounted is its own. */
+  uint64_t resolve = writer->base == NULL ? TREE_RESOLVE : TREE_RESOLVE & ~(uint64_t)RESOLVE_NO_XDEV;
+  return kernel_openat2(writer->root, path[0] == '\0' ? "." : path, O_PATH | O_DIRECTORY, 0, resolve);
+}
+
 /* Opens the parent of `path`, which stays open as long as the next path has the same; `name` is the last component. */
-static int open_parent(struct writer *writer, const char *path, const char **name) {
+static int open_parent(struct writer *writer, const char *path, bool loose, const char **name) {
   const char *slash = strrchr(path, '/');
   size_t length = slash == NULL ? 0 : (size_t)(slash - path);
   *name = slash == NULL ? path : slash + 1;
-  if (writer->parent >= 0 && strlen(writer->parent_path) == length && memcmp(writer->parent_path, path, length) == 0)
+  if (writer->parent >= 0 && writer->parent_loose == loose && strlen(writer->parent_path) == length &&
+      memcmp(writer->parent_path, path, length) == 0)
     return 0;
   if (writer->parent >= 0)
     close(writer->parent);
   memcpy(writer->parent_path, path, length);
   writer->parent_path[length] = '\0';
-  writer->parent =
-      kernel_openat2(writer->root, length == 0 ? "." : writer->parent_path, O_PATH | O_DIRECTORY, 0, TREE_RESOLVE);
+  writer->parent_loose = loose;
+  writer->parent = open_below(writer, writer->parent_path, loose);
   return writer->parent < 0 ? failure_set("openat2", writer->path) : 0;
 }
 
@@ -115,11 +144,33 @@ static void entry_times(const struct tree_entry *entry, struct timespec times[2]
   times[1] = (struct timespec){.tv_sec = entry->mtime_seconds, .tv_nsec = entry->mtime_nanoseconds};
 }
 
-/* Everything that has no descriptor of its own: the name is in a directory that only we write to. */
-static int set_named_attributes(struct writer *writer, const char *name) {
+/* Of what was made in a directory to which others may write: it must still be that, and have no other name. */
+static int set_attributes_of_made(struct writer *writer, const char *name, mode_t type) {
+  struct timespec times[2];
+  struct stat status;
+  uid_t uid;
+  gid_t gid;
+  owners(writer, &uid, &gid);
+  entry_times(&writer->entry, times);
+  int made = openat(writer->parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (made < 0 || fstat(made, &status) < 0)
+    return failure_set("openat", writer->path);
+  if ((status.st_mode & S_IFMT) != type || status.st_nlink != 1 || status.st_uid != 0)
+    return refuse(writer, "openat", EBUSY);
+  if (fchownat(made, "", uid, gid, AT_EMPTY_PATH) < 0)
+    return failure_set("fchownat", writer->path);
+  if (utimensat(made, "", times, AT_EMPTY_PATH) < 0)
+    return failure_set("utimensat", writer->path);
+  return close(made);
+}
+
+/* Everything that has no descriptor of its own: of a tree of our own, where only we write. */
+static int set_named_attributes(struct writer *writer, const char *name, mode_t type) {
   struct timespec times[2];
   uid_t uid;
   gid_t gid;
+  if (writer->base != NULL)
+    return set_attributes_of_made(writer, name, type);
   owners(writer, &uid, &gid);
   entry_times(&writer->entry, times);
   if (fchownat(writer->parent, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
@@ -136,8 +187,17 @@ static int set_owner(struct writer *writer) {
   return fchown(writer->file, uid, gid) < 0 ? failure_set("fchownat", writer->path) : 0;
 }
 
+/* Whether to try once more to make what failed because its name is taken: in a container, what bears it makes way, but
+ * a directory never. */
+static bool has_made_way(const struct writer *writer, const char *name) {
+  return errno == EEXIST && writer->base != NULL && unlinkat(writer->parent, name, 0) == 0;
+}
+
 static int make_directory_entry(struct writer *writer, const char *name) {
   bool is_root = writer->path[0] == '\0';
+  /* A place in a container stays as it is. */
+  if (is_root && writer->base != NULL)
+    return 0;
   if (!is_root && mkdirat(writer->parent, name, 0700) < 0 && errno != EEXIST)
     return failure_set("mkdirat", writer->path);
   writer->file = openat(is_root ? writer->root : writer->parent, is_root ? "." : name,
@@ -146,23 +206,28 @@ static int make_directory_entry(struct writer *writer, const char *name) {
 }
 
 static int make_file_entry(struct writer *writer, const char *name) {
-  writer->file = openat(writer->parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+  do
+    writer->file = openat(writer->parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+  while (writer->file < 0 && has_made_way(writer, name));
   return writer->file < 0 ? failure_set("openat", writer->path) : set_owner(writer);
 }
 
 static int make_hard_link(struct writer *writer, const char *name) {
   const char *slash = strrchr(writer->target, '/'), *target_name = slash == NULL ? writer->target : slash + 1;
-  char parent[PATH_MAX] = ".";
+  char parent[PATH_MAX] = "";
   if (writer->target[0] == '\0')
     return refuse(writer, "linkat", EINVAL);
   if (slash != NULL) {
     memcpy(parent, writer->target, (size_t)(slash - writer->target));
     parent[slash - writer->target] = '\0';
   }
-  int folder = kernel_openat2(writer->root, parent, O_PATH | O_DIRECTORY, 0, TREE_RESOLVE);
+  int folder = open_below(writer, parent, writer->entry.loose != 0);
   if (folder < 0)
     return failure_set("openat2", writer->path);
-  int result = linkat(folder, target_name, writer->parent, name, 0);
+  int result;
+  do
+    result = linkat(folder, target_name, writer->parent, name, 0);
+  while (result < 0 && has_made_way(writer, name));
   int error = errno;
   close(folder);
   return result < 0 ? refuse(writer, "linkat", error) : 0;
@@ -176,20 +241,27 @@ static int make_special(struct writer *writer, const char *name, mode_t type) {
     writer->entry.size = 0;
     return make_file_entry(writer, name);
   }
-  if (mknodat(writer->parent, name, type | (writer->entry.mode & 07777), device) < 0)
+  int result;
+  do
+    result = mknodat(writer->parent, name, type | (writer->entry.mode & 07777), device);
+  while (result < 0 && has_made_way(writer, name));
+  if (result < 0)
     return failure_set("mknodat", writer->path);
-  if (set_named_attributes(writer, name) < 0)
+  if (set_named_attributes(writer, name, type) < 0)
     return -1;
   /* chown took setuid and setgid away. What was just made here is no symlink. */
-  if ((writer->entry.mode & 06000) != 0 && fchmodat(writer->parent, name, writer->entry.mode & 07777, 0) < 0)
+  if (writer->base == NULL && (writer->entry.mode & 06000) != 0 &&
+      fchmodat(writer->parent, name, writer->entry.mode & 07777, 0) < 0)
     return failure_set("fchmodat", writer->path);
   return 0;
 }
 
 static int make_symlink_entry(struct writer *writer, const char *name) {
-  if (symlinkat(writer->target, writer->parent, name) < 0)
-    return failure_set("symlinkat", writer->path);
-  return set_named_attributes(writer, name);
+  int result;
+  do
+    result = symlinkat(writer->target, writer->parent, name);
+  while (result < 0 && has_made_way(writer, name));
+  return result < 0 ? failure_set("symlinkat", writer->path) : set_named_attributes(writer, name, S_IFLNK);
 }
 
 static int make_entry(struct writer *writer) {
@@ -198,7 +270,7 @@ static int make_entry(struct writer *writer) {
     return refuse(writer, "stream", EINVAL);
   if (writer->path[0] == '\0')
     return make_directory_entry(writer, "");
-  if (open_parent(writer, writer->path, &name) < 0)
+  if (open_parent(writer, writer->path, writer->entry.loose != 0, &name) < 0)
     return -1;
   switch (writer->entry.kind) {
   case TREE_DIRECTORY:
@@ -232,6 +304,7 @@ static int date_later(struct writer *writer) {
   }
   struct dated *dated = &writer->dated[writer->dated_count++];
   dated->path = strdup(writer->path);
+  dated->loose = writer->entry.loose != 0;
   if (dated->path == NULL)
     abort();
   entry_times(&writer->entry, dated->times);
@@ -377,10 +450,13 @@ static int date_directories(struct writer *writer) {
     struct dated *dated = &writer->dated[--writer->dated_count];
     const char *name = ".";
     strcpy(writer->path, dated->path);
-    if (dated->path[0] != '\0' && open_parent(writer, dated->path, &name) < 0)
-      return -1;
-    if (utimensat(dated->path[0] == '\0' ? writer->root : writer->parent, name, dated->times, AT_SYMLINK_NOFOLLOW) < 0)
-      return failure_set("utimensat", writer->path);
+    bool is_found = dated->path[0] == '\0' || open_parent(writer, dated->path, dated->loose, &name) == 0;
+    int result = is_found ? utimensat(dated->path[0] == '\0' ? writer->root : writer->parent, name, dated->times,
+                                      AT_SYMLINK_NOFOLLOW)
+                          : -1;
+    /* In a container somebody may have removed it, or put something else there. */
+    if (result < 0 && writer->base == NULL)
+      return is_found ? failure_set("utimensat", writer->path) : -1;
     free(dated->path);
   }
   return 0;
@@ -416,33 +492,53 @@ static int take_record(struct writer *writer) {
   }
 }
 
-int tree_write(struct setup *setup, char **fields) {
+/* Takes the whole stream, and closes what the writer has open but for the root. */
+static int take_stream(struct writer *writer, const char *descriptor) {
+  writer->file = writer->parent = -1;
+  writer->path[0] = '\0';
+  writer->input = tree_parse_descriptor(descriptor);
+  if (writer->input < 0)
+    return -1;
+  writer->buffer = malloc(INPUT_BYTES);
+  if (writer->buffer == NULL)
+    return failure_set("malloc", "stream");
+  writer->dated_count = writer->start = writer->end = 0;
+  if (need(writer, TREE_MAGIC_BYTES) < 0)
+    return -1;
+  if (memcmp(writer->buffer, TREE_MAGIC, TREE_MAGIC_BYTES) != 0)
+    return refuse(writer, "stream", EINVAL);
+  writer->start = TREE_MAGIC_BYTES;
+  int result;
+  while ((result = take_record(writer)) == 0)
+    ;
+  free(writer->buffer);
+  close(writer->input);
+  if (writer->parent >= 0)
+    close(writer->parent);
+  return result < 0 ? -1 : 0;
+}
+
+int tree_fill(const struct setup *setup, int root, const char *descriptor) {
   static struct writer writer;
   writer.setup = setup;
-  writer.file = writer.parent = -1;
-  writer.dated_count = 0;
-  writer.input = tree_parse_descriptor(fields[1]);
-  if (writer.input < 0)
-    return -1;
-  writer.root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (writer.root < 0)
+  writer.root = root;
+  return take_stream(&writer, descriptor);
+}
+
+int tree_write(struct setup *setup, char **fields) {
+  int root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (root < 0)
     return failure_set("open", fields[0]);
-  writer.buffer = malloc(INPUT_BYTES);
-  if (writer.buffer == NULL)
-    return failure_set("malloc", fields[0]);
-  writer.start = writer.end = 0;
-  if (need(&writer, TREE_MAGIC_BYTES) < 0)
-    return -1;
-  if (memcmp(writer.buffer, TREE_MAGIC, TREE_MAGIC_BYTES) != 0)
-    return refuse(&writer, "stream", EINVAL);
-  writer.start = TREE_MAGIC_BYTES;
-  int result;
-  while ((result = take_record(&writer)) == 0)
-    ;
-  free(writer.buffer);
-  close(writer.root);
-  close(writer.input);
-  if (writer.parent >= 0)
-    close(writer.parent);
-  return result < 0 ? -1 : 0;
+  return tree_fill(setup, root, fields[1]) < 0 ? -1 : close(root);
+}
+
+int tree_write_path(struct setup *setup, char **fields) {
+  static struct writer writer;
+  writer.setup = setup;
+  writer.base = fields[0];
+  writer.root =
+      kernel_openat2(setup->root, fields[0], O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+  if (writer.root < 0)
+    return failure_set("openat2", fields[0]);
+  return take_stream(&writer, fields[1]) < 0 ? -1 : close(writer.root);
 }

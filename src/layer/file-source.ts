@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import type { ByteSource } from './source.js'
 
 /** The same as {@link openFileSource} for a path, but the file is opened when it is first read: of most layers only the index is. */
@@ -7,7 +7,7 @@ export function fileSourceWhenRead(path: string): ByteSource {
   const opened = () => (source ??= openFileSource(path))
   return {
     get size() {
-      return opened().size
+      return source?.size ?? statSync(path).size
     },
     read: (buffer, position) => opened().read(buffer, position),
     close: () => source?.close(),

@@ -12,7 +12,7 @@ export interface ChangedTree extends ReadonlyFileSystem {
 
 /** Entries of a whole tree, for {@link packTar}. */
 export function* treeEntries(fs: ReadonlyFileSystem): Generator<PackEntry, void, undefined> {
-  for (const { path, ino, linkOf } of listTree(fs)) yield entryOf(fs, path, ino, linkOf)
+  for (const { path, ino, linkOf } of listTree(fs)) yield packEntryOf(fs, path, ino, linkOf)
 }
 
 /**
@@ -36,7 +36,7 @@ export function* changedEntries(union: ChangedTree): Generator<PackEntry, void, 
     const linkOf = isDirectory ? null : (firstPath.get(ino) ?? null)
     if (isDirectory) written.add(path)
     else if (linkOf === null) firstPath.set(ino, path)
-    yield entryOf(union, path, ino, linkOf)
+    yield packEntryOf(union, path, ino, linkOf)
     if (opaque) yield marker(`${path}/${OPAQUE_WHITEOUT}`)
   }
 }
@@ -47,7 +47,7 @@ function* missingParents(union: ReadonlyFileSystem, path: ByteString, written: S
     const parent = path.slice(0, slash)
     if (written.has(parent)) continue
     written.add(parent)
-    yield entryOf(union, parent, find(union, parent), null)
+    yield packEntryOf(union, parent, find(union, parent), null)
   }
 }
 
@@ -74,7 +74,8 @@ function marker(path: ByteString): PackEntry {
   return { path, type: 'file', mode: 0o600, uid: 0, gid: 0, mtimeNs: 0n }
 }
 
-function entryOf(fs: ReadonlyFileSystem, path: ByteString, ino: Ino, linkOf: ByteString | null): PackEntry {
+/** The entry of one inode under a path; with `linkOf` another name of the entry that bears that path. */
+export function packEntryOf(fs: ReadonlyFileSystem, path: ByteString, ino: Ino, linkOf: ByteString | null): PackEntry {
   const { type, mode, uid, gid, size, device, mtimeNs } = fs.stat(ino)
   const attributes = { path, mode, uid, gid, mtimeNs }
   if (linkOf !== null && type !== 'socket') return { ...attributes, type: 'hardlink', target: linkOf }

@@ -54,34 +54,61 @@ const TYPEFLAGS: Readonly<Record<Exclude<PackEntry['type'], 'socket'>, string>> 
 
 /** The tar of `entries`, in pieces. Sockets are left out: no tar can hold them. */
 export function* packTar(entries: Iterable<PackEntry>): Generator<Uint8Array, void, undefined> {
-  for (const entry of entries) {
-    if (entry.type === 'socket') continue
-    const { contents } = entry
-    if (entry.type !== 'file' || contents === undefined) yield* packHeaders(entry, TYPEFLAGS[entry.type], 0)
-    else yield* packFile(entry, contents)
-  }
-  yield new Uint8Array(2 * BLOCK_BYTES)
+  for (const entry of entries) yield* packEntry(entry)
+  yield ARCHIVE_END
 }
 
+/** One entry of a tar that is put together by the caller. */
+export function* packEntry(entry: PackEntry): Generator<Uint8Array, void, undefined> {
+  const { type, contents } = entry
+  if (type === 'file' && contents !== undefined) yield* packFile(entry, contents)
+  else if (type !== 'socket') yield* packHeaders(entry, TYPEFLAGS[type], 0)
+}
+
+/** What a tar ends with. */
+export const ARCHIVE_END: Uint8Array = new Uint8Array(2 * BLOCK_BYTES)
+
 function* packFile(entry: PackEntry, contents: Contents): Generator<Uint8Array> {
-  const segments = dataOf(contents)
-  if (segments === null) {
-    yield* packHeaders(entry, TYPEFLAGS.file, contents.size)
-    yield* packContents(entry.path, contents, [{ position: 0, length: contents.size }])
-    return
-  }
-  const map = encodeSparseMap(segments)
-  const packedBytes = map.length + segments.reduce((sum, { length }) => sum + length, 0)
-  yield* packHeaders(entry, TYPEFLAGS.file, packedBytes, contents.size)
-  yield map
+  const { head, segments, padding } = packFileHead(entry, contents)
+  yield* head
   yield* packContents(entry.path, contents, segments)
+  if (padding > 0) yield new Uint8Array(padding)
+}
+
+/** A file of which the bytes come from elsewhere: what stands before them, which of them are written, and the zeros behind them. */
+export interface FileHead {
+  readonly head: readonly Uint8Array[]
+  readonly segments: readonly FileSegment[]
+  readonly padding: number
+}
+
+/** For who writes the bytes of a file's segments himself. */
+export function packFileHead(entry: PackEntry, contents: Pick<Contents, 'size' | 'segments'>): FileHead {
+  const segments = dataOf(contents)
+  if (segments === null)
+    return {
+      head: [...packHeaders(entry, TYPEFLAGS.file, contents.size)],
+      segments: contents.size === 0 ? [] : [{ position: 0, length: contents.size }],
+      padding: paddingOf(contents.size),
+    }
+  const map = encodeSparseMap(segments)
+  const dataBytes = segments.reduce((sum, { length }) => sum + length, 0)
+  return {
+    head: [...packHeaders(entry, TYPEFLAGS.file, map.length + dataBytes, contents.size), map],
+    segments,
+    padding: paddingOf(dataBytes),
+  }
+}
+
+function paddingOf(bytes: number): number {
+  return (BLOCK_BYTES - (bytes % BLOCK_BYTES)) % BLOCK_BYTES
 }
 
 /**
  * The parts of a file to be written when it has holes, the last one at its end and perhaps empty, as GNU tar marks where a file ends; null
  * when it has none. The smallest holes are filled when there are more than a map may hold.
  */
-function dataOf({ size, segments }: Contents): readonly FileSegment[] | null {
+function dataOf({ size, segments }: Pick<Contents, 'size' | 'segments'>): readonly FileSegment[] | null {
   if (segments === undefined) return null
   let found = joined(segments(), SMALLEST_HOLE_BYTES)
   for (let hole = 2 * SMALLEST_HOLE_BYTES; found.length > MAXIMUM_SEGMENTS; hole *= 2) found = joined(found, hole)
@@ -129,8 +156,7 @@ function* packHeaders(entry: PackEntry, typeflag: string, size: number, sparseBy
 }
 
 function* packContents(path: ByteString, { read }: Contents, segments: readonly FileSegment[]): Generator<Uint8Array> {
-  let written = 0
-  for (const { position: start, length } of segments) {
+  for (const { position: start, length } of segments)
     for (let position = start; position < start + length; ) {
       const chunk = new Uint8Array(Math.min(CHUNK_BYTES, start + length - position))
       const count = read(chunk, position)
@@ -138,10 +164,6 @@ function* packContents(path: ByteString, { read }: Contents, segments: readonly 
       yield chunk.subarray(0, count)
       position += count
     }
-    written += length
-  }
-  const padding = (BLOCK_BYTES - (written % BLOCK_BYTES)) % BLOCK_BYTES
-  if (padding > 0) yield new Uint8Array(padding)
 }
 
 function sparseRecords(name: ByteString, realBytes: number): readonly PaxRecord[] {

@@ -41,6 +41,11 @@ export class PackedLayer implements LayerFileSystem {
     }
   }
 
+  /** Size of its tar. */
+  get tarBytes(): number {
+    return this.#index.tarBytes
+  }
+
   lookup(directory: Ino, name: ByteString): Ino | undefined {
     const place = this.#directory(directory)
     let low = at(this.#index.first, place)

@@ -39,19 +39,18 @@ export function listUpper(idMap: IdMap, directory: string): AsyncGenerator<TreeR
   return readTree(idMap, [], directory, 'tree-list')
 }
 
-async function* readTree(
+function readTree(
   idMap: IdMap,
   preparation: readonly Operation[],
   path: string,
   operation: 'tree-read' | 'tree-list' = 'tree-read',
 ): AsyncGenerator<TreeRecord> {
-  const launcher = launch(
-    {
-      operations: [...idMapOperations(idMap), ['namespace', 'mount'], ...preparation, [operation, path, FIRST_DESCRIPTOR]],
-      exec: null,
-    },
-    { descriptors: ['pipe'] },
-  )
+  return recordsOf([...idMapOperations(idMap), ['namespace', 'mount'], ...preparation, [operation, path, FIRST_DESCRIPTOR]])
+}
+
+/** The records of the tree stream that operations write to the first of the caller's descriptors. Rejects as {@link captureTree}. */
+export async function* recordsOf(operations: readonly Operation[]): AsyncGenerator<TreeRecord> {
+  const launcher = launch({ operations, exec: null }, { descriptors: ['pipe'] })
   const decoder = new TreeStreamDecoder()
   const [stream] = launcher.streams
   // A reader who goes leaves the launcher with a pipe that nobody reads.

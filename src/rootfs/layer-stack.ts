@@ -1,15 +1,104 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { EngineError } from '../errors.js'
 import type { ByteString, Ino } from '../fs/file-system.js'
-import { openFileSource } from '../layer/file-source.js'
-import { parseIndex } from '../layer/index.js'
+import { fileSourceWhenRead, openFileSource } from '../layer/file-source.js'
+import { type LayerIndex, parseIndex, serializeIndex } from '../layer/index.js'
+import { concatenatedSource, mergeIndexes } from '../layer/merged-index.js'
 import { PackedLayer } from '../layer/packed-layer.js'
 import type { StoredLayer } from '../store/layer-store.js'
+import { ownIdentity } from '../store/process-identity.js'
 import { below } from './tree-records.js'
 
 /** A layer of the store, open. The caller closes it. */
 export function openStoredLayer({ indexPath, tarPath }: StoredLayer): PackedLayer {
   return new PackedLayer(parseIndex(readFileSync(indexPath)), openFileSource(tarPath))
+}
+
+/** How many indexes this process has begun to write: two at once must not share a name. */
+let indexesBegun = 0
+
+/** Fewer are opened one by one: that takes no longer than it would to keep an index of all, which is as large as theirs together. */
+const MERGED_FROM = 8
+
+/**
+ * Layers of the store, base first, as they are best read: one by one, or many as one that shows what they show together. No tar is opened
+ * before it is read. The caller closes them.
+ */
+export function openStack(layers: readonly StoredLayer[]): PackedLayer[] {
+  if (layers.length < MERGED_FROM)
+    return layers.map(({ indexPath, tarPath }) => new PackedLayer(parseIndex(readFileSync(indexPath)), fileSourceWhenRead(tarPath)))
+  return [openMerged(layers)]
+}
+
+/**
+ * At least one layer, base first, as one, read from an index of the whole. That lies beside the topmost layer and goes with it; when it is
+ * missing it is made, which takes as long as reading every directory, and kept if that can be done.
+ */
+export function openMerged(layers: readonly StoredLayer[]): PackedLayer {
+  const { index, tarBytes } = readStackIndex(layers) ?? makeStackIndex(layers)
+  const source = concatenatedSource(
+    layers.map(({ tarPath }, place) => ({ bytes: tarBytes[place] ?? 0, open: () => openFileSource(tarPath) })),
+    (place) => new EngineError('INVALID_ARCHIVE', `the tar of layer ${layers[place]?.diffId} has changed its size`),
+  )
+  return new PackedLayer(index, source)
+}
+
+interface StackIndex {
+  readonly index: LayerIndex
+  /** Sizes of the layers' tars, base first. */
+  readonly tarBytes: Float64Array
+}
+
+function stackIndexPath(layers: readonly StoredLayer[]): string {
+  return join(dirname(layers.at(-1)?.indexPath ?? ''), stackName(layers))
+}
+
+/** The index as it was kept: the sizes, and then that of all layers. Null where there is none that can be used. */
+function readStackIndex(layers: readonly StoredLayer[]): StackIndex | null {
+  try {
+    const bytes = readFileSync(stackIndexPath(layers))
+    const sizesBytes = layers.length * Float64Array.BYTES_PER_ELEMENT
+    const index = parseIndex(bytes.subarray(sizesBytes))
+    const tarBytes = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + sizesBytes))
+    return tarBytes.reduce((sum, size) => sum + size, 0) === index.tarBytes ? { index, tarBytes } : null
+  } catch {
+    return null
+  }
+}
+
+function makeStackIndex(layers: readonly StoredLayer[]): StackIndex {
+  const opened: PackedLayer[] = []
+  try {
+    for (const layer of layers) opened.push(openStoredLayer(layer))
+    const made = { index: mergeIndexes(opened), tarBytes: Float64Array.from(opened, ({ tarBytes }) => tarBytes) }
+    keepStackIndex(stackIndexPath(layers), made)
+    return made
+  } finally {
+    for (const layer of opened) layer.close()
+  }
+}
+
+/** It only saves time, so a full disk, or a layer that is being removed, is nothing to fail for. */
+function keepStackIndex(path: string, { index, tarBytes }: StackIndex): void {
+  const partial = `${path}.${ownIdentity()}-${++indexesBegun}`
+  try {
+    const file = openSync(partial, 'wx', 0o600)
+    try {
+      for (const bytes of [new Uint8Array(tarBytes.buffer), serializeIndex(index)]) writeFully(file, bytes)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(partial, path)
+  } catch {
+    rmSync(partial, { force: true })
+  }
+}
+
+function writeFully(file: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
 }
 
 /** One name for a stack of layers in this order; never the name of a layer. */

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { FIRST_DESCRIPTOR, launch } from '../launcher/client.js'
+import { FIRST_DESCRIPTOR, type LaunchOptions, launch } from '../launcher/client.js'
 import type { IdMap } from '../launcher/id-map.js'
 import { idMapOperations } from '../launcher/id-map.js'
 import type { Operation } from '../launcher/operations.js'
@@ -13,11 +13,20 @@ export async function writeDirectory(
   records: Iterable<TreeRecord>,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
-  const launcher = launch(
-    { operations: [...treeOperations(idMap), ['tree-write', path, FIRST_DESCRIPTOR]], exec: null },
-    { descriptors: ['pipe'], ...(signal === undefined ? {} : { signal }) },
-  )
-  const [stream] = launcher.streams
+  await sendRecords([...treeOperations(idMap), ['tree-write', path, FIRST_DESCRIPTOR]], records, {
+    descriptors: ['pipe'],
+    ...(signal === undefined ? {} : { signal }),
+  })
+}
+
+/** Has operations done of which one reads these records from the `pipe` among the descriptors. */
+export async function sendRecords(
+  operations: readonly Operation[],
+  records: Iterable<TreeRecord>,
+  options: Pick<LaunchOptions, 'descriptors' | 'signal'>,
+): Promise<void> {
+  const launcher = launch({ operations, exec: null }, options)
+  const stream = launcher.streams.find((end) => end !== null)
   // A launcher that fails closes its end; its own words say why.
   const sent = stream ? pipeline(Readable.from(treeStream(records)), stream).catch(() => {}) : undefined
   await launcher.done
@@ -32,9 +41,13 @@ export async function moveInto(idMap: IdMap, from: string, to: string): Promise<
   await launch({ operations: [...treeOperations(idMap), ['tree-move', from, to]], exec: null }).done
 }
 
-/** Under a single-id map every file of an image is its user's, as it is seen from inside. */
 function treeOperations(idMap: IdMap): Operation[] {
-  return [...idMapOperations(idMap), ['namespace', 'mount'], ...(idMap.kind === 'single' ? [['tree-substitute', 'owners'] as const] : [])]
+  return [...idMapOperations(idMap), ['namespace', 'mount'], ...substituteOperations(idMap)]
+}
+
+/** Under a single-id map every file of an image is its user's, as it is seen from inside. */
+export function substituteOperations({ kind }: IdMap): Operation[] {
+  return kind === 'single' ? [['tree-substitute', 'owners']] : []
 }
 
 const BATCH_BYTES = 256 * 1024

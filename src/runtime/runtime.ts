@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { ProcessIdentity } from '../store/process-identity.js'
+import type { ContainerFiles, FilesRequest } from './container-files.js'
 import type { ExitStatus } from './exit.js'
 import type { Receipt } from './receipt.js'
 import type { ContainerSpec, FileSystemObjects, ProcessSpec, Rootfs } from './spec.js'
@@ -101,6 +102,8 @@ export interface Runtime {
    * What a container has written over its rootfs, also while it runs. Null when only its guest knows that: it is in memory.
    */
   written(directory: string, spec: ContainerSpec, rootfs: Rootfs): Promise<WritableLayer | null>
+  /** Its files, for copying in and out. Nothing is opened or begun before they are asked for something. */
+  files(request: FilesRequest): ContainerFiles
   /**
    * Removes what the wall kept in the folder of a container that has ended or died: its writable layer, a half-made plan.
    * Needed because files of subordinate owners can only be removed inside a user namespace. Idempotent; the folder itself stays.
@@ -152,6 +155,11 @@ export interface Task extends RunningTask {
   start(): Promise<void>
   /** How it ended; may be called before start and more than once. */
   wait(): Promise<ExitStatus>
+  /**
+   * Resolves when what the guest has done to file systems of this process is in them, however it ended; at once where they are live or there
+   * are none. Rejects with what kept it out: LIMIT_EXCEEDED for more than may come to one, LAUNCHER_FAILED when it could not be read.
+   */
+  settled(): Promise<void>
   /** What isolation is really in force. */
   receipt(): Promise<Receipt>
   /** Kills what still runs and removes what the wall made, but not the writable layer of a container that is kept. Idempotent. */

@@ -1,4 +1,15 @@
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { openFileSource } from '../layer/file-source.js'
 import { indexTar, serializeIndex } from '../layer/index.js'
@@ -42,6 +53,29 @@ export function newUpper(folder: string): NewUpper {
     keep: () => renameSync(path, join(folder, `upper-${number}.tar`)),
     discard: () => rmSync(path, { force: true }),
   }
+}
+
+/** Makes one more layer of a tar that is written by the caller, whole or not at all. */
+export function addLayer(folder: string, pieces: Iterable<Uint8Array>): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const path = join(folder, 'copied.new')
+  const file = openSync(path, 'w', 0o600)
+  try {
+    try {
+      for (const piece of pieces) writeWhole(file, piece)
+      fdatasyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(path, join(folder, `upper-${(numbersIn(folder).at(-1) ?? 0) + 1}.tar`))
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw error
+  }
+}
+
+function writeWhole(file: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
 }
 
 /** Makes the layer count that a run has left whole, which nobody waited for. */

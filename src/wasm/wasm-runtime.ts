@@ -9,6 +9,7 @@ import { singleIdMap } from '../launcher/id-map.js'
 import { assetPath, seccompAsset } from '../launcher/installation.js'
 import { type Finding, obstacle, probeHost } from '../launcher/probe.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
+import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram, type Program } from '../runtime/magic.js'
 import { type OpenedObject, openObjects } from '../runtime/object-mounts.js'
@@ -32,6 +33,7 @@ import { bindPath, layerPaths, sandboxPlan } from './sandbox-plan.js'
 import { type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
 import { type StartMessageParts, startMessage } from './start-message.js'
 import { keepLeftUpper, keptLayers, type NewUpper, newUpper } from './uppers.js'
+import { WasmFiles } from './wasm-files.js'
 import { killedStatus, statusOf, WasmTask } from './wasm-task.js'
 import { keptChanges } from './written.js'
 
@@ -146,6 +148,10 @@ export class WasmRuntime implements Runtime {
     const own = ownFolder(directory)
     if (openRunningTask(own) !== null && !spec.readonlyRootfs) return null
     return keptChanges(rootfs.layers, keptLayers(own))
+  }
+
+  files(request: FilesRequest): ContainerFiles {
+    return new WasmFiles(request, ownFolder(request.directory))
   }
 
   async discard(_id: string, directory: string): Promise<void> {

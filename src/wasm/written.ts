@@ -6,6 +6,7 @@ import { openFileSource } from '../layer/file-source.js'
 import { parseIndex } from '../layer/index.js'
 import { PackedLayer } from '../layer/packed-layer.js'
 import { type TouchedPath, type WritableLayer, withoutPlaces, writableLayer } from '../runtime/writable-layer.js'
+import type { KeptTreeParts } from './kept-tree.js'
 import type { KeptLayer } from './uppers.js'
 
 /** Where the sandbox mounts something of its own. */
@@ -13,10 +14,27 @@ const MOUNT_POINTS = ['/dev']
 
 /** What the layers that a container's runs have left make of its image's. */
 export function keptChanges(image: readonly KeptLayer[], kept: readonly KeptLayer[]): WritableLayer {
-  const open = ({ tarPath, indexPath }: KeptLayer) => new PackedLayer(parseIndex(readFileSync(indexPath)), openFileSource(tarPath))
-  const layers: PackedLayer[] = []
+  const opened = openKept(image, kept)
   try {
-    for (const layer of [...image, ...kept]) layers.push(open(layer))
+    return writableLayer(opened.before, opened.touched)
+  } finally {
+    opened.close()
+  }
+}
+
+/** Layers of an image and those that a container's runs have left, open. */
+export interface OpenedKept extends KeptTreeParts {
+  close(): void
+}
+
+/** Opens them. */
+export function openKept(image: readonly KeptLayer[], kept: readonly KeptLayer[]): OpenedKept {
+  const layers: PackedLayer[] = []
+  const close = () => {
+    for (const layer of layers) layer.close()
+  }
+  try {
+    for (const layer of [...image, ...kept]) layers.push(openLayer(layer))
     const before = new UnionFs({ lowers: layers.slice(0, image.length) })
     const after = new UnionFs({ lowers: layers })
     const touched = new Map<ByteString, TouchedPath | null>()
@@ -25,10 +43,15 @@ export function keptChanges(image: readonly KeptLayer[], kept: readonly KeptLaye
         const wasOpaque = touched.get(path)?.isOpaque === true
         touched.set(path, touchedPath(after, path, { isOpaque: isOpaque || wasOpaque }))
       }
-    return writableLayer(before, withoutPlaces(before, touched, MOUNT_POINTS))
-  } finally {
-    for (const layer of layers) layer.close()
+    return { before, after, touched: withoutPlaces(before, touched, MOUNT_POINTS), close }
+  } catch (error) {
+    close()
+    throw error
   }
+}
+
+function openLayer({ tarPath, indexPath }: KeptLayer): PackedLayer {
+  return new PackedLayer(parseIndex(readFileSync(indexPath)), openFileSource(tarPath))
 }
 
 function touchedPath(after: ReadonlyFileSystem, path: ByteString, { isOpaque }: { readonly isOpaque: boolean }): TouchedPath | null {

@@ -6,7 +6,12 @@ import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { formatListing, listTree } from '../../src/fs/list.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
+import { parseIndex, serializeIndex } from '../../src/layer/index.js'
+import { concatenatedSource, mergeIndexes } from '../../src/layer/merged-index.js'
 import { type PackEntry, packTar } from '../../src/layer/pack.js'
+
+import { PackedLayer } from '../../src/layer/packed-layer.js'
+import { bytesSource } from '../../src/layer/source.js'
 import { UMOCI } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 import { layerOf, withFolder } from './tar.js'
@@ -100,6 +105,16 @@ function tarOf({ entries, whiteouts, opaque }: LayerPlan): Buffer {
 
 const unionOf = (plans: readonly LayerPlan[]) => new UnionFs({ lowers: plans.map((plan) => layerOf(tarOf(plan))) })
 
+function contentsOf(union: UnionFs): string[] {
+  return [...listTree(union)]
+    .filter(({ type }) => type === 'file')
+    .map(({ ino, path: name, size }) => {
+      const bytes = Buffer.alloc(size ?? 0)
+      union.read(ino, bytes, 0)
+      return `${name} ${bytes.toString('latin1')}`
+    })
+}
+
 /** Layers applied one after another to a map of paths: the image specification, read aloud. */
 function model(plans: readonly LayerPlan[]): Map<string, string> {
   let tree = new Map<string, string>()
@@ -126,6 +141,24 @@ test('a stack of layers is the tree that the image specification describes', () 
     fc.property(fc.array(layerPlan, { minLength: 1, maxLength: 5 }), (plans) => {
       const listed = new Map([...listTree(unionOf(plans))].map(({ path: name, type }) => [name, type as string]))
       assert.equal([...listed].sort(), [...model(plans)].sort())
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('one index of the whole stack shows what its layers show, contents and hard links too', () => {
+  fc.assert(
+    fc.property(fc.array(layerPlan, { minLength: 1, maxLength: 5 }), (plans) => {
+      const tars = plans.map(tarOf)
+      const index = parseIndex(serializeIndex(mergeIndexes(tars.map(layerOf))))
+      const parts = tars.map((tar) => ({ bytes: tar.length, open: () => bytesSource(tar) }))
+      const whole = new PackedLayer(
+        index,
+        concatenatedSource(parts, () => new Error('not reached')),
+      )
+      const [one, many] = [new UnionFs({ lowers: [whole] }), unionOf(plans)]
+      assert.is(formatListing(listTree(one)), formatListing(listTree(many)))
+      assert.equal(contentsOf(one), contentsOf(many))
     }),
     { numRuns: 300 },
   )

@@ -48,6 +48,9 @@ function wall(name: string, kinds: readonly string[], unavailable: string | null
     exec: () => Promise.reject(new Error('not asked for')),
     lastEnd: () => Promise.resolve(null),
     written: () => Promise.resolve(null),
+    files: () => {
+      throw new Error('not asked for')
+    },
     discard: () => Promise.resolve(),
   }
 }

@@ -5,8 +5,9 @@
 import { writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { EngineError } from '../../src/errors.js'
+import type { ContainerFiles } from '../../src/runtime/container-files.js'
 import type { ExitStatus } from '../../src/runtime/exit.js'
 import type { Receipt } from '../../src/runtime/receipt.js'
 import type { Attachment, CreateRequest, RunEnd, RunningTask, Runtime, Task } from '../../src/runtime/runtime.js'
@@ -83,6 +84,17 @@ export class FakeRuntime implements Runtime {
 
   async written(): Promise<WritableLayer> {
     return this.writes
+  }
+
+  files(): ContainerFiles {
+    const none = () => Promise.reject(new EngineError('NOT_BUILT', 'a wall of cardboard holds no files'))
+    return {
+      stat: async () => null,
+      read: async () => null,
+      write: none,
+      readRoot: () => Readable.from([]),
+      readLayer: () => Readable.from([]),
+    }
   }
 
   async discard(id: string, directory: string): Promise<void> {
@@ -178,6 +190,8 @@ class FakeTask implements Task {
   wait(): Promise<ExitStatus> {
     return this.#exited
   }
+
+  async settled(): Promise<void> {}
 
   async receipt(): Promise<Receipt> {
     return {

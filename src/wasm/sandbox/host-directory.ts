@@ -74,7 +74,7 @@ function openWithoutLinks(path: string): number {
 
 type BigStat = ReturnType<typeof lstat>
 
-/** The tree below a directory, or a single file. Closed with the process. */
+/** The tree below a directory, or a single file. Closed with the process, unless sooner. */
 export class HostDirectory implements FileSystem {
   readonly root: Ino = 1
   readonly #nodes = new Map<Ino, Node>()
@@ -249,6 +249,13 @@ export class HostDirectory implements FileSystem {
     }
     if (fstat(node.handle).nlink === 0n) this.#forget(node)
     else this.#touch(node)
+  }
+
+  /** Gives all descriptors back. The tree is not to be used any more. */
+  close(): void {
+    for (const node of this.#nodes.values())
+      for (const descriptor of [node.handle, node.reader, node.writer]) if (descriptor >= 0) closeSync(descriptor)
+    this.#nodes.clear()
   }
 
   #get(ino: Ino): Node {

@@ -1,0 +1,39 @@
+import { createWriteStream, renameSync, rmSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { EngineError } from '../errors.js'
+
+/** Writes a stream to the file that `-o` names, whole or not at all; to a pipe or a device as it comes. */
+export async function writeOutputFile(path: string, stream: Readable): Promise<void> {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found !== undefined && !found.isFile() && !found.isDirectory()) return pipeline(stream, createWriteStream(path))
+  const temporary = `${path}.${process.pid}.new`
+  try {
+    assertOutputPath(path)
+    await pipeline(stream, createWriteStream(temporary, { flags: 'wx', mode: 0o600 }))
+    renameSync(temporary, path)
+  } catch (error) {
+    stream.destroy()
+    rmSync(temporary, { force: true })
+    throw error
+  }
+}
+
+/** Writes a stream to stdout. A reader that goes away is no error. */
+export async function writeToStdout(stream: Readable): Promise<void> {
+  try {
+    await pipeline(stream, process.stdout, { end: false })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  }
+}
+
+/** Throws INVALID_ARGUMENT where no file can be written, before anything is begun. */
+export function assertOutputPath(path: string): void {
+  const folder = dirname(path)
+  if (statSync(folder, { throwIfNoEntry: false }) === undefined)
+    throw new EngineError('INVALID_ARGUMENT', `invalid output path: directory "${folder}" does not exist`, { data: { path } })
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+    throw new EngineError('INVALID_ARGUMENT', `invalid output path: "${path}" is a directory`, { data: { path } })
+}
