@@ -228,10 +228,12 @@ export class SystemCalls {
     return hasUsage(this.#fs) ? this.#fs.usage : UNLIMITED
   }
 
-  /** Closes what is open, and answers each later call with EBADF. */
-  close(): void {
+  /** Closes what is open, and answers each later call with EBADF. False when that was done before. */
+  close(): boolean {
+    if (this.#isClosed) return false
     this.#isClosed = true
     this.files.closeAll()
+    return true
   }
 
   #walk(path: ByteString, followLast: boolean, start = this.#root): Resolved<Tree> {
