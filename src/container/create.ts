@@ -1,4 +1,5 @@
 import { afterCleanUp, EngineError } from '../errors.js'
+import { expandWords } from '../image/expand.js'
 import type { Image } from '../image/image.js'
 import type { Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
@@ -22,7 +23,7 @@ import type { CreateOptions } from './options.js'
 import { OwnedContainer } from './owned-container.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
 import { ImageRootfs } from './rootfs.js'
-import { containerSettings } from './settings.js'
+import { type ContainerSettings, containerSettings } from './settings.js'
 import { containerSpec } from './spec.js'
 import { ContainerState } from './state.js'
 
@@ -101,7 +102,7 @@ async function prepared<T>(
     attached = await attachWanted(volumes, wanted, { tree: () => rootfs.tree(), signal })
     const { mounts } = attached
     const { runtime, spec } = await settle({ id, options, rootfs, runtimes, world, image, mounts })
-    const settings = containerSettings(options, config.config ?? {})
+    const settings = withoutShell(containerSettings(options, config.config ?? {}), { runtime, spec, rootfs })
     throwIfAborted(signal)
     const newRecord = (name: string): ContainerRecord => ({
       version: RECORD_VERSION,
@@ -138,6 +139,27 @@ async function prepared<T>(
   } finally {
     rootfs.close()
   }
+}
+
+const SHELL = ['/bin/sh', '-c'] as const
+
+/**
+ * A health check for a shell, of a container behind the Wasm wall whose image has none: its words are a program's and its arguments. Quotes
+ * and variables are what they are in a shell; nothing else is.
+ */
+function withoutShell(
+  settings: ContainerSettings,
+  { runtime, spec, rootfs }: { readonly runtime: Runtime; readonly spec: ContainerSpec; readonly rootfs: ImageRootfs },
+): ContainerSettings {
+  const { health } = settings
+  if (runtime.name !== 'wasm' || health === null) return settings
+  const [shell, flag, line = '', ...more] = health.test
+  if (shell !== SHELL[0] || flag !== SHELL[1] || more.length > 0) return settings
+  if (findProgram({ ...spec, process: { ...spec.process, args: [shell] } }, rootfs) !== null) return settings
+  const variables = new Map(
+    spec.process.env.map((assignment) => [assignment.split('=', 1)[0] ?? '', assignment.slice(assignment.indexOf('=') + 1)]),
+  )
+  return { ...settings, health: { ...health, test: expandWords(line, { variables, escapeCharacter: '\\' }) } }
 }
 
 interface Parts {

@@ -1,27 +1,150 @@
+/** The files of a running container, asked of its sandbox. What that says is checked, for a guest that has broken out of V8. */
 import { EngineError } from '../errors.js'
-import type { ByteString } from '../fs/file-system.js'
+import type { ByteString, Change, FileType } from '../fs/file-system.js'
+import type { PathStat, TarFileSource } from '../runtime/container-files.js'
+import type { WritableLayer } from '../runtime/writable-layer.js'
 import type { FileRequest } from './sandbox/session-protocol.js'
 import { mustOpenSession } from './sandbox-session.js'
 
+/** Of an answer that is one line; the longest holds a symlink's target, each byte of which may take six in JSON. */
+const LINE_BYTES = 65_536
+/** Of what has changed; a line for each of a million inodes. */
+const CHANGES_BYTES = 2 ** 29
+const PIECE_BYTES = 262_144
+const TYPES: ReadonlySet<unknown> = new Set<FileType>([
+  'file',
+  'directory',
+  'symlink',
+  'fifo',
+  'socket',
+  'character-device',
+  'block-device',
+])
+const KINDS: ReadonlySet<unknown> = new Set<Change['kind']>(['added', 'modified', 'deleted'])
+
 /** At most so many bytes of a file of a running container; empty when there is none. Rejects with CONFLICT when it is not running. */
-export async function readSandboxFile(folder: string, path: ByteString, maximumBytes: number): Promise<Buffer> {
-  const pieces: Buffer[] = []
-  let length = 0
-  for await (const piece of fileOutput(folder, { request: 'read-file', path, maximumBytes })) {
-    pieces.push(piece)
-    length += piece.length
-    // A guest that has broken out of V8 may send without end.
-    if (length > maximumBytes) throw new EngineError('SANDBOX_FAILED', 'the sandbox sends more than it was asked for')
+export function readSandboxFile(folder: string, path: ByteString, maximumBytes: number): Promise<Buffer> {
+  return answerOf(folder, { request: 'read-file', path, maximumBytes }, maximumBytes)
+}
+
+/** What stands at a path; null for nothing. */
+export async function statInSandbox(folder: string, path: ByteString): Promise<PathStat | null> {
+  return parseStat((await answerOf(folder, { request: 'stat', path }, LINE_BYTES)).toString('utf8'))
+}
+
+/** What a container has written over its image's layers, as it is now. */
+export async function changesInSandbox(folder: string): Promise<WritableLayer> {
+  return parseChanges((await answerOf(folder, { request: 'changes' }, CHANGES_BYTES)).toString('utf8'))
+}
+
+/** Unpacks a tar below the directory at `path`. Rejects with what the sandbox says is in its way. */
+export async function writeInSandbox(folder: string, path: ByteString, tar: TarFileSource): Promise<void> {
+  const session = await mustOpenSession(folder, { request: 'write', path, bytes: tar.size })
+  session.stdout.resume()
+  session.stderr.resume()
+  const finished = session.finished()
+  let isOver = false
+  const over = finished
+    .catch(() => {})
+    .then(() => {
+      isOver = true
+    })
+  try {
+    const piece = Buffer.allocUnsafe(PIECE_BYTES)
+    for (let position = 0; position < tar.size && !isOver; ) {
+      const count = tar.read(piece, position)
+      if (count === 0) break
+      position += count
+      await Promise.race([
+        over,
+        new Promise<void>((resolve) => session.stdin.write(Buffer.from(piece.subarray(0, count)), () => resolve())),
+      ])
+    }
+    if (!isOver) session.stdin.end()
+    await finished
+  } finally {
+    session.close()
   }
+}
+
+async function answerOf(folder: string, request: FileRequest, maximumBytes: number): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for await (const piece of fileOutput(folder, request, maximumBytes)) pieces.push(piece)
   return Buffer.concat(pieces)
 }
 
-/** What a request about files gives, in pieces. Rejects with what the sandbox says of it. */
-export async function* fileOutput(folder: string, request: FileRequest): AsyncGenerator<Buffer, void, undefined> {
+/** What `stat` is answered with. Throws SANDBOX_FAILED for what is no answer. */
+export function parseStat(text: string): PathStat | null {
+  const said = parsed(text)
+  if (said === null) return null
+  const { type, mode, uid, gid, size, mtimeNs, target } = (typeof said === 'object' ? said : {}) as Readonly<Record<string, unknown>>
+  if (!TYPES.has(type) || ![mode, uid, gid, size].every(isCount) || !isByteString(target)) throw noAnswer()
+  if (typeof mtimeNs !== 'string' || !/^-?\d{1,19}$/.test(mtimeNs)) throw noAnswer()
+  return {
+    type: type as FileType,
+    mode: (mode as number) & 0o7777,
+    uid: uid as number,
+    gid: gid as number,
+    size: size as number,
+    mtimeNs: BigInt(mtimeNs),
+    target,
+  }
+}
+
+/** What `changes` is answered with. Throws SANDBOX_FAILED for what is no answer. */
+export function parseChanges(text: string): WritableLayer {
+  const lines = text.split('\n')
+  if (lines.pop() !== '') throw noAnswer()
+  const last = parsed(lines.pop() ?? '')
+  if (!Array.isArray(last) || last.length !== 1 || !isCount(last[0])) throw noAnswer()
+  const changes = lines.map((line): Change => {
+    const said = parsed(line)
+    if (!Array.isArray(said)) throw noAnswer()
+    const [kind, path] = said as readonly unknown[]
+    if (!KINDS.has(kind) || !isByteString(path)) throw noAnswer()
+    return { kind: kind as Change['kind'], path }
+  })
+  return { changes, bytes: last[0] }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    throw noAnswer()
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isByteString(value: unknown): value is ByteString {
+  if (typeof value !== 'string' || value.includes('\0')) return false
+  for (let place = 0; place < value.length; place++) if (value.charCodeAt(place) > 255) return false
+  return true
+}
+
+function noAnswer(): EngineError {
+  return new EngineError('SANDBOX_FAILED', 'the sandbox said what no sandbox says of its files')
+}
+
+/** What a request about files gives, in pieces. Rejects with what the sandbox says of it, and with SANDBOX_FAILED beyond `maximumBytes`. */
+export async function* fileOutput(
+  folder: string,
+  request: FileRequest,
+  maximumBytes = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Buffer, void, undefined> {
   const session = await mustOpenSession(folder, request)
   session.stderr.resume()
   try {
-    for await (const piece of session.stdout) yield piece
+    let length = 0
+    for await (const piece of session.stdout as AsyncIterable<Buffer>) {
+      length += piece.length
+      // A guest that has broken out of V8 may send without end.
+      if (length > maximumBytes) throw new EngineError('SANDBOX_FAILED', 'the sandbox sends more than it was asked for')
+      yield piece
+    }
     await session.finished()
   } finally {
     session.close()

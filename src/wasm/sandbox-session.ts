@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
@@ -6,8 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '../errors.js'
 import { deferred } from '../launcher/deferred.js'
 import type { ExitStatus } from '../runtime/exit.js'
+import { parseStat } from '../runtime/process-files.js'
 import type { WasmEvidence } from '../runtime/receipt.js'
 import { readGuest } from '../runtime/running-task.js'
+import { pidOf } from '../store/process-identity.js'
 import {
   EVENT_BYTES,
   FRAME,
@@ -25,13 +27,27 @@ import { parseSessionEvent } from './session-event.js'
 const LISTEN_MS = 2000
 const POLL_MS = 20
 
-/** Opens a session with the sandbox whose files are in `folder`. Rejects with CONFLICT when it does not run. */
+/** Opens a session with the sandbox whose files are in `folder`. Rejects with CONFLICT when it does not run, or is paused. */
 export async function mustOpenSession(folder: string, request: SessionRequest): Promise<SandboxSession> {
   for (const start = Date.now(); ; await sleep(POLL_MS)) {
-    const session = readGuest(folder) === null ? null : await openSession(folder, request)
+    const running = readGuest(folder)
+    if (running === null) throw new EngineError('CONFLICT', 'the container is not running')
+    // It would be waited for without end.
+    if (isStopped(pidOf(running.guest)))
+      throw new EngineError('CONFLICT', 'the container is paused, and only it knows its files', {
+        hint: 'Let it go on first: wolffia unpause.',
+      })
+    const session = await openSession(folder, request)
     if (session !== null) return session
-    if (readGuest(folder) === null) throw new EngineError('CONFLICT', 'the container is not running')
     if (Date.now() > start + LISTEN_MS) throw new EngineError('SANDBOX_FAILED', 'the sandbox does not listen')
+  }
+}
+
+function isStopped(pid: number): boolean {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1')).state === 'T'
+  } catch {
+    return false
   }
 }
 

@@ -14,6 +14,7 @@ export interface StartMessageParts {
   readonly program: string
   readonly preopens: StartMessage['preopens']
   readonly layers: StartMessage['layers']
+  readonly imageLayers: number
   /** Where the sandbox finds the bind mount or volume with this place in the spec. */
   readonly bindPath: (place: number, source: string) => string
   readonly keepsUpper: boolean
@@ -42,6 +43,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     program: parts.program,
     preopens: parts.preopens,
     layers: parts.layers,
+    imageLayers: parts.imageLayers,
     mounts: orderedMounts(spec, parts.bindPath),
     readonlyRootfs: spec.readonlyRootfs,
     keepsUpper: parts.keepsUpper,
@@ -63,7 +65,8 @@ export function inodesFor(bytes: number): number {
   return Math.min(Math.max(LEAST_INODES, Math.ceil(bytes / BYTES_PER_INODE)), MOST_INODES)
 }
 
-function sandboxLimits({ limits }: ContainerSpec, layerBytes: number): SandboxLimits {
+/** Limits as a sandbox holds them, over layers whose tars have so many bytes. */
+export function sandboxLimits({ limits }: ContainerSpec, layerBytes: number): SandboxLimits {
   const diskBytes = limits.diskBytes ?? diskDefault()
   const inodes = inodesFor(diskBytes)
   return {

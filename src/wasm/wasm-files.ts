@@ -103,8 +103,8 @@ export class WasmFiles implements ContainerFiles {
 
   #assertStopped(): void {
     if (openRunningTask(this.#own) === null) return
-    throw new EngineError('CONFLICT', 'the files of a container that runs behind the Wasm wall are in its own memory', {
-      hint: 'Stop it first.',
+    throw new EngineError('CONFLICT', 'the container has been started meanwhile', {
+      hint: 'Try again.',
     })
   }
 

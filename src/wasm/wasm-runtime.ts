@@ -22,18 +22,19 @@ import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import { removeFolder } from '../store/remove-folder.js'
-import { readSandboxFile } from './file-session.js'
+import { changesInSandbox, readSandboxFile } from './file-session.js'
 import { serveFileSystems } from './file-system-server.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
 import { nodeFiles } from './node-files.js'
 import { preparationMs, within } from './preparation.js'
+import { RunningFiles } from './running-files.js'
 import { type SandboxLayer, START_DESCRIPTOR, type StartMessage } from './sandbox/protocol.js'
 import { SandboxControl, type SandboxExit } from './sandbox-control.js'
 import { parseEvent } from './sandbox-event.js'
 import { bindPath, layerPaths, sandboxPlan } from './sandbox-plan.js'
 import { type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
-import { type StartMessageParts, startMessage } from './start-message.js'
+import { type StartMessageParts, sandboxLimits, startMessage } from './start-message.js'
 import { keepLeftUpper, keptLayers, type NewUpper, newUpper } from './uppers.js'
 import { keepReceipt, startExec } from './wasm-exec.js'
 import { WasmFiles } from './wasm-files.js'
@@ -146,12 +147,22 @@ export class WasmRuntime implements Runtime {
 
   async written(directory: string, spec: ContainerSpec, rootfs: Rootfs): Promise<WritableLayer | null> {
     const own = ownFolder(directory)
-    if (openRunningTask(own) !== null && !spec.readonlyRootfs) return null
+    try {
+      if (openRunningTask(own) !== null && !spec.readonlyRootfs) return await changesInSandbox(own)
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'CONFLICT') throw error
+      // Paused: only it knows. Or it has just ended, and what it left is there.
+      if (openRunningTask(own) !== null) return null
+    }
     return keptChanges(rootfs.layers, keptLayers(own))
   }
 
   files(request: FilesRequest): ContainerFiles {
-    return new WasmFiles(request, ownFolder(request.directory))
+    const own = ownFolder(request.directory)
+    if (openRunningTask(own) === null) return new WasmFiles(request, own)
+    const bytes = (layers: readonly SandboxLayer[]) => layers.reduce((sum, { tarPath }) => sum + statSync(tarPath).size, 0)
+    const kept = bytes(keptLayers(own))
+    return new RunningFiles(own, kept + sandboxLimits(request.spec, kept + bytes(request.rootfs.layers)).upperBytes)
   }
 
   async discard(_id: string, directory: string): Promise<void> {
@@ -201,7 +212,7 @@ interface Started {
 
 /** What both kinds of sandbox are told and given. */
 function prepared(
-  { spec, directory, openStdin, supervision, signal }: CreateRequest,
+  { spec, rootfs, directory, openStdin, supervision, signal }: CreateRequest,
   program: Program,
   upper: NewUpper | null,
   options: Pick<StartMessageParts, 'layers' | 'preopens' | 'bindPath' | 'layerBytes'> & {
@@ -219,6 +230,7 @@ function prepared(
   const message = startMessage({
     ...options,
     spec,
+    imageLayers: rootfs.layers.length,
     program: program.path,
     keepsUpper: upper !== null,
     endDescriptor,

@@ -30,6 +30,7 @@ const MESSAGE = startMessage({
   program: '/probe.wasm',
   preopens: 'none',
   layers: [],
+  imageLayers: 0,
   bindPath: (_place, source) => source,
   keepsUpper: false,
   endDescriptor: null,

@@ -58,6 +58,11 @@ export class GuestTree {
     return { fs, ino: fs.root, parent: over.parent }
   }
 
+  /** What is mounted where. */
+  get mounts(): MountTable<FileSystem> {
+    return this.#mounts
+  }
+
   /** Walks a guest's path. Throws ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, and ENOTCAPABLE for what leads out. */
   walk(start: WalkStart, path: ByteString, lastSymlink: LastSymlink): Resolved {
     if (path.startsWith('/')) throw new WasiError('ENOTCAPABLE')

@@ -83,7 +83,34 @@ export function makeFiles(start: StartMessage): { readonly files: GuestFiles; re
 }
 
 /** The same files for another thread, and another guest. Throws INVALID_ARGUMENT where its working directory is none. */
-export function openFiles(start: StartMessage, { layers, unions, places, remote }: SharedFiles, guest: GuestIdentity): GuestFiles {
+export function openFiles(start: StartMessage, shared: SharedFiles, guest: GuestIdentity): GuestFiles {
+  return openTrees(start, shared, guest, { treeOf: (union) => union, devices: true })
+}
+
+/**
+ * The files as somebody outside sees them: all of them, but for the /dev that is no part of the container. With `onFork` as they are at this
+ * moment, folders of the host and objects of the supervisor's excepted: it is told of each copy that is to be closed, by another thread
+ * when this one is ended.
+ */
+export function openFilesFromOutside(start: StartMessage, shared: SharedFiles, onFork: ((fork: SharedUnion) => void) | null): GuestFiles {
+  const treeOf = (union: UnionFs) => {
+    if (onFork === null) return union
+    const fork = union.fork()
+    onFork(fork.share())
+    return fork
+  }
+  return openTrees(start, shared, { user: HOST, cwd: '/' }, { treeOf, devices: false })
+}
+
+/** Who looks from outside may do anything. */
+const HOST: Credentials = { uid: 0, gid: 0, additionalGids: [] }
+
+function openTrees(
+  start: StartMessage,
+  { layers, unions, places, remote }: SharedFiles,
+  guest: GuestIdentity,
+  { treeOf, devices }: { readonly treeOf: (union: UnionFs) => UnionFs; readonly devices: boolean },
+): GuestFiles {
   const lowers = layers.map((layer) => openLayer(layer, openIndex))
   const attached: UnionFs[] = []
   const attach = (): UnionFs => {
@@ -91,12 +118,13 @@ export function openFiles(start: StartMessage, { layers, unions, places, remote 
     if (shared === undefined) throw new EngineError('INTERNAL', 'a tree of the sandbox was not shared')
     const union = UnionFs.attach(shared, attached.length === 0 ? lowers : [])
     attached.push(union)
-    return union
+    return treeOf(union)
   }
   const root = attach()
   const systems: FileSystem[] = [root, attach(), ...start.mounts.map((mount) => openMount(mount, remote, attach))]
   const tree = new GuestTree(root, { credentials: guest.user, readonly: start.readonlyRootfs })
   const mounts = mountPlaces(start).map(({ destination, readonly }, place) => {
+    if (place === 0 && !devices) return { name: destination, handle: tree.root }
     const over = handleOf(places[place] ?? null, systems) ?? directoryAt(tree, destination)
     return { name: destination, handle: tree.mount(over, systemAt(systems, place + 1), { readonly }) }
   })

@@ -45,9 +45,10 @@ let inside: { readonly sessions: Sessions; readonly files: GuestFiles } | null =
 
 prepareGuest().then(
   ({ module, evidence, files, threads }) => {
-    inside = { sessions: new Sessions({ threads, compiler, limits: start.limits }), files }
+    inside = { sessions: new Sessions({ threads, compiler, limits: start.limits, isStarted: () => startedAt !== null }), files }
     report({ event: 'ready', evidence })
     onCommand(() => run(module))
+    inside.sessions.listen(start.sessions)
   },
   (error) => {
     const { code, message, hint, data } = failureOf(error)
@@ -110,7 +111,6 @@ function run(module: WebAssembly.Module): void {
   report({ event: 'started' })
   // Last: Node takes its time to load what reads stdin, and the guest's thread is under way by then.
   feedStdin()
-  inside?.sessions.listen(start.sessions)
 }
 
 function feedStdin(): void {

@@ -1,5 +1,6 @@
 /** What the sandbox's main thread and its workers say to each other. */
 import { EngineError, type ErrorCode, messageOf } from '../../errors.js'
+import type { SharedUnion } from '../../fs/union-fs.js'
 import type { SharedFiles } from './guest-files.js'
 import type { GuestProcess, StartMessage } from './protocol.js'
 import type { FileRequest } from './session-protocol.js'
@@ -21,6 +22,8 @@ export type WorkerMessage =
   /** There is something in one of its outputs, where these are not descriptors. */
   | { readonly type: 'output' }
   | { readonly type: 'output-exceeded' }
+  /** A copy of a tree, to be closed when the worker has ended. */
+  | { readonly type: 'forked'; readonly fork: SharedUnion }
   | { readonly type: 'ended'; readonly outcome: Outcome }
 
 /** An EngineError that crosses a thread or a process. */

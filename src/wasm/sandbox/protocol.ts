@@ -50,6 +50,8 @@ export interface StartMessage extends GuestProcess {
   readonly preopens: 'all' | 'none'
   /** Base first. */
   readonly layers: readonly SandboxLayer[]
+  /** How many of them are the image's; the others are what earlier runs have left. */
+  readonly imageLayers: number
   readonly mounts: readonly SandboxMount[]
   readonly readonlyRootfs: boolean
   /** Whether the upper is written to {@link UPPER_DESCRIPTOR} as a layer's tar at exit, or dies with the container. */

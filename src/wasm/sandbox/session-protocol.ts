@@ -6,7 +6,7 @@
  * that reads nothing keeps no command waiting. Events are JSON.
  */
 import type { ErrorCode } from '../../errors.js'
-import type { ByteString } from '../../fs/file-system.js'
+import type { ByteString, Change, FileType } from '../../fs/file-system.js'
 import type { ExitStatus } from '../../runtime/exit.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
 import type { GuestProcess } from './protocol.js'
@@ -51,7 +51,33 @@ export interface ExecRequest {
 /** Something about the container's files, in which paths are byte strings; done at once. What is asked for comes as output. */
 export type FileRequest =
   /** At most so many bytes of a regular file; nothing where there is none. */
-  { readonly request: 'read-file'; readonly path: ByteString; readonly maximumBytes: number }
+  | { readonly request: 'read-file'; readonly path: ByteString; readonly maximumBytes: number }
+  /** What stands at a path, as JSON (`SaidStat`). */
+  | { readonly request: 'stat'; readonly path: ByteString }
+  /** A tar of it, in which it bears this name. Nothing where there is nothing. */
+  | { readonly request: 'read'; readonly path: ByteString; readonly name: ByteString }
+  /** A tar of the root, without what is mounted on it. */
+  | { readonly request: 'read-root' }
+  /** What has been written over the image's layers, as a layer's tar. */
+  | { readonly request: 'read-layer' }
+  /** What that is, a line of JSON each (`SaidChange`). */
+  | { readonly request: 'changes' }
+  /** Unpacks a tar of so many bytes, which comes as input, below the directory at a path. */
+  | { readonly request: 'write'; readonly path: ByteString; readonly bytes: number }
+
+/** An answer to `stat`: null when nothing is there. Nanoseconds are a string. */
+export type SaidStat = null | {
+  readonly type: FileType
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly size: number
+  readonly mtimeNs: string
+  readonly target: ByteString
+}
+
+/** A line of the answer to `changes`; the last one is the bytes of all files that were written. */
+export type SaidChange = readonly [kind: Change['kind'], path: ByteString] | readonly [bytes: number]
 
 /** What a sandbox says in a session. */
 export type SessionEvent =

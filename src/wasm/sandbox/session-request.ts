@@ -23,8 +23,13 @@ function readExec({ process: asked, openStdin }: Members): ExecRequest | null {
   return process === null || typeof openStdin !== 'boolean' ? null : { request: 'exec', process, openStdin }
 }
 
-function readFileRequest({ request, path, maximumBytes }: Members): FileRequest | null {
-  if (request === 'read-file' && isPath(path) && isCount(maximumBytes)) return { request, path, maximumBytes }
+function readFileRequest({ request, path, name, maximumBytes, bytes }: Members): FileRequest | null {
+  if (request === 'read-root' || request === 'read-layer' || request === 'changes') return { request }
+  if (!isPath(path)) return null
+  if (request === 'stat') return { request, path }
+  if (request === 'read-file' && isCount(maximumBytes)) return { request, path, maximumBytes }
+  if (request === 'read' && isByteString(name)) return { request, path, name }
+  if (request === 'write' && isCount(bytes)) return { request, path, bytes }
   return null
 }
 
@@ -52,7 +57,11 @@ function isTexts(value: unknown): value is readonly string[] {
 
 /** A byte string, absolute. */
 function isPath(value: unknown): value is ByteString {
-  return isText(value) && value.startsWith('/') && [...value].every((character) => character.charCodeAt(0) < 256)
+  return isByteString(value) && value.startsWith('/')
+}
+
+function isByteString(value: unknown): value is ByteString {
+  return isText(value) && [...value].every((character) => character.charCodeAt(0) < 256)
 }
 
 function isCount(value: unknown): value is number {

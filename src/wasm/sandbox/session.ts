@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import type { Worker } from 'node:worker_threads'
-import type { EngineError } from '../../errors.js'
+import { EngineError } from '../../errors.js'
+import type { SharedUnion } from '../../fs/union-fs.js'
 import { deferred } from '../../launcher/deferred.js'
 import type { ExitStatus } from '../../runtime/exit.js'
 import { InputFeed } from './input-feed.js'
@@ -28,6 +29,8 @@ export interface SessionParts {
   readonly threads: WorkerThreads
   readonly compiler: ModuleCompiler
   readonly limits: SandboxLimits
+  /** Whether the container's own program has been let go. */
+  readonly isStarted: () => boolean
 }
 
 /** How long whoever connects may take to say what for. */
@@ -47,6 +50,7 @@ export class Session {
   #request: SessionRequest | null = null
   #worker: Worker | null = null
   #attachments: readonly number[] = []
+  readonly #forks: SharedUnion[] = []
   #preopens: readonly string[] = []
   #compiled: CompiledModule | null = null
   #input: InputFeed | null = null
@@ -119,9 +123,13 @@ export class Session {
       return
     }
     this.#request = request
+    if (request.request === 'exec' && !this.#parts.isStarted()) {
+      this.#fail(failureOf(new EngineError('CONFLICT', 'the container is not running')))
+      return
+    }
     const rings = { stdin: createRing(), stdout: createRing(), stderr: createRing() }
     this.#input = new InputFeed(rings.stdin, INPUT_WINDOW_BYTES, (bytes) => this.#tellTaken(bytes))
-    if (request.request !== 'exec' || !request.openStdin) this.#input.end()
+    if (!readsInput(request)) this.#input.end()
     this.#outputs = [
       [FRAME.stdout, new OutputReader(rings.stdout)],
       [FRAME.stderr, new OutputReader(rings.stderr)],
@@ -150,7 +158,8 @@ export class Session {
     else if (message.type === 'ready') {
       this.#attachments = message.attachments
       this.#preopens = message.preopens
-    } else if (message.type === 'program') this.#compile(message.bytes)
+    } else if (message.type === 'forked') this.#forks.push(message.fork)
+    else if (message.type === 'program') this.#compile(message.bytes)
     else if (message.type === 'failed') this.#fail(message.error)
     else if (message.type === 'ended') this.#finish(exitStatusOf(message.outcome, this.#parts.limits, this.#elapsedMs()))
   }
@@ -210,7 +219,7 @@ export class Session {
   async #endWorker(): Promise<void> {
     const worker = this.#worker
     this.#worker = null
-    if (worker !== null) await this.#parts.threads.end(worker, this.#attachments)
+    if (worker !== null) await this.#parts.threads.end(worker, this.#attachments, this.#forks)
   }
 
   /** Hands on what the program has written, as fast as it is taken. What nobody takes any more is dropped. */
@@ -239,6 +248,10 @@ export class Session {
   #elapsedMs(): number {
     return this.#startedAt === null ? 0 : performance.now() - this.#startedAt
   }
+}
+
+function readsInput(request: SessionRequest): boolean {
+  return request.request === 'exec' ? request.openStdin : request.request === 'write'
 }
 
 function workOf(request: SessionRequest): WorkerTask {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { UnionFs } from '../../fs/union-fs.js'
+import { type SharedUnion, UnionFs } from '../../fs/union-fs.js'
 import type { GuestFiles, SharedFiles } from './guest-files.js'
 import type { FilesMessage, WorkerStart } from './messages.js'
 import type { StartMessage } from './protocol.js'
@@ -50,11 +50,14 @@ export class WorkerThreads {
 
   /**
    * Ends a thread, wherever it is, and gives back what it had open. None holds the lock of a tree meanwhile, nor waits for the supervisor's
-   * answer: it would take either along. `attachments` are the thread's numbers in the trees.
+   * answer: it would take either along. `attachments` are the thread's numbers in the trees, `forks` copies that it
+   * has made of them.
    */
-  async end(worker: Worker, attachments: readonly number[]): Promise<void> {
+  async end(worker: Worker, attachments: readonly number[], forks: readonly SharedUnion[]): Promise<void> {
     const terminate = () => UnionFs.exclusively(this.#unions, () => worker.terminate())
     await (this.#remote === null ? terminate() : this.#remote.exclusively(terminate))
     for (const [place, attachment] of attachments.entries()) this.#unions[place]?.forsake(attachment)
+    const lowers = this.#unions[0]?.lowers ?? []
+    for (const [place, fork] of forks.entries()) UnionFs.attach(fork, place === 0 ? lowers : []).close()
   }
 }

@@ -14,7 +14,7 @@ import { createPreview1 } from '../preview1/preview1.js'
 import { StreamDescriptor } from '../preview1/stream-descriptor.js'
 import { answerFileRequest } from './file-requests.js'
 import { findModule } from './find-module.js'
-import { type GuestFiles, openFiles, type SharedFiles } from './guest-files.js'
+import { type GuestFiles, openFiles, openFilesFromOutside, type SharedFiles } from './guest-files.js'
 import { guestHost } from './guest-host.js'
 import {
   type FilesMessage,
@@ -31,8 +31,6 @@ import { OutputWriter, StdinReader } from './ring.js'
 import type { FileRequest } from './session-protocol.js'
 
 type GuestTask = Extract<WorkerTask, { kind: 'guest' }>
-
-const ROOT = { uid: 0, gid: 0, additionalGids: [] } as const
 
 const { start, work, stdin: stdinRing, outputs } = workerData as WorkerStart
 const stdin = new StdinReader(stdinRing, () => tell({ type: 'stdin-room' }))
@@ -61,9 +59,9 @@ function prepareGuest({ process: guest, findsProgram }: GuestTask, shared: Share
 }
 
 function doWithFiles(request: FileRequest, shared: SharedFiles): void {
-  const files = openFiles(start, shared, { user: ROOT, cwd: '/' })
+  const files = openFilesFromOutside(start, shared, request.request === 'write' ? null : (fork) => tell({ type: 'forked', fork }))
   tellReady(files)
-  answerFileRequest(request, files, stdout)
+  answerFileRequest(request, { files, imageLayers: start.imageLayers, input: stdin, output: stdout })
   tell({ type: 'ended', outcome: { kind: 'exit', exitCode: 0, signal: null } })
 }
 
