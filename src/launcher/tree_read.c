@@ -475,8 +475,8 @@ static int write_path(struct reader *reader, const struct setup *setup, char **f
   if (reader->root < 0 && errno != ENOENT && errno != ENOTDIR)
     return failure_set("openat2", fields[0]);
   int output = tree_parse_descriptor(fields[1]);
-  if (output < 0 || begin_stream(reader, output) < 0 ||
-      (reader->root >= 0 && put_path(reader, setup, fields[0]) < 0) || end_stream(reader) < 0)
+  if (output < 0 || begin_stream(reader, output) < 0 || (reader->root >= 0 && put_path(reader, setup, fields[0]) < 0) ||
+      end_stream(reader) < 0)
     return -1;
   close_stream(reader);
   return 0;
