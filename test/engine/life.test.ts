@@ -61,7 +61,9 @@ async function settledLog(container: Container): Promise<string> {
 }
 
 native('a defined container is started, stopped and started again by whoever finds it, and keeps its files', async () => {
-  const container = await define({ script: 'trap "exit 7" TERM; cat /note 2>/dev/null; echo "run" >> /note; echo ready; while :; do sleep 0.05; done' })
+  const container = await define({
+    script: 'trap "exit 7" TERM; cat /note 2>/dev/null; echo "run" >> /note; echo ready; while :; do sleep 0.05; done',
+  })
   assert.is(container.status, 'created')
   await found(container, (other) => other.start())
   assert.is(container.status, 'running')
@@ -189,7 +191,13 @@ native('a restart policy starts it again as often as it says, and not once someb
 })
 
 native('a health check says starting, healthy, unhealthy, and its last results', async () => {
-  const health = { test: ['sh', '-c', 'echo checked; test -e /well'], intervalMs: 100, timeoutMs: 30_000, startPeriodMs: 60_000, retries: 2 }
+  const health = {
+    test: ['sh', '-c', 'echo checked; test -e /well'],
+    intervalMs: 100,
+    timeoutMs: 30_000,
+    startPeriodMs: 60_000,
+    retries: 2,
+  }
   const script = 'trap "touch /well" USR1; trap "rm /well" USR2; echo ready; while :; do sleep 0.05; done'
   const container = await define({ script, health })
   await container.start()
@@ -272,7 +280,11 @@ native('a name goes to one container at a time, and a renamed one is found by it
 native('a container of this process’s own can be let go, and is then anybody’s', async () => {
   await wolffia.busybox()
   await using engine = await Engine.open({ home: wolffia.home })
-  const own = await engine.containers.create({ image: 'busybox', command: ['sh', '-c', 'trap "exit 8" TERM; echo ready; while :; do sleep 0.05; done'], log: JSON_FILE })
+  const own = await engine.containers.create({
+    image: 'busybox',
+    command: ['sh', '-c', 'trap "exit 8" TERM; echo ready; while :; do sleep 0.05; done'],
+    log: JSON_FILE,
+  })
   own.stdout.resume()
   await own.start()
   await own.detach()
