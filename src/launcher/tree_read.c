@@ -388,10 +388,23 @@ static int put_directory(struct reader *reader) {
   return result;
 }
 
+/* A reader at its beginning. It is too large for the stack, and adds nothing to the program while it is all zeros
+ * there. */
+static struct reader *new_reader(uint64_t resolve) {
+  static struct reader reader;
+  for (size_t list = 0; list < LINKED_LISTS; list++)
+    for (struct linked *linked = reader.linked[list], *next; linked != NULL; linked = next) {
+      next = linked->next;
+      free(linked->path);
+      free(linked);
+    }
+  memset(&reader, 0, sizeof reader);
+  reader.resolve = resolve;
+  return &reader;
+}
+
 static int begin_stream(struct reader *reader, int output) {
   reader->output = output;
-  reader->path[0] = '\0';
-  reader->used = 0;
   reader->buffer = malloc(OUTPUT_BYTES);
   return reader->buffer == NULL ? failure_set("malloc", "stream") : put(reader, TREE_MAGIC, TREE_MAGIC_BYTES);
 }
@@ -429,30 +442,30 @@ static void put_failure(struct reader *reader) {
 }
 
 void tree_give(int user_namespace, int root, int output) {
-  static struct reader reader = {.resolve = TREE_RESOLVE};
-  reader.root = root;
-  if (begin_stream(&reader, output) < 0)
+  struct reader *reader = new_reader(TREE_RESOLVE);
+  reader->root = root;
+  if (begin_stream(reader, output) < 0)
     return;
   if (kernel_setns(user_namespace, CLONE_NEWUSER) < 0) {
     failure_set("setns", "user");
-    put_failure(&reader);
+    put_failure(reader);
     return;
   }
   /* Not sooner: more capabilities take it back. */
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || put_directory(&reader) < 0 || end_stream(&reader) < 0)
-    put_failure(&reader);
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || put_directory(reader) < 0 || end_stream(reader) < 0)
+    put_failure(reader);
 }
 
 int tree_read(struct setup *setup, char **fields) {
-  static struct reader reader = {.resolve = TREE_RESOLVE};
   (void)setup;
-  return write_stream(&reader, fields);
+  return write_stream(new_reader(TREE_RESOLVE), fields);
 }
 
 int tree_list(struct setup *setup, char **fields) {
-  static struct reader reader = {.only_lists = true, .is_live = true, .resolve = TREE_RESOLVE};
+  struct reader *reader = new_reader(TREE_RESOLVE);
   (void)setup;
-  return write_stream(&reader, fields);
+  reader->only_lists = reader->is_live = true;
+  return write_stream(reader, fields);
 }
 
 /* What a container path leads to: a symlink at its end itself, unless a slash follows. */
@@ -483,12 +496,13 @@ static int write_path(struct reader *reader, const struct setup *setup, char **f
 }
 
 int tree_stat_path(struct setup *setup, char **fields) {
-  static struct reader reader = {.only_lists = true};
-  return write_path(&reader, setup, fields);
+  struct reader *reader = new_reader(0);
+  reader->only_lists = true;
+  return write_path(reader, setup, fields);
 }
 
 int tree_read_path(struct setup *setup, char **fields) {
-  static struct reader reader = {
-      .for_archive = true, .is_live = true, .resolve = TREE_RESOLVE & ~(uint64_t)RESOLVE_NO_XDEV};
-  return write_path(&reader, setup, fields);
+  struct reader *reader = new_reader(TREE_RESOLVE & ~(uint64_t)RESOLVE_NO_XDEV);
+  reader->for_archive = reader->is_live = true;
+  return write_path(reader, setup, fields);
 }

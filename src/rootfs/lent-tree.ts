@@ -33,6 +33,7 @@ export class LentTree {
   readonly names = new Map<ByteString, LentInode>()
   readonly #tree: ReadonlyFileSystem
   #bytes = 0
+  #pathBytes = 0
 
   constructor(tree: ReadonlyFileSystem) {
     this.#tree = tree
@@ -41,6 +42,11 @@ export class LentTree {
   /** Bytes of files and targets that have been given. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Bytes of all paths that have been given. */
+  get pathBytes(): number {
+    return this.#pathBytes
   }
 
   /** What a tmpfs needs to hold it, as things stand. */
@@ -69,7 +75,7 @@ export class LentTree {
         const first = type === 'directory' ? undefined : firstNames.get(ino)
         const known = first === undefined ? undefined : this.names.get(first)
         if (first !== undefined && known !== undefined) {
-          this.names.set(path, known)
+          this.#remember(path, known)
           yield { record: 'entry', entry: { ...entryOf(known, path, this.#tree.stat(this.#tree.root)), kind: 'hard-link', target: first } }
           continue
         }
@@ -85,11 +91,16 @@ export class LentTree {
     const read = this.#unlessGone(() => this.#read(ino))
     if (read === undefined) return
     const { inode, stat, contents } = read
-    this.names.set(path, inode)
+    this.#remember(path, inode)
     this.#bytes += inode.size
     yield { record: 'entry', entry: entryOf(inode, path, stat) }
     for (let offset = 0; offset < contents.length; offset += DATA_BYTES)
       yield { record: 'data', offset, bytes: contents.subarray(offset, offset + DATA_BYTES) }
+  }
+
+  #remember(path: ByteString, inode: LentInode): void {
+    this.names.set(path, inode)
+    this.#pathBytes += path.length
   }
 
   #read(ino: Ino): { readonly inode: LentInode; readonly stat: Stat; readonly contents: Uint8Array } | undefined {

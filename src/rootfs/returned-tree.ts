@@ -48,6 +48,8 @@ interface Returned {
   isMade: boolean
 }
 
+/** Of a path, on average: whoever owns the tree walks each of them component by component, and holds them all. */
+const PATH_BYTES = 256
 /** Told one by one; of more there is only the number. */
 const LEFT_OUT_TOLD = 100
 /** How long the owner's process does nothing else. */
@@ -65,6 +67,7 @@ export class ReturnedTree {
   readonly #claimed = new Set<LentInode>()
   #contents: Contents | null = null
   #entries = 0
+  #pathBytes = 0
   #bytes = 0
 
   constructor(lent: LentTree, options: ReturnOptions) {
@@ -99,6 +102,9 @@ export class ReturnedTree {
     const { path, kind, target = '', size = 0 } = entry
     if (++this.#entries > this.#lent.names.size + this.#options.inodes)
       throw new EngineError('LIMIT_EXCEEDED', `more than ${this.#options.inodes} names came to it`)
+    this.#pathBytes += path.length
+    if (this.#pathBytes > this.#lent.pathBytes + this.#options.inodes * PATH_BYTES)
+      throw new EngineError('LIMIT_EXCEEDED', `more than ${this.#options.inodes * PATH_BYTES} bytes of paths came to it`)
     if (!this.#isTaken(entry)) return
     if (kind === 'hard-link') {
       const other = this.#names.get(target)
@@ -303,9 +309,10 @@ class Application {
 
   #write(ino: Ino, returned: Returned): void {
     returned.ino = ino
+    const { size = 0 } = returned.entry
+    if (!returned.isMade) this.tree.setAttributes(ino, { size: 0 })
     // Whole at first, so that it need not grow with each piece.
-    this.tree.setAttributes(ino, { size: 0 })
-    this.tree.setAttributes(ino, { size: returned.entry.size ?? 0 })
+    if (size > 0) this.tree.setAttributes(ino, { size })
     for (const { offset, bytes } of returned.pieces ?? []) this.tree.write(ino, bytes, offset)
     returned.pieces = []
   }

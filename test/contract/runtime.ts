@@ -130,6 +130,18 @@ export function runtimeContract(test: RegisterTest, withWall: WithWall): void {
   )
 
   test(
+    "a layer's files that are deleted under a running guest stay there for it",
+    withBench(async ({ wall, create }) => {
+      const { task, stdout } = await create([['print', 'runs'], ['echo'], ['cat', wall.notExecutable]])
+      await task.start()
+      for (const { tarPath, indexPath } of wall.rootfs.layers) for (const path of [tarPath, indexPath]) rmSync(path)
+      task.stdin?.end('deleted\n')
+      assert.is((await task.wait()).exitCode, 0)
+      assert.match(await stdout, /^runs\ndeleted\n(plain|text)/)
+    }),
+  )
+
+  test(
     'the environment is what was given, in its order, and nothing else',
     withBench(async ({ create }) => {
       const env = ['PATH=/bin', 'ZED=1', 'EMPTY=', 'LINE=a=b', 'ÜBER=ä']

@@ -76,6 +76,10 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   'tree-list': [['tree-list', '/nowhere', 77]],
   'tree-move': [['tree-move', '/nowhere', '/tmp']],
   'tree-remove': [['tree-remove', '/bin/busybox']],
+  unmount: [['unmount', '/bin/busybox/below']],
+  'path-stat': [['path-stat', '/', 77]],
+  'path-read': [['path-read', '/', 77]],
+  'path-write': [['path-write', '/nowhere', 77]],
 }
 
 /** Nothing to be wrong about: no fields, and what they do can't be refused in a namespace of one's own. */
@@ -88,6 +92,8 @@ const CANNOT_FAIL = [
   'mount-private',
   'root-overlay',
   'root-read-only',
+  'root-alone',
+  'private-mounts',
   'switch-root',
   'no-new-privileges',
   'seccomp',

@@ -238,6 +238,10 @@ test('more than may come is refused before anything is written', async () => {
     [{ bytes: 10 }, (copy: Volume) => copy.writeFileSync('/new', 'x'.repeat(11))],
     [{ bytes: 10 }, (copy: Volume) => copy.symlinkSync('x'.repeat(11), '/new')],
     [{ inodes: 1 }, (copy: Volume) => copy.writeFileSync('/new', '') ?? copy.mkdirSync('/other')],
+    [
+      { inodes: 20 },
+      (copy: Volume) => copy.mkdirSync(`/${Array.from({ length: 15 }, () => 'x'.repeat(100)).join('/')}`, { recursive: true }),
+    ],
   ] as const) {
     const volume = Volume.fromJSON({ '/mine': 'y'.repeat(100) })
     assert.is(await codeOf(lend(volume, guest, { options })), 'LIMIT_EXCEEDED')
