@@ -25,7 +25,7 @@ export function addCreateFlags(parser: Command): void {
   parser
     .passThroughOptions()
     .option('--add-host <host:ip>', 'one more line of /etc/hosts', collect)
-    .option('--annotation <NAME=VALUE>', "an annotation of the container's spec", collect)
+    .option('--annotation <NAME[=VALUE]>', "an annotation of the container's spec", collect)
     .option('-a, --attach <stream>', 'take part in stdin, stdout or stderr only', collect)
     .option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on the one of that name', collect)
     .option('--env-file <file>', 'read variables from a file', collect)
@@ -147,10 +147,10 @@ export function environmentOf(
   return Object.fromEntries(result)
 }
 
-/** As docker takes them: the value may be empty, and `NAME` alone is none. */
+/** As docker takes them: `NAME` alone has an empty value. */
 function annotationOf(text: string): readonly [name: string, value: string] {
-  const [, name = '', value] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
-  if (name === '' || value === undefined || !text.includes('=')) throw invalid(text, '--annotation', 'write NAME=VALUE')
+  const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
+  if (name === '') throw invalid(text, '--annotation', 'an annotation needs a name')
   return [name, value]
 }
 

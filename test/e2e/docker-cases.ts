@@ -328,7 +328,7 @@ const RUNNING: readonly DockerCase[] = [
   {
     title: 'run -a does not go with -d',
     lines: '$docker run -d -a stdout box true',
-    code: 125,
+    code: 1,
     stderr: /^conflicting options: cannot specify both --attach and --detach/,
   },
   {
@@ -336,18 +336,21 @@ const RUNNING: readonly DockerCase[] = [
     lines: `$docker run --sig-proxy=false --name one box sleep 60 & until $docker inspect one >/dev/null 2>&1; do sleep 0.1; done
       until_is running one; kill $!; wait $! 2>/dev/null; echo $?; $docker inspect -f '{{.State.Status}}' one`,
     stdout: '143\nrunning\n',
+    docker: { notAsked: 'the client of 20.10 gives the same, the one of 28 hears SIGTERM and goes on' },
   },
   {
     title: 'create --annotation is shown by inspect',
     lines:
       "$docker create --name one --annotation a=b --annotation c=d=e box true >/dev/null; $docker inspect -f '{{json .HostConfig.Annotations}}' one",
-    stdout: '{"a":"b","c":"d=e"}\n',
+    stdout: '{"a":"b","c":"d=e","f":""}\n',
+    docker: { notAsked: 'a daemon before 24 has none' },
   },
   {
-    title: 'run --annotation wants a value',
-    lines: '$docker run --rm --annotation a box true',
+    title: 'run --annotation wants a name',
+    lines: '$docker run --rm --annotation =a box true',
     code: 125,
-    stderr: /invalid argument "a" for "--annotation" flag|unable to parse annotation|invalid annotation/,
+    stderr: /invalid argument "=a" for "--annotation" flag/,
+    docker: { notAsked: 'a daemon before 24 has none' },
   },
   {
     title: 'run of an image that is not there ends with 125',
@@ -621,7 +624,7 @@ const FROM_WAIT_TO_PRUNE: readonly DockerCase[] = [
     title: 'rename to a name that is none',
     lines: 'up one; $docker rename one x/',
     code: 1,
-    stderr: /invalid container name \(x\/\), only/i,
+    stderr: /invalid container name \(\/?x\/\), only/i,
   },
   {
     title: 'rename to its own name',
@@ -773,7 +776,7 @@ const FROM_EXEC_TO_LOGS: readonly DockerCase[] = [
     lines: 'up one; $docker exec one nosuch',
     code: 127,
     stderr: /no such command in the image: nosuch/,
-    docker: { because: 'a daemon before 23 says 126, and on stdout', code: 126, stdout: /executable file not found/ },
+    docker: { because: 'a daemon before 23 says 126, and on stdout', code: 126, stdout: /executable file not found/, stderr: '' },
   },
   {
     title: 'exec of what is no program ends with 126',
@@ -852,19 +855,20 @@ const FROM_EXEC_TO_LOGS: readonly DockerCase[] = [
     lines: `$docker run -d -i --name one box sh -c 'read word; sleep 0.7; echo got $word; exit 3' >/dev/null; echo typed | $docker attach one`,
     code: 3,
     stdout: 'got typed\n',
+    docker: { because: 'a daemon of 20.10 says no more to who has no more to type', stdout: /^(got typed\n)?$/ },
   },
   {
     title: 'attach to what has ended',
     lines: '$docker run --name one box true; $docker attach one',
     code: 1,
-    stderr: /^you cannot attach to a stopped container, start it first/,
+    stderr: /^you cannot attach to a stopped container, start it first/i,
   },
   {
     title: 'attach to what is paused',
     lines: 'up one; $docker pause one; $docker attach one',
     code: 1,
     stdout: 'one\n',
-    stderr: /^you cannot attach to a paused container, unpause it first/,
+    stderr: /^you cannot attach to a paused container, unpause it first/i,
   },
 
   // logs

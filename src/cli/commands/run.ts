@@ -25,7 +25,7 @@ export const command: CliCommand = {
     const shown = attachedStreams(options)
     const proxiesSignals = options.sigProxy !== false
     if (isDetached && options.attach !== undefined)
-      throw new UsageError('conflicting options: cannot specify both --attach and --detach', { exitCode: 125 })
+      throw new UsageError('conflicting options: cannot specify both --attach and --detach', { exitCode: 1 })
     if (!isDetached && wanted.tty && wanted.openStdin && !process.stdin.isTTY)
       throw new UsageError('the input device is not a TTY', { exitCode: 1, hint: 'Leave out -t when stdin is a pipe or a file.' })
     const detachKeys = detachKeysOf(options)
