@@ -79,6 +79,7 @@ const IMAGES: Readonly<Record<string, CommandEntry>> = {
   import: { summary: 'Make an image of a root tar or a .wasm module', load: () => import('./commands/import.js') },
   build: { summary: 'Build an image of a Dockerfile', load: () => import('./commands/build.js') },
   tag: { summary: 'Give an image another name', load: () => import('./commands/tag.js') },
+  history: { summary: 'Show how an image came to be', load: () => import('./commands/history.js') },
   rmi: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
 }
 
@@ -124,6 +125,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       ...without(IMAGES, 'images', 'rmi'),
       inspect: { summary: 'Show images in full', load: () => inspecting('image') },
       ls: { summary: 'List images', load: () => import('./commands/images.js') },
+      prune: { summary: 'Remove images that are not used', load: () => import('./commands/image-prune.js') },
       rm: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
     },
     aliases: { list: 'ls', remove: 'rm' },

@@ -60,6 +60,7 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       Memory: spec.limits.memoryBytes ?? 0,
       ReadonlyRootfs: spec.readonlyRootfs,
       Runtime: container.runtime,
+      ...(Object.keys(spec.annotations).length === 0 ? {} : { Annotations: spec.annotations }),
     },
     Mounts: spec.mounts.map((mount) => ({
       Type: mount.type,

@@ -6,6 +6,7 @@ import type { ContainerState } from '../container/state.js'
 import { EngineError } from '../errors.js'
 import type { OpenNodeFs } from '../fs/node-fs.js'
 import { findImage } from '../image/find.js'
+import type { ImageStep } from '../image/history.js'
 import type { ListedImage } from '../image/list.js'
 import { hostPlatform, namedPlatform, type PlatformWish, selectImage } from '../image/platform-select.js'
 import type { RemovedImage } from '../image/remove.js'
@@ -34,6 +35,8 @@ export interface ResolvedImage {
   readonly manifest: Digest
   readonly platform: Platform
 }
+
+export type { ImageStep } from '../image/history.js'
 
 /** What {@link Images} stands on beside the store. */
 export interface ImagesParts {
@@ -130,9 +133,7 @@ export class Images {
 
   /** An image in full, for one platform: this machine's, else `wasi/wasm`, else its first, unless said. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
   async inspect(reference: string, options: PlatformOption = {}): Promise<ImageDetails> {
-    const { descriptor, names } = await findImage(this.#store, reference)
-    const summary = await this.#summary(descriptor, names)
-    const { image, platform } = await selectImage(this.#store.layout, descriptor, lookingWish(summary, options))
+    const { summary, image, platform } = await this.#chosen(reference, options)
     const [config, manifest] = await Promise.all([image.config(), image.manifest()])
     return {
       ...summary,
@@ -150,9 +151,15 @@ export class Images {
    */
   async fs(reference: string, options: ImageFsOptions = {}): Promise<OpenNodeFs> {
     const { openImageFs } = await import('./image-fs.js')
-    const { descriptor, names } = await findImage(this.#store, reference)
-    const { image } = await selectImage(this.#store.layout, descriptor, lookingWish(await this.#summary(descriptor, names), options))
+    const { image } = await this.#chosen(reference, options)
     return openImageFs(this.#store.layers, image, options)
+  }
+
+  /** How an image for one platform came to be, newest step first. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
+  async history(reference: string, options: PlatformOption = {}): Promise<readonly ImageStep[]> {
+    const { descriptor, image } = await this.#chosen(reference, options)
+    const { imageSteps } = await import('../image/history.js')
+    return imageSteps(descriptor.digest, await image.manifest(), await image.config())
   }
 
   /** What a reference stands for. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
@@ -170,12 +177,17 @@ export class Images {
 
   /**
    * Removes a name, and with the last one the image. By its id an image with several names is removed only with `force`. Rejects with
-   * CONFLICT when a container uses it, unless `force`; the image of a container that runs stays in any case.
+   * CONFLICT when a container uses it, unless `force`; the image of a container that runs stays in any case. With `unnamed` also when it
+   * has a name.
    */
-  async remove(reference: string, { force = false }: { readonly force?: boolean } = {}): Promise<RemovedImage> {
+  async remove(
+    reference: string,
+    { force = false, unnamed = false }: { readonly force?: boolean; readonly unnamed?: boolean } = {},
+  ): Promise<RemovedImage> {
     const { removeImage } = await import('../image/remove.js')
     const removed = await removeImage(this.#store, reference, {
       force,
+      unnamed,
       ...this.#pruneOptions(),
       uses: async () =>
         (await this.#containers.list()).map((record) => ({
@@ -187,6 +199,15 @@ export class Images {
     for (const name of removed.untagged) this.#happened('untag', removed.id, name)
     for (const id of removed.deleted) this.#happened('delete', id, null)
     return removed
+  }
+
+  /** One platform of an image to look at: what is for another machine cannot be run here, but can be looked at. */
+  async #chosen(reference: string, options: PlatformOption) {
+    const { descriptor, names } = await findImage(this.#store, reference)
+    const summary = await this.#summary(descriptor, names)
+    const anyPlatform = { preferred: [hostPlatform(), WASI_PLATFORM, ...summary.platforms.map((offered) => offered.platform)] }
+    const wish = options.platform === undefined ? anyPlatform : wishOf(options)
+    return { descriptor, summary, ...(await selectImage(this.#store.layout, descriptor, wish)) }
   }
 
   #happened(action: string, id: Digest, name: Reference | string | null): void {

@@ -171,7 +171,8 @@ export const COPYING: readonly DockerCase[] = [
     title: 'export -o to where nothing is',
     lines: `${TREE}$docker export -o nosuch/root.tar one`,
     code: 1,
-    stderr: /(invalid output path|failed to export container).*directory "?nosuch"? does not exist/,
+    stderr:
+      /(invalid output path|failed to export container).*(directory "?nosuch"? does not exist|stat nosuch: no such file or directory)/,
   },
   { title: 'export of what is unknown', lines: '$docker export nosuch >root.tar', code: 1, stderr: /no such container: nosuch/i },
   {
