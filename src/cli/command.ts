@@ -68,6 +68,7 @@ const LOOKS: Readonly<Record<string, CommandEntry>> = {
 
 /** What goes out of a container and into it, likewise. */
 const FILES: Readonly<Record<string, CommandEntry>> = {
+  commit: { summary: 'Make an image of a container', load: () => import('./commands/commit.js') },
   cp: { summary: 'Copy files out of a container or into it', load: () => import('./commands/cp.js') },
   export: { summary: 'Write all files of a container as a tar', load: () => import('./commands/export.js') },
 }

@@ -240,7 +240,6 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   builder: 'Use `wolffia build`; there is no cache to prune.',
   buildx: 'Use `wolffia build`.',
   checkpoint: FOREGROUND,
-  commit: 'Tar what should last from inside, into a folder mounted with -v, and `wolffia import` it.',
   compose: 'Start each service with `wolffia run`.',
   config: 'wolffia has no swarm.',
   context: 'wolffia has no daemon to choose.',

@@ -119,6 +119,18 @@ function healthOfImage({ Healthcheck: check }: ContainerConfig): HealthCheck | n
   }
 }
 
+/** The same in an image's config. */
+export function healthcheckOf({ test, intervalMs, timeoutMs, startPeriodMs, retries }: HealthCheck): Readonly<Record<string, unknown>> {
+  const isShell = test.length === 3 && test[0] === '/bin/sh' && test[1] === '-c'
+  return {
+    Test: isShell ? ['CMD-SHELL', test[2]] : ['CMD', ...test],
+    Interval: intervalMs * NANOSECONDS_PER_MS,
+    Timeout: timeoutMs * NANOSECONDS_PER_MS,
+    StartPeriod: startPeriodMs * NANOSECONDS_PER_MS,
+    Retries: retries,
+  }
+}
+
 /** A health check of which not everything was said. */
 export function healthCheck(given: Partial<HealthCheck> & Pick<HealthCheck, 'test'>): HealthCheck {
   return { ...HEALTH_DEFAULTS, ...given }

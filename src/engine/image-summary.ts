@@ -49,6 +49,20 @@ export interface ImageDetails extends ImageSummary {
   readonly diffIds: readonly DiffId[]
 }
 
+/** What `images.commit` makes of a container. */
+export interface CommitOptions {
+  /** Name for the new image, `debian` or `example.com/tools:1`. */
+  readonly reference?: string
+  /** Dockerfile instructions over the container's config, `CMD ["sh"]`. */
+  readonly changes?: readonly string[]
+  readonly author?: string
+  /** Comment in the image's history. */
+  readonly message?: string
+  /** Stops a running container's processes while its files are read; so it is unless false. */
+  readonly pause?: boolean
+  readonly signal?: AbortSignal
+}
+
 /** What `images.import` makes of a root tar or a bare module. */
 export interface ImportOptions {
   /** Name for the new image, `debian` or `example.com/tools:1`. */

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { Container } from '../container/container.js'
 import type { ImageForContainer, Workshop } from '../container/create.js'
 import type { Journal } from '../container/journal.js'
 import { summaryOf } from '../container/record.js'
@@ -17,7 +18,7 @@ import type { Reference } from '../reference/reference.js'
 import type { PruneOptions } from '../store/prune.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
-import type { ImageDetails, ImageProcess, ImageSummary, ImportOptions } from './image-summary.js'
+import type { CommitOptions, ImageDetails, ImageProcess, ImageSummary, ImportOptions } from './image-summary.js'
 
 /** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
 export interface PlatformOption {
@@ -88,6 +89,39 @@ export class Images {
     })
     this.#happened('import', descriptor.digest, name)
     return this.#summary(descriptor, name === null ? [] : [name])
+  }
+
+  /**
+   * Makes an image of a container: its image with what it has written as one more layer, and with its options as defaults. Volumes and binds are
+   * left out. Rejects with CONFLICT where only the guest has what it wrote, INVALID_ARGUMENT.
+   */
+  async commit(container: Container, options: CommitOptions = {}): Promise<ImageSummary> {
+    const { reference, changes, author, message, pause = true, signal } = options
+    const name = reference === undefined ? null : nameFor(reference)
+    const { commitImage } = await import('../image/commit.js')
+    const isPaused = pause && container.status === 'running'
+    if (isPaused) await container.pause()
+    try {
+      const descriptor = await commitImage(this.#store, {
+        base: container.image.manifest,
+        config: (image) => container.committedConfig(image),
+        layer: () => container.layer(),
+        step: {
+          created: new Date().toISOString(),
+          created_by: container.summary().command.join(' '),
+          ...(author === undefined ? {} : { author }),
+          ...(message === undefined ? {} : { comment: message }),
+        },
+        ...(name === null ? {} : { reference: name }),
+        ...(changes === undefined ? {} : { changes }),
+        ...(signal === undefined ? {} : { signal }),
+      })
+      const attributes = { comment: message ?? '', image: container.image.reference, name: container.name }
+      this.#journal.add('commit', { type: 'container', id: container.id, attributes })
+      return this.#summary(descriptor, name === null ? [] : [name])
+    } finally {
+      if (isPaused) await container.unpause()
+    }
   }
 
   /**

@@ -9,7 +9,7 @@
  * left out (`wolffia:`, `docker:`, `Error response from daemon:`), and the first letter is small.
  */
 
-import { COPYING } from './docker-copying-cases.js'
+import { COPYING_IN, COPYING_OUT } from './docker-copying-cases.js'
 
 /** What a program gives. */
 export interface Given {
@@ -950,5 +950,6 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
 export const DOCKER_CASES = {
   fromRunToUnpause: FROM_RUN_TO_UNPAUSE,
   fromWaitToMistakes: FROM_WAIT_TO_MISTAKES,
-  copying: COPYING,
+  copyingIn: COPYING_IN,
+  copyingOut: COPYING_OUT,
 } as const
