@@ -7,7 +7,7 @@ import { require, Unavailable } from './unavailable.js'
 import { packageRoot, type Workbench } from './workbench.js'
 
 /** A program of `guests/`. */
-export type GuestName = 'cpu' | 'files' | 'wait'
+export type GuestName = 'append' | 'cpu' | 'files' | 'wait'
 
 /** A guest of `guests/` for both walls, from the same source, by compilers of the same mind (-O2). */
 export interface CompiledGuest {

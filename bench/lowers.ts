@@ -1,8 +1,9 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { fileTar, type TarFile } from '../src/image/file-tar.js'
 import { openFileSource } from '../src/layer/file-source.js'
-import { indexTar } from '../src/layer/index.js'
+import { indexTar, serializeIndex } from '../src/layer/index.js'
 import { PackedLayer } from '../src/layer/packed-layer.js'
 import { type ByteSource, bytesSource } from '../src/layer/source.js'
 import type { Workbench } from './workbench.js'
@@ -35,6 +36,19 @@ export function manyFiles(count: number, prefix = 'file'): TarFile[] {
     path: `usr/share/package-${Math.floor(number / 100)}/${prefix}-${number}.txt`,
     contents: () => bytesSource(new Uint8Array()),
   }))
+}
+
+/** The index of a layer of so many empty files, as the store keeps it, and the path of its tar. */
+export function storedIndex(workbench: Workbench, files: number): Promise<{ readonly index: Uint8Array; readonly path: string }> {
+  return workbench.once(`index of ${files} files`, async () => {
+    const name = `many-${files}`
+    ;(await packedLayer(workbench, name, manyFiles(files))).close()
+    const path = join(workbench.directory, `layers/${name}.tar`)
+    const source = openFileSource(path)
+    const index = serializeIndex(indexTar(source))
+    source.close()
+    return { index, path }
+  })
 }
 
 function openLayer(path: string): PackedLayer {

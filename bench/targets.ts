@@ -11,6 +11,7 @@ import { idleNative } from './workloads/idle-native.js'
 import { idleWasm } from './workloads/idle-wasm.js'
 import { imageSize } from './workloads/image-size.js'
 import { kill } from './workloads/kill.js'
+import { openImage } from './workloads/open-image.js'
 import { openedImage } from './workloads/opened-image.js'
 import { startInNode } from './workloads/start-in-node.js'
 import { startToExit } from './workloads/start-to-exit.js'
@@ -60,13 +61,16 @@ export const TARGETS: readonly Target[] = [
   value('kill of a looping guest, native wall', kill, 'native', 10),
   value('kill of a looping guest, Wasm wall', kill, 'wasm', 10),
   ratio('union lookup, 100 layers against 1', unionLookup, '100-layers', 1.1, '1-layer'),
-  value('a byte appended to a lower file of 1 GiB', appendByte, 'union', 1),
+  value('a byte appended to a lower file of 1 GiB', appendByte, 'union-1024', 1),
+  ratio("  the same, to the kernel's overlay on 256 MiB", appendByte, 'union-1024', 1, 'overlay-256'),
   value('fork() of a file system of 1,000 files', fork, '1000-files', 0.1),
   value('fork() of a file system of 1,000,000 files', fork, '1000000-files', 0.1),
   ratio('unpack of a 200 MB image', unpack, 'trees', 1.5, 'tar'),
   ratio('  the same', unpack, 'trees', 0.5, 'umoci'),
   ratio('  the same', unpack, 'trees', 0.5, 'podman'),
-  value('memory of an opened image, a file', openedImage, 'opened', 400),
+  value('an image of 100,000 files opened', openImage, '100000-files', 50),
+  value('memory of an opened image, a file of 10,000', openedImage, 'walked-10000', 400),
+  ratio('  the same, to memfs', openedImage, 'walked-10000', 1, 'memfs-10000'),
 ]
 
 const UNION = 'The union filesystem and its layers at full depth'

@@ -153,6 +153,13 @@ export class Workbench implements AsyncDisposable {
     return path
   }
 
+  /** A folder in the run's, made when it is missing. */
+  async directoryOf(name: string): Promise<string> {
+    const path = join(this.directory, name)
+    await mkdir(path, { recursive: true })
+    return path
+  }
+
   #driverPath(): Promise<string> {
     return this.once('driver program', async () => {
       const path = join(this.directory, 'driver')

@@ -1,3 +1,4 @@
+import { Volume } from 'memfs'
 import { UnionFs } from '../../src/fs/union-fs.js'
 import { manyFiles, packedLayer } from '../lowers.js'
 import type { Subject } from '../measure.js'
@@ -7,14 +8,14 @@ import type { Workload } from '../workload.js'
 const FILES = 2000
 const PASSES = 20
 
-/** Looking names up in a tree of the same files, which lie in one layer or in a hundred; every directory has been read once. */
+/** Looking names up in a tree of the same files, which lie in 1, 10 or 100 layers; every directory has been read once. */
 export const unionLookup: Workload = {
   name: 'union-lookup',
   summary: `a name in a merged tree of ${FILES} files`,
   unit: 'ns',
   rounds: 60,
   quickRounds: 6,
-  open: (workbench) => Promise.all([subject(workbench, 1), subject(workbench, 100)]),
+  open: async (workbench) => [...(await Promise.all([1, 10, 100].map((layers) => subject(workbench, layers)))), memfs()],
 }
 
 async function subject(workbench: Workbench, layers: number): Promise<Subject> {
@@ -45,4 +46,16 @@ async function subject(workbench: Workbench, layers: number): Promise<Subject> {
     return ((performance.now() - start) * 1e6) / (PASSES * FILES)
   }
   return { name: layers === 1 ? '1-layer' : `${layers}-layers`, sample }
+}
+
+function memfs(): Subject {
+  const paths = manyFiles(FILES).map(({ path }) => `/${path}`)
+  const volume = Volume.fromJSON(Object.fromEntries(paths.map((path) => [path, ''])))
+  const sample = async () => {
+    const start = performance.now()
+    for (let pass = 0; pass < PASSES; pass++)
+      for (const path of paths) if (!volume.existsSync(path)) throw new Error(`${path} is not there`)
+    return ((performance.now() - start) * 1e6) / (PASSES * FILES)
+  }
+  return { name: 'memfs', sample }
 }

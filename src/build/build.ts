@@ -10,6 +10,7 @@ import type { Image } from '../image/image.js'
 import { decompress } from '../layer/compression.js'
 import { openFileSource } from '../layer/file-source.js'
 import { indexTar } from '../layer/index.js'
+import { decompressionLimits, indexLimits } from '../layer/limits.js'
 import { PackedLayer } from '../layer/packed-layer.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { formatPlatform, type Platform } from '../oci/platform.js'
@@ -127,7 +128,7 @@ async function openContext(ingest: Ingest, { context }: BuildImageOptions): Prom
   if (context === null) return { tree: emptyTree(), text: null }
   if (typeof context === 'string') return { tree: new HostTree(context), text: null }
   const path = ingest.temporaryPath()
-  await writeBlobFile(path, decompress(context), {}, { signal: ingest.signal, flush: false })
+  await writeBlobFile(path, decompress(context, decompressionLimits(process.env)), {}, { signal: ingest.signal, flush: false })
   const source = openFileSource(path)
   try {
     const head = new Uint8Array(Math.min(512, source.size))
@@ -141,7 +142,7 @@ async function openContext(ingest: Ingest, { context }: BuildImageOptions): Prom
       source.close()
       return { tree: emptyTree(), text }
     }
-    return { tree: new PackedLayer(indexTar(source), source), text: null }
+    return { tree: new PackedLayer(indexTar(source, indexLimits(process.env)), source), text: null }
   } catch (error) {
     source.close()
     throw error

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import type { Container } from '../container/container.js'
 import type { Attachment, TerminalSize } from '../runtime/runtime.js'
 import type { CliOptions } from './command.js'
@@ -12,6 +13,8 @@ export interface AttachedOptions {
   readonly terminalSize?: TerminalSize
   /** Only its output. */
   readonly noStdin?: boolean
+  /** At a terminal of the guest's own signals end this process alone, as with docker's `attach` and `start`: a window that is closed ends no guest. */
+  readonly leavesTerminal?: boolean
 }
 
 /** The keys of `--detach-keys`. Throws INVALID_ARGUMENT. */
@@ -43,11 +46,15 @@ async function redraw(container: Container, { rows, columns }: TerminalSize): Pr
 async function converseWith(
   container: Container,
   attachment: Attachment,
-  { signals, detachKeys, noStdin }: AttachedOptions,
+  { signals, detachKeys, noStdin, leavesTerminal }: AttachedOptions,
 ): Promise<number> {
   const { terminal } = container.spec.process
-  signals?.forwardTo(signalTarget(container))
-  signals?.forwardAll()
+  let left: Promise<NodeJS.Signals> | undefined
+  if (signals !== null && leavesTerminal === true && terminal) left = signals.next()
+  else {
+    signals?.forwardTo(signalTarget(container))
+    signals?.forwardAll()
+  }
   // Asked for now: one that is removed at its end cannot be asked any more then.
   const exit = container.wait()
   exit.catch(() => {})
@@ -60,11 +67,13 @@ async function converseWith(
     },
     {
       ...(detachKeys === undefined ? {} : { detachKeys }),
+      ...(left === undefined ? {} : { left }),
       end: async () => {
         await exit
       },
     },
   )
   attachment.close()
+  if (outcome === 'left' && left !== undefined) return 128 + constants.signals[await left]
   return outcome === 'detached' ? 0 : (await exit).exitCode
 }

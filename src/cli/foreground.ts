@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
+import { isatty } from 'node:tty'
 import type { Container } from '../container/container.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { TerminalSize } from '../runtime/runtime.js'
@@ -42,6 +43,8 @@ export class SignalRelay {
   #target: SignalTarget | null = null
   #lastEnding = Number.NEGATIVE_INFINITY
   #abortedBy: NodeJS.Signals | null = null
+  #hasHungUp = false
+  readonly #terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor))
 
   constructor() {
     for (const signal of [...ENDING, ...FREE]) this.#listen(signal)
@@ -62,6 +65,11 @@ export class SignalRelay {
     this.#target = target
   }
 
+  /** The next that this process gets: from now on they go nowhere else. */
+  next(): Promise<NodeJS.Signals> {
+    return new Promise((resolve) => this.forwardTo({ hasTerminal: true, kill: async (signal) => resolve(signal) }))
+  }
+
   /** The container runs: signals that only a running program can mean anything by go to it too. */
   forwardAll(): void {
     for (const signal of FORWARDED) this.#listen(signal)
@@ -69,6 +77,7 @@ export class SignalRelay {
 
   dispose(): void {
     for (const [signal, listener] of this.#listeners) process.off(signal, listener)
+    if (this.#hasHungUp && this.#terminals.some((descriptor) => !isatty(descriptor))) process.once('exit', endByHangUp)
   }
 
   #listen(signal: NodeJS.Signals): void {
@@ -78,6 +87,7 @@ export class SignalRelay {
   }
 
   #received(signal: NodeJS.Signals): void {
+    if (signal === 'SIGHUP') this.#hasHungUp = true
     const target = this.#target
     const isEnding = (ENDING as readonly NodeJS.Signals[]).includes(signal)
     if (target === null) {
@@ -95,6 +105,11 @@ export class SignalRelay {
   }
 }
 
+/** At its end Node gives its terminal back its settings, and aborts where the terminal is gone. */
+function endByHangUp(): void {
+  process.kill(process.pid, 'SIGHUP')
+}
+
 /** A guest's stdio and what can be told to it: a container's, an attachment's, one more program's. */
 export interface Conversation {
   readonly stdin: Writable | null
@@ -108,6 +123,8 @@ export interface Conversation {
 export interface ConversationOptions {
   /** What leaves it at a terminal. */
   readonly detachKeys?: readonly number[]
+  /** Leaves it when it resolves. */
+  readonly left?: Promise<unknown>
   /** Lets the guest go, once its output is read. */
   begin?(): Promise<void>
   /** Resolves when the guest has ended. */
@@ -120,8 +137,8 @@ export interface ConversationOptions {
  */
 export async function converse(
   { stdin, stdout, stderr, resize }: Conversation,
-  { detachKeys = parseDetachKeys(DEFAULT_DETACH_KEYS), begin, end }: ConversationOptions,
-): Promise<'ended' | 'detached'> {
+  { detachKeys = parseDetachKeys(DEFAULT_DETACH_KEYS), left = new Promise(() => {}), begin, end }: ConversationOptions,
+): Promise<'ended' | 'detached' | 'left'> {
   const copies = [copy(stdout, process.stdout), copy(stderr, process.stderr)]
   const atTerminal = resize !== null && stdin !== null && process.stdin.isTTY
   const restoreTerminal = atTerminal ? enterRawMode(process.stdin) : () => {}
@@ -130,7 +147,11 @@ export async function converse(
     await begin?.()
     const detached = feedStdin(stdin, atTerminal ? new DetachKeys(detachKeys) : null)
     const ended = end().then(() => Promise.all(copies))
-    const first = await Promise.race([ended.then(() => 'ended' as const), detached.then(() => 'detached' as const)])
+    const first = await Promise.race([
+      ended.then(() => 'ended' as const),
+      detached.then(() => 'detached' as const),
+      left.then(() => 'left' as const),
+    ])
     if (first === 'detached') process.stderr.write('\r\n')
     return first
   } finally {

@@ -40,7 +40,9 @@ export function helpPage(): string {
     wrapped(Object.keys(NOT_BUILT_COMMANDS).filter((name) => !name.includes(' '))),
     `  Each says what to do instead.\n`,
     `\n'wolffia COMMAND --help' shows the options of a command. Images and containers are kept in\n`,
-    `$WOLFFIA_HOME, else $XDG_DATA_HOME/wolffia, else ~/.local/share/wolffia.\n`,
+    `$WOLFFIA_HOME, else $XDG_DATA_HOME/wolffia, else ~/.local/share/wolffia. What an archive may unpack\n`,
+    `to is bounded by WOLFFIA_ARCHIVE_BYTES, WOLFFIA_ARCHIVE_RATIO, WOLFFIA_ARCHIVE_FREE_BYTES,\n`,
+    `WOLFFIA_LAYER_ENTRIES and WOLFFIA_FILE_BYTES (README.md).\n`,
   ].join('')
 }
 

@@ -6,8 +6,13 @@ import type { MountRequest } from '../volume/volume.js'
 import type { HealthCheck, LogSettings, RestartPolicy } from './settings.js'
 
 /**
- * A file system of this process, a memfs Volume or what else looks like `node:fs`, for a container that ends with this process. Behind the
- * Wasm wall it is live: what either side does, the other sees at once. Everything in it belongs to the guest's user; names are UTF-8.
+ * A file system of this process, a memfs Volume or what else looks like `node:fs`, for a container that ends with this process. Everything in
+ * it belongs to the guest's user; names are UTF-8.
+ *
+ * Behind the Wasm wall it is live: what either side does, the other sees at once. Behind the native wall the guest has a copy of what was there
+ * when it was created, and only what it has changed in that is written back, when it has ended and before `wait` answers: a name that
+ * both have changed is then as the guest left it. What cannot be taken back is in the exit's `detail`, by name; more than `sizeBytes`
+ * makes `wait` reject with LIMIT_EXCEEDED, and nothing is written then.
  */
 export interface ObjectMountRequest {
   readonly type: 'fs'

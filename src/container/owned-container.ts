@@ -179,6 +179,15 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
     // It is its launcher's business now, and of the command that this one runs.
     if (this.#detached) return exit
     try {
+      await this.#task.settled()
+    } catch (error) {
+      throw await afterCleanUp(
+        error,
+        () => this.#task.delete(),
+        () => this.#finish({ ...exit, detail: messageOf(error) }),
+      )
+    }
+    try {
       await this.#task.delete()
     } catch (error) {
       throw await afterCleanUp(error, () => this.#finish(exit))

@@ -10,22 +10,23 @@ import type { StoredLayer } from '../store/layer-store.js'
 
 /** An image's layers as a root, with its merged tree for looking before running. */
 export class ImageRootfs implements Rootfs {
-  #stack: PackedLayer | null = null
+  #opened: readonly PackedLayer[] = []
   #tree: ReadonlyFileSystem | null = null
 
   constructor(readonly layers: readonly StoredLayer[]) {}
 
   tree(): ReadonlyFileSystem {
     if (this.#tree === null) {
-      this.#stack = this.layers.length === 0 ? null : openStack(this.layers)
-      this.#tree = new UnionFs({ lowers: this.#stack === null ? [] : [this.#stack] })
+      this.#opened = openStack(this.layers)
+      this.#tree = new UnionFs({ lowers: this.#opened })
     }
     return this.#tree
   }
 
   /** Closes what {@link tree} opened. The tree is not to be used any more. */
   close(): void {
-    this.#stack?.close()
+    for (const layer of this.#opened) layer.close()
+    this.#opened = []
   }
 }
 

@@ -4,6 +4,8 @@
  */
 import type { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
+import type { DecompressionMeter } from '../layer/compression.js'
+import { decompressionLimits } from '../layer/limits.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { parseImageConfig, parseManifest } from '../oci/document.js'
 import type { ImageConfig, Manifest } from '../oci/image-spec.js'
@@ -65,6 +67,7 @@ async function readContents(source: BlobSource, manifest: Manifest): Promise<Ima
       'INVALID_IMAGE',
       `the manifest has ${manifest.layers.length} layers, but config.rootfs.diff_ids has ${diffIds.length}`,
     )
+  const uncompressed = unpacker()
   const layers = manifest.layers.map((layer, position) => {
     if (layerCompression(layer.mediaType) === undefined)
       throw new EngineError(
@@ -86,10 +89,17 @@ async function readContents(source: BlobSource, manifest: Manifest): Promise<Ima
   return { config, layers }
 }
 
-/** Loaded when a layer is first wanted from its blob, which is once. */
-async function uncompressed(blob: Readable): Promise<Readable> {
-  const { decompress } = await import('../layer/compression.js')
-  return decompress(blob)
+/**
+ * Unpacks an image's layers, all under one meter: a bomb may be spread over a thousand of them. The decoders are loaded when a layer is first
+ * wanted from its blob, which is once.
+ */
+function unpacker(): (blob: Readable) => Promise<Readable> {
+  let meter: DecompressionMeter | undefined
+  return async (blob) => {
+    const compression = await import('../layer/compression.js')
+    meter ??= new compression.DecompressionMeter(decompressionLimits(process.env))
+    return compression.decompress(blob, meter)
+  }
 }
 
 /** Calls `read` when first wanted and remembers what it gave; a failure is not remembered. */

@@ -8,6 +8,7 @@ import { EngineError } from '../errors.js'
 import { decompress } from '../layer/compression.js'
 import { openFileSource } from '../layer/file-source.js'
 import { indexTar } from '../layer/index.js'
+import { decompressionLimits, indexLimits } from '../layer/limits.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
 import { type Platform, WASI_PLATFORM } from '../oci/platform.js'
@@ -47,7 +48,9 @@ export async function importImage(
 ): Promise<Descriptor> {
   const ingest = await store.ingest(options)
   try {
-    const { first, stream } = await peek(decompress(typeof source === 'string' ? await openPath(source) : source))
+    const { first, stream } = await peek(
+      decompress(typeof source === 'string' ? await openPath(source) : source, decompressionLimits(process.env)),
+    )
     const isModule = hasModuleMagic(first)
     if (!isModule) assertTar(first, typeof source === 'string' ? source : null, 'import')
     const step: Step = {
@@ -80,7 +83,7 @@ async function withRoot(ingest: Ingest, base: Image, stream: AsyncIterable<Uint8
   // Only to judge it: a file that is no tar, or an unsafe one, is refused now and not by the first container.
   const tar = openFileSource(path)
   try {
-    indexTar(tar)
+    indexTar(tar, indexLimits(process.env))
   } finally {
     tar.close()
   }

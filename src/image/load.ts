@@ -10,6 +10,7 @@ import { open, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { EngineError } from '../errors.js'
 import { decompress, detectCompression } from '../layer/compression.js'
+import { decompressionLimits } from '../layer/limits.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { isReference } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
@@ -110,7 +111,7 @@ async function openTar(path: string, name: string | null): Promise<ArchiveFiles>
 
 async function unpack(ingest: Ingest, source: AsyncIterable<Uint8Array>): Promise<string> {
   const path = ingest.temporaryPath()
-  await writeBlobFile(path, decompress(source), {}, { signal: ingest.signal, flush: false })
+  await writeBlobFile(path, decompress(source, decompressionLimits(process.env)), {}, { signal: ingest.signal, flush: false })
   return path
 }
 

@@ -9,7 +9,8 @@ enum message {
   MESSAGE_GO = 'g',     /* parent: execute the program */
   MESSAGE_FAILED = 'F', /* child: a `failed` event */
   MESSAGE_RECEIPT =
-      'R', /* child: a `receipt` event without its closing brace; comes with the terminal's master, if any */
+      'R',            /* child: a `receipt` event without its closing brace; comes with the terminal's master, if any */
+  MESSAGE_TREE = 'T', /* child: a tree to be given back, with the descriptor it goes to as text; comes with the tree */
   MESSAGE_NETWORK = 'N', /* the network's maker, to the child: comes with the namespace */
   MESSAGE_DONE = 'D',    /* child: all operations are done and there is no program */
 };

@@ -96,6 +96,7 @@ function pathError({ operation, call, argument }: FailedEvent, name: string): { 
 const PATH_VERBS: Readonly<Record<string, string>> = {
   bind: 'bind at',
   'mount-tmpfs': 'mount a tmpfs at',
+  'mount-tree': 'mount a file system at',
   directory: 'make the folder',
   'working-directory': 'enter the working directory',
 }

@@ -7,6 +7,7 @@
 #include "plan.h"
 #include "setup.h"
 #include "terminal.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <linux/magic.h>
@@ -147,6 +148,7 @@ static int parse_flags(char *words, struct flags *flags) {
                {"nosuid", MOUNT_ATTR_NOSUID},
                {"nodev", MOUNT_ATTR_NODEV},
                {"noexec", MOUNT_ATTR_NOEXEC},
+               {"noatime", MOUNT_ATTR_NOATIME},
                {"recursive", 0},
                {"no-symlinks", 0}};
   *flags = (struct flags){0};
@@ -202,6 +204,26 @@ int mount_tmpfs(struct setup *setup, char **fields) {
     return -1;
   int target = open_target(setup, fields[0], true);
   return target < 0 || attach(mount, target, fields[0]) < 0 ? -1 : close(mount);
+}
+
+int mount_tree(struct setup *setup, char **fields) {
+  struct flags flags;
+  const struct mount_option options[] = {{"size", fields[1]}, {"nr_inodes", fields[2]}, {0}};
+  if (parse_flags(fields[3], &flags) < 0)
+    return -1;
+  if (setup->tree >= 0)
+    close(setup->tree);
+  setup->tree = -1;
+  int mount = mount_detached("tmpfs", options, (unsigned)(flags.attributes & ~(uint64_t)MOUNT_ATTR_RDONLY));
+  if (mount < 0 || tree_fill(setup, mount, fields[4]) < 0 ||
+      add_attributes(mount, flags.attributes & MOUNT_ATTR_RDONLY, 0, fields[0]) < 0)
+    return -1;
+  int target = open_target(setup, fields[0], true);
+  if (target < 0 || attach(mount, target, fields[0]) < 0)
+    return -1;
+  /* A second mount of the same tree, in no namespace, shows nothing of what is mounted below the first. */
+  setup->tree = kernel_open_tree(mount, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+  return setup->tree < 0 ? failure_set("open_tree", fields[0]) : close(mount);
 }
 
 /* A detached copy of what a `bind` names, or -1 with the failure set. */

@@ -20,6 +20,7 @@ int mount_keep_root(struct setup *setup, char **fields);
 int mount_proc(struct setup *setup, char **fields);
 int mount_sysfs(struct setup *setup, char **fields);
 int mount_tmpfs(struct setup *setup, char **fields);
+int mount_tree(struct setup *setup, char **fields);
 int mount_devpts(struct setup *setup, char **fields);
 int mount_console(struct setup *setup, char **fields);
 int mount_mqueue(struct setup *setup, char **fields);

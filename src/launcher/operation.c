@@ -15,6 +15,7 @@
 #include "supervise.h"
 #include "terminal.h"
 #include "tree.h"
+#include "tree_return.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,8 @@ static const struct operation operations[] = {
     {"mount-proc", 1, PHASE_CHILD, CLONE_NEWNS, mount_proc},
     {"mount-sysfs", 1, PHASE_CHILD, CLONE_NEWNS | CLONE_NEWNET, mount_sysfs},
     {"mount-tmpfs", 5, PHASE_CHILD, CLONE_NEWNS, mount_tmpfs},
+    {"mount-tree", 5, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, mount_tree},
+    {"return-tree", 1, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_return},
     {"mount-devpts", 1, PHASE_CHILD, CLONE_NEWNS, mount_devpts},
     {"mount-console", 1, PHASE_CHILD, CLONE_NEWNS, mount_console},
     {"mount-mqueue", 1, PHASE_CHILD, CLONE_NEWNS, mount_mqueue},

@@ -42,6 +42,8 @@ export const OPERATIONS = {
   'mount-proc': ['path'],
   'mount-sysfs': ['path'],
   'mount-tmpfs': ['path', 'bytes', 'inodes', 'mode', 'flags'],
+  'mount-tree': ['path', 'bytes', 'inodes', 'flags', 'descriptor'],
+  'return-tree': ['descriptor'],
   'mount-devpts': ['path'],
   'mount-console': ['path'],
   'mount-mqueue': ['path'],

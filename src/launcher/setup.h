@@ -92,6 +92,7 @@ struct setup {
   uint64_t landlock_scopes;
   bool substitute_owners, substitute_devices;
   int tree_source;
+  int tree; /* the one last mounted, for who wants it back */
 };
 
 /* Nothing said yet. */

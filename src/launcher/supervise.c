@@ -108,6 +108,13 @@ static void take_receipt(struct supervision *state, struct received *received) {
   tell_created(state, received->sender, &received->event);
 }
 
+static void take_tree(struct supervision *state, const struct received *received) {
+  if (tree_take(&state->returns, &state->container, received) == 0)
+    return;
+  event_failed(&state->failed);
+  supervision_kill(state, NULL);
+}
+
 static void read_channel(struct supervision *state) {
   struct received received;
   int result = channel_receive(state->container.channel, &received);
@@ -125,6 +132,8 @@ static void read_channel(struct supervision *state) {
   }
   if (received.kind == MESSAGE_RECEIPT)
     take_receipt(state, &received);
+  else if (received.kind == MESSAGE_TREE)
+    take_tree(state, &received);
   else if (received.kind == MESSAGE_DONE)
     state->started = true;
   else if (received.kind == MESSAGE_FAILED && state->failed.length == 0) {
@@ -279,6 +288,7 @@ static void tell_exit(struct supervision *state) {
   struct event event = {0};
   const struct ending ending = {state->wait_status, state->reason,
                                 state->go_time == 0 ? 0 : state->exit_time - state->go_time};
+  tree_give_back(&state->returns);
   ending_describe(&ending, &event);
   log_end(&state->log);
   if (state->go_time != 0)

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "relay.h"
 #include "setup.h"
+#include "tree_return.h"
 
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct supervision {
   struct callers callers;
   struct log log;
   struct tap tap;
+  struct returns returns;
   bool outlives; /* the caller may go, the container stays */
   int beat;      /* pidfd of the command that is run again and again, -1 while none runs */
   int64_t beat_time;

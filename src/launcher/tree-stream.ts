@@ -51,6 +51,8 @@ export type TreeRecord =
   | { readonly record: 'data'; readonly offset: number; readonly bytes: Uint8Array }
   /** Bytes of the file from `offset` on, taken from `tree-source` at `sourceOffset`: contents that never pass through this process. */
   | { readonly record: 'copy'; readonly offset: number; readonly sourceOffset: number; readonly length: number }
+  /** Instead of an end: what kept the rest from being read. Only of a tree that is given back, whose reader has no other way to say it. */
+  | { readonly record: 'broken'; readonly errno: number; readonly call: string; readonly argument: string }
   /** The last record; a stream without it is incomplete and fails. */
   | { readonly record: 'end' }
 
@@ -60,7 +62,7 @@ export const MAXIMUM_RECORD_BYTES = 1024 * 1024 + 4096
 const MAGIC = Buffer.from('WOLFTREE', 'latin1')
 const HEADER_BYTES = 5
 const ENTRY_BYTES = 56
-const RECORD_TYPES = { entry: 0x45, xattr: 0x58, segments: 0x53, data: 0x44, copy: 0x43, end: 0x46 } as const
+const RECORD_TYPES = { entry: 0x45, xattr: 0x58, segments: 0x53, data: 0x44, copy: 0x43, end: 0x46, broken: 0x42 } as const
 const KIND_NAMES = new Map(Object.entries(ENTRY_KINDS).map(([name, number]) => [number as number, name as EntryKind]))
 const SEGMENT_BYTES = 16
 const NANOSECONDS = 1_000_000_000n
@@ -102,6 +104,13 @@ export function encodeTreeRecord(record: TreeRecord): Buffer {
       bytes.writeBigUInt64LE(BigInt(record.offset), HEADER_BYTES)
       bytes.writeBigUInt64LE(BigInt(record.sourceOffset), HEADER_BYTES + 8)
       bytes.writeBigUInt64LE(BigInt(record.length), HEADER_BYTES + 16)
+      return bytes
+    }
+    case 'broken': {
+      const text = Buffer.from(`${record.call}\0${record.argument}`, 'latin1')
+      const bytes = framed(RECORD_TYPES.broken, 4 + text.length)
+      bytes.writeUInt32LE(record.errno, HEADER_BYTES)
+      text.copy(bytes, HEADER_BYTES + 4)
       return bytes
     }
     case 'end':
@@ -216,6 +225,12 @@ function decodeRecord(type: number, payload: Buffer): TreeRecord {
         sourceOffset: Number(payload.readBigUInt64LE(8)),
         length: Number(payload.readBigUInt64LE(16)),
       }
+    case RECORD_TYPES.broken: {
+      const end = payload.indexOf(0, 4)
+      if (end < 0) throw malformed('a failure without a call')
+      const [call, argument] = [payload.toString('latin1', 4, end), payload.toString('latin1', end + 1)]
+      return { record: 'broken', errno: payload.readUInt32LE(0), call, argument }
+    }
     case RECORD_TYPES.end:
       return { record: 'end' }
     default:

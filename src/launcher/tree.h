@@ -16,6 +16,12 @@ int tree_remove(struct setup *setup, char **fields);
  */
 int tree_read_file(struct setup *setup, char **fields);
 
+/* Makes the stream's entries below the directory `root`; the descriptor, as the plan names it, is closed then. */
+int tree_fill(const struct setup *setup, int root, const char *descriptor);
+
+/* Writes the tree below `root` to `output` as whoever owns it, in a process of its own. A failure is a record too. */
+void tree_give(int user_namespace, int root, int output);
+
 /* `path-stat PATH DESCRIPTOR`, `path-read PATH DESCRIPTOR`: a stream of what a container path names, alone or with all
  * below it, over mounts too. `path-write PATH DESCRIPTOR` makes a stream's entries below a directory of the container,
  * in place of what bears their names. */

@@ -10,9 +10,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -386,44 +388,84 @@ static int put_directory(struct reader *reader) {
   return result;
 }
 
-static int begin_stream(struct reader *reader, const char *descriptor) {
-  reader->output = tree_parse_descriptor(descriptor);
-  if (reader->output < 0)
-    return -1;
-  reader->path[0] = '\0';
-  reader->used = 0;
+/* A reader at its beginning. It is too large for the stack, and adds nothing to the program while it is all zeros
+ * there. */
+static struct reader *new_reader(uint64_t resolve) {
+  static struct reader reader;
+  for (size_t list = 0; list < LINKED_LISTS; list++)
+    for (struct linked *linked = reader.linked[list], *next; linked != NULL; linked = next) {
+      next = linked->next;
+      free(linked->path);
+      free(linked);
+    }
+  memset(&reader, 0, sizeof reader);
+  reader.resolve = resolve;
+  return &reader;
+}
+
+static int begin_stream(struct reader *reader, int output) {
+  reader->output = output;
   reader->buffer = malloc(OUTPUT_BYTES);
-  if (reader->buffer == NULL)
-    return failure_set("malloc", "stream");
-  return put(reader, TREE_MAGIC, TREE_MAGIC_BYTES);
+  return reader->buffer == NULL ? failure_set("malloc", "stream") : put(reader, TREE_MAGIC, TREE_MAGIC_BYTES);
 }
 
 static int end_stream(struct reader *reader) {
-  if (put_header(reader, TREE_END, 0) < 0 || flush(reader) < 0)
-    return -1;
+  return put_header(reader, TREE_END, 0) < 0 || flush(reader) < 0 ? -1 : 0;
+}
+
+static void close_stream(struct reader *reader) {
   free(reader->buffer);
   close(reader->root);
   close(reader->output);
-  return 0;
 }
 
 static int write_stream(struct reader *reader, char **fields) {
+  int output = tree_parse_descriptor(fields[1]);
+  if (output < 0)
+    return -1;
   reader->root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (reader->root < 0)
     return failure_set("open", fields[0]);
-  return begin_stream(reader, fields[1]) < 0 || put_directory(reader) < 0 || end_stream(reader) < 0 ? -1 : 0;
+  if (begin_stream(reader, output) < 0 || put_directory(reader) < 0 || end_stream(reader) < 0)
+    return -1;
+  close_stream(reader);
+  return 0;
+}
+
+/* Every record before it is whole: what fails is asked of the kernel before the record about it is begun. */
+static void put_failure(struct reader *reader) {
+  uint32_t error = (uint32_t)failure.error;
+  size_t call = strlen(failure.call) + 1, argument = strlen(failure.argument);
+  if (put_header(reader, TREE_BROKEN, sizeof error + call + argument) == 0 && put(reader, &error, sizeof error) == 0 &&
+      put(reader, failure.call, call) == 0 && put(reader, failure.argument, argument) == 0)
+    flush(reader);
+}
+
+void tree_give(int user_namespace, int root, int output) {
+  struct reader *reader = new_reader(TREE_RESOLVE);
+  reader->root = root;
+  if (begin_stream(reader, output) < 0)
+    return;
+  if (kernel_setns(user_namespace, CLONE_NEWUSER) < 0) {
+    failure_set("setns", "user");
+    put_failure(reader);
+    return;
+  }
+  /* Not sooner: more capabilities take it back. */
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || put_directory(reader) < 0 || end_stream(reader) < 0)
+    put_failure(reader);
 }
 
 int tree_read(struct setup *setup, char **fields) {
-  static struct reader reader = {.resolve = TREE_RESOLVE};
   (void)setup;
-  return write_stream(&reader, fields);
+  return write_stream(new_reader(TREE_RESOLVE), fields);
 }
 
 int tree_list(struct setup *setup, char **fields) {
-  static struct reader reader = {.only_lists = true, .is_live = true, .resolve = TREE_RESOLVE};
+  struct reader *reader = new_reader(TREE_RESOLVE);
   (void)setup;
-  return write_stream(&reader, fields);
+  reader->only_lists = reader->is_live = true;
+  return write_stream(reader, fields);
 }
 
 /* What a container path leads to: a symlink at its end itself, unless a slash follows. */
@@ -445,18 +487,22 @@ static int write_path(struct reader *reader, const struct setup *setup, char **f
   reader->root = kernel_openat2(setup->root, fields[0], O_PATH | O_NOFOLLOW, 0, PATH_RESOLVE);
   if (reader->root < 0 && errno != ENOENT && errno != ENOTDIR)
     return failure_set("openat2", fields[0]);
-  if (begin_stream(reader, fields[1]) < 0 || (reader->root >= 0 && put_path(reader, setup, fields[0]) < 0))
+  int output = tree_parse_descriptor(fields[1]);
+  if (output < 0 || begin_stream(reader, output) < 0 || (reader->root >= 0 && put_path(reader, setup, fields[0]) < 0) ||
+      end_stream(reader) < 0)
     return -1;
-  return end_stream(reader);
+  close_stream(reader);
+  return 0;
 }
 
 int tree_stat_path(struct setup *setup, char **fields) {
-  static struct reader reader = {.only_lists = true};
-  return write_path(&reader, setup, fields);
+  struct reader *reader = new_reader(0);
+  reader->only_lists = true;
+  return write_path(reader, setup, fields);
 }
 
 int tree_read_path(struct setup *setup, char **fields) {
-  static struct reader reader = {
-      .for_archive = true, .is_live = true, .resolve = TREE_RESOLVE & ~(uint64_t)RESOLVE_NO_XDEV};
-  return write_path(&reader, setup, fields);
+  struct reader *reader = new_reader(TREE_RESOLVE & ~(uint64_t)RESOLVE_NO_XDEV);
+  reader->for_archive = reader->is_live = true;
+  return write_path(reader, setup, fields);
 }

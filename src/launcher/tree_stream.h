@@ -16,7 +16,8 @@ enum tree_record {
   TREE_SEGMENTS = 'S',
   TREE_DATA = 'D',
   TREE_COPY = 'C',
-  TREE_END = 'F'
+  TREE_END = 'F',
+  TREE_BROKEN = 'B'
 };
 
 /* Of one record; 64 KiB. */

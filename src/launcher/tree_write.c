@@ -36,7 +36,6 @@ struct writer {
   int root, input;
   char *buffer;
   size_t start, end;
-  bool eof;
   /* The entry being made: its path, and a descriptor when it is a directory or file. */
   struct tree_entry entry;
   char path[PATH_MAX], target[PATH_MAX];
@@ -493,15 +492,16 @@ static int take_record(struct writer *writer) {
   }
 }
 
-/* Takes the whole stream, and closes what the writer has open. */
-static int take_stream(struct writer *writer, char **fields) {
+/* Takes the whole stream, and closes what the writer has open but for the root. */
+static int take_stream(struct writer *writer, const char *descriptor) {
   writer->file = writer->parent = -1;
-  writer->input = tree_parse_descriptor(fields[1]);
+  writer->path[0] = '\0';
+  writer->input = tree_parse_descriptor(descriptor);
   if (writer->input < 0)
     return -1;
   writer->buffer = malloc(INPUT_BYTES);
   if (writer->buffer == NULL)
-    return failure_set("malloc", fields[0]);
+    return failure_set("malloc", "stream");
   writer->dated_count = writer->start = writer->end = 0;
   if (need(writer, TREE_MAGIC_BYTES) < 0)
     return -1;
@@ -512,18 +512,24 @@ static int take_stream(struct writer *writer, char **fields) {
   while ((result = take_record(writer)) == 0)
     ;
   free(writer->buffer);
-  close(writer->root);
   close(writer->input);
   if (writer->parent >= 0)
     close(writer->parent);
   return result < 0 ? -1 : 0;
 }
 
-int tree_write(struct setup *setup, char **fields) {
+int tree_fill(const struct setup *setup, int root, const char *descriptor) {
   static struct writer writer;
   writer.setup = setup;
-  writer.root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  return writer.root < 0 ? failure_set("open", fields[0]) : take_stream(&writer, fields);
+  writer.root = root;
+  return take_stream(&writer, descriptor);
+}
+
+int tree_write(struct setup *setup, char **fields) {
+  int root = open(fields[0], O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (root < 0)
+    return failure_set("open", fields[0]);
+  return tree_fill(setup, root, fields[1]) < 0 ? -1 : close(root);
 }
 
 int tree_write_path(struct setup *setup, char **fields) {
@@ -532,5 +538,7 @@ int tree_write_path(struct setup *setup, char **fields) {
   writer.base = fields[0];
   writer.root =
       kernel_openat2(setup->root, fields[0], O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-  return writer.root < 0 ? failure_set("openat2", fields[0]) : take_stream(&writer, fields);
+  if (writer.root < 0)
+    return failure_set("openat2", fields[0]);
+  return take_stream(&writer, fields[1]) < 0 ? -1 : close(writer.root);
 }

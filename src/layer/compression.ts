@@ -2,23 +2,11 @@ import { type Duplex, Readable } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { Decompress } from 'fzstd'
 import { EngineError, messageOf } from '../errors.js'
+import { DEFAULT_DECOMPRESSION_LIMITS, type DecompressionLimits, limitExceeded } from './limits.js'
 import { ZstdFrames } from './zstd-frames.js'
 
 /** How a layer's tar is packed (image-spec: `tar`, `tar+gzip`, `tar+zstd`). */
 export type Compression = 'none' | 'gzip' | 'zstd'
-
-/** Bounds on what compressed bytes may become. */
-export interface DecompressionLimits {
-  /** Bytes in all. */
-  readonly maximumBytes: number
-  /** Bytes for one compressed byte, judged once {@link freeBytes} have come out. */
-  readonly maximumRatio: number
-  /** What may come out whatever the ratio: small archives of zeros are honest. */
-  readonly freeBytes: number
-}
-
-/** 64 GiB; beyond the first 256 MiB no more than 200 bytes for one: real layers stay below 20, bombs begin at 1,000. */
-export const DEFAULT_DECOMPRESSION_LIMITS: DecompressionLimits = { maximumBytes: 64 * 2 ** 30, maximumRatio: 200, freeBytes: 256 * 2 ** 20 }
 
 /** Bytes that {@link detectCompression} wants to see. */
 export const MAGIC_BYTES = 4
@@ -34,16 +22,18 @@ export function detectCompression(head: Uint8Array): Compression {
 
 /**
  * The bytes that `input` was made from, whichever way it was packed. Ends with INVALID_ARCHIVE when `input` is broken or ends too soon,
- * with LIMIT_EXCEEDED when it becomes more than `limits` allow. Destroying the result destroys a Readable `input`.
+ * with LIMIT_EXCEEDED when it becomes more than `limits` allow: its own, or those of a meter that several inputs share. Destroying the result
+ * destroys a Readable `input`.
  */
-export function decompress(input: AsyncIterable<Uint8Array>, limits: Partial<DecompressionLimits> = {}): Readable {
-  return Readable.from(decompressed(input, { ...DEFAULT_DECOMPRESSION_LIMITS, ...limits }), { objectMode: false })
+export function decompress(input: AsyncIterable<Uint8Array>, limits: Partial<DecompressionLimits> | DecompressionMeter = {}): Readable {
+  return Readable.from(decompressed(input, limits instanceof DecompressionMeter ? limits : new DecompressionMeter(limits)), {
+    objectMode: false,
+  })
 }
 
-async function* decompressed(input: AsyncIterable<Uint8Array>, limits: DecompressionLimits): AsyncGenerator<Uint8Array> {
+async function* decompressed(input: AsyncIterable<Uint8Array>, meter: DecompressionMeter): AsyncGenerator<Uint8Array> {
   const { head, chunks } = await peek(input)
   const compression = detectCompression(head)
-  const meter = new Meter(limits)
   const counted = meter.counted(chunks)
   try {
     for await (const chunk of decode(compression, counted)) yield meter.pass(chunk)
@@ -70,16 +60,17 @@ async function* inspected(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
   frames.end()
 }
 
-/** Counts both sides and stops at a limit. */
-class Meter {
+/** Counts both sides of one input, or of all that are given the same meter, and stops at a limit. */
+export class DecompressionMeter {
   readonly #limits: DecompressionLimits
   #compressedBytes = 0
   #bytes = 0
 
-  constructor(limits: DecompressionLimits) {
-    this.#limits = limits
+  constructor(limits: Partial<DecompressionLimits> = {}) {
+    this.#limits = { ...DEFAULT_DECOMPRESSION_LIMITS, ...limits }
   }
 
+  /** The chunks, counted as compressed ones. */
   async *counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of chunks) {
       this.#compressedBytes += chunk.length
@@ -87,16 +78,15 @@ class Meter {
     }
   }
 
+  /** Counts a chunk that came out. Throws LIMIT_EXCEEDED. */
   pass(chunk: Uint8Array): Uint8Array {
     const { maximumBytes, maximumRatio, freeBytes } = this.#limits
     this.#bytes += chunk.length
     if (this.#bytes > maximumBytes)
-      throw new EngineError('LIMIT_EXCEEDED', `the layer holds more than ${maximumBytes} bytes uncompressed`, {
-        data: { limit: maximumBytes },
-      })
-    if (this.#compressedBytes > 0 && this.#bytes > freeBytes && this.#bytes > this.#compressedBytes * maximumRatio)
-      throw new EngineError('LIMIT_EXCEEDED', `the layer unpacks to more than ${maximumRatio} times its size`, {
-        data: { limit: maximumRatio },
+      throw limitExceeded(`the layers hold more than ${maximumBytes} bytes uncompressed`, 'WOLFFIA_ARCHIVE_BYTES', { limit: maximumBytes })
+    if (this.#bytes > freeBytes && this.#bytes > this.#compressedBytes * maximumRatio)
+      throw limitExceeded(`the layers unpack to more than ${maximumRatio} times their size`, 'WOLFFIA_ARCHIVE_RATIO', {
+        limit: maximumRatio,
       })
     return chunk
   }

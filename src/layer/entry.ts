@@ -1,7 +1,7 @@
-import { EngineError } from '../errors.js'
 import type { ByteString, DeviceNumber, FileType } from '../fs/file-system.js'
 import { fromBytes } from '../fs/names.js'
 import { BLOCK_BYTES, decodeHeader, malformed, type TarHeader } from './header.js'
+import { limitExceeded } from './limits.js'
 import { decodePax, type PaxRecord, paxNumber, paxTimeNs } from './pax.js'
 import type { ByteSource } from './source.js'
 import { oldGnuMap, paxMap, type Segment } from './sparse.js'
@@ -42,7 +42,8 @@ export interface EntryLimits {
 
 // Long names and pax headers are read into memory whole.
 const MAXIMUM_EXTENSION_BYTES = 1 << 20
-const MAXIMUM_ID = 0xffff_fffe
+/** The largest owner; one more means none. */
+export const MAXIMUM_ID = 0xffff_fffe
 const XATTR_PREFIX = 'SCHILY.xattr.'
 const TYPES: Readonly<Record<string, FileType | 'hardlink'>> = {
   0: 'file',
@@ -147,9 +148,11 @@ function readEntry(tar: TarWindow, header: TarHeader, headerOffset: number, exte
   const end = skipContents(tar, contents.offset, contents.packedBytes)
   const isFile = type === 'file'
   if (isFile && contents.size > limits.fileBytes)
-    throw new EngineError('LIMIT_EXCEEDED', `the archive holds a file of ${contents.size} bytes, more than ${limits.fileBytes}: ${name}`, {
-      data: { entry: name, size: contents.size, limit: limits.fileBytes },
-    })
+    throw limitExceeded(
+      `the archive holds a file of ${contents.size} bytes, more than ${limits.fileBytes}: ${name}`,
+      'WOLFFIA_FILE_BYTES',
+      { entry: name, size: contents.size, limit: limits.fileBytes },
+    )
   const entry: TarEntry = {
     name,
     type,

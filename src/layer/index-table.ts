@@ -93,7 +93,7 @@ export function openIndex(stored: Uint8Array): LayerIndex {
 /** A stored index that can't be used. */
 export function brokenIndex(reason: string): EngineError {
   return new EngineError('INVALID_ARCHIVE', `the stored index of a layer is broken: ${reason}`, {
-    hint: 'Remove the file named index in the layer’s folder; it is made again from the tar.',
+    hint: 'Remove the file named index in the layer’s folder; the layer is made again from its blob.',
   })
 }
 

@@ -10,6 +10,7 @@ import { EngineError } from '../errors.js'
 import type { ByteString, DeviceNumber, FileType } from '../fs/file-system.js'
 import type { TarEntry } from './entry.js'
 import { malformed } from './header.js'
+import { limitExceeded } from './limits.js'
 import type { Segment } from './sparse.js'
 import { OPAQUE_WHITEOUT, parseMarker, WHITEOUT_PREFIX } from './whiteout.js'
 
@@ -34,14 +35,18 @@ export interface LayerNode {
   implied: boolean
 }
 
-// What Linux can hold: a name, a path, an xattr's name and value.
+// What Linux can hold: a name, a path, an xattr's name and value, a device's numbers.
 const MAXIMUM_NAME_BYTES = 255
-const MAXIMUM_PATH_BYTES = 4095
+/** The longest path of a layer, without a leading slash, and the longest target of a symlink. */
+export const MAXIMUM_PATH_BYTES = 4095
+/** The longest value of an xattr. */
+export const MAXIMUM_XATTR_BYTES = 65_536
+/** The largest major number of a device. */
+export const MAXIMUM_MAJOR = 0xfff
+/** The largest minor number of a device. */
+export const MAXIMUM_MINOR = 0xf_ffff
 /** What a marker adds to the path that it is about. */
 const MARKER_BYTES = `/${OPAQUE_WHITEOUT}`.length
-const MAXIMUM_XATTR_BYTES = 65_536
-const MAXIMUM_MAJOR = 0xfff
-const MAXIMUM_MINOR = 0xf_ffff
 // 64 bits of nanoseconds: the year 2262.
 const MAXIMUM_TIME_NS = 2n ** 63n - 1n
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map()
@@ -125,7 +130,7 @@ export class TreeBuilder {
     this.#held[what] += count
     const limit = this.#limits[what]
     if (this.#held[what] > limit)
-      throw new EngineError('LIMIT_EXCEEDED', `the layer holds more than ${limit} ${WORDS[what]}`, { data: { limit } })
+      throw limitExceeded(`the layer holds more than ${limit} ${WORDS[what]}`, 'WOLFFIA_LAYER_ENTRIES', { limit })
   }
 
   #findLinkTarget(entry: TarEntry): LayerNode {

@@ -16,6 +16,7 @@ import { collectReceipt } from '../runtime/collect-receipt.js'
 import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram } from '../runtime/magic.js'
+import { openObjects } from '../runtime/object-mounts.js'
 import { ownHardLimits } from '../runtime/process-files.js'
 import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
@@ -28,12 +29,12 @@ import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
 import { exitStatus } from './exit-status.js'
 import { keptUpper } from './kept-upper.js'
+import { LentObjects } from './lent-objects.js'
 import { limitWays } from './limit-ways.js'
 import { NativeFiles } from './native-files.js'
 import { joinError, NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
-
-import { containerPlan, inodesFor, joinPlan, readPlan } from './plan.js'
+import { containerPlan, inodesFor, joinPlan, pages, readPlan } from './plan.js'
 import { upperChanges } from './written.js'
 
 /** Options of {@link NativeRuntime}. */
@@ -75,6 +76,8 @@ export class NativeRuntime implements Runtime {
     assertLimits(spec.limits, this.name, ways)
     const resolved = withRealSources(spec)
     const host = hostBounds()
+    // What comes back is measured before any of it is written.
+    const opened = openObjects(request, () => ({}))
     const lowers = await ensureTrees({
       directory: this.#trees,
       idMap: this.#idMap,
@@ -91,6 +94,7 @@ export class NativeRuntime implements Runtime {
         await record?.()
         mkdirSync(own, { recursive: true, mode: 0o700 })
       }
+      const lent = opened.length === 0 ? null : new LentObjects(opened, spec)
       const plan = containerPlan({
         spec: resolved,
         idMap: this.#idMap,
@@ -101,12 +105,15 @@ export class NativeRuntime implements Runtime {
         supervision: supervisionOperations(own, supervision),
         terminalSize,
         host,
+        ...(lent === null ? {} : { trees: lent.mounts }),
       })
       const launcher = launch(plan, {
         stdio: stdioEnds({ openStdin, terminal: spec.process.terminal, outlives: supervision?.outlives === true }),
         seccompProgramPath: assetPath(seccomp),
+        ...(lent === null ? {} : { descriptors: lent.descriptors }),
         ...(signal === undefined ? {} : { signal }),
       })
+      lent?.follow(launcher)
       try {
         // Known to others while the launcher works: that costs as much as what it does.
         if (!isKnown) await record?.()
@@ -121,11 +128,11 @@ export class NativeRuntime implements Runtime {
         })
         mkdirSync(own, { recursive: true, mode: 0o700 })
         recordGuest(own, { guest: created.guest, init: created.pid, supervisor: launcher.pid })
-        return new NativeTask({ launcher, folder: own, joins: false, pid: created.guest, spec, receipt, cleanUp })
+        return new NativeTask({ launcher, folder: own, joins: false, pid: created.guest, spec, receipt, lent, cleanUp })
       } catch (error) {
         launcher.kill()
         await launcher.exited.catch(() => {})
-        throw error
+        throw lent?.failure ?? error
       }
     } catch (error) {
       throw await afterCleanUp(error, cleanUp)
@@ -177,7 +184,16 @@ export class NativeRuntime implements Runtime {
       const { created, receipt: texts } = await launcher.ready
       const kernel = { pid: created.guest, texts }
       const receipt = collectReceipt({ container: id, wall: this.name, kernel, wasm: null, limits, ways: limitWays('disk') })
-      return new NativeTask({ launcher, folder: own, joins: true, pid: created.guest, spec: joined, receipt, cleanUp: async () => {} })
+      return new NativeTask({
+        launcher,
+        folder: own,
+        joins: true,
+        pid: created.guest,
+        spec: joined,
+        receipt,
+        lent: null,
+        cleanUp: async () => {},
+      })
     } catch (error) {
       launcher.kill()
       await launcher.exited.catch(() => {})
@@ -247,11 +263,6 @@ function hostBounds(): HostBounds {
 function memoryUpper({ limits }: ContainerSpec, { tmpfsBytes }: HostBounds): OverlayUpper {
   const bytes = limits.diskBytes === undefined ? tmpfsBytes : pages(limits.diskBytes)
   return { kind: 'memory', bytes, inodes: inodesFor(bytes) }
-}
-
-/** Whole pages, at least one: a tmpfs rounds up, and a limit must not. */
-function pages(bytes: number): number {
-  return Math.max(4096, Math.floor(bytes / 4096) * 4096)
 }
 
 function rootMode(rootfs: Rootfs): number {

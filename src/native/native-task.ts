@@ -9,6 +9,7 @@ import type { Attachment, Task, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import { identityOf, type ProcessIdentity } from '../store/process-identity.js'
 import { exitStatus } from './exit-status.js'
+import type { LentObjects } from './lent-objects.js'
 
 /** What a {@link NativeTask} is made of. */
 export interface NativeTaskParts {
@@ -21,6 +22,8 @@ export interface NativeTaskParts {
   readonly pid: number
   readonly spec: ContainerSpec
   readonly receipt: Receipt
+  /** File systems of this process that it has; null for none. */
+  readonly lent: LentObjects | null
   /** Removes what the wall made on disk. */
   readonly cleanUp: () => Promise<void>
 }
@@ -37,10 +40,11 @@ export class NativeTask implements Task {
   readonly #launcher: LauncherProcess
   readonly #receipt: Receipt
   readonly #exit: Promise<ExitStatus>
+  readonly #lent: LentObjects | null
   readonly #cleanUp: () => Promise<void>
   #deleted: Promise<void> | undefined
 
-  constructor({ launcher, folder, joins, pid, spec, receipt, cleanUp }: NativeTaskParts) {
+  constructor({ launcher, folder, joins, pid, spec, receipt, lent, cleanUp }: NativeTaskParts) {
     this.pid = pid
     this.#folder = folder
     this.#joins = joins
@@ -51,7 +55,11 @@ export class NativeTask implements Task {
     this.#launcher = launcher
     this.#receipt = receipt
     this.#cleanUp = cleanUp
-    this.#exit = launcher.exited.then((event) => exitStatus(event, spec.limits))
+    this.#lent = lent
+    this.#exit = launcher.exited.then(async (event) => {
+      const leftOut = await lent?.settled.catch(() => null)
+      return withDetail(exitStatus(event, spec.limits), leftOut ?? null)
+    })
     // Whoever waits hears of it; nobody has to.
     this.#exit.catch(() => {})
     // A guest that ends without reading its input is not an error of whoever writes it.
@@ -101,6 +109,11 @@ export class NativeTask implements Task {
     return this.#exit
   }
 
+  async settled(): Promise<void> {
+    await this.#exit.catch(() => {})
+    await this.#lent?.settled
+  }
+
   async receipt(): Promise<Receipt> {
     return this.#receipt
   }
@@ -113,9 +126,15 @@ export class NativeTask implements Task {
   async #delete(): Promise<void> {
     this.#launcher.kill()
     await this.#launcher.exited.catch(() => {})
+    await this.#lent?.settled.catch(() => {})
     this.stdin?.destroy()
     await this.#cleanUp()
   }
+}
+
+function withDetail(status: ExitStatus, sentence: string | null): ExitStatus {
+  if (sentence === null) return status
+  return { ...status, detail: status.detail === undefined ? sentence : `${status.detail}; ${sentence}` }
 }
 
 /** What kept a program from joining a container: whatever it was, of one that has ended meanwhile it is that. */

@@ -30,6 +30,19 @@ export interface PlanRequest {
   readonly supervision: readonly Operation[]
   readonly terminalSize: TerminalSize
   readonly host: HostBounds
+  /** For each mount of a file system of the caller's, by destination. */
+  readonly trees?: ReadonlyMap<string, TreeMount>
+}
+
+/** A file system of the caller's as the kernel has it: a tmpfs that is filled from a stream. */
+export interface TreeMount {
+  /** All that it may hold. */
+  readonly bytes: number
+  readonly inodes: number
+  /** Descriptor of the launcher that the tree comes from. */
+  readonly from: number
+  /** The one it goes to when the container has ended; null when nobody wants it back. */
+  readonly to: number | null
 }
 
 /** What the host gives at most. */
@@ -47,6 +60,11 @@ const BYTES_PER_INODE = 16 * 1024
 /** Inodes that a tmpfs of so many bytes may hold: bounds what a guest costs by making empty files. */
 export function inodesFor(bytes: number): number {
   return Math.max(1024, Math.ceil(bytes / BYTES_PER_INODE))
+}
+
+/** Whole pages, at least one: a tmpfs rounds up, and a limit must not. */
+export function pages(bytes: number): number {
+  return Math.max(4096, Math.floor(bytes / 4096) * 4096)
 }
 
 /**
@@ -201,22 +219,26 @@ function maskedPaths({ network }: ContainerSpec): readonly string[] {
 }
 
 /** A parent's mount before its children's, else in the order given: a later mount on the same place hides an earlier one. */
-function mountOperations({ spec, host }: Pick<PlanRequest, 'spec' | 'host'>): Operation[] {
+function mountOperations({ spec, host, trees }: Pick<PlanRequest, 'spec' | 'host' | 'trees'>): Operation[] {
   const depth = (mount: Mount) => normalized(mount.destination).split('/').length
   return [...spec.mounts]
     .sort((left, right) => depth(left) - depth(right))
-    .map((mount): Operation => {
+    .flatMap((mount): Operation[] => {
       const path = permittedDestination(mount.destination)
       const readonly = mount.readonly ? ',ro' : ''
-      if (isHostMount(mount)) return ['bind', mount.source, path, `${bindFlags(mount)},nosuid,nodev${readonly}`]
-      if (mount.type === 'fs')
-        throw new EngineError('NOT_BUILT', `a file system of this process at ${path} is not built behind the native wall yet`, {
-          hint: 'Mount a folder or a volume.',
-          data: { destination: path },
-        })
+      if (isHostMount(mount)) return [['bind', mount.source, path, `${bindFlags(mount)},nosuid,nodev${readonly}`]]
+      if (mount.type === 'fs') return treeOperations(path, readonly, trees?.get(mount.destination))
       const bytes = mount.sizeBytes ?? host.tmpfsBytes
-      return ['mount-tmpfs', path, bytes, inodesFor(bytes), octal(mount.mode ?? 0o1777), `nosuid,nodev,noexec${readonly}`]
+      return [['mount-tmpfs', path, bytes, inodesFor(bytes), octal(mount.mode ?? 0o1777), `nosuid,nodev,noexec${readonly}`]]
     })
+}
+
+/** Reading is no change that the caller would want back. */
+function treeOperations(path: string, readonly: string, tree: TreeMount | undefined): Operation[] {
+  if (tree === undefined) throw new EngineError('INTERNAL', `no tree for ${path}`)
+  const { bytes, inodes, from, to } = tree
+  const mounted: Operation = ['mount-tree', path, bytes, inodes, `nosuid,nodev,noatime${readonly}`, from]
+  return to === null ? [mounted] : [mounted, ['return-tree', to]]
 }
 
 /** A source has been found to be free of symlinks, and has to be still. */

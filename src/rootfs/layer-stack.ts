@@ -19,15 +19,24 @@ export function openStoredLayer({ indexPath, tarPath }: StoredLayer): PackedLaye
 /** How many indexes this process has begun to write: two at once must not share a name. */
 let indexesBegun = 0
 
+/** Fewer are opened one by one: that takes no longer than it would to keep an index of all, which is as large as theirs together. */
+const MERGED_FROM = 8
+
 /**
- * Layers of the store, base first, at least one, as one that shows what they show together, read from an index of the whole. That lies beside the topmost
- * layer and goes with it; when it is missing it is made, which takes as long as reading every directory, and kept if that can be done.
- * No layer has been opened when this returns. The caller closes it.
+ * Layers of the store, base first, as they are best read: one by one, or many as one that shows what they show together. No tar is opened
+ * before it is read. The caller closes them.
  */
-export function openStack(layers: readonly StoredLayer[]): PackedLayer {
-  const [only] = layers
-  if (layers.length === 1 && only !== undefined)
-    return new PackedLayer(parseIndex(readFileSync(only.indexPath)), fileSourceWhenRead(only.tarPath))
+export function openStack(layers: readonly StoredLayer[]): PackedLayer[] {
+  if (layers.length < MERGED_FROM)
+    return layers.map(({ indexPath, tarPath }) => new PackedLayer(parseIndex(readFileSync(indexPath)), fileSourceWhenRead(tarPath)))
+  return [openMerged(layers)]
+}
+
+/**
+ * At least one layer, base first, as one, read from an index of the whole. That lies beside the topmost layer and goes with it; when it is
+ * missing it is made, which takes as long as reading every directory, and kept if that can be done.
+ */
+export function openMerged(layers: readonly StoredLayer[]): PackedLayer {
   const { index, tarBytes } = readStackIndex(layers) ?? makeStackIndex(layers)
   const source = concatenatedSource(
     layers.map(({ tarPath }, place) => ({ bytes: tarBytes[place] ?? 0, open: () => openFileSource(tarPath) })),

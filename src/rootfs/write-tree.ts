@@ -19,6 +19,7 @@ import type { IdMap } from '../launcher/id-map.js'
 import { idMapOperations } from '../launcher/id-map.js'
 import type { Operation } from '../launcher/operations.js'
 import type { TreeRecord } from '../launcher/tree-stream.js'
+import type { PackedLayer } from '../layer/packed-layer.js'
 import { hexOf } from '../oci/digest.js'
 import type { StoredLayer } from '../store/layer-store.js'
 import { Lock } from '../store/lock.js'
@@ -125,8 +126,9 @@ interface TreeJob {
 }
 
 async function writeStack(folder: string, stack: string, request: TreesRequest): Promise<readonly string[]> {
-  const layers = request.layers.map((stored) => ({ stored, name: hexOf(stored.diffId), packed: openStoredLayer(stored) }))
+  const all = request.layers.map((stored) => ({ stored, name: hexOf(stored.diffId), packed: openStoredLayer(stored) }))
   try {
+    const layers = visibleLayers(all)
     const restated = new Set(layers.flatMap(({ packed }) => [...directoriesToRestate(packed)]))
     const lowers = [...topmostOfEach(layers.map(({ name }) => name)), stack]
     const jobs: TreeJob[] = layers.map(({ stored, name, packed }) => ({
@@ -146,8 +148,14 @@ async function writeStack(folder: string, stack: string, request: TreesRequest):
     await writeTrees(folder, missing, request)
     return lowers
   } finally {
-    for (const { packed } of layers) packed.close()
+    for (const { packed } of all) packed.close()
   }
+}
+
+/** The layers from the last one on whose root is opaque: overlay stacks roots whatever they are marked with. */
+function visibleLayers<Layer extends { readonly packed: PackedLayer }>(layers: readonly Layer[]): readonly Layer[] {
+  const opaque = layers.findLastIndex(({ packed }) => packed.isOpaque(packed.root))
+  return layers.slice(Math.max(0, opaque))
 }
 
 /** Overlay takes no directory twice. Of a layer that comes twice the upper one decides, and all that the lower one holds is in it too. */

@@ -8,7 +8,10 @@ export interface ExitStatus {
   /** Name of the signal that ended it, `SIGKILL` for one. */
   readonly signal?: NodeJS.Signals
   readonly reason: ExitReason
-  /** Which limit, when reason is `limit`, `timeout` or `out-of-memory`; a sentence for people. */
+  /**
+   * Which limit, when reason is `limit`, `timeout` or `out-of-memory`, and what of the guest's a mounted file system of this process could
+   * not take; a sentence for people.
+   */
   readonly detail?: string
   /** Milliseconds from start to exit. */
   readonly durationMs: number

@@ -1,6 +1,7 @@
 import { EngineError } from '../errors.js'
 import { ErrnoError } from '../fs/errno.js'
 import { ObjectFileSystem } from '../fs/object-file-system.js'
+import type { DiskLimits } from '../fs/quota.js'
 import type { CreateRequest } from './runtime.js'
 import type { ObjectMount } from './spec.js'
 
@@ -18,19 +19,20 @@ export function objectInodes(bytes: number): number {
   return Math.max(LEAST_INODES, Math.ceil(bytes / BYTES_PER_INODE))
 }
 
+const growth = ({ sizeBytes }: ObjectMount): DiskLimits => ({ diskBytes: sizeBytes, inodes: objectInodes(sizeBytes) })
+
 /**
- * The objects of a request's mounts, as file trees that hold the limits. Throws NOT_BUILT for a container that outlives this process, in
+ * The objects of a request's mounts, as file trees that hold the limits, or those that the caller gives. Throws NOT_BUILT for a container that outlives this process, in
  * which they live, CONFLICT where another process had them, INVALID_ARGUMENT where an object has no such directory.
  */
-export function openObjects({
-  spec,
-  objects = new Map(),
-  supervision,
-}: Pick<CreateRequest, 'spec' | 'objects' | 'supervision'>): OpenedObject[] {
+export function openObjects(
+  { spec, objects = new Map(), supervision }: Pick<CreateRequest, 'spec' | 'objects' | 'supervision'>,
+  limitsOf: (mount: ObjectMount) => DiskLimits = growth,
+): OpenedObject[] {
   const mounts = spec.mounts.filter((mount): mount is ObjectMount => mount.type === 'fs')
   if (supervision?.outlives === true) assertMayOutlive(spec)
   return mounts.map((mount) => {
-    const { destination, source, sizeBytes } = mount
+    const { destination, source } = mount
     const object = objects.get(destination)
     if (object === undefined)
       throw new EngineError('CONFLICT', `what was mounted at ${destination} was an object of the process that made the container`, {
@@ -38,11 +40,7 @@ export function openObjects({
         data: { destination },
       })
     try {
-      const fs = new ObjectFileSystem(object, {
-        root: source,
-        owner: spec.process.user,
-        limits: { diskBytes: sizeBytes, inodes: objectInodes(sizeBytes) },
-      })
+      const fs = new ObjectFileSystem(object, { root: source, owner: spec.process.user, limits: limitsOf(mount) })
       return { mount, fs }
     } catch (cause) {
       if (!(cause instanceof ErrnoError)) throw cause

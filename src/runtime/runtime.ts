@@ -155,6 +155,11 @@ export interface Task extends RunningTask {
   start(): Promise<void>
   /** How it ended; may be called before start and more than once. */
   wait(): Promise<ExitStatus>
+  /**
+   * Resolves when what the guest has done to file systems of this process is in them, however it ended; at once where they are live or there
+   * are none. Rejects with what kept it out: LIMIT_EXCEEDED for more than may come to one, LAUNCHER_FAILED when it could not be read.
+   */
+  settled(): Promise<void>
   /** What isolation is really in force. */
   receipt(): Promise<Receipt>
   /** Kills what still runs and removes what the wall made, but not the writable layer of a container that is kept. Idempotent. */

@@ -3,7 +3,8 @@
  * derived from blobs, may go at any time nobody uses them, and are then made again.
  *
  * A layer's folder appears by one rename, after the tar's digest was found to be the diffId. A layer blob that is stored
- * uncompressed is not copied: the tar is another name (hard link) of the blob.
+ * uncompressed is not copied: the tar is another name (hard link) of the blob. One that has lost a file is made again, file by file over what
+ * is there, so that whoever reads it meanwhile finds the one or the other, which are alike.
  */
 import { lstatSync } from 'node:fs'
 import { link, mkdir, open, readdir, rename } from 'node:fs/promises'
@@ -12,6 +13,7 @@ import type { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import { openFileSource } from '../layer/file-source.js'
 import { indexTar, serializeIndex } from '../layer/index.js'
+import { indexLimits } from '../layer/limits.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { type DiffId, digestFromHex, hexOf } from '../oci/digest.js'
 import { missingBlob, writeBlobFile } from './blob-file.js'
@@ -51,7 +53,7 @@ export class LayerStore {
   async find(diffId: DiffId): Promise<StoredLayer | null> {
     const layer = this.#at(diffId)
     // At once: of a hundred layers each would wait for its turn in the thread pool, which costs ten times the look.
-    return lstatSync(layer.indexPath, { throwIfNoEntry: false }) === undefined ? null : layer
+    return [layer.indexPath, layer.tarPath].every((path) => lstatSync(path, { throwIfNoEntry: false })?.isFile()) ? layer : null
   }
 
   /** The layer, made when it is not there. Rejects with DIGEST_MISMATCH when the blob's contents are not the diffId, INVALID_ARCHIVE. */
@@ -90,11 +92,15 @@ export class LayerStore {
       await writeIndex(tarPath, join(folder, 'index'))
       await flushFolder(folder)
       await mkdir(this.#directory, { recursive: true, mode: 0o700 })
-      await rename(folder, join(this.#directory, hexOf(layer.diffId))).catch((error: NodeJS.ErrnoException) => {
-        // Another process was first: theirs is as good.
+      const made = this.#at(layer.diffId)
+      await rename(folder, join(this.#directory, hexOf(layer.diffId))).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
+        // Another process was first, and theirs is as good; or what stands there has lost a file.
+        if ((await this.find(layer.diffId)) !== null) return
+        await rename(tarPath, made.tarPath)
+        await rename(join(folder, 'index'), made.indexPath)
       })
-      return this.#at(layer.diffId)
+      return made
     } finally {
       await ingest.discard()
     }
@@ -135,7 +141,7 @@ async function writeIndex(tarPath: string, indexPath: string): Promise<void> {
   try {
     const file = await open(indexPath, 'wx', 0o600)
     try {
-      await file.writeFile(serializeIndex(indexTar(source)))
+      await file.writeFile(serializeIndex(indexTar(source, indexLimits(process.env))))
       await file.sync()
     } finally {
       await file.close()

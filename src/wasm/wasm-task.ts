@@ -154,6 +154,11 @@ export class WasmTask implements Task {
     return this.#exit
   }
 
+  /** The guest's end is told when nothing more happens in them. */
+  async settled(): Promise<void> {
+    await this.#files
+  }
+
   async receipt(): Promise<Receipt> {
     return this.#receipt
   }

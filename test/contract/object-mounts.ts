@@ -1,4 +1,7 @@
-/** What a file system of this process is as a mount, behind any wall: `objectMountContract` registers these tests for one. */
+/**
+ * What a file system of this process is as a mount, behind any wall: `objectMountContract` registers these tests for one. It is asked what is in
+ * it after the guest's end: that either side sees at once what the other does is the Wasm wall's alone.
+ */
 import { Volume } from 'memfs'
 import * as assert from 'uvu/assert'
 import type { NodeFsLike } from '../../src/fs/node-fs-like.js'

@@ -130,6 +130,18 @@ export function runtimeContract(test: RegisterTest, withWall: WithWall): void {
   )
 
   test(
+    "a layer's files that are deleted under a running guest stay there for it",
+    withBench(async ({ wall, create }) => {
+      const { task, stdout } = await create([['print', 'runs'], ['echo'], ['cat', wall.notExecutable]])
+      await task.start()
+      for (const { tarPath, indexPath } of wall.rootfs.layers) for (const path of [tarPath, indexPath]) rmSync(path)
+      task.stdin?.end('deleted\n')
+      assert.is((await task.wait()).exitCode, 0)
+      assert.match(await stdout, /^runs\ndeleted\n(plain|text)/)
+    }),
+  )
+
+  test(
     'the environment is what was given, in its order, and nothing else',
     withBench(async ({ create }) => {
       const env = ['PATH=/bin', 'ZED=1', 'EMPTY=', 'LINE=a=b', 'ÜBER=ä']
@@ -342,7 +354,7 @@ export function runtimeContract(test: RegisterTest, withWall: WithWall): void {
       assert.is(await wall.other.open(id, directory), null)
       const end = await wall.other.lastEnd(directory, containerSpec())
       assert.equal({ ...end?.exit, durationMs: 0 }, { exitCode: 143, signal: 'SIGTERM', reason: 'signaled', durationMs: 0 })
-      assert.ok(Math.abs((end?.finishedAt.getTime() ?? 0) - Date.now()) < 10_000)
+      assert.ok(Math.abs((end?.finishedAt.getTime() ?? 0) - Date.now()) < 60_000)
       assert.match(readFileSync(join(directory, 'journal'), 'utf8'), /^somebody \{"event":"exited",/)
     }),
   )
@@ -374,7 +386,7 @@ export function runtimeContract(test: RegisterTest, withWall: WithWall): void {
     'a guest that outlives its maker is held to its time and logged to the last byte',
     withOutliving(async ({ wall, create }) => {
       const log = join(mkdtempSync(join(tmpdir(), 'wolffia-log-')), 'log')
-      const change = { limits: { timeoutMs: 400 }, ephemeral: false }
+      const change = { limits: { timeoutMs: 2000 }, ephemeral: false }
       const { task, directory } = await create([['print', 'said'], ['loop']], change, { supervision: supervision('journal', log) })
       await task.start()
       await task.outlive()
@@ -389,7 +401,7 @@ export function runtimeContract(test: RegisterTest, withWall: WithWall): void {
   test(
     'one that is let go while it runs goes on, with its time still counted',
     withOutliving(async ({ wall, create }) => {
-      const change = { limits: { timeoutMs: 700 }, ephemeral: false }
+      const change = { limits: { timeoutMs: 3000 }, ephemeral: false }
       const { task, id, directory } = await create([['loop']], change, { supervision: { ...supervision('journal'), outlives: false } })
       await task.start()
       await sleep(50)
@@ -472,9 +484,9 @@ async function rejects(promise: Promise<unknown>): Promise<unknown> {
 
 /** Waits for what the kernel does soon, but not at once. */
 async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (let attempt = 0; attempt < 2000; attempt++) {
     if (await holds()) return
     await sleep(10)
   }
-  assert.unreachable('it did not come about within two seconds')
+  assert.unreachable('it did not come about within twenty seconds')
 }

@@ -78,7 +78,7 @@ const FROM_RUN_TO_UNPAUSE: readonly DockerCase[] = [
   },
   {
     title: 'run -d --rm is waited for, and gone then',
-    lines: `$docker run -d --rm --name one box sh -c 'sleep 0.7; exit 4' >/dev/null; $docker wait one
+    lines: `$docker run -d --rm --name one box sh -c 'sleep 3; exit 4' >/dev/null; $docker wait one
       until_gone one; $docker ps -aq --filter name=one`,
     stdout: '4\n',
   },
@@ -230,7 +230,7 @@ const FROM_RUN_TO_UNPAUSE: readonly DockerCase[] = [
   },
   {
     title: 'run --health-cmd finds it healthy',
-    lines: `up one --health-cmd true --health-interval 1s; $docker inspect -f '{{.State.Health.Status}}' one
+    lines: `up one --health-cmd true --health-interval 3s; $docker inspect -f '{{.State.Health.Status}}' one
       until [ "$($docker inspect -f '{{.State.Health.Status}}' one)" = healthy ]; do sleep 0.2; done; $docker ps --filter name=one --format '{{.Status}}'`,
     stdout: /^starting\nUp .* \(healthy\)\n$/,
   },
@@ -438,8 +438,8 @@ const FROM_RUN_TO_UNPAUSE: readonly DockerCase[] = [
   },
   {
     title: 'restart starts it anew',
-    lines:
-      "$docker run -d --init --name one box sh -c 'echo begun; sleep 60' >/dev/null; $docker restart -t 1 one; sleep 0.3; $docker logs one; $docker inspect -f '{{.State.Status}}' one",
+    lines: `$docker run -d --init --name one box sh -c 'echo begun; sleep 60' >/dev/null; until $docker logs one | grep -q begun; do sleep 0.1; done; $docker restart -t 1 one
+      until [ $($docker logs one | wc -l) = 2 ]; do sleep 0.1; done; $docker logs one; $docker inspect -f '{{.State.Status}}' one`,
     stdout: 'one\nbegun\nbegun\nrunning\n',
   },
   {
@@ -649,7 +649,7 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
   },
   {
     title: 'exec -d says nothing and goes on',
-    lines: "up one; $docker exec -d one sh -c 'sleep 0.2; echo x >/made'; sleep 1; $docker exec one cat /made",
+    lines: "up one; $docker exec -d one sh -c 'sleep 0.2; echo x >/made'; until $docker exec one test -s /made; do sleep 0.1; done; $docker exec one cat /made",
     stdout: 'x\n',
   },
   { title: 'exec -e', lines: "up one -e A=1 -e B=2; $docker exec -e B=3 one sh -c 'echo $A$B'", stdout: '13\n' },
@@ -699,14 +699,14 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
   { title: "exec's flags end with the container's name", lines: 'up one; $docker exec one echo -e -w', stdout: '-w\n' },
   {
     title: 'exec ends when its container does',
-    lines: 'up one; (sleep 0.7; $docker kill one >/dev/null) & $docker exec one sleep 60',
+    lines: "up one; (until $docker top one | grep -q 'sleep 61'; do sleep 0.1; done; $docker kill one >/dev/null) & $docker exec one sleep 61",
     code: 137,
   },
 
   // attach
   {
     title: 'attach ends with the exit code',
-    lines: "$docker run -d --name one box sh -c 'sleep 1; echo late; exit 5' >/dev/null; $docker attach one",
+    lines: "$docker run -d --name one box sh -c 'sleep 3; echo late; exit 5' >/dev/null; $docker attach one",
     code: 5,
     stdout: 'late\n',
   },
@@ -911,13 +911,13 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
   // what comes in between
   {
     title: 'what is removed while it is waited for',
-    lines: 'up one; (sleep 0.7; $docker rm -f one >/dev/null) & $docker wait one',
+    lines: 'up one; (sleep 2; $docker rm -f one >/dev/null) & $docker wait one',
     stdout: '137\n',
   },
   {
     title: 'what is removed while its log is followed',
     lines:
-      "$docker run -d --name one box sh -c 'echo a; sleep 60' >/dev/null; (sleep 0.7; $docker rm -f one >/dev/null) & $docker logs -f one",
+      "$docker run -d --name one box sh -c 'echo a; sleep 60' >/dev/null; (sleep 2; $docker rm -f one >/dev/null) & $docker logs -f one",
     stdout: 'a\n',
   },
   {

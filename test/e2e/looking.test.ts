@@ -26,7 +26,7 @@ async function running(name: string, script: string, body: (id: string) => Promi
 
 /** Until a file that a container makes last is there, as diff tells. */
 async function untilWritten(name: string, path: string): Promise<string> {
-  for (let attempt = 0; attempt < 100; attempt++) {
+  for (let attempt = 0; attempt < 400; attempt++) {
     const changes = await wolffia.output('diff', name)
     if (changes.includes(path)) return changes
     await sleep(50)
@@ -70,10 +70,10 @@ native('stats tells what a busy container uses, once or again and again, plainly
     assert.match(heading, /^CONTAINER ID {3}NAME +CPU % +MEM USAGE \/ LIMIT +MEM % +NET I\/O +BLOCK I\/O +PIDS$/)
     const [, percent = ''] =
       new RegExp(`^${id.slice(0, 12)} +busy +([\\d.]+)% +[\\d.]+[KM]iB / [\\d.]+[MGT]iB .*0B / 0B .* 2$`).exec(row) ?? []
-    assert.ok(Number(percent) > 10 && Number(percent) < 250, once)
-    const { code, stdout } = await stoppedAfter(['stats', '--format', '{{.Name}} {{.Container}}', '--no-trunc'], 3500, 'SIGINT')
+    assert.ok(Number(percent) > 1 && Number(percent) < 250, once)
+    const { code, stdout } = await stoppedAfter(['stats', '--format', '{{.Name}} {{.Container}}', '--no-trunc'], 2, 'SIGINT')
     assert.is(code, 0)
-    assert.match(stdout, new RegExp(`^(busy ${id}\n){2,4}$`))
+    assert.match(stdout, new RegExp(`^(busy ${id}\n){2,}$`))
     const all = (await wolffia.output('stats', '-a', '--no-stream', '--format', 'json')).trimEnd().split('\n')
     assert.equal(Object.keys(JSON.parse(all[0] ?? '')), [
       'BlockIO',
@@ -187,10 +187,10 @@ native('ps -s shows what each has written, and that with its image', async () =>
   })
 })
 
-/** What a command has printed until it is sent a signal. */
+/** What a command has printed that is sent a signal after so many lines. */
 async function stoppedAfter(
   words: readonly string[],
-  milliseconds: number,
+  lines: number,
   signal: NodeJS.Signals,
 ): Promise<{ code: unknown; stdout: string }> {
   const child = wolffia.start(words)
@@ -198,7 +198,7 @@ async function stoppedAfter(
   child.stdout.setEncoding('utf8').on('data', (text) => {
     stdout += text
   })
-  await sleep(milliseconds)
+  for (let attempt = 0; stdout.split('\n').length <= lines && attempt < 1000; attempt++) await sleep(20)
   child.kill(signal)
   const [code, by] = await once(child, 'close')
   return { code: code ?? by, stdout }
@@ -211,7 +211,7 @@ native('events are followed while containers, images and volumes come and go', a
   following.stdout.setEncoding('utf8').on('data', (text) => {
     seen += text
   })
-  await sleep(500)
+  for (let attempt = 0; attempt < 100 && !seen.includes('marker'); attempt++) await wolffia.output('tag', 'busybox', 'marker:1')
   const id = (
     await wolffia.output('run', '-d', '--name', 'eventful', '-v', 'kept:/kept', '-l', 'a=b', 'busybox', 'sh', '-c', 'exit 3')
   ).trim()
@@ -221,10 +221,13 @@ native('events are followed while containers, images and volumes come and go', a
   await wolffia.output('volume', 'rm', 'kept')
   await wolffia.output('tag', 'busybox', 'second:1')
   await wolffia.output('rmi', 'second:1')
-  for (let attempt = 0; attempt < 100 && !/image untag/.test(seen); attempt++) await sleep(50)
+  for (let attempt = 0; attempt < 400 && !/image untag/.test(seen); attempt++) await sleep(50)
   following.kill('SIGINT')
   await once(following, 'close')
-  const lines = seen.trimEnd().split('\n')
+  const lines = seen
+    .trimEnd()
+    .split('\n')
+    .filter((line) => !line.includes('marker'))
   for (const line of lines)
     assert.match(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(Z|[+-]\d\d:\d\d) (container|image|volume) \S+ \S+ \(.*\)$/)
   const told = lines.map((line) => line.split(' ').slice(1, 3).join(' '))

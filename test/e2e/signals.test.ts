@@ -33,7 +33,7 @@ async function start(script: string, flags: readonly string[] = ['--rm']) {
 const FOREVER = 'echo ready; while :; do sleep 1; done'
 
 async function untilNoProcess(): Promise<void> {
-  for (let attempt = 0; wolffia.processes().length > 0 && attempt < 100; attempt++) await sleep(20)
+  for (let attempt = 0; wolffia.processes().length > 0 && attempt < 1000; attempt++) await sleep(20)
   assert.equal(wolffia.processes(), [])
 }
 
@@ -46,7 +46,7 @@ for (const [signal, code] of [
   native(`${signal} goes to the guest, and a container made with --rm leaves nothing`, async () => {
     const { child, ended } = await start('echo ready; exec sleep 60')
     // busybox's shell loses a SIGQUIT that comes before it has become the other program.
-    await sleep(300)
+    for (let attempt = 0; !wolffia.processes().some((line) => /^\d+ sleep 60 ?$/.test(line)) && attempt < 500; attempt++) await sleep(20)
     child.kill(signal)
     assert.is(await ended, code)
     assert.equal(wolffia.containers(), [])
@@ -65,7 +65,7 @@ native('signals that end nothing go to the guest too', async () => {
     'trap "echo one" USR1; trap "echo two; exit 4" USR2; echo ready; while :; do sleep 0.1; done',
   )
   child.kill('SIGUSR1')
-  await sleep(400)
+  for (let attempt = 0; !output().includes('one') && attempt < 500; attempt++) await sleep(20)
   child.kill('SIGUSR2')
   assert.is(await ended, 4)
   assert.match(output(), /one\ntwo/)
@@ -77,7 +77,7 @@ native('every signal that docker forwards and Node hears goes to the guest', asy
   const { child, ended, output } = await start(`${traps}; trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done`)
   for (const name of names) {
     child.kill(`SIG${name}` as NodeJS.Signals)
-    for (let attempt = 0; !output().includes(`got ${name}\n`) && attempt < 100; attempt++) await sleep(20)
+    for (let attempt = 0; !output().includes(`got ${name}\n`) && attempt < 500; attempt++) await sleep(20)
     assert.ok(output().includes(`got ${name}\n`), `${name}: ${output()}`)
   }
   child.kill('SIGTERM')
@@ -85,9 +85,9 @@ native('every signal that docker forwards and Node hears goes to the guest', asy
 })
 
 native('a second ^C kills a guest that would not listen', async () => {
-  const { child, ended } = await start(`trap "" INT TERM; ${FOREVER}`)
+  const { child, ended, output } = await start('trap "echo asked" INT TERM; echo ready; while :; do sleep 0.1; done')
   child.kill('SIGINT')
-  await sleep(300)
+  for (let attempt = 0; !output().includes('asked') && attempt < 500; attempt++) await sleep(20)
   assert.is(child.exitCode, null, 'the first is left to the guest')
   child.kill('SIGINT')
   assert.is(await ended, 137)

@@ -21,8 +21,8 @@ native('run -it is a shell at a terminal: it echoes, it knows its tty and its si
     { send: 'stty size\n' },
     { expect: '24 80' },
     { resize: [40, 100] },
-    { send: 'sleep 0.3; stty size\n' },
-    { expect: '40 100' },
+    { send: 'until [ "$(stty size)" = "40 100" ]; do :; done; echo now $(stty size)\n' },
+    { expect: 'now 40 100' },
     { send: 'exit 6\n' },
   )
   assert.is(code, 6, stdout)
@@ -31,15 +31,15 @@ native('run -it is a shell at a terminal: it echoes, it knows its tty and its si
 
 native('^C, ^D and ^Z at the terminal are keys for the guest', async () => {
   const { code, stdout } = await shell(
-    { send: "echo g''o; sleep 60\n" },
+    { send: `sh -c 'echo g""o; exec sleep 60'\n` },
     { expect: '\ngo' },
-    { pause: 0.3, send: '\u0003' },
+    { send: '\u0003' },
     { expect: PROMPT },
     { send: 'echo $?\n' },
     { expect: '130' },
-    { send: 'cat\n' },
-    { expect: 'cat' },
-    { pause: 0.3, send: 'typed\n' },
+    { send: `sh -c 'echo g""o; exec cat'\n` },
+    { expect: '\ngo' },
+    { send: 'typed\n' },
     { expect: 'typed\r\ntyped' },
     { send: '\u0004' },
     { expect: PROMPT },

@@ -42,18 +42,36 @@ const logged = async (container: Container) => {
   return all
 }
 
+/** Waits until it has said that. */
+async function says(container: Container, words: string): Promise<void> {
+  for (let tries = 0; !(await logged(container)).includes(words) && tries < 800; tries++) await sleep(25)
+  assert.match(await logged(container), words)
+}
+
+/** What its log has when nothing has come for a while. */
+async function settledLog(container: Container): Promise<string> {
+  let before = await logged(container)
+  for (let [quiet, tries] = [0, 0]; quiet < 5 && tries < 400; tries++) {
+    await sleep(50)
+    const now = await logged(container)
+    quiet = now === before ? quiet + 1 : 0
+    before = now
+  }
+  return before
+}
+
 native('a defined container is started, stopped and started again by whoever finds it, and keeps its files', async () => {
-  const container = await define({ script: 'cat /note 2>/dev/null; echo "run" >> /note; trap "exit 7" TERM; while :; do sleep 0.05; done' })
+  const container = await define({ script: 'trap "exit 7" TERM; cat /note 2>/dev/null; echo "run" >> /note; echo ready; while :; do sleep 0.05; done' })
   assert.is(container.status, 'created')
   await found(container, (other) => other.start())
   assert.is(container.status, 'running')
-  await sleep(100)
+  await says(container, 'ready')
   assert.is((await found(container, (other) => other.stop()))?.exitCode, 7)
   assert.equal([container.status, container.summary().exit?.exitCode], ['exited', 7])
   await container.start()
-  await sleep(100)
+  await says(container, 'run\nready')
   assert.is((await container.stop({ signal: 'SIGKILL' }))?.exitCode, 137)
-  assert.is(await logged(container), 'run\n')
+  assert.is(await logged(container), 'ready\nrun\nready\n')
   await container.remove()
   assert.equal(wolffia.containers(), [])
 })
@@ -61,7 +79,7 @@ native('a defined container is started, stopped and started again by whoever fin
 native('starting what runs changes nothing, and of two starts at once one starts it', async () => {
   const container = await define({ script: 'echo begun; sleep 1000' })
   await Promise.all([1, 2, 3].map(() => found(container, (other) => other.start())))
-  await sleep(100)
+  await says(container, 'begun')
   await container.start()
   assert.is(await logged(container), 'begun\n')
   await container.remove({ force: true })
@@ -73,7 +91,7 @@ native('who attaches with the start misses nothing, and who comes later has what
   const first = await container.start({ attach: true })
   const heard = text(first?.stdout as NodeJS.ReadableStream)
   first?.stderr?.resume()
-  await sleep(100)
+  await says(container, 'first')
   const later = await found(container, (other) => other.attach())
   const heardLater = text(later.stdout)
   later.stderr?.resume()
@@ -84,16 +102,20 @@ native('who attaches with the start misses nothing, and who comes later has what
 })
 
 native('wait tells the last end, the next one, and the end of one that is removed', async () => {
-  const container = await define({ script: 'sleep 0.2; exit 4' })
+  const container = await define({ script: 'trap "exit 4" TERM; echo ready; while :; do sleep 0.05; done' })
   await container.start()
+  await says(container, 'ready')
+  await container.kill('SIGTERM')
   assert.is((await container.wait()).exitCode, 4)
   assert.is((await found(container, (other) => other.wait())).exitCode, 4)
-  const next = found(container, (other) => other.wait({ condition: 'next-exit' }))
-  await sleep(100)
+  await using engine = await Engine.open({ home: wolffia.home })
+  const other = await engine.containers.get(container.id)
+  const next = other.wait({ condition: 'next-exit' })
   await container.start()
+  await says(container, 'ready\nready')
+  await container.kill('SIGTERM')
   assert.is((await next).exitCode, 4)
-  const removed = found(container, (other) => other.wait({ condition: 'removed' }))
-  await sleep(100)
+  const removed = other.wait({ condition: 'removed' })
   await container.remove()
   assert.is((await removed).exitCode, 4)
 })
@@ -167,15 +189,19 @@ native('a restart policy starts it again as often as it says, and not once someb
 })
 
 native('a health check says starting, healthy, unhealthy, and its last results', async () => {
-  const health = { test: ['sh', '-c', 'echo checked; test -e /well'], intervalMs: 100, timeoutMs: 5000, startPeriodMs: 0, retries: 2 }
-  const container = await define({ script: 'sleep 0.3; touch /well; sleep 2; rm /well; sleep 1000', health })
+  const health = { test: ['sh', '-c', 'echo checked; test -e /well'], intervalMs: 100, timeoutMs: 30_000, startPeriodMs: 60_000, retries: 2 }
+  const script = 'trap "touch /well" USR1; trap "rm /well" USR2; echo ready; while :; do sleep 0.05; done'
+  const container = await define({ script, health })
   await container.start()
+  await says(container, 'ready')
   assert.is(container.summary().health, 'starting')
   const becomes = async (status: string) => {
     for (let tries = 0; container.summary().health !== status && tries < 400; tries++) await sleep(25)
     assert.is(container.summary().health, status)
   }
+  await container.kill('SIGUSR1')
   await becomes('healthy')
+  await container.kill('SIGUSR2')
   await becomes('unhealthy')
   assert.is(container.health()?.log.at(-1)?.output, 'checked\n')
   await container.remove({ force: true })
@@ -192,16 +218,15 @@ native('a paused container takes no program and no part, and goes on where it wa
   await assertRejects(container.exec({ command: ['true'] }), 'CONFLICT', /paused/)
   await assertRejects(container.attach(), 'CONFLICT', /paused/)
   await assertRejects(container.start(), 'CONFLICT', /paused/)
-  await sleep(100)
-  const before = (await logged(container)).length
+  const before = (await settledLog(container)).length
   await sleep(150)
   assert.is((await logged(container)).length, before)
   await found(container, (other) => other.unpause())
-  await sleep(150)
+  for (let tries = 0; (await logged(container)).length === before && tries < 400; tries++) await sleep(25)
   assert.ok((await logged(container)).length > before)
   await assertRejects(container.unpause(), 'CONFLICT', /not paused/)
   await container.pause()
-  assert.is((await container.stop({ timeoutMs: 3000 }))?.exitCode, 143)
+  assert.is((await container.stop({ timeoutMs: 30_000 }))?.exitCode, 143)
   await container.remove()
 })
 
@@ -247,12 +272,13 @@ native('a name goes to one container at a time, and a renamed one is found by it
 native('a container of this process’s own can be let go, and is then anybody’s', async () => {
   await wolffia.busybox()
   await using engine = await Engine.open({ home: wolffia.home })
-  const own = await engine.containers.create({ image: 'busybox', command: ['sh', '-c', 'sleep 0.4; exit 8'], log: JSON_FILE })
+  const own = await engine.containers.create({ image: 'busybox', command: ['sh', '-c', 'trap "exit 8" TERM; echo ready; while :; do sleep 0.05; done'], log: JSON_FILE })
   own.stdout.resume()
   await own.start()
   await own.detach()
   await engine[Symbol.asyncDispose]()
-  assert.is((await found(own, (other) => other.wait())).exitCode, 8)
+  await says(own, 'ready')
+  assert.is((await found(own, (other) => other.stop()))?.exitCode, 8)
   await found(own, (other) => other.remove())
 })
 

@@ -5,6 +5,8 @@ import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
+import { EngineError } from '../../src/errors.js'
+import { importImage } from '../../src/image/import.js'
 import { loadImages } from '../../src/image/load.js'
 import { selectImage } from '../../src/image/platform-select.js'
 import { hexOf } from '../../src/oci/digest.js'
@@ -277,6 +279,86 @@ test('a manifest and a config that disagree about the layers are refused', () =>
     builder.name(builder.manifest(config, [builder.blob(LAYER, MEDIA_TYPE.ociLayer)]), 'odd')
     await assertRejects(loadTar(store, builder.files), 'INVALID_IMAGE', /diff_ids has 0/)
     await assertNothingLeft(store)
+  }))
+
+/** The environment with these settings while `body` runs. */
+async function withSettings(settings: Readonly<Record<string, string>>, body: () => Promise<unknown>): Promise<void> {
+  Object.assign(process.env, settings)
+  try {
+    await body()
+  } finally {
+    for (const name of Object.keys(settings)) delete process.env[name]
+  }
+}
+
+test('a compression bomb is refused by the bounds that the environment sets, and leaves nothing', () =>
+  withStore(async (store) => {
+    const bomb = gzipSync(Buffer.concat([tarOf(layout(() => {})), Buffer.alloc(4 << 20)]))
+    const refusals = [
+      [{ WOLFFIA_ARCHIVE_BYTES: '1m' }, /more than 1048576 bytes/],
+      [{ WOLFFIA_ARCHIVE_FREE_BYTES: '64k', WOLFFIA_ARCHIVE_RATIO: '100' }, /more than 100 times/],
+      [{ WOLFFIA_ARCHIVE_BYTES: '0' }, /more than 0 bytes/],
+    ] as const
+    for (const [settings, message] of refusals)
+      await withSettings(settings, async () => {
+        const error = await assertRejects(loadImages(store, stream(bomb)), 'LIMIT_EXCEEDED', message)
+        assert.match(error.hint ?? '', /set WOLFFIA_ARCHIVE_/)
+        await assertRejects(importImage(store, stream(bomb)), 'LIMIT_EXCEEDED', message)
+        await assertNothingLeft(store)
+      })
+    await withSettings({ WOLFFIA_ARCHIVE_BYTES: 'much' }, () => assertRejects(loadImages(store, stream(bomb)), 'INVALID_ARGUMENT', /much/))
+    await assertNothingLeft(store)
+    assert.is((await loadImages(store, stream(bomb))).length, 1)
+  }))
+
+test('a bomb spread over the layers of an image is stopped when the layers are first wanted, and none of the rest is made', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    const tars = Array.from({ length: 6 }, (_, number) => tarOf({ zeros: Buffer.alloc(1 << 20, number) }))
+    const layers = tars.map((tar) => builder.blob(gzipSync(tar), MEDIA_TYPE.ociLayerGzip))
+    const config = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: tars.map(digestOf) } }
+    builder.name(builder.manifest(builder.blob(config, MEDIA_TYPE.ociConfig), layers), 'spread')
+    const [loaded] = await loadTar(store, builder.files)
+    await withSettings({ WOLFFIA_ARCHIVE_FREE_BYTES: '3m', WOLFFIA_ARCHIVE_RATIO: '10' }, async () => {
+      const { image } = await selectImage(store.layout, loaded?.descriptor as never)
+      const [first, second, third] = await image.layers()
+      await store.layers.ensure(first as never)
+      await store.layers.ensure(second as never)
+      await assertRejects(store.layers.ensure(third as never), 'LIMIT_EXCEEDED', /more than 10 times/)
+    })
+    assert.is((await store.layers.diffIds()).length, 2)
+    assert.not((await contentsOf(store)).some((name) => name.startsWith('ingest')))
+  }))
+
+test('a layer with more entries, or a larger file, than the environment allows is refused, and leaves nothing', () =>
+  withStore(async (store) => {
+    for (const settings of [{ WOLFFIA_LAYER_ENTRIES: '1' }, { WOLFFIA_FILE_BYTES: '2' }])
+      await withSettings(settings, async () => {
+        const error = await assertRejects(importImage(store, stream(tarOf({ a: 'xyz', b: '' }))), 'LIMIT_EXCEEDED')
+        assert.match(error.hint ?? '', Object.keys(settings)[0] ?? '')
+      })
+    await assertNothingLeft(store)
+  }))
+
+test('an archive cut off at any byte near a boundary is refused, or whole but for its end, and leaves nothing else', () =>
+  withStore(async (store) => {
+    const whole = tarOf(layout(() => {}))
+    const contents = whole.length - 1024
+    const boundaries = Array.from({ length: whole.length / 512 + 1 }, (_, block) => block * 512)
+    for (const length of boundaries.flatMap((boundary) => [boundary - 1, boundary, boundary + 1])) {
+      if (length < 0 || length > whole.length) continue
+      const loading = loadImages(store, stream(whole.subarray(0, length)))
+      const loaded = await loading.catch((error: unknown) => error)
+      if (!(loaded instanceof Error)) {
+        // Padding and end marker are no part of the image.
+        assert.ok(length > contents - 512, `${length} of ${whole.length}`)
+        return
+      }
+      assert.instance(loaded, EngineError)
+      assert.is((loaded as EngineError).code, 'INVALID_ARCHIVE', `${length}: ${loaded}`)
+      await assertNothingLeft(store)
+    }
+    assert.unreachable()
   }))
 
 test('what is no image archive is refused with the way out', () =>

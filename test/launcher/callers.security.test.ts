@@ -66,12 +66,15 @@ function processorMs({ pid }: LauncherProcess): number {
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-/** Fails when the launcher does anything to speak of while nothing happens. */
+/** Fails when the launcher never comes to rest while nothing happens. */
 async function assertIdle(launcher: LauncherProcess, what: string): Promise<void> {
-  const before = processorMs(launcher)
-  await sleep(500)
-  const used = processorMs(launcher) - before
-  assert.ok(used <= 100, `${what}: ${used} ms of processor time in 500 ms`)
+  for (let tries = 0; ; tries++) {
+    const before = processorMs(launcher)
+    await sleep(500)
+    const used = processorMs(launcher) - before
+    if (used <= 100) return
+    assert.ok(tries < 10, `${what}: ${used} ms of processor time in 500 ms`)
+  }
 }
 
 function limit({ pid }: LauncherProcess, limits: string): void {

@@ -72,7 +72,7 @@ native('the container outlives who started it, and is stopped by another', () =>
     await launcher.go()
     launcher.kill()
     await sleep(100)
-    assert.not.equal(processesWith(box.folder), [])
+    await eventually('the guest runs', () => processesWith(box.folder).length > 0)
     const other = await caller(box)
     await other.command('signal 9')
     assert.is((await other.exited)?.signal, 9)
@@ -80,9 +80,9 @@ native('the container outlives who started it, and is stopped by another', () =>
     await eventually('the record is written', () => existsSync(join(box.folder, 'end.json')))
     assert.is(readEnd(box).signal, 9)
     assert.ok(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/.test(readEnd(box).time))
-    assert.ok(Math.abs(Date.parse(readEnd(box).time) - Date.now()) < 10_000, readEnd(box).time)
+    assert.ok(Math.abs(Date.parse(readEnd(box).time) - Date.now()) < 60_000, readEnd(box).time)
     assert.match(readFileSync(join(box.folder, 'journal'), 'utf8'), /^box \{"event":"exited",.*\}\n$/)
-    assert.equal(processesWith(box.folder), [])
+    await eventually('nothing is left', () => processesWith(box.folder).length === 0)
   }),
 )
 
@@ -100,7 +100,10 @@ native('input of several callers reaches the guest; its end only where the plan 
     for (const stdin of ['kept', 'open'] as const) {
       const launcher = await started(box, 'cat', { stdin })
       const [one, two] = [await caller(box), await caller(box)]
-      const heard = text(one.stdout)
+      let heard = ''
+      one.stdout.on('data', (chunk) => {
+        heard += String(chunk)
+      })
       one.stderr.resume()
       await one.attach()
       await launcher.go()
@@ -108,13 +111,13 @@ native('input of several callers reaches the guest; its end only where the plan 
       await two.command('attach')
       one.stdin.end('one\n')
       if (stdin === 'kept') {
-        await sleep(100)
+        await eventually('all is echoed', () => heard === 'two\none\n')
         await two.command('signal 9')
       }
       two.stdout.resume()
       two.stderr.resume()
       assert.is((await one.exited)?.signal, stdin === 'kept' ? 9 : null)
-      assert.is(await heard, 'two\none\n')
+      assert.is(heard, 'two\none\n')
       await launcher.exited
     }
   }),
@@ -140,7 +143,7 @@ native('a guest waits for an attached caller that reads slowly, and loses nothin
 
 native('a terminal is shared: input, size and output of any caller', () =>
   withBox(async (box) => {
-    const launcher = await started(box, 'busybox stty size -echo; read x; busybox stty size; echo "got $x"', {
+    const launcher = await started(box, 'busybox stty -echo; busybox stty size; read x; busybox stty size; echo "got $x"', {
       terminal: true,
       stdin: 'kept',
       supervision: supervision(box, [['terminal-size', 10, 20]]),
@@ -175,8 +178,13 @@ native('everything in the container stops at one moment and goes on at another',
     await launcher.go()
     await eventually('it writes', () => length > 4)
     await other.command('pause')
-    await sleep(100)
-    const before = length
+    // What it wrote before may still be on its way.
+    let before = -1
+    await eventually('no more comes', () => {
+      const isSettled = length === before
+      before = length
+      return isSettled
+    })
     await sleep(200)
     assert.is(length, before)
     await other.command('resume')
@@ -213,7 +221,7 @@ native('the log holds each line with its stream and time, whatever bytes it has'
       log.filter(({ stream }) => stream === 'stderr').map((entry) => entry.log),
       ['two\n'],
     )
-    for (const { time } of log) assert.ok(Math.abs(Date.parse(time) - Date.now()) < 10_000, time)
+    for (const { time } of log) assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000, time)
   }),
 )
 
@@ -287,7 +295,8 @@ native('a disk that is full leaves whole lines in the log, and the guest goes on
 native('a command is run when it has ended, and another again and again while it runs, each without anything of ours', () =>
   withBox(async (box) => {
     const note = (name: string) => `env | grep -v ^PWD= | sort >>${box.folder}/${name}; ls /proc/self/fd >>${box.folder}/${name}`
-    const launcher = await started(box, 'sleep 0.5', {
+    const launcher = await started(box, 'read x', {
+      stdin: 'kept',
       supervision: supervision(box, [
         ...['/bin/sh', '-c', note('end')].map((word): Operation => ['end-argument', word]),
         ...['/bin/sh', '-c', note('beat')].map((word): Operation => ['beat-argument', word]),
@@ -296,15 +305,19 @@ native('a command is run when it has ended, and another again and again while it
         ['command-variable', 'NAME=value'],
       ]),
     })
+    const began = Date.now()
     await launcher.go()
+    const beats = () => (existsSync(join(box.folder, 'beat')) ? readFileSync(join(box.folder, 'beat'), 'utf8').match(/NAME=value/g)?.length : 0) ?? 0
+    await eventually('it beats', () => beats() >= 3)
+    ;(await caller(box)).stdin.write('x\n')
     await launcher.exited
     await eventually(
       'the last command has run',
       () => existsSync(join(box.folder, 'end')) && readFileSync(join(box.folder, 'end'), 'utf8').endsWith('3\n'),
     )
     assert.is(readFileSync(join(box.folder, 'end'), 'utf8'), 'NAME=value\nPATH=/usr/bin:/bin\n0\n1\n2\n3\n')
-    const beats = readFileSync(join(box.folder, 'beat'), 'utf8').match(/NAME=value/g)?.length ?? 0
-    assert.ok(beats >= 2 && beats <= 5, `${beats} beats`)
+    const most = (Date.now() - began) / 100
+    assert.ok(beats() <= most, `${beats()} beats, and ${most} at most`)
   }),
 )
 

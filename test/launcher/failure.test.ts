@@ -49,6 +49,8 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   'mount-proc': [['mount-proc', '/bin/busybox']],
   'mount-sysfs': [['mount-sysfs', 'relative']],
   'mount-tmpfs': [['mount-tmpfs', '/tmp', 4096, 8, '0755', 'nosuid,unknown']],
+  'mount-tree': [['mount-tree', '/tmp', 4096, 8, 'nosuid', 77]],
+  'return-tree': [['return-tree', 77]],
   'mount-devpts': [['mount-devpts', '/bin/busybox/x']],
   'mount-console': [['mount-console', '/dev/console']],
   'mount-mqueue': [['mount-mqueue', '/bin/busybox']],
@@ -74,6 +76,10 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   'tree-list': [['tree-list', '/nowhere', 77]],
   'tree-move': [['tree-move', '/nowhere', '/tmp']],
   'tree-remove': [['tree-remove', '/bin/busybox']],
+  unmount: [['unmount', '/bin/busybox/below']],
+  'path-stat': [['path-stat', '/', 77]],
+  'path-read': [['path-read', '/', 77]],
+  'path-write': [['path-write', '/nowhere', 77]],
 }
 
 /** Nothing to be wrong about: no fields, and what they do can't be refused in a namespace of one's own. */
@@ -86,6 +92,8 @@ const CANNOT_FAIL = [
   'mount-private',
   'root-overlay',
   'root-read-only',
+  'root-alone',
+  'private-mounts',
   'switch-root',
   'no-new-privileges',
   'seccomp',

@@ -82,7 +82,7 @@ test('a launch whose signal has aborted before is refused with ABORTED', () => {
 native('init reaps orphans and forwards what it is sent', () =>
   withBox(async (box) => {
     const { stdout, exited } = await box.shell(
-      'trap "echo forwarded; exit 6" USR2; for i in 1 2 3 4 5; do (busybox true &) ; done; sleep 0.3; busybox cat /proc/[0-9]*/status | busybox grep -c zombie; kill -USR2 1; while :; do sleep 0.02; done',
+      'trap "echo forwarded; exit 6" USR2; for i in 1 2 3 4 5; do (busybox true &) ; done; sleep 0.3; i=0; until [ $i = 99 ] || ! busybox grep -q zombie /proc/[0-9]*/status; do i=$((i+1)); sleep 0.1; done; busybox cat /proc/[0-9]*/status | busybox grep -c zombie; kill -USR2 1; while :; do sleep 0.02; done',
     )
     assert.is(stdout, '0\nforwarded\n')
     assert.is(exited.code, 6)
@@ -175,13 +175,14 @@ native('an idle container costs no processor time', () =>
         const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
         return Number(fields[11]) + Number(fields[12])
       })
-    const before = ticks()
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    const after = ticks()
-    assert.ok(
-      after.every((value, index) => value - (before[index] ?? 0) <= 2),
-      `${before} ${after}`,
-    )
+    // The start may have to come to rest, on a machine that is busy; what turns for ever is never at rest.
+    for (let tries = 0; ; tries++) {
+      const before = ticks()
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      const after = ticks()
+      if (after.every((value, index) => value - (before[index] ?? 0) <= 2)) break
+      assert.ok(tries < 10, `${before} ${after}`)
+    }
     launcher.kill()
     await launcher.exited
   }),

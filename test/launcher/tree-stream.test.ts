@@ -30,6 +30,7 @@ const record: fc.Arbitrary<TreeRecord> = fc.oneof(
   fc.record({ record: fc.constant('xattr' as const), name, value: bytes }),
   fc.record({ record: fc.constant('data' as const), offset, bytes }),
   fc.record({ record: fc.constant('copy' as const), offset, sourceOffset: offset, length: offset }),
+  fc.record({ record: fc.constant('broken' as const), errno: natural, call: name, argument: name }),
 )
 
 function plain(records: readonly TreeRecord[]): unknown {
@@ -63,6 +64,8 @@ test('streams that are none are refused, and no bytes make it crash', () => {
     Buffer.from('NOTATREE'),
     Buffer.concat([treeStreamStart(), Buffer.from([0x45, 0, 0, 0, 0])]),
     Buffer.concat([treeStreamStart(), Buffer.from([0x5a, 0, 0, 0, 0])]),
+    Buffer.concat([treeStreamStart(), Buffer.from([0x42, 5, 0, 0, 0, 1, 0, 0, 0, 65])]),
+    Buffer.concat([treeStreamStart(), Buffer.from([0x42, 1, 0, 0, 0, 1])]),
     Buffer.concat([treeStreamStart(), Buffer.from([0x44, 0xff, 0xff, 0xff, 0xff])]),
     Buffer.concat([treeStreamStart(), encodeTreeRecord({ record: 'end' }), encodeTreeRecord({ record: 'end' })]),
   ]

@@ -1,4 +1,6 @@
 /** A fuzzer for tar and index: whatever comes, an error that is meant to be read, or a tree that can be walked and read to its end. */
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { listTree } from '../../src/fs/list.js'
@@ -6,9 +8,15 @@ import { UnionFs } from '../../src/fs/union-fs.js'
 import { indexTar, parseIndex, serializeIndex } from '../../src/layer/index.js'
 import { PackedLayer } from '../../src/layer/packed-layer.js'
 import { bytesSource } from '../../src/layer/source.js'
+import { layerRecords } from '../../src/rootfs/tree-records.js'
+import { UMOCI } from '../support/requirements.js'
 import { type Random, SOAK, soak } from '../support/soak.js'
 import { suite } from '../support/suite.js'
-import { type RawEntry, rawTar } from './tar.js'
+import { ARCHIVE_ATTACKS } from './attacks.js'
+import { STRANGE } from './strange-archives.js'
+import { layerOf, type RawEntry, rawTar, withFolder } from './tar.js'
+import { mutateTar, spliceTars } from './tar-mutations.js'
+import { GNU_TAR, gnuTarRoot, umociRoot, type WitnessedPath, witnessedHost, witnessedTree } from './unpackers.js'
 
 const test = suite('layer/archive fuzzer')
 const NAMES = [
@@ -99,27 +107,121 @@ function walk(layer: PackedLayer): void {
 
 const random32 = (size: number) => Math.max(0, Math.min(size - 100, 2 ** 40))
 
+/** Reads an archive as far as it goes; what is in it when it loads. */
+function judge(tar: Uint8Array, random: Random): PackedLayer | null {
+  const source = bytesSource(tar)
+  const index = attempt(() => indexTar(source))
+  if (index === null) return null
+  const layer = new PackedLayer(index, source)
+  walk(layer)
+  const stored = serializeIndex(index)
+  assert.equal(serializeIndex(parseIndex(stored)), stored)
+  for (const harmed of [damage(stored, random), changeWords(stored, random)]) {
+    const damaged = attempt(() => new PackedLayer(parseIndex(harmed), source))
+    if (damaged === null) continue
+    walk(damaged)
+    for (const _ of layerRecords(damaged));
+  }
+  return layer
+}
+
+const WORDS = [0, 1, 2, 3, 0x2f, 0xff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fff0, 0xffff_ffff, 0x7ff0_0000, 0xfff8_0000]
+
+/** The index with words set to what numbers turn at, or to what other words are. */
+function changeWords(bytes: Uint8Array, random: Random): Uint8Array {
+  const copy = bytes.slice()
+  const words = new Uint32Array(copy.buffer, 0, copy.length >> 2)
+  for (let count = 1 + random.below(3); count > 0; count--)
+    words[random.below(words.length)] = random.below(2) === 0 ? random.pick(WORDS) : (words[random.below(words.length)] ?? 0)
+  return copy
+}
+
+function randomTar(random: Random): Uint8Array {
+  return rawTar(
+    Array.from({ length: 1 + random.below(12) }, () => randomEntry(random)),
+    { end: random.below(3) > 0 },
+  )
+}
+
+const STRANGE_TARS = Object.values(STRANGE).map(({ tar }) => tar)
+const ATTACKS = Object.values(ARCHIVE_ATTACKS)
+  .flatMap((attack) => attack.layers('/outside').map((layer) => (layer instanceof Uint8Array ? layer : rawTar(layer))))
+  // A bomb a round would leave no time for anything else.
+  .filter(({ length }) => length < 100_000)
+
+test('archives of strange entries, and damaged ones', () => soak((random) => judge(damage(randomTar(random), random), random)), SOAK)
+
 test(
-  'archives of strange entries, and damaged ones',
+  'archives that load, and attacks, with headers, records, maps and order changed',
   () =>
     soak((random) => {
-      const tar = damage(
-        rawTar(
-          Array.from({ length: 1 + random.below(12) }, () => randomEntry(random)),
-          { end: random.below(3) > 0 },
-        ),
-        random,
-      )
-      const source = bytesSource(tar)
-      const index = attempt(() => indexTar(source))
-      if (index === null) return
-      walk(new PackedLayer(index, source))
-      const stored = serializeIndex(index)
-      assert.equal(serializeIndex(parseIndex(stored)), stored)
-      const damaged = attempt(() => new PackedLayer(parseIndex(damage(stored, random)), source))
-      if (damaged !== null) walk(damaged)
+      const tars = random.below(2) === 0 ? STRANGE_TARS : ATTACKS
+      judge(mutateTar(spliceTars(random.pick(tars), random.pick(STRANGE_TARS)), random), random)
     }),
   SOAK,
 )
+
+/** Entries that say nothing on which readers differ by intent: no links that lead elsewhere, no markers. */
+function plainEntry(random: Random): RawEntry {
+  const name = random.pick(['a', 'b', 'd/a', 'd/b', 'd/d/c', './a', 'd//b', '\xffx', 'n'.repeat(99)])
+  const body = random.bytes(random.pick([0, 1, 511, 512, 513]))
+  const mtime = random.below(1 << 30)
+  const pax = random.pick<Readonly<Record<string, string>> | null>([
+    null,
+    null,
+    { path: random.pick(['a', 'd/p', 'long'.repeat(40)]) },
+    { mtime: random.pick(['1.5', '-1.25', '12.123456789123']) },
+    { comment: 'x', uid: '0' },
+  ])
+  const what = random.below(8)
+  const type: Partial<RawEntry> =
+    what === 0
+      ? { typeflag: '5', mode: 0o755, name: random.pick(['d', 'd/', 'd/d', 'e']), body: '' }
+      : what === 1
+        ? { typeflag: '2', link: random.pick(['a', 'x']), body: '' }
+        : what === 2
+          ? { typeflag: '1', link: random.pick(['a', 'b', 'd/a']), body: '' }
+          : what === 3
+            ? { typeflag: random.pick(['0', '\0', '7']) }
+            : {}
+  return { name, mode: random.pick([0o644, 0o755, 0o600]), mtime, body, ...(pax === null ? {} : { pax }), ...type }
+}
+
+const sortedLines = (paths: readonly WitnessedPath[]) => paths.filter(({ path }) => path !== '').map(({ line }) => line)
+
+test.needs(GNU_TAR, UMOCI)(
+  'what GNU tar and umoci both read in one way is what we read',
+  async () => {
+    let [agreed, refused] = [0, 0]
+    await soak((random) =>
+      withFolder((folder) => {
+        const plain = rawTar(Array.from({ length: 1 + random.below(8) }, () => plainEntry(random)))
+        const begun = random.below(3) === 0 ? random.pick(STRANGE_TARS) : plain
+        const tar = random.below(4) === 0 ? begun : mutateTar(begun, random)
+        const gnu = witnessed(() => gnuTarRoot(join(folder, 'gnu'), tar))
+        const other = gnu === null ? null : witnessed(() => umociRoot(join(folder, 'umoci'), [tar]))
+        if (gnu === null || other === null || !isDeepStrictEqual(gnu, other)) return
+        const ours = attempt(() => layerOf(tar))
+        if (ours === null) refused++
+        else {
+          agreed++
+          assert.equal(sortedLines(witnessedTree(ours)), gnu)
+        }
+      }),
+    )
+    console.log(`${agreed} archives of one tree, ${refused} that we alone refuse`)
+  },
+  SOAK,
+)
+
+/** What another reader makes of an archive; null when it refuses, or makes what its user cannot look into. */
+function witnessed(unpack: () => string | null): string[] | null {
+  try {
+    const root = unpack()
+    return root === null ? null : sortedLines(witnessedHost(root))
+  } catch {
+    return null
+  }
+}
 
 test.run()

@@ -2,7 +2,10 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
 import { EngineError, type ErrorCode } from '../../src/errors.js'
-import { type DecompressionLimits, decompress } from '../../src/layer/compression.js'
+import { DecompressionMeter, decompress } from '../../src/layer/compression.js'
+import { indexTar } from '../../src/layer/index.js'
+import type { DecompressionLimits } from '../../src/layer/limits.js'
+import { bytesSource } from '../../src/layer/source.js'
 import { ZstdFrames } from '../../src/layer/zstd-frames.js'
 import { type Requirement, suite } from '../support/suite.js'
 
@@ -40,6 +43,43 @@ test('a gzip bomb is stopped at the ratio, soon after it shows', async () => {
 test.needs(zstdTool)('a zstd bomb is stopped at the ratio, soon after it shows', async () => {
   const limits = { freeBytes: 2 ** 20, maximumRatio: 100 }
   assert.ok((await refuses('LIMIT_EXCEEDED', zstd(zeros), limits)) < 3 << 20)
+})
+
+test('a gzip bomb of many members is judged as one', async () => {
+  const member = gzipSync(zeros.subarray(0, 2 ** 20))
+  const bomb = Buffer.concat(Array.from({ length: 20 }, () => member))
+  assert.ok((await refuses('LIMIT_EXCEEDED', bomb, { freeBytes: 4 * 2 ** 20, maximumRatio: 100 })) <= 5 * 2 ** 20)
+  await refuses('LIMIT_EXCEEDED', bomb, { maximumBytes: 10 * 2 ** 20 })
+})
+
+test.needs(zstdTool)('a zstd bomb of many frames is judged as one, and frames of no bytes are no way around', async () => {
+  const frame = zstd(zeros.subarray(0, 2 ** 20))
+  const empty = zstd(new Uint8Array())
+  const bomb = Buffer.concat(Array.from({ length: 20 }, () => [empty, frame]).flat())
+  assert.ok((await refuses('LIMIT_EXCEEDED', bomb, { freeBytes: 4 * 2 ** 20, maximumRatio: 100 })) <= 5 * 2 ** 20)
+})
+
+test('a bomb in a bomb is opened once: what comes out is no tar', async () => {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of decompress(whole(gzipSync(gzipSync(zeros))))) chunks.push(chunk as Uint8Array)
+  const inner = Buffer.concat(chunks)
+  assert.ok(inner.length < 2 ** 16)
+  assert.throws(
+    () => indexTar(bytesSource(inner)),
+    (error: EngineError) => error.code === 'INVALID_ARCHIVE',
+  )
+})
+
+test('a bomb spread over many layers is stopped by the meter they share', async () => {
+  const layer = gzipSync(zeros.subarray(0, 2 ** 20))
+  const meter = new DecompressionMeter({ freeBytes: 3 * 2 ** 20, maximumRatio: 100 })
+  const unpack = async () => {
+    for await (const _ of decompress(whole(layer), meter));
+  }
+  for (let count = 0; count < 3; count++) await unpack()
+  const error = await unpack().catch((thrown: unknown) => thrown)
+  assert.is((error as EngineError).code, 'LIMIT_EXCEEDED')
+  assert.match((error as EngineError).hint ?? '', /WOLFFIA_ARCHIVE_RATIO/)
 })
 
 test('more bytes than the total are stopped, packed or not', async () => {

@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert'
 import { EngineError, type ErrorCode } from '../../src/errors.js'
-import { type IndexLimits, indexTar } from '../../src/layer/index.js'
+import { indexTar } from '../../src/layer/index.js'
+import type { IndexLimits } from '../../src/layer/limits.js'
 import { bytesSource } from '../../src/layer/source.js'
 import { suite } from '../support/suite.js'
 import { contentsOf, inoOf, layerOf, mustFind, paxEntry, type RawEntry, rawTar } from './tar.js'

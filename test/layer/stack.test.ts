@@ -1,35 +1,23 @@
 /**
  * Random stacks of layers, unpacked by our union, by a model of a few lines, and by umoci: three ways to the same tree.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import type { FileType } from '../../src/fs/file-system.js'
-import { formatListing, type ListedPath, listTree } from '../../src/fs/list.js'
+import { formatListing, listTree } from '../../src/fs/list.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
 import { parseIndex, serializeIndex } from '../../src/layer/index.js'
 import { concatenatedSource, mergeIndexes } from '../../src/layer/merged-index.js'
 import { type PackEntry, packTar } from '../../src/layer/pack.js'
+
 import { PackedLayer } from '../../src/layer/packed-layer.js'
 import { bytesSource } from '../../src/layer/source.js'
-import { type Requirement, suite } from '../support/suite.js'
+import { UMOCI } from '../support/requirements.js'
+import { suite } from '../support/suite.js'
 import { layerOf, withFolder } from './tar.js'
+import { GETFATTR, unpackWithUmoci } from './unpackers.js'
 
 const test = suite('layer/stacks')
-
-const umoci: Requirement = {
-  name: 'umoci',
-  missing: async () => {
-    for (const tool of [
-      ['umoci', '--version'],
-      ['getfattr', '--version'],
-    ] as const)
-      if (spawnSync(tool[0], [tool[1]]).error) return `${tool[0]} is not installed`
-    return null
-  },
-}
 
 interface LayerPlan {
   readonly entries: readonly PackEntry[]
@@ -176,7 +164,7 @@ test('one index of the whole stack shows what its layers show, contents and hard
   )
 })
 
-test.needs(umoci)(
+test.needs(UMOCI, GETFATTR)(
   'a stack of layers is the tree that umoci unpacks, with every attribute',
   () => {
     const runs = fc.sample(fc.array(layerPlan, { minLength: 1, maxLength: 4 }), {
@@ -185,94 +173,12 @@ test.needs(umoci)(
     })
     return withFolder((folder) => {
       for (const [run, plans] of runs.entries()) {
-        const unpacked = unpackWithUmoci(folder, run, plans)
+        const unpacked = unpackWithUmoci(join(folder, String(run)), plans.map(tarOf))
         assert.is(formatListing(listTree(unionOf(plans))), formatListing(unpacked))
       }
     })
   },
   { timeoutMs: 120_000 },
 )
-
-function unpackWithUmoci(folder: string, run: number, plans: readonly LayerPlan[]): ListedPath[] {
-  const image = join(folder, `image-${run}`)
-  const root = join(folder, `unpacked-${run}`)
-  mkdirSync(folder, { recursive: true })
-  const call = (...args: string[]) => execFileSync('umoci', args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  call('init', '--layout', image)
-  call('new', '--image', `${image}:t`)
-  for (const [place, plan] of plans.entries()) {
-    const tar = join(folder, `${run}-${place}.tar`)
-    writeFileSync(tar, tarOf(plan))
-    call('raw', 'add-layer', '--image', `${image}:t`, tar)
-  }
-  call('raw', 'unpack', '--rootless', '--image', `${image}:t`, root)
-  return listHost(root)
-}
-
-function listHost(root: string): ListedPath[] {
-  const xattrs = hostXattrs(root)
-  const first = new Map<bigint, string>()
-  const listed: ListedPath[] = []
-  const visit = (name: string): void => {
-    const stat = lstatSync(join(root, name), { bigint: true })
-    const type: FileType = stat.isDirectory() ? 'directory' : stat.isSymbolicLink() ? 'symlink' : stat.isFIFO() ? 'fifo' : 'file'
-    const own = xattrs.get(name) ?? new Map<string, Uint8Array>()
-    const { uid, gid } = rootlessOwner(own.get('user.rootlesscontainers'))
-    own.delete('user.rootlesscontainers')
-    const linkOf = type === 'directory' ? null : (first.get(stat.ino) ?? null)
-    if (linkOf === null) first.set(stat.ino, name)
-    listed.push({
-      path: name,
-      ino: Number(stat.ino),
-      type,
-      mode: Number(stat.mode) & 0o7777,
-      uid,
-      gid,
-      size: type === 'file' ? Number(stat.size) : null,
-      device: null,
-      target: type === 'symlink' ? readlinkSync(join(root, name), 'latin1') : null,
-      linkOf,
-      xattrs: new Map([...own].sort(([left], [right]) => (left < right ? -1 : 1))),
-      mtimeNs: stat.mtimeNs,
-    })
-    if (type === 'directory')
-      for (const each of readdirSync(join(root, name), 'latin1').sort()) visit(name === '' ? each : `${name}/${each}`)
-  }
-  visit('')
-  return listed
-}
-
-function hostXattrs(root: string): Map<string, Map<string, Uint8Array>> {
-  const text = execFileSync('getfattr', ['-R', '-h', '-d', '-m', '-', '-e', 'hex', '.'], { cwd: root, encoding: 'latin1' })
-  const all = new Map<string, Map<string, Uint8Array>>()
-  for (const block of text.split('\n\n').filter(Boolean)) {
-    const [head = '', ...lines] = block.split('\n')
-    const name = head.replace('# file: ', '')
-    const values = lines.filter(Boolean).map((line) => /^([^=]+)=0x(.*)$/.exec(line))
-    all.set(
-      name === '.' ? '' : name,
-      new Map(values.map((match) => [match?.[1] ?? '', Uint8Array.from(Buffer.from(match?.[2] ?? '', 'hex'))])),
-    )
-  }
-  return all
-}
-
-// umoci notes owners that it may not give as a protobuf message of two numbers.
-function rootlessOwner(value: Uint8Array | undefined): { uid: number; gid: number } {
-  const owner = { uid: 0, gid: 0 }
-  for (let position = 0; value !== undefined && position < value.length; ) {
-    const field = (value[position++] ?? 0) >> 3
-    let number = 0
-    for (let shift = 0; ; shift += 7) {
-      const byte = value[position++] ?? 0
-      number |= (byte & 0x7f) << shift
-      if (byte < 0x80) break
-    }
-    // All ones: as it is.
-    if (field === 1) owner.uid = Math.max(0, number)
-    else owner.gid = Math.max(0, number)
-  }
-  return owner
-}
 
 test.run()

@@ -69,6 +69,30 @@ test('all seven namespaces are made, and only the host network takes one away', 
   assert.equal(names({ network: { mode: 'host' } }).sort(), ['cgroup', 'ipc', 'mount', 'pid', 'user', 'uts'])
 })
 
+test('a file system of the caller is a tmpfs that is filled, and is given back unless it is read-only', () => {
+  const mount = { type: 'fs', source: '/', sizeBytes: 1 } as const
+  const plan = operations(
+    {
+      mounts: [
+        { ...mount, destination: '/w', readonly: false },
+        { ...mount, destination: '/r', readonly: true },
+      ],
+    },
+    {
+      trees: new Map([
+        ['/w', { bytes: 8192, inodes: 9, from: 6, to: 7 }],
+        ['/r', { bytes: 4096, inodes: 5, from: 8, to: null }],
+      ]),
+    },
+  )
+  const first = at(plan, 'mount-tree')
+  assert.equal(plan.slice(first, first + 3), [
+    ['mount-tree', '/w', 8192, 9, 'nosuid,nodev,noatime', 6],
+    ['return-tree', 7],
+    ['mount-tree', '/r', 4096, 5, 'nosuid,nodev,noatime,ro', 8],
+  ])
+})
+
 test('the host network has no loopback of its own, a read-only /sys, and scopes against what it lets through', () => {
   const plan = operations({ network: { mode: 'host' } })
   assert.is(at(plan, 'loopback-up'), -1)

@@ -16,7 +16,7 @@ import * as assert from 'uvu/assert'
 import { formatListing, listTree } from '../../src/fs/list.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
 import type { PackedLayer } from '../../src/layer/packed-layer.js'
-import { openStack, openStoredLayer, stackName } from '../../src/rootfs/layer-stack.js'
+import { openMerged, openStack, openStoredLayer, stackName } from '../../src/rootfs/layer-stack.js'
 import type { StoredLayer } from '../../src/store/layer-store.js'
 import { packEntry, packFile, storeLayer } from '../support/stored-layers.js'
 import { suite } from '../support/suite.js'
@@ -45,7 +45,7 @@ const keptPath = (layers: readonly StoredLayer[]) => join(dirname(layers.at(-1)?
 
 test('the index of a stack is kept beside its topmost layer and used from then on', () => {
   const layers = threeLayers('kept')
-  const made = openStack(layers)
+  const made = openMerged(layers)
   assert.equal(
     [text(made, 'low'), text(made, 'middle'), made.lookup(made.root, 'gone')],
     ['from above', 'in the middle of kept', undefined],
@@ -55,7 +55,7 @@ test('the index of a stack is kept beside its topmost layer and used from then o
   assert.is(statSync(keptPath(layers)).mode & 0o777, 0o600)
   // What is found is used: the layers' own indexes are not read again.
   for (const { indexPath } of layers) rmSync(indexPath)
-  const found = openStack(layers)
+  const found = openMerged(layers)
   assert.is(text(found, 'middle'), 'in the middle of kept')
   found.close()
   assert.equal(readFileSync(keptPath(layers)), kept)
@@ -68,7 +68,7 @@ test('the index of a stack is kept beside its topmost layer and used from then o
 test('a kept index that is broken in any byte of its frame is made again', () => {
   const layers = threeLayers('broken')
   const expected = formatListing(listTree(new UnionFs({ lowers: layers.map(openStoredLayer) })))
-  openStack(layers).close()
+  openMerged(layers).close()
   const good = readFileSync(keptPath(layers))
   const breaks: (() => void)[] = [
     () => truncateSync(keptPath(layers), 0),
@@ -78,10 +78,23 @@ test('a kept index that is broken in any byte of its frame is made again', () =>
   ]
   for (const damage of breaks) {
     damage()
-    const opened = openStack(layers)
+    const opened = openMerged(layers)
     assert.is(formatListing(listTree(new UnionFs({ lowers: [opened] }))), expected)
     opened.close()
   }
+})
+
+test('few layers are opened one by one, many as one, and both show the same', () => {
+  const few = threeLayers('few')
+  const many = [...few, ...few, ...few]
+  const listed = (layers: readonly StoredLayer[]) => {
+    const opened = openStack(layers)
+    const listing = formatListing(listTree(new UnionFs({ lowers: opened })))
+    for (const layer of opened) layer.close()
+    return [opened.length, listing] as const
+  }
+  const [fewOpened, listing] = listed(few)
+  assert.equal([fewOpened, listed(many)], [3, [1, listing]])
 })
 
 test('another order, or one layer less, is another stack', () => {
@@ -90,7 +103,7 @@ test('another order, or one layer less, is another stack', () => {
     [low, middle, top],
     [top, middle, low],
     [low, top],
-  ].map((layers) => openStack(layers))
+  ].map((layers) => openMerged(layers))
   assert.equal(
     opened.map((stack) => [text(stack, 'low'), stack.lookup(stack.root, 'gone') !== undefined]),
     [
@@ -109,7 +122,7 @@ test('where it cannot be kept, it is used all the same', () => {
   chmodSync(dirname(keptPath(layers)), 0o500)
   try {
     for (let time = 0; time < 2; time++) {
-      const opened = openStack(layers)
+      const opened = openMerged(layers)
       assert.is(text(opened, 'low'), 'from above')
       opened.close()
     }
@@ -120,9 +133,9 @@ test('where it cannot be kept, it is used all the same', () => {
 
 test('a tar that is shorter than it was is found out when it is read, and no other', () => {
   const layers = threeLayers('short')
-  openStack(layers).close()
+  openMerged(layers).close()
   truncateSync(layers[1]?.tarPath ?? '', 512)
-  const opened = openStack(layers)
+  const opened = openMerged(layers)
   assert.is(text(opened, 'low'), 'from above')
   assert.throws(() => text(opened, 'middle'), /^.*the tar of layer sha256:[0-9a-f]{64} has changed its size/)
   opened.close()

@@ -1,26 +1,21 @@
-import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/errors.js'
-import type { ReadonlyFileSystem } from '../../src/fs/file-system.js'
-import { listTree } from '../../src/fs/list.js'
 import { fromUtf8 } from '../../src/fs/names.js'
 import type { IdMap } from '../../src/launcher/id-map.js'
 import { chooseIdMap, singleIdMap } from '../../src/launcher/id-map.js'
 import type { PackEntry } from '../../src/layer/pack.js'
-import type { KernelPath } from '../../src/rootfs/capture.js'
 import { listKernelTree } from '../../src/rootfs/capture.js'
 import { removeTrees } from '../../src/rootfs/remove-tree.js'
-import { isKeptXattr } from '../../src/rootfs/tree-records.js'
 import { ensureTrees } from '../../src/rootfs/write-tree.js'
-import type { StoredLayer } from '../../src/store/layer-store.js'
 import { eventually } from '../support/launcher-box.js'
 import { ID_RANGE, NATIVE } from '../support/requirements.js'
-import { packEntry, packFile, storedRootfs, storeLayer } from '../support/stored-layers.js'
+import { packEntry, packFile, storeLayer } from '../support/stored-layers.js'
 import { suite } from '../support/suite.js'
 import { randomStack } from './random-stack.js'
+import { assertSameTree, ensureLayerTrees } from './same-tree.js'
 
 const test = suite('rootfs/trees')
 
@@ -35,59 +30,20 @@ async function withStore(idMap: IdMap, body: (folder: string) => Promise<void>):
   }
 }
 
-const ensure = (folder: string, idMap: IdMap, layers: readonly StoredLayer[]) =>
-  ensureTrees({ directory: join(folder, 'trees'), idMap, layers, merged: () => storedRootfs(layers).tree() })
+const ensure = ensureLayerTrees
 
-/** What can be compared of our tree and the kernel's: a device is an empty file to the kernel, and only some xattrs are made. */
-function listed(tree: ReadonlyFileSystem): string[] {
-  return [...listTree(tree)].map(({ ino, ...path }) =>
-    path.device === null
-      ? line({ ...path, sha256: path.type === 'file' ? sha256(tree, ino) : null })
-      : line({ ...path, device: null, type: 'file', size: 0, sha256: sha256(tree, null) }),
+const assertSameStack = (idMap: IdMap, stack: readonly (readonly PackEntry[])[], folder: string) =>
+  assertSameTree(
+    idMap,
+    stack.map((entries) => storeLayer(folder, entries)),
+    folder,
   )
-}
-
-async function kernelListed(idMap: IdMap, lowers: readonly string[]): Promise<string[]> {
-  return (await listKernelTree(idMap, { lowers, upper: null })).map(line)
-}
-
-/** One path with every attribute, as text. */
-function line({ path, type, mode, uid, gid, size, device, target, linkOf, mtimeNs, xattrs, sha256 }: KernelPath): string {
-  const kept = [...xattrs].filter(([name]) => isKeptXattr(name)).map(([name, value]) => `${name}=${Buffer.from(value).toString('hex')}`)
-  const owner = `${uid}:${gid}`
-  return JSON.stringify([path, type, mode.toString(8), owner, size, device, target, linkOf, String(mtimeNs), kept.sort(), sha256])
-}
-
-function sha256(tree: ReadonlyFileSystem, ino: number | null): string {
-  const hash = createHash('sha256')
-  const buffer = new Uint8Array(65_536)
-  if (ino !== null)
-    for (let position = 0, count = 1; count > 0; position += count) {
-      count = tree.read(ino, buffer, position)
-      hash.update(buffer.subarray(0, count))
-    }
-  return hash.digest('hex')
-}
-
-async function assertSameTree(idMap: IdMap, stack: readonly (readonly PackEntry[])[], folder: string): Promise<void> {
-  const layers = stack.map((entries) => storeLayer(folder, entries))
-  const lowers = await ensure(folder, idMap, layers)
-  const ours = listed(storedRootfs(layers).tree())
-  const kernels = await kernelListed(idMap, lowers)
-  assert.equal(
-    { onlyKernel: kernels.filter((line) => !ours.includes(line)), onlyOurs: ours.filter((line) => !kernels.includes(line)) },
-    SAME,
-  )
-  assert.equal(kernels, ours)
-}
-
-const SAME = { onlyKernel: [], onlyOurs: [] }
 
 const directory = (path: string, entry: Partial<PackEntry> = {}) => packEntry(path, { type: 'directory', ...entry })
 
 test.needs(NATIVE, ID_RANGE)('every kind of entry looks the same to the kernel as in our tree', () =>
   withStore(chooseIdMap().map, (folder) =>
-    assertSameTree(
+    assertSameStack(
       chooseIdMap().map,
       [
         [
@@ -119,7 +75,7 @@ test.needs(NATIVE, ID_RANGE)('every kind of entry looks the same to the kernel a
 
 test.needs(NATIVE, ID_RANGE)('whiteouts, opaque directories, replaced types and implied parents stack as in our union', () =>
   withStore(chooseIdMap().map, (folder) =>
-    assertSameTree(
+    assertSameStack(
       chooseIdMap().map,
       [
         [
@@ -162,7 +118,7 @@ test.needs(NATIVE, ID_RANGE)(
     withStore(chooseIdMap().map, async (folder) => {
       for (let seed = 1; seed <= 15; seed++) {
         try {
-          await assertSameTree(chooseIdMap().map, randomStack(seed), join(folder, String(seed)))
+          await assertSameStack(chooseIdMap().map, randomStack(seed), join(folder, String(seed)))
         } catch (error) {
           throw new Error(`seed ${seed}: ${(error as Error).message}\n${(error as { details?: string }).details ?? ''}`)
         } finally {

@@ -47,7 +47,7 @@ test('a lock whose holder is gone is not waited for', () =>
       `2-${pid}-${started}-${namespace}-${'0'.repeat(32)}-00fd`,
     ]
     for (const name of gone) await writeFile(join(folder, name), '')
-    await new Lock(folder).hold(async () => {}, { timeoutMs: 1000 })
+    await new Lock(folder).hold(async () => {}, { timeoutMs: 10_000 })
     assert.equal(await readdir(folder), [])
   }))
 
@@ -91,7 +91,7 @@ test('an action that throws lets go', () =>
     } catch (error) {
       assert.is((error as Error).message, 'mine')
     }
-    await lock.hold(async () => {}, { timeoutMs: 100 })
+    await lock.hold(async () => {}, { timeoutMs: 10_000 })
   }))
 
 test.run()

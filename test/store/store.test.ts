@@ -1,7 +1,9 @@
-import { chmod, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
 import { importImage } from '../../src/image/import.js'
+import { selectImage } from '../../src/image/platform-select.js'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
 import { parseReference, withDefaultTag } from '../../src/reference/normalize.js'
 import { formatReference } from '../../src/reference/reference.js'
@@ -158,6 +160,24 @@ test('pruning keeps the layers that an ingest under way has made', () =>
     assert.equal((await prune(store)).layers, [])
     await ingest.discard()
     assert.equal((await prune(store)).layers, [digest])
+  }))
+
+test('a layer that has lost a file is made again over what is there, by any number at once', () =>
+  withStore(async (store) => {
+    const tar = tarOf({ a: 'x' })
+    const { image } = await selectImage(store.layout, await importImage(store, stream(gzipSync(tar)), named('a')))
+    const [layer] = await image.layers()
+    if (layer === undefined) return assert.unreachable()
+    const { diffId, tarPath, indexPath } = await store.layers.ensure(layer)
+    const whole = [await readFile(tarPath), await readFile(indexPath)]
+    for (const lost of [[tarPath], [indexPath], [tarPath, indexPath]]) {
+      for (const path of lost) await rm(path)
+      assert.is(await store.layers.find(diffId), null)
+      const others = await Promise.all([1, 2, 3].map(() => Store.open({ root: store.root })))
+      await Promise.all([store, ...others].map(({ layers }) => layers.ensure(layer)))
+      assert.equal([await readFile(tarPath), await readFile(indexPath)], whole)
+      assert.not((await contentsOf(store)).some((path) => path.startsWith('ingest')))
+    }
   }))
 
 test('a name is one image’s; the image that loses its last name stays without one', () => {

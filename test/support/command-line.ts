@@ -40,6 +40,8 @@ export interface TerminalStep {
   readonly resize?: readonly [rows: number, columns: number]
   readonly send?: string
   readonly signal?: number
+  /** Closes the terminal's window: the last step. */
+  readonly hangUp?: boolean
 }
 
 /** One user's wolffia. */
@@ -121,7 +123,7 @@ export class CommandLine {
     const root = join(this.folder, 'root')
     mkdirSync(join(root, 'etc'), { recursive: true })
     const script = `mkdir -p bin tmp root; cp /bin/busybox bin/busybox; chmod 755 bin/busybox
-      for name in sh cat ls echo sleep true false id env pwd hostname touch mkdir rm ps kill tty stty mount head wc yes dd seq; do ln -sf busybox bin/$name; done
+      for name in sh cat ls echo sleep true false id env pwd hostname touch mkdir rm ps kill tty stty mount head wc yes dd seq vi top less; do ln -sf busybox bin/$name; done
       printf 'root:x:0:0:root:/root:/bin/sh\\nweb:x:33:33::/srv:/bin/sh\\n' > etc/passwd; printf 'root:x:0:\\nweb:x:33:\\nstaff:x:50:web\\n' > etc/group
       printf 'not a program' > bin/text; chmod 644 bin/text; printf '#!/bin/nosuch\\n' > bin/orphan; chmod 755 bin/orphan
       tar --owner=0 --group=0 --numeric-owner -cf ../root.tar .`
@@ -170,7 +172,7 @@ export class CommandLine {
     await this.output('volume', 'prune', '-af')
     const images = (await this.output('images', '-q')).split('\n').filter(Boolean)
     if (images.length > 0) await this.output('rmi', '-f', ...images)
-    for (let attempt = 0; this.processes().length > 0 && attempt < 40; attempt++) await sleep(50)
+    for (let attempt = 0; this.processes().length > 0 && attempt < 400; attempt++) await sleep(50)
     assert.equal(this.processes(), [], 'processes are left')
     assert.not.ok(readFileSync('/proc/self/mountinfo', 'utf8').includes(this.folder), 'a mount is left')
     rmSync(this.folder, { recursive: true })

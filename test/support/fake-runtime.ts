@@ -191,6 +191,8 @@ class FakeTask implements Task {
     return this.#exited
   }
 
+  async settled(): Promise<void> {}
+
   async receipt(): Promise<Receipt> {
     return {
       schema: 'wolffia.receipt/1',

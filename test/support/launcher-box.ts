@@ -172,11 +172,11 @@ export function processesWith(marker: string): number[] {
     .map(Number)
 }
 
-/** Waits until `condition` holds; fails after five seconds. */
+/** Waits until `condition` holds; fails after twenty seconds. */
 export async function eventually(what: string, condition: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
+  for (let attempt = 0; attempt < 2000; attempt++) {
     if (condition()) return
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
-  throw new Error(`did not come to pass in 5 s: ${what}`)
+  throw new Error(`did not come to pass in 20 s: ${what}`)
 }

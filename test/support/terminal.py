@@ -2,14 +2,15 @@
 
     terminal.py STEPS COMMAND [ARGUMENT...]
 
-STEPS is JSON: a list of {"expect": REGEX, "pause": SECONDS, "send": TEXT, "resize": [ROWS, COLUMNS], "signal": NUMBER}, each member optional, done in
-this order. What the terminal showed goes to stdout with the terminal's state before and after as a last line, and the command's exit
-code is ours (128 + n after a signal).
+STEPS is JSON: a list of {"expect": REGEX, "pause": SECONDS, "send": TEXT, "resize": [ROWS, COLUMNS], "signal": NUMBER, "hangUp": true}, each member
+optional, done in this order. What the terminal showed goes to stdout with the terminal's state before and after as a last line, and the
+command's exit code is ours (128 + n after a signal). To hang up is to close the terminal's window: the last step, after which nothing is shown.
 """
 import fcntl, json, os, pty, re, select, signal, struct, sys, termios, time
 
 steps, command = json.loads(sys.argv[1]), sys.argv[2:]
 shown = b""
+hung_up = False
 master, slave = pty.openpty()
 
 
@@ -23,6 +24,9 @@ def resize(rows, columns):
 
 def read(seconds):
     global shown
+    if hung_up:
+        time.sleep(seconds)
+        return False
     ready, _, _ = select.select([master], [], [], seconds)
     if ready:
         shown += os.read(master, 65536)
@@ -60,6 +64,9 @@ for step in steps:
         os.write(master, step["send"].encode())
     if "signal" in step:
         os.kill(pid, step["signal"])
+    if "hangUp" in step:
+        os.close(master)
+        hung_up = True
 
 deadline = time.time() + 20
 status = None
@@ -76,5 +83,5 @@ else:
 while read(0.05):
     pass
 sys.stdout.buffer.write(shown)
-print("\nterminal " + ("restored" if state() == before else "left changed"))
+print("\nterminal " + ("hung up" if hung_up else "restored" if state() == before else "left changed"))
 sys.exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))

@@ -22,7 +22,13 @@ export const command: CliCommand = {
     const container = await engine.containers.get(name)
     const signals = sigProxy === false || sigProxy === 'false' ? null : new SignalRelay()
     try {
-      return await attachTo(container, { signals, detachKeys, terminalSize: terminalSize(), noStdin: stdin === false })
+      return await attachTo(container, {
+        signals,
+        detachKeys,
+        terminalSize: terminalSize(),
+        leavesTerminal: true,
+        noStdin: stdin === false,
+      })
     } finally {
       signals?.dispose()
     }

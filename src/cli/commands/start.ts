@@ -30,7 +30,13 @@ export const command: CliCommand = {
     const signals = new SignalRelay()
     try {
       const container = await engine.containers.get(names[0] ?? '')
-      return await attachToStart(container, { signals, detachKeys, terminalSize: terminalSize(), noStdin: interactive !== true })
+      return await attachToStart(container, {
+        signals,
+        detachKeys,
+        terminalSize: terminalSize(),
+        leavesTerminal: true,
+        noStdin: interactive !== true,
+      })
     } finally {
       signals.dispose()
     }

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs'
+import { UnionFs } from '../../src/fs/union-fs.js'
+import { openFileSource } from '../../src/layer/file-source.js'
+import { parseIndex } from '../../src/layer/index.js'
+import { PackedLayer } from '../../src/layer/packed-layer.js'
+import { storedIndex } from '../lowers.js'
+import type { Subject } from '../measure.js'
+import type { Workbench } from '../workbench.js'
+import type { Workload } from '../workload.js'
+
+/** From an index on disk to a tree that answers, the index checked in full. */
+export const openImage: Workload = {
+  name: 'open-image',
+  summary: 'opening an image of 1,000, 10,000 and 100,000 files whose index is kept',
+  unit: 'ms',
+  rounds: 40,
+  quickRounds: 5,
+  open: (workbench) => Promise.all([1000, 10_000, 100_000].map((files) => subject(workbench, files))),
+}
+
+async function subject(workbench: Workbench, files: number): Promise<Subject> {
+  const { index, path } = await storedIndex(workbench, files)
+  const indexPath = await workbench.file(`layers/many-${files}.index`, index)
+  const sample = async () => {
+    const start = performance.now()
+    const layer = new PackedLayer(parseIndex(readFileSync(indexPath)), openFileSource(path))
+    const union = new UnionFs({ lowers: [layer] })
+    const usr = union.lookup(union.root, 'usr') ?? 0
+    const took = performance.now() - start
+    layer.close()
+    if (usr === 0) throw new Error('/usr is not there')
+    return took
+  }
+  return { name: `${files}-files`, sample }
+}
