@@ -32,7 +32,15 @@ export type { ContainerUsage, DiskUsageReport, ImageUsage, VolumeUsage } from '.
 export type { Diagnosis } from './engine/doctor.js'
 export { Engine, type EngineOptions, type EventOptions } from './engine/engine.js'
 export type { HostCopied, HostCopyOptions } from './engine/host-copy.js'
-export type { CommitOptions, ImageDetails, ImagePlatform, ImageProcess, ImageSummary, ImportOptions } from './engine/image-summary.js'
+export type {
+  CommitOptions,
+  ImageDetails,
+  ImagePlatform,
+  ImageProcess,
+  ImageSummary,
+  ImportOptions,
+  SaveOptions,
+} from './engine/image-summary.js'
 export type { Images, PlatformOption, ResolvedImage } from './engine/images.js'
 export type { InfoReport } from './engine/info.js'
 export type { VersionReport } from './engine/version.js'

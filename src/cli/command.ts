@@ -77,6 +77,7 @@ const FILES: Readonly<Record<string, CommandEntry>> = {
 const IMAGES: Readonly<Record<string, CommandEntry>> = {
   images: { summary: 'List images', load: () => import('./commands/images.js') },
   load: { summary: 'Load images from an OCI or docker archive', load: () => import('./commands/load.js') },
+  save: { summary: 'Write images to a tar that docker and others load', load: () => import('./commands/save.js') },
   import: { summary: 'Make an image of a root tar or a .wasm module', load: () => import('./commands/import.js') },
   build: { summary: 'Build an image of a Dockerfile', load: () => import('./commands/build.js') },
   tag: { summary: 'Give an image another name', load: () => import('./commands/tag.js') },

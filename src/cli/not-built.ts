@@ -253,7 +253,6 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   prune: 'Remove images with `wolffia rmi` and containers with `wolffia rm`.',
   pull: PULL,
   push: `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
-  save: `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker-archive:NAME.tar:NAME:TAG`,
   search: PULL,
   secret: 'wolffia has no swarm.',
   service: 'wolffia has no swarm.',
@@ -264,6 +263,5 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   'image prune': 'Use `wolffia system prune`, or remove images with `wolffia rmi`.',
   'image pull': PULL,
   'image push': `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
-  'image save': `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker-archive:NAME.tar:NAME:TAG`,
   'volume update': 'It is for the cluster volumes of a swarm.',
 }

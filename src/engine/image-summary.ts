@@ -1,3 +1,4 @@
+import type { Compression } from '../layer/compression.js'
 import type { DiffId, Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
 
@@ -60,6 +61,17 @@ export interface CommitOptions {
   readonly message?: string
   /** Stops a running container's processes while its files are read; so it is unless false. */
   readonly pause?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** What `images.save` takes. */
+export interface SaveOptions {
+  /** `docker-archive` unless said, which is an OCI layout too; `oci-archive` leaves out what only docker reads. */
+  readonly format?: 'docker-archive' | 'oci-archive'
+  /** Of the layers; as they are stored unless said. */
+  readonly compression?: Compression
+  /** Of an image for several platforms, the one that alone is saved. */
+  readonly platform?: string
   readonly signal?: AbortSignal
 }
 

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { Container } from '../container/container.js'
 import type { ImageForContainer, Workshop } from '../container/create.js'
 import type { Journal } from '../container/journal.js'
@@ -18,7 +18,7 @@ import type { Reference } from '../reference/reference.js'
 import type { PruneOptions } from '../store/prune.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
-import type { CommitOptions, ImageDetails, ImageProcess, ImageSummary, ImportOptions } from './image-summary.js'
+import type { CommitOptions, ImageDetails, ImageProcess, ImageSummary, ImportOptions, SaveOptions } from './image-summary.js'
 
 /** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
 export interface PlatformOption {
@@ -152,6 +152,37 @@ export class Images {
     )
     for (const reference of references) this.#happened('tag', descriptor.digest, reference)
     return this.#summary(descriptor, references)
+  }
+
+  /**
+   * Images as one tar, in pieces: destroy it when it is not read to its end. A name without a tag means all its tags. The same images give the
+   * same bytes. Rejects with IMAGE_NOT_FOUND, PLATFORM_NOT_FOUND, INVALID_IMAGE, and UNSUPPORTED_BY_HOST for zstd where Node has none.
+   */
+  async save(images: readonly string[], options: SaveOptions = {}): Promise<Readable> {
+    const { format = 'docker-archive', compression, platform, signal } = options
+    const { saveImages } = await import('../image/save.js')
+    const archive = saveImages(this.#store, {
+      images,
+      format,
+      ...(compression === undefined ? {} : { compression }),
+      ...(platform === undefined ? {} : { wish: wishOf(options) }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    // What is wrong is said here, and not by a stream that has begun.
+    const first = await archive.next()
+    for (const text of images) {
+      const { descriptor, reference } = await findImage(this.#store, text).catch(() => ({ descriptor: null, reference: null }))
+      if (descriptor !== null) this.#happened('save', descriptor.digest, reference)
+    }
+    async function* all(): AsyncGenerator<Uint8Array> {
+      try {
+        if (!first.done) yield first.value
+        yield* archive
+      } finally {
+        await archive.return()
+      }
+    }
+    return Readable.from(all(), { objectMode: false })
   }
 
   /** All images, newest first. */

@@ -22,7 +22,7 @@ const into = (title: string, lines: string, others: Omit<DockerCase, 'title' | '
   ...others,
 })
 
-/** `cp` out of a container. */
+/** `cp` out of a container, `save`. */
 export const COPYING_OUT: readonly DockerCase[] = [
   // The table of docker's manual, one way.
   out('a file to a name that is free', '$docker cp one:/file new; cat new', { stdout: 'f\n' }),
@@ -64,6 +64,42 @@ export const COPYING_OUT: readonly DockerCase[] = [
     stderr: /invalid output path: directory ".*nosuch" does not exist/,
   }),
   out('of a container that is not there', '$docker cp nosuch:/file .', { code: 1, stderr: /no such container: nosuch/i }),
+
+  // save
+  {
+    title: 'save writes what load reads',
+    lines: '$docker tag box mine:1; $docker save -o mine.tar mine:1; $docker rmi mine:1 >/dev/null; $docker load -i mine.tar',
+    stdout: 'Loaded image: mine:1\n',
+  },
+  { title: 'save through a pipe', lines: '$docker tag box mine:1; $docker save mine:1 | $docker load', stdout: 'Loaded image: mine:1\n' },
+  {
+    title: 'save of a name without a tag is all its tags',
+    lines: '$docker tag box mine:1; $docker tag box mine:2; $docker save mine | tar xO manifest.json | grep -o "mine:[0-9]" | sort',
+    stdout: 'mine:1\nmine:2\n',
+  },
+  {
+    title: 'save holds a manifest and a layout',
+    lines: '$docker save box | tar t | grep -v /',
+    stdout: /index\.json\nmanifest\.json\noci-layout\n/,
+  },
+  {
+    title: 'save of what is unknown',
+    lines: '$docker save nosuch >out.tar',
+    code: 1,
+    stderr: /no such image|there is no image|reference does not exist/i,
+  },
+  {
+    title: 'save -o to where nothing is',
+    lines: '$docker save -o nosuch/out.tar box',
+    code: 1,
+    stderr: /(invalid output path|failed to save image).*directory "?nosuch"? does not exist/,
+  },
+  {
+    title: 'save says how many arguments it takes',
+    lines: '$docker save',
+    code: 1,
+    stderr: /^['"](docker|wolffia) save['"] requires at least 1 argument/,
+  },
 ]
 
 /** `cp` into a container, `export`, `commit`. */
