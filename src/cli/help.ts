@@ -21,7 +21,8 @@ export const SECTIONS: readonly (readonly [title: string, names: readonly string
     'A container',
     ['run', 'create', 'start', 'exec', 'attach', 'stop', 'kill', 'restart', 'pause', 'unpause', 'wait', 'rename', 'update', 'rm'],
   ],
-  ['What it does', ['ps', 'logs', 'top', 'stats', 'inspect', 'diff', 'port', 'events']],
+  ['What it does', ['ps', 'logs', 'top', 'stats', 'inspect', 'port', 'events']],
+  ['Its files', ['cp', 'diff', 'export']],
   ['Images', ['build', 'images', 'import', 'load', 'tag', 'rmi']],
   ['All of a kind', ['container', 'image', 'volume', 'system']],
 ]

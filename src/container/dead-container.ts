@@ -153,6 +153,10 @@ export class DeadContainer implements Container {
     throw this.#dead()
   }
 
+  fs(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
   exportRoot(): Promise<never> {
     return Promise.reject(this.#dead())
   }

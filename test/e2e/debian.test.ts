@@ -70,7 +70,14 @@ test.needs(
 )('bash at a real terminal edits its line, knows the size and follows a resize', async () => {
   const { code, stdout } = await wolffia.atTerminal(
     ['run', '--rm', '-it', '-h', 'plant', await debian(), 'bash'],
-    [{ expect: 'root@plant' }, { resize: [33, 101] }, { send: 'until [ "$(stty size)" = "33 101" ]; do :; done; echo to""ld\r' }, { expect: 'told' }, { expect: 'root@plant' }, { send: 'echo wrongg\x7f; stty size; tty; exit 7\r' }],
+    [
+      { expect: 'root@plant' },
+      { resize: [33, 101] },
+      { send: 'until [ "$(stty size)" = "33 101" ]; do :; done; echo to""ld\r' },
+      { expect: 'told' },
+      { expect: 'root@plant' },
+      { send: 'echo wrongg\x7f; stty size; tty; exit 7\r' },
+    ],
   )
   assert.match(stdout, /\rwrong\r\n/)
   assert.match(stdout, 'terminal restored')

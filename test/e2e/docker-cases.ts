@@ -649,7 +649,8 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
   },
   {
     title: 'exec -d says nothing and goes on',
-    lines: "up one; $docker exec -d one sh -c 'sleep 0.2; echo x >/made'; until $docker exec one test -s /made; do sleep 0.1; done; $docker exec one cat /made",
+    lines:
+      "up one; $docker exec -d one sh -c 'sleep 0.2; echo x >/made'; until $docker exec one sh -c 'test -s /made'; do sleep 0.1; done; $docker exec one cat /made",
     stdout: 'x\n',
   },
   { title: 'exec -e', lines: "up one -e A=1 -e B=2; $docker exec -e B=3 one sh -c 'echo $A$B'", stdout: '13\n' },
@@ -699,7 +700,8 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
   { title: "exec's flags end with the container's name", lines: 'up one; $docker exec one echo -e -w', stdout: '-w\n' },
   {
     title: 'exec ends when its container does',
-    lines: "up one; (until $docker top one | grep -q 'sleep 61'; do sleep 0.1; done; $docker kill one >/dev/null) & $docker exec one sleep 61",
+    lines:
+      "up one; (until $docker top one | grep -q 'sleep 61'; do sleep 0.1; done; $docker kill one >/dev/null) & $docker exec one sleep 61",
     code: 137,
   },
 
@@ -869,13 +871,13 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
     lines: '$docker inspect nosuch',
     code: 1,
     stdout: '[]\n',
-    stderr: /^no such (object|container or image): nosuch/,
+    stderr: /^no such (object|container, image or volume): nosuch/,
   },
   {
     title: 'inspect -f of what is unknown',
     lines: "$docker inspect -f '{{.Id}}' nosuch",
     code: 1,
-    stderr: /^no such (object|container or image): nosuch/,
+    stderr: /^no such (object|container, image or volume): nosuch/,
     docker: { because: 'an empty line is no answer', stdout: '\n' },
   },
 

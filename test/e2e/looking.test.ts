@@ -188,11 +188,7 @@ native('ps -s shows what each has written, and that with its image', async () =>
 })
 
 /** What a command has printed that is sent a signal after so many lines. */
-async function stoppedAfter(
-  words: readonly string[],
-  lines: number,
-  signal: NodeJS.Signals,
-): Promise<{ code: unknown; stdout: string }> {
+async function stoppedAfter(words: readonly string[], lines: number, signal: NodeJS.Signals): Promise<{ code: unknown; stdout: string }> {
   const child = wolffia.start(words)
   let stdout = ''
   child.stdout.setEncoding('utf8').on('data', (text) => {

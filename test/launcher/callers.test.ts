@@ -307,7 +307,8 @@ native('a command is run when it has ended, and another again and again while it
     })
     const began = Date.now()
     await launcher.go()
-    const beats = () => (existsSync(join(box.folder, 'beat')) ? readFileSync(join(box.folder, 'beat'), 'utf8').match(/NAME=value/g)?.length : 0) ?? 0
+    const beats = () =>
+      (existsSync(join(box.folder, 'beat')) ? readFileSync(join(box.folder, 'beat'), 'utf8').match(/NAME=value/g)?.length : 0) ?? 0
     await eventually('it beats', () => beats() >= 3)
     ;(await caller(box)).stdin.write('x\n')
     await launcher.exited
