@@ -34,7 +34,15 @@ export type { Diagnosis } from './engine/doctor.js'
 export { Engine, type EngineOptions, type EventOptions } from './engine/engine.js'
 export type { HostCopied, HostCopyOptions } from './engine/host-copy.js'
 export type { ImageFsOptions } from './engine/image-fs.js'
-export type { ImageDetails, ImagePlatform, ImageProcess, ImageSummary, ImportOptions } from './engine/image-summary.js'
+export type {
+  CommitOptions,
+  ImageDetails,
+  ImagePlatform,
+  ImageProcess,
+  ImageSummary,
+  ImportOptions,
+  SaveOptions,
+} from './engine/image-summary.js'
 export type { ImageStep, Images, PlatformOption, ResolvedImage } from './engine/images.js'
 export type { InfoReport } from './engine/info.js'
 export type { VersionReport } from './engine/version.js'

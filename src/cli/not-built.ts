@@ -237,7 +237,6 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   builder: 'Use `wolffia build`; there is no cache to prune.',
   buildx: 'Use `wolffia build`.',
   checkpoint: FOREGROUND,
-  commit: 'Tar what should last from inside, into a folder mounted with -v, and `wolffia import` it.',
   compose: 'Start each service with `wolffia run`.',
   config: 'wolffia has no swarm.',
   context: 'wolffia has no daemon to choose.',
@@ -250,7 +249,6 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   prune: 'Use `wolffia system prune`, `wolffia container prune`, `wolffia image prune` or `wolffia volume prune`.',
   pull: PULL,
   push: `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
-  save: `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker-archive:NAME.tar:NAME:TAG`,
   search: PULL,
   secret: 'wolffia has no swarm.',
   service: 'wolffia has no swarm.',
@@ -259,6 +257,5 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   trust: 'Every blob is checked by its digest; signatures are not.',
   'image pull': PULL,
   'image push': `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
-  'image save': `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker-archive:NAME.tar:NAME:TAG`,
   'volume update': 'It is for the cluster volumes of a swarm.',
 }

@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { FileType } from '../fs/file-system.js'
 import type { OpenNodeFs } from '../fs/node-fs.js'
 import type { DiffId, Digest } from '../oci/digest.js'
+import type { ContainerConfig } from '../oci/image-spec.js'
 import type { Platform } from '../oci/platform.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Usage } from '../runtime/guest-processes.js'
@@ -218,6 +219,13 @@ export interface Container extends AsyncDisposable {
   fs(options?: ContainerFsOptions): Promise<OpenNodeFs>
   /** Its whole root as a tar, without what is mounted on it. */
   exportRoot(): Promise<Readable>
+  /**
+   * What it has written over its image's layers, as an uncompressed tar of a layer. Rejects with CONFLICT where only the guest knows that, as
+   * {@link written}, and while files come and go; nothing does while it is paused.
+   */
+  layer(): Promise<Readable>
+  /** The config of an image that is made of it, whose own image has this one. */
+  committedConfig(image: ContainerConfig): ContainerConfig
   /** Removes it with its writable layer. Rejects with CONFLICT while it runs, unless `force`, which kills it first. */
   remove(options?: RemoveOptions): Promise<void>
   /** What `ps` shows of it. */

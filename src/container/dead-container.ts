@@ -145,6 +145,14 @@ export class DeadContainer implements Container {
     return Promise.reject(this.#dead())
   }
 
+  layer(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  committedConfig(): never {
+    throw this.#dead()
+  }
+
   fs(): Promise<never> {
     return Promise.reject(this.#dead())
   }

@@ -3,12 +3,14 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import type { OpenNodeFs } from '../fs/node-fs.js'
+import type { ContainerConfig } from '../oci/image-spec.js'
 import type { ContainerFiles } from '../runtime/container-files.js'
 import type { Usage } from '../runtime/guest-processes.js'
 import type { Attachment, RunningTask, Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
+import { committedConfig } from './commit-config.js'
 import type { ContainerImage, ContainerPathStat, ContainerSize, CopiedOut, UpdateOptions } from './container.js'
 import type { ContainerFsOptions } from './container-fs.js'
 import { type LoadVolumes, removeWithVolumes } from './container-volumes.js'
@@ -235,9 +237,12 @@ export abstract class RecordedContainer {
     }
   }
 
-  /** What it has written over its image's layers, as a layer's tar. @internal */
-  async layerTar(): Promise<Readable> {
+  async layer(): Promise<Readable> {
     return (await this.#streamed(async (files) => ({ tar: files.readLayer() }))).tar
+  }
+
+  committedConfig(image: ContainerConfig): ContainerConfig {
+    return committedConfig(image, this.record)
   }
 
   async #files<T>(action: (files: ContainerFiles) => Promise<T>): Promise<T> {

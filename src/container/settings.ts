@@ -120,3 +120,15 @@ function partsOfImage({ Healthcheck: check = {} }: ContainerConfig): Partial<Hea
 function healthCheck({ test, ...parts }: Partial<HealthCheck>): HealthCheck | null {
   return test === undefined ? null : { ...HEALTH_DEFAULTS, ...parts, test }
 }
+
+/** The same in an image's config. */
+export function healthcheckOf({ test, intervalMs, timeoutMs, startPeriodMs, retries }: HealthCheck): Readonly<Record<string, unknown>> {
+  const isShell = test.length === 3 && test[0] === '/bin/sh' && test[1] === '-c'
+  return {
+    Test: isShell ? ['CMD-SHELL', test[2]] : ['CMD', ...test],
+    Interval: intervalMs * NANOSECONDS_PER_MS,
+    Timeout: timeoutMs * NANOSECONDS_PER_MS,
+    StartPeriod: startPeriodMs * NANOSECONDS_PER_MS,
+    Retries: retries,
+  }
+}

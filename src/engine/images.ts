@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
+import type { Container } from '../container/container.js'
 import type { ImageForContainer, Workshop } from '../container/create.js'
 import type { Journal } from '../container/journal.js'
 import { summaryOf } from '../container/record.js'
@@ -20,7 +21,7 @@ import type { PruneOptions } from '../store/prune.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
 import type { ImageFsOptions } from './image-fs.js'
-import type { ImageDetails, ImageProcess, ImageSummary, ImportOptions } from './image-summary.js'
+import type { CommitOptions, ImageDetails, ImageProcess, ImageSummary, ImportOptions, SaveOptions } from './image-summary.js'
 
 /** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
 export interface PlatformOption {
@@ -96,6 +97,39 @@ export class Images {
   }
 
   /**
+   * Makes an image of a container: its image with what it has written as one more layer, and with its options as defaults. Volumes and binds are
+   * left out. Rejects with CONFLICT where only the guest has what it wrote, INVALID_ARGUMENT.
+   */
+  async commit(container: Container, options: CommitOptions = {}): Promise<ImageSummary> {
+    const { reference, changes, author, message, pause = true, signal } = options
+    const name = reference === undefined ? null : nameFor(reference)
+    const { commitImage } = await import('../image/commit.js')
+    const isPaused = pause && container.status === 'running'
+    if (isPaused) await container.pause()
+    try {
+      const descriptor = await commitImage(this.#store, {
+        base: container.image.manifest,
+        config: (image) => container.committedConfig(image),
+        layer: () => container.layer(),
+        step: {
+          created: new Date().toISOString(),
+          created_by: container.summary().command.join(' '),
+          ...(author === undefined ? {} : { author }),
+          ...(message === undefined ? {} : { comment: message }),
+        },
+        ...(name === null ? {} : { reference: name }),
+        ...(changes === undefined ? {} : { changes }),
+        ...(signal === undefined ? {} : { signal }),
+      })
+      const attributes = { comment: message ?? '', image: container.image.reference, name: container.name }
+      this.#journal.add('commit', { type: 'container', id: container.id, attributes })
+      return this.#summary(descriptor, name === null ? [] : [name])
+    } finally {
+      if (isPaused) await container.unpause()
+    }
+  }
+
+  /**
    * Builds an image of a Dockerfile. Rejects with INVALID_ARGUMENT and NOT_BUILT, the Dockerfile's line in the message, IMAGE_NOT_FOUND, and
    * BUILD_FAILED when a RUN ends with anything but 0 (`data.exitCode`). Nothing is kept of a build that fails.
    */
@@ -123,6 +157,37 @@ export class Images {
     )
     for (const reference of references) this.#happened('tag', descriptor.digest, reference)
     return this.#summary(descriptor, references)
+  }
+
+  /**
+   * Images as one tar, in pieces: destroy it when it is not read to its end. A name without a tag means all its tags. The same images give the
+   * same bytes. Rejects with IMAGE_NOT_FOUND, PLATFORM_NOT_FOUND, INVALID_IMAGE, and UNSUPPORTED_BY_HOST for zstd where Node has none.
+   */
+  async save(images: readonly string[], options: SaveOptions = {}): Promise<Readable> {
+    const { format = 'docker-archive', compression, platform, signal } = options
+    const { saveImages } = await import('../image/save.js')
+    const archive = saveImages(this.#store, {
+      images,
+      format,
+      ...(compression === undefined ? {} : { compression }),
+      ...(platform === undefined ? {} : { wish: wishOf(options) }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    // What is wrong is said here, and not by a stream that has begun.
+    const first = await archive.next()
+    for (const text of images) {
+      const { descriptor, reference } = await findImage(this.#store, text).catch(() => ({ descriptor: null, reference: null }))
+      if (descriptor !== null) this.#happened('save', descriptor.digest, reference)
+    }
+    async function* all(): AsyncGenerator<Uint8Array> {
+      try {
+        if (!first.done) yield first.value
+        yield* archive
+      } finally {
+        await archive.return()
+      }
+    }
+    return Readable.from(all(), { objectMode: false })
   }
 
   /** All images, newest first. */

@@ -102,7 +102,7 @@ export class NativeFiles implements ContainerFiles {
       mountPoints: MOUNT_POINTS,
     })
     try {
-      yield* packTar(upper.entries())
+      yield* packTar(upper.hasChanges ? upper.entries() : [])
     } finally {
       upper.close()
     }

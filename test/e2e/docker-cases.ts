@@ -9,7 +9,7 @@
  * left out (`wolffia:`, `docker:`, `Error response from daemon:`), and the first letter is small.
  */
 
-import { COPYING } from './docker-copying-cases.js'
+import { COPYING_IN, COPYING_OUT } from './docker-copying-cases.js'
 
 /** What a program gives. */
 export interface Given {
@@ -1097,5 +1097,6 @@ export const DOCKER_CASES = {
   fromWaitToPrune: FROM_WAIT_TO_PRUNE,
   fromExecToLogs: FROM_EXEC_TO_LOGS,
   fromPsToMistakes: FROM_PS_TO_MISTAKES,
-  copying: COPYING,
+  copyingIn: COPYING_IN,
+  copyingOut: COPYING_OUT,
 } as const
