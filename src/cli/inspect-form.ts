@@ -51,9 +51,10 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       },
       RestartPolicy: { Name: settings.restart.name, MaximumRetryCount: settings.restart.maximumRetryCount },
       AutoRemove: autoRemove,
-      Binds: spec.mounts.flatMap((mount) =>
-        mount.type === 'bind' ? [`${mount.source}:${mount.destination}${mount.readonly ? ':ro' : ''}`] : [],
-      ),
+      Binds: spec.mounts.flatMap((mount) => {
+        const source = mount.type === 'bind' ? mount.source : mount.type === 'volume' && !mount.anonymous ? mount.name : null
+        return source === null ? [] : [`${source}:${mount.destination}${mount.readonly ? ':ro' : ''}`]
+      }),
       NetworkMode: spec.network.mode,
       PidsLimit: spec.limits.pids ?? null,
       Memory: spec.limits.memoryBytes ?? 0,
@@ -65,7 +66,9 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       ...(mount.type === 'volume' ? { Name: mount.name, Driver: 'local' } : {}),
       Source: mount.type === 'tmpfs' || mount.type === 'fs' ? '' : mount.source,
       Destination: mount.destination,
+      Mode: mount.type === 'bind' && mount.readonly ? 'ro' : '',
       RW: !mount.readonly,
+      Propagation: mount.type === 'bind' ? 'rprivate' : '',
     })),
     Config: {
       Hostname: spec.hostname,

@@ -173,7 +173,6 @@ const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
     ['--no-prune', 'Leave it out: what other images use is kept.'],
     ['--platform <os/arch>', 'Remove the whole image, and load the one platform again.'],
   ],
-  'volume inspect': [['-f, --format <template>', 'Pick what you need from the JSON: wolffia volume inspect NAME | jq .[0].Mountpoint']],
   'volume ls': [['--cluster', 'wolffia has no swarm.']],
   'volume create': CLUSTER_VOLUME.map((flag) => [flag, 'It is for the cluster volumes of a swarm.']),
 }

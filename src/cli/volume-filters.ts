@@ -8,7 +8,7 @@ export type VolumeFilters = ReadonlyMap<string, readonly string[]>
 /** Filters of `volume ls`. */
 export const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'] as const
 /** Filters of `volume prune`. */
-export const LABEL_FILTERS = ['label', 'label!'] as const
+export const PRUNE_FILTERS = ['all', 'label', 'label!'] as const
 
 /** `NAME=VALUE` of each `--filter`. Throws INVALID_ARGUMENT for one that is not known. */
 export function parseFilters(filters: unknown, known: readonly string[]): VolumeFilters {
@@ -18,10 +18,15 @@ export function parseFilters(filters: unknown, known: readonly string[]): Volume
     if (value === undefined) throw invalid(filter, 'it must read NAME=VALUE')
     if (!known.includes(name))
       throw invalid(filter, `there is no filter ${JSON.stringify(name)}`, didYouMean(name, known) ?? `There are ${known.join(', ')}.`)
-    if (name === 'dangling' && !/^(1|0|true|false)$/i.test(value)) throw invalid(filter, 'it is true or false')
+    if ((name === 'dangling' || name === 'all') && !/^(1|0|true|false)$/i.test(value)) throw invalid(filter, 'it is true or false')
     values.set(name, [...(values.get(name) ?? []), value])
   }
   return values
+}
+
+/** Whether a filter that is true or false is true. */
+export function isAsked(filters: VolumeFilters, name: string): boolean {
+  return filters.get(name)?.some((value) => /^(1|true)$/i.test(value)) ?? false
 }
 
 /** Whether a volume is one of those that are wanted: by all filters, by any value of each, and by all labels. */

@@ -22,7 +22,7 @@ import type { CreateOptions } from './options.js'
 import { OwnedContainer } from './owned-container.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
 import { ImageRootfs } from './rootfs.js'
-import { type ContainerSettings, containerSettings } from './settings.js'
+import { containerSettings } from './settings.js'
 import { containerSpec } from './spec.js'
 import { ContainerState } from './state.js'
 
@@ -101,7 +101,7 @@ async function prepared<T>(
     attached = await attachWanted(volumes, wanted, { tree: () => rootfs.tree(), signal })
     const { mounts } = attached
     const { runtime, spec } = await settle({ id, options, rootfs, runtimes, world, image, mounts })
-    const settings = settingsBehind(runtime, containerSettings(options, config.config ?? {}), options)
+    const settings = containerSettings(options, config.config ?? {})
     throwIfAborted(signal)
     const newRecord = (name: string): ContainerRecord => ({
       version: RECORD_VERSION,
@@ -138,16 +138,6 @@ async function prepared<T>(
   } finally {
     rootfs.close()
   }
-}
-
-/** A wall that holds one program cannot run another that looks after it: said where it was asked for, and left out where the image has it. */
-function settingsBehind({ name }: Runtime, settings: ContainerSettings, { health }: CreateOptions): ContainerSettings {
-  if (name !== 'wasm' || settings.health === null) return settings
-  if (health !== undefined && health !== null)
-    throw new EngineError('NOT_BUILT', '--health-cmd is not built behind the Wasm wall: a second program cannot share its tree', {
-      hint: 'Leave it out.',
-    })
-  return { ...settings, health: null }
 }
 
 interface Parts {

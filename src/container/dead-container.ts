@@ -145,6 +145,10 @@ export class DeadContainer implements Container {
     return Promise.reject(this.#dead())
   }
 
+  fs(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
   exportRoot(): Promise<never> {
     return Promise.reject(this.#dead())
   }

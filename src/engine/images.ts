@@ -4,6 +4,7 @@ import type { Journal } from '../container/journal.js'
 import { summaryOf } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError } from '../errors.js'
+import type { OpenNodeFs } from '../fs/node-fs.js'
 import { findImage } from '../image/find.js'
 import type { ListedImage } from '../image/list.js'
 import { hostPlatform, namedPlatform, type PlatformWish, selectImage } from '../image/platform-select.js'
@@ -17,6 +18,7 @@ import type { Reference } from '../reference/reference.js'
 import type { PruneOptions } from '../store/prune.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
+import type { ImageFsOptions } from './image-fs.js'
 import type { ImageDetails, ImageProcess, ImageSummary, ImportOptions } from './image-summary.js'
 
 /** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
@@ -130,13 +132,7 @@ export class Images {
   async inspect(reference: string, options: PlatformOption = {}): Promise<ImageDetails> {
     const { descriptor, names } = await findImage(this.#store, reference)
     const summary = await this.#summary(descriptor, names)
-    // What is for another machine cannot be run here, but can be looked at.
-    const anyPlatform = { preferred: [hostPlatform(), WASI_PLATFORM, ...summary.platforms.map((offered) => offered.platform)] }
-    const { image, platform } = await selectImage(
-      this.#store.layout,
-      descriptor,
-      options.platform === undefined ? anyPlatform : wishOf(options),
-    )
+    const { image, platform } = await selectImage(this.#store.layout, descriptor, lookingWish(summary, options))
     const [config, manifest] = await Promise.all([image.config(), image.manifest()])
     return {
       ...summary,
@@ -146,6 +142,17 @@ export class Images {
       process: processOf(config.config ?? {}),
       diffIds: config.rootfs.diff_ids,
     }
+  }
+
+  /**
+   * An image's files as `node:fs`, only to be read: a library that takes an `fs` can be given this one. Dispose of it (`await using`). Rejects
+   * with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND.
+   */
+  async fs(reference: string, options: ImageFsOptions = {}): Promise<OpenNodeFs> {
+    const { openImageFs } = await import('./image-fs.js')
+    const { descriptor, names } = await findImage(this.#store, reference)
+    const { image } = await selectImage(this.#store.layout, descriptor, lookingWish(await this.#summary(descriptor, names), options))
+    return openImageFs(this.#store.layers, image, options)
   }
 
   /** What a reference stands for. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
@@ -217,6 +224,12 @@ export async function imageForContainer(store: Store, reference: string, wish: P
 
 function summaryOfListed({ descriptor, names, platforms, sizeBytes, createdAt, problem }: ListedImage): ImageSummary {
   return { id: descriptor.digest, references: names.map(familiarReference), platforms, sizeBytes, createdAt, problem }
+}
+
+/** What is for another machine cannot be run here, but can be looked at. */
+function lookingWish({ platforms }: ImageSummary, options: PlatformOption): PlatformWish {
+  if (options.platform !== undefined) return wishOf(options)
+  return { preferred: [hostPlatform(), WASI_PLATFORM, ...platforms.map((offered) => offered.platform)] }
 }
 
 function wishOf({ platform }: PlatformOption): PlatformWish {

@@ -124,6 +124,8 @@ export interface FileSystem extends ReadonlyFileSystem {
   retain(ino: Ino): void
   /** Gives back one {@link retain}. */
   release(ino: Ino): void
+  /** Several calls as one, where threads share the tree: no other thread's comes between. Absent where only one has it. */
+  atomically?<T>(work: () => T): T
 }
 
 /** One difference between a union's lower layers and what is visible now. */

@@ -27,6 +27,13 @@ export class ThreadLock {
     while (Atomics.exchange(this.#words, this.#word, AWAITED) !== FREE) Atomics.wait(this.#words, this.#word, AWAITED)
   }
 
+  /** Takes it unless another thread has it; true when this one has. */
+  tryTake(): boolean {
+    const isTaken = this.#depth > 0 || Atomics.compareExchange(this.#words, this.#word, FREE, TAKEN) === FREE
+    if (isTaken) this.#depth++
+    return isTaken
+  }
+
   give(): void {
     if (--this.#depth > 0) return
     if (Atomics.exchange(this.#words, this.#word, FREE) === AWAITED) Atomics.notify(this.#words, this.#word, 1)

@@ -2,15 +2,13 @@
 
 #include "failure.h"
 #include "kernel.h"
+#include "listener.h"
 #include "setup.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 /* Bytes that a caller may have to read before it is not listened to, and, attached, the guest is made to wait for it.
  */
@@ -27,26 +25,12 @@ static void hold_spare(struct callers *callers) {
 }
 
 int callers_begin(struct callers *callers, const struct setup *setup) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (setup->listen_folder == NULL)
     return 0;
   failure_begin("listen");
-  int folder = open(setup->listen_folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0)
-    return failure_set("open", setup->listen_folder);
-  /* By way of the folder: an address has room for some hundred bytes only. */
-  snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control", folder);
-  unlinkat(folder, "control", 0);
-  callers->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  mode_t mask = umask(0077);
-  bool bound = callers->listener >= 0 && bind(callers->listener, (struct sockaddr *)&address, sizeof address) == 0 &&
-               listen(callers->listener, CALLERS_MAXIMUM) == 0;
-  umask(mask);
+  callers->listener = listener_open(setup->listen_folder, "control", CALLERS_MAXIMUM);
   hold_spare(callers);
-  if (!bound)
-    return failure_set("bind", setup->listen_folder);
-  close(folder);
-  return 0;
+  return callers->listener < 0 ? -1 : 0;
 }
 
 static bool has_output(const struct caller *caller) {

@@ -5,6 +5,7 @@
 #include "ending.h"
 #include "kernel.h"
 #include "limit.h"
+#include "listener.h"
 #include "log.h"
 #include "make.h"
 #include "mount.h"
@@ -30,6 +31,7 @@ static const struct operation operations[] = {
     {"output-limit", 1, PHASE_PARENT, 0, limit_output},
     {"time-limit", 1, PHASE_PARENT, 0, limit_time},
     {"keep-descriptor", 2, PHASE_PARENT, 0, limit_keep_descriptor},
+    {"listening-socket", 3, PHASE_PARENT, 0, listener_give},
     {"join", 2, PHASE_PARENT, 0, namespace_set_joined},
     {"outlive", 0, PHASE_PARENT, 0, supervise_set_outliving},
     {"listen", 1, PHASE_PARENT, 0, callers_set},

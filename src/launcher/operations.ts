@@ -16,6 +16,7 @@ export const OPERATIONS = {
   'output-limit': ['bytes'],
   'time-limit': ['milliseconds'],
   'keep-descriptor': ['from', 'to'],
+  'listening-socket': ['folder', 'name', 'descriptor'],
   join: ['pid', 'start'],
   outlive: [],
   listen: ['folder'],

@@ -55,6 +55,7 @@ struct setup {
   uint64_t output_limit, time_limit;
   struct keep keeps[SETUP_KEEPS];
   unsigned keep_count;
+  int listener; /* a socket for the guest, where the plan says; -1 for none */
   pid_t joined; /* whose namespaces are joined instead of made; 0 for nobody's */
   int joined_process;
   bool resumed; /* read again by the copy that goes on inside */

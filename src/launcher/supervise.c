@@ -6,6 +6,7 @@
 #include "ending.h"
 #include "failure.h"
 #include "kernel.h"
+#include "listener.h"
 #include "output.h"
 #include "plan.h"
 #include "supervision.h"
@@ -346,6 +347,7 @@ int supervise_run(void) {
     return fail_early();
   signal(SIGPIPE, SIG_IGN);
   close(DESCRIPTOR_PLAN);
+  listener_forget(&setup);
   state.master = state.beat = -1;
   state.deadline = INT64_MAX;
   state.control_open = state.channel_open = true;

@@ -8,6 +8,15 @@ import type { ContainerSpec, Mount, Rootfs } from './spec.js'
 /** What a program is, by its first bytes. `other` is none of them: the kernel would say ENOEXEC, and EACCES for a directory. */
 export type ProgramKind = 'elf' | 'script' | 'wasm' | 'directory' | 'other'
 
+/** What a program of each kind is, in words. */
+export const KIND_NAMES: Readonly<Record<ProgramKind, string>> = {
+  elf: 'a native program (ELF)',
+  script: 'a script for a native interpreter (#!)',
+  wasm: 'a WebAssembly module',
+  directory: 'a directory',
+  other: 'neither a native program, nor a script, nor a WebAssembly module',
+}
+
 /** The program that a spec names, found before anything is run. */
 export interface Program {
   /** Where it is in the container, symlinks resolved. */

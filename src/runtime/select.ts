@@ -1,6 +1,6 @@
 import { EngineError } from '../errors.js'
 import type { Program } from './magic.js'
-import { findProgram, searchPath } from './magic.js'
+import { findProgram, KIND_NAMES, searchPath } from './magic.js'
 import type { Runtime } from './runtime.js'
 import type { ContainerSpec, Rootfs } from './spec.js'
 
@@ -59,14 +59,6 @@ function existingProgram(spec: ContainerSpec, rootfs: Rootfs): Program {
       data: { command, path: program.path },
     })
   return program
-}
-
-const KIND_NAMES: Readonly<Record<Program['kind'], string>> = {
-  elf: 'a native program (ELF)',
-  script: 'a script for a native interpreter (#!)',
-  wasm: 'a WebAssembly module',
-  directory: 'a directory',
-  other: 'neither a native program, nor a script, nor a WebAssembly module',
 }
 
 function refusal(program: Program, named: Runtime | undefined, accepting: Runtime | undefined): EngineError {

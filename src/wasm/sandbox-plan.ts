@@ -5,6 +5,7 @@ import { type HostMount, isHostMount } from '../runtime/sources.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { NodeFiles } from './node-files.js'
 import type { SandboxLayer } from './sandbox/protocol.js'
+import { SESSIONS_MAXIMUM, SESSIONS_SOCKET } from './sandbox/session-protocol.js'
 
 /** What the plan of a walled sandbox depends on. */
 export interface SandboxPlanRequest {
@@ -20,6 +21,8 @@ export interface SandboxPlanRequest {
   readonly layers: readonly SandboxLayer[]
   /** How many descriptors the sandbox inherits from 3 on. */
   readonly descriptors: number
+  /** Folder of the host in which it listens, at one descriptor more. */
+  readonly sessionsFolder: string
   readonly openStdin: boolean
   /** Whether stdin stays open when a caller has no more to say. */
   readonly keepStdin: boolean
@@ -36,8 +39,8 @@ const SANDBOX_DESCRIPTOR = 3
 const ROOT_BYTES = 1024 * 1024
 /** Besides what each layer and mount takes. */
 const ROOT_INODES = 256
-/** Threads of Node: V8's and libuv's pools, the worker. */
-const THREADS = 64
+/** Threads of Node: V8's and libuv's pools, a worker for each program. */
+const THREADS = 64 + SESSIONS_MAXIMUM
 const OPEN_FILES = 4096
 /** What /proc tells of the kernel and of others, hidden from a guest that has broken out of V8. */
 const MASKED = ['/proc/keys', '/proc/key-users', '/proc/kallsyms', '/proc/kcore', '/proc/kmsg', '/proc/timer_list', '/proc/interrupts']
@@ -72,6 +75,8 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       ...Array.from({ length: request.descriptors }, (_, index): Operation => {
         return ['keep-descriptor', LAUNCHER_DESCRIPTOR + index, SANDBOX_DESCRIPTOR + index]
       }),
+      ['listening-socket', request.sessionsFolder, SESSIONS_SOCKET, LAUNCHER_DESCRIPTOR + request.descriptors],
+      ['keep-descriptor', LAUNCHER_DESCRIPTOR + request.descriptors, SANDBOX_DESCRIPTOR + request.descriptors],
       ['hostname', spec.hostname],
       ['mount-private'],
       ['root-tmpfs', ROOT_BYTES, ROOT_INODES + 2 * request.layers.length + spec.mounts.length, octal(0o755)],

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { EngineError } from '../errors.js'
 import { DEFAULT_LIMITS } from '../runtime/limits.js'
 import { isHostMount } from '../runtime/sources.js'
-import type { ContainerSpec, Mount } from '../runtime/spec.js'
+import type { ContainerSpec, Mount, ProcessSpec } from '../runtime/spec.js'
 import { WASM_PAGE_BYTES } from './module.js'
-import type { SandboxLimits, SandboxMount, StartMessage } from './sandbox/protocol.js'
+import type { GuestProcess, SandboxLimits, SandboxMount, StartMessage } from './sandbox/protocol.js'
 
 /** What a {@link StartMessage} depends on besides the spec. */
 export interface StartMessageParts {
@@ -19,6 +19,7 @@ export interface StartMessageParts {
   readonly keepsUpper: boolean
   readonly endDescriptor: number | null
   readonly remoteDescriptor: number | null
+  readonly sessions: StartMessage['sessions']
   readonly outlives: boolean
   /** What the layers' tars hold together. */
   readonly layerBytes: number
@@ -37,12 +38,8 @@ const TABLE_MAXIMUM = 10_000_000
 /** What the sandbox is told: the spec, with every limit decided. Throws INVALID_ARGUMENT for a mount that cannot be. */
 export function startMessage({ spec, ...parts }: StartMessageParts): StartMessage {
   return {
-    args: spec.process.args,
-    env: spec.process.env,
+    ...guestProcess(spec.process),
     program: parts.program,
-    cwd: join('/', spec.process.cwd),
-    user: spec.process.user,
-    terminal: spec.process.terminal,
     preopens: parts.preopens,
     layers: parts.layers,
     mounts: orderedMounts(spec, parts.bindPath),
@@ -50,9 +47,15 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     keepsUpper: parts.keepsUpper,
     endDescriptor: parts.endDescriptor,
     remoteDescriptor: parts.remoteDescriptor,
+    sessions: parts.sessions,
     outlives: parts.outlives,
     limits: sandboxLimits(spec, parts.layerBytes),
   }
+}
+
+/** A process as a sandbox is told of it. */
+export function guestProcess({ args, env, cwd, user, terminal }: ProcessSpec): GuestProcess {
+  return { args, env, cwd: join('/', cwd), user, terminal }
 }
 
 /** Inodes that so many bytes of disk may come with. */

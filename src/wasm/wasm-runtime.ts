@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { afterCleanUp, EngineError, type ErrorCode } from '../errors.js'
 import { MAXIMUM_FILE_BYTES, type ReadonlyFileSystem } from '../fs/file-system.js'
+import { fromUtf8 } from '../fs/names.js'
 import { launcherMissing } from '../launcher/client.js'
 import { singleIdMap } from '../launcher/id-map.js'
 import { assetPath, seccompAsset } from '../launcher/installation.js'
@@ -15,12 +16,13 @@ import { findProgram, type Program } from '../runtime/magic.js'
 import { type OpenedObject, openObjects } from '../runtime/object-mounts.js'
 import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
 import { openRunningTask, recordGuest } from '../runtime/running-task.js'
-import type { CreateRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
 import { isHostMount, withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import { removeFolder } from '../store/remove-folder.js'
+import { readSandboxFile } from './file-session.js'
 import { serveFileSystems } from './file-system-server.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
@@ -33,6 +35,7 @@ import { bindPath, layerPaths, sandboxPlan } from './sandbox-plan.js'
 import { type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
 import { type StartMessageParts, startMessage } from './start-message.js'
 import { keepLeftUpper, keptLayers, type NewUpper, newUpper } from './uppers.js'
+import { keepReceipt, startExec } from './wasm-exec.js'
 import { WasmFiles } from './wasm-files.js'
 import { killedStatus, statusOf, WasmTask } from './wasm-task.js'
 import { keptChanges } from './written.js'
@@ -105,6 +108,7 @@ export class WasmRuntime implements Runtime {
       recordGuest(own, { guest: sandbox.pid, ...(sandbox.holders ?? {}) })
       const outlives = request.supervision?.outlives === true
       const whole = completed(receipt, wasm, program, rootfs, spec)
+      keepReceipt(own, whole)
       return new WasmTask({ sandbox, control, timeoutMs, upper, folder: own, outlives, receipt: whole, files, cleanUp })
     } catch (error) {
       sandbox?.kill()
@@ -117,16 +121,12 @@ export class WasmRuntime implements Runtime {
     return openRunningTask(ownFolder(directory))
   }
 
-  readFile(): Promise<Buffer> {
-    return this.exec()
+  readFile(directory: string, _spec: ContainerSpec, path: string, maximumBytes: number): Promise<Buffer> {
+    return readSandboxFile(ownFolder(directory), fromUtf8(path), maximumBytes)
   }
 
-  exec(): Promise<never> {
-    return Promise.reject(
-      new EngineError('NOT_BUILT', 'exec behind the Wasm wall is not built yet: two programs cannot share one tree there', {
-        hint: 'Run the other program in a container of its own, with the same folder mounted in both: -v FOLDER:/path',
-      }),
-    )
+  exec(request: ExecRequest): Promise<Task> {
+    return startExec(ownFolder(request.directory), request)
   }
 
   /** The sandbox's own word, where it came to say one; else the launcher's. */
@@ -162,11 +162,11 @@ export class WasmRuntime implements Runtime {
   async #startProcess(request: CreateRequest, program: Program, upper: NewUpper | null): Promise<Started> {
     const stored = layersOf(request)
     const layerBytes = stored.reduce((sum, { tarPath }) => sum + statSync(tarPath).size, 0)
-    const prepare = (layers: readonly SandboxLayer[], bindPath: BindPath) =>
-      prepared(request, program, upper, { layers, layerBytes, bindPath, preopens: this.#preopens })
+    const prepare = (layers: readonly SandboxLayer[], bindPath: BindPath, sessions: StartMessage['sessions'] | null) =>
+      prepared(request, program, upper, { layers, layerBytes, bindPath, sessions, preopens: this.#preopens })
     const alone = (): Started => {
       assertPossibleAlone(request.spec)
-      const { message, start } = prepare(stored, (_place, source) => source)
+      const { message, start } = prepare(stored, (_place, source) => source, { folder: ownFolder(request.directory) })
       return { sandbox: startAlone(NODE_FLAGS, start), message }
     }
     if (this.#nativeWall === 'never') return alone()
@@ -174,7 +174,7 @@ export class WasmRuntime implements Runtime {
     try {
       if (missing !== null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall cannot stand around the sandbox: ${missing}`)
       const inside = stored.map((_layer, place) => layerPaths(place))
-      return await startBehindWall(request, stored, prepare(inside, bindPath))
+      return await startBehindWall(request, stored, prepare(inside, bindPath, null))
     } catch (error) {
       if (this.#nativeWall === 'required' || !(error instanceof EngineError) || !NO_WALL.has(error.code)) throw error
       // Asked only now, since it costs as much as a start: does this host allow no wall, or is this container at fault?
@@ -204,7 +204,10 @@ function prepared(
   { spec, directory, openStdin, supervision, signal }: CreateRequest,
   program: Program,
   upper: NewUpper | null,
-  options: Pick<StartMessageParts, 'layers' | 'preopens' | 'bindPath' | 'layerBytes'>,
+  options: Pick<StartMessageParts, 'layers' | 'preopens' | 'bindPath' | 'layerBytes'> & {
+    /** Null where the launcher listens for it. */
+    readonly sessions: StartMessage['sessions'] | null
+  },
 ): { readonly message: StartMessage; readonly start: SandboxStart } {
   const outlives = supervision?.outlives === true
   const upperPath = upper?.path ?? null
@@ -220,6 +223,7 @@ function prepared(
     keepsUpper: upper !== null,
     endDescriptor,
     remoteDescriptor,
+    sessions: options.sessions ?? { descriptor: START_DESCRIPTOR + count },
     outlives,
   })
   const { terminal } = spec.process
@@ -273,6 +277,7 @@ async function startBehindWall(
     nodeFlags: NODE_FLAGS,
     layers,
     descriptors: descriptorCount(start),
+    sessionsFolder: ownFolder(directory),
     openStdin,
     keepStdin,
     supervision: supervisionOperations(ownFolder(directory), supervision),

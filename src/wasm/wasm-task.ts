@@ -33,7 +33,7 @@ export interface WasmTaskParts {
 /** What a sandbox may live on for after its last word. */
 const LAST_WORD_MS = 1000
 /** Signals that end nothing by default. */
-const HARMLESS: ReadonlySet<NodeJS.Signals> = new Set(['SIGCHLD', 'SIGCONT', 'SIGURG', 'SIGWINCH'])
+export const HARMLESS: ReadonlySet<NodeJS.Signals> = new Set(['SIGCHLD', 'SIGCONT', 'SIGURG', 'SIGWINCH'])
 
 /** A Wasm guest in a sandbox process. */
 export class WasmTask implements Task {

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { LABEL_FILTERS, parseFilters, VOLUME_FILTERS, volumeMatches } from '../../src/cli/volume-filters.js'
+import { PRUNE_FILTERS, parseFilters, VOLUME_FILTERS, volumeMatches } from '../../src/cli/volume-filters.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('cli/volume-filters')
@@ -26,8 +26,8 @@ test('a volume is shown when it passes every filter, by any value of each, and b
 })
 
 test('prune leaves what has a label out by label!', () => {
-  assert.ok(volumeMatches(volume, parseFilters(['label!=other'], LABEL_FILTERS)))
-  assert.not(volumeMatches(volume, parseFilters(['label!=stage=test'], LABEL_FILTERS)))
+  assert.ok(volumeMatches(volume, parseFilters(['label!=other'], PRUNE_FILTERS)))
+  assert.not(volumeMatches(volume, parseFilters(['label!=stage=test'], PRUNE_FILTERS)))
 })
 
 test('filters that are none are named', () => {

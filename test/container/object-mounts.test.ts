@@ -97,7 +97,7 @@ test.needs(NATIVE, BUSYBOX)('a native container changes an object, and all that 
     assert.is((await container.wait()).exitCode, 0)
     assert.equal(volume.toJSON(), { '/copied': 'in', '/final': 'written by the host', '/go': 'made\n' })
     const { Mounts } = (await inspectContainer(container, [])) as { Mounts: unknown }
-    assert.equal(Mounts, [{ Type: 'fs', Source: '', Destination: '/work', RW: true }])
+    assert.equal(Mounts, [{ Type: 'fs', Source: '', Destination: '/work', Mode: '', RW: true, Propagation: '' }])
     const { kernel } = await container.receipt()
     assert.match(kernel?.mounts.find(({ mountPoint }) => mountPoint === '/work')?.superOptions ?? '', /size=1028k/)
   }),

@@ -10,8 +10,8 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
-import type { CreateRequest, Runtime, Supervision, Task } from '../../src/runtime/runtime.js'
-import type { Rootfs } from '../../src/runtime/spec.js'
+import type { CreateRequest, ExecRequest, Runtime, Supervision, Task } from '../../src/runtime/runtime.js'
+import type { ContainerSpec, ProcessSpec, Rootfs } from '../../src/runtime/spec.js'
 import type { SpecChange } from '../support/specs.js'
 import { containerSpec } from '../support/specs.js'
 import type { RegisterTest } from '../support/suite.js'
@@ -54,12 +54,17 @@ interface Bench {
   readonly wall: WallUnderTest
   /** Creates a container in a folder of its own; deleted at the end of the test if it is not before. */
   create(steps: readonly GuestStep[], change?: SpecChange, request?: Partial<CreateRequest>): Promise<Created>
+  /** Makes one more program ready in a container, as another process would; deleted at the end of the test if it is not before. */
+  exec(container: Created, steps: readonly GuestStep[], process?: Partial<ProcessSpec>, request?: Partial<ExecRequest>): Promise<Execed>
 }
+
+type Execed = Pick<Created, 'task' | 'stdout' | 'stderr'>
 
 interface Created {
   readonly task: Task
   readonly id: string
   readonly directory: string
+  readonly spec: ContainerSpec
   readonly stdout: Promise<string>
   readonly stderr: Promise<string>
 }
@@ -413,6 +418,132 @@ export function runtimeContract(test: RegisterTest, withWall: WithWall): void {
   )
 
   test(
+    'one more program has its own arguments, variables, streams and exit code, and the same files',
+    withBench(async ({ create, exec }) => {
+      const container = await create([['write', '/note', 'from the container'], ['echo']])
+      await container.task.start()
+      await eventually(async () => (await said(exec(container, [['cat', '/note']]))) === 'from the container')
+      const { task, stdout, stderr } = await exec(container, [
+        ['print', 'to stdout'],
+        ['print-error', 'to stderr'],
+        ['write', '/other', 'from the exec'],
+        ['exit', 6],
+      ])
+      await task.start()
+      const { exitCode, reason, durationMs } = await task.wait()
+      assert.equal({ exitCode, reason }, { exitCode: 6, reason: 'exited' })
+      assert.ok(durationMs > 0 && durationMs < 60_000)
+      assert.equal([await stdout, await stderr], ['to stdout\n', 'to stderr\n'])
+      assert.is(await said(exec(container, [['cat', '/other']])), 'from the exec')
+      const env = ['PATH=/bin', 'OWN=exec', 'EMPTY=']
+      assert.is(await said(exec(container, [['env']], { env })), `${env.join('\n')}`)
+      container.task.stdin?.end()
+      assert.is((await container.task.wait()).exitCode, 0)
+    }),
+  )
+
+  test(
+    'three megabytes go into one more program and come out as they were, and without stdin it reads end-of-file',
+    withBench(async ({ create, exec }) => {
+      const container = await create([['echo']])
+      await container.task.start()
+      const { task, stdout } = await exec(container, [['echo'], ['print', 'end']])
+      await task.start()
+      const bytes = randomBytes(1_500_000).toString('hex')
+      task.stdin?.end(bytes)
+      assert.is((await task.wait()).exitCode, 0)
+      assert.ok((await stdout) === `${bytes}end\n`)
+      assert.is(await said(exec(container, [['echo'], ['print', 'end']], {}, { openStdin: false })), 'end')
+    }),
+  )
+
+  test(
+    'one more program is ended by a signal, and by the process that asked for it, and its container goes on',
+    withBench(async ({ create, exec }) => {
+      const container = await create([['echo']])
+      await container.task.start()
+      for (const [signal, code] of [
+        ['SIGKILL', 137],
+        ['SIGTERM', 143],
+      ] as const) {
+        const { task } = await exec(container, [['loop']])
+        await task.start()
+        await task.kill(signal)
+        const { exitCode, reason } = await task.wait()
+        assert.equal({ exitCode, reason, signal: (await task.wait()).signal }, { exitCode: code, reason: 'signaled', signal })
+        await task.kill(signal)
+      }
+      const { task } = await exec(container, [['loop']])
+      await task.start()
+      await Promise.all([task.delete(), task.delete()])
+      assert.is(await said(exec(container, [['print', 'still there']])), 'still there')
+    }),
+  )
+
+  test(
+    'one more program ends with its container',
+    withBench(async ({ create, exec }) => {
+      const container = await create([['echo'], ['exit', 3]])
+      await container.task.start()
+      const { task } = await exec(container, [['loop']])
+      await task.start()
+      container.task.stdin?.end()
+      assert.is((await container.task.wait()).exitCode, 3)
+      const { exitCode, signal, reason } = await task.wait()
+      assert.equal({ exitCode, signal, reason }, { exitCode: 137, signal: 'SIGKILL', reason: 'signaled' })
+      const error = await rejects(exec(container, [['print', 'x']]))
+      assert.is((error as EngineError).code, 'CONFLICT')
+    }),
+  )
+
+  test(
+    'one more program that is left goes on without whoever asked for it',
+    withBench(async ({ create, exec }) => {
+      const container = await create([['echo']])
+      await container.task.start()
+      const { task } = await exec(container, [['write', '/left', 'written'], ['loop']], {}, { openStdin: false, outlives: true })
+      await task.start()
+      await task.outlive()
+      await eventually(async () => (await said(exec(container, [['cat', '/left']]))) === 'written')
+    }),
+  )
+
+  test(
+    'one more program that does not exist is COMMAND_NOT_FOUND, one that cannot be executed COMMAND_NOT_EXECUTABLE',
+    withBench(async ({ wall, create, exec }) => {
+      const container = await create([['echo']])
+      await container.task.start()
+      const codeFor = async (process: Partial<ProcessSpec>) => {
+        const error = await rejects(exec(container, [['print', 'x']], process).then(({ task }) => task.start()))
+        return (error as EngineError).code
+      }
+      assert.is(await codeFor({ args: ['/bin/nothing-of-that-name'] }), 'COMMAND_NOT_FOUND')
+      assert.is(await codeFor({ args: ['nothing-of-that-name'] }), 'COMMAND_NOT_FOUND')
+      assert.is(await codeFor({ args: [wall.notExecutable] }), 'COMMAND_NOT_EXECUTABLE')
+      await rejects(exec(container, [['print', 'x']], { cwd: '/nowhere' }))
+    }),
+  )
+
+  test(
+    'the receipt of one more program says of the walls what its container’s does',
+    withBench(async ({ wall, create, exec }) => {
+      const container = await create([['echo']], { limits: { outputBytes: 1_000_000, openFiles: 100 } })
+      await container.task.start()
+      const first = await container.task.receipt()
+      const receipt = await (await exec(container, [['lie']])).task.receipt()
+      assert.equal([receipt.wall, receipt.doubleWall], [wall.runtime.name, first.doubleWall])
+      assert.equal(receipt.kernel?.namespaces.pid, first.kernel?.namespaces.pid)
+      assert.equal(receipt.kernel?.seccomp, first.kernel?.seccomp)
+      assert.equal(
+        Object.entries(receipt.crossCheck).filter(([, agrees]) => !agrees),
+        [],
+      )
+      const names = receipt.limits.map(({ name }) => name)
+      assert.ok(names.includes('openFiles') && !names.includes('output') && !names.includes('time'))
+    }),
+  )
+
+  test(
     'a limit that is no positive number is refused before anything is made',
     withBench(async ({ create }) => {
       for (const limits of [{ pids: 0 }, { outputBytes: -1 }, { timeoutMs: Number.NaN }]) {
@@ -438,6 +569,7 @@ function supervision(journal: string, log: string | null = null): Supervision {
 async function runOn(wall: WallUnderTest, body: (bench: Bench) => Promise<void>): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), 'wolffia-contract-'))
   const made: { readonly task: Task; readonly id: string; readonly directory: string }[] = []
+  const joined: Task[] = []
   const create: Bench['create'] = async (steps, change = {}, request = {}) => {
     const id = request.id ?? newId()
     const directory = request.directory ?? mkdtempSync(join(scratch, 'container-'))
@@ -448,11 +580,19 @@ async function runOn(wall: WallUnderTest, body: (bench: Bench) => Promise<void>)
     const task = await wall.runtime.create({ openStdin: true, ...request, ...held, id, directory, spec, rootfs: wall.rootfs })
     made.push({ task, id, directory })
     // Read from the beginning: a guest may wait for room in its pipe.
-    return { task, id, directory, stdout: readAll(task.stdout), stderr: task.stderr === null ? Promise.resolve('') : readAll(task.stderr) }
+    return { task, id, directory, spec, ...outputsOf(task) }
+  }
+  const exec: Bench['exec'] = async ({ id, directory, spec }, steps, change = {}, request = {}) => {
+    const process = { ...spec.process, args: wall.args(steps), ...change }
+    const rest = { openStdin: true, outlives: false, endRecord: null, ...request }
+    const task = await wall.other.exec({ id, directory, spec, process, ...rest })
+    if (!rest.outlives) joined.push(task)
+    return { task, ...outputsOf(task) }
   }
   try {
-    await body({ wall, create })
+    await body({ wall, create, exec })
   } finally {
+    for (const task of joined) await task.delete()
     for (const { task, id, directory } of made) {
       await task.delete()
       await wall.runtime.discard(id, directory)
@@ -468,6 +608,18 @@ async function createEcho(create: Bench['create']): Promise<{ task: Task; digest
   task.stdout.on('data', (chunk: Buffer) => hash.update(chunk))
   const digest = new Promise<string>((resolve) => task.stdout.on('end', () => resolve(hash.digest('hex'))))
   return { task, digest }
+}
+
+function outputsOf({ stdout, stderr }: Task): Pick<Created, 'stdout' | 'stderr'> {
+  return { stdout: readAll(stdout), stderr: stderr === null ? Promise.resolve('') : readAll(stderr) }
+}
+
+/** What a program writes, without the last end of line, once it has ended well. */
+async function said(made: Promise<Execed>): Promise<string> {
+  const { task, stdout } = await made
+  await task.start()
+  assert.is((await task.wait()).exitCode, 0)
+  return (await stdout).replace(/\n$/, '')
 }
 
 function readAll(stream: Readable): Promise<string> {

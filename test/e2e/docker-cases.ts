@@ -650,7 +650,7 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
   {
     title: 'exec -d says nothing and goes on',
     lines:
-      "up one; $docker exec -d one sh -c 'sleep 0.2; echo x >/made'; until $docker exec one test -s /made; do sleep 0.1; done; $docker exec one cat /made",
+      "up one; $docker exec -d one sh -c 'sleep 0.2; echo x >/made'; until $docker exec one sh -c 'test -s /made'; do sleep 0.1; done; $docker exec one cat /made",
     stdout: 'x\n',
   },
   { title: 'exec -e', lines: "up one -e A=1 -e B=2; $docker exec -e B=3 one sh -c 'echo $A$B'", stdout: '13\n' },
@@ -871,13 +871,13 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
     lines: '$docker inspect nosuch',
     code: 1,
     stdout: '[]\n',
-    stderr: /^no such (object|container or image): nosuch/,
+    stderr: /^no such (object|container, image or volume): nosuch/,
   },
   {
     title: 'inspect -f of what is unknown',
     lines: "$docker inspect -f '{{.Id}}' nosuch",
     code: 1,
-    stderr: /^no such (object|container or image): nosuch/,
+    stderr: /^no such (object|container, image or volume): nosuch/,
     docker: { because: 'an empty line is no answer', stdout: '\n' },
   },
 

@@ -67,7 +67,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['rmi nosuch', 1, /nosuch/],
   ['rm nosuch', 1, /no such container: nosuch/],
   ['rm -f nosuch', 0, /no such container: nosuch/],
-  ['inspect nosuch', 1, /no such container or image: nosuch/],
+  ['inspect nosuch', 1, /no such container, image or volume: nosuch/],
   ['tag nosuch other', 1, /nosuch/],
   ['load -i nosuch.tar', 1, /nosuch\.tar/],
   ['load', 1, /the input is empty/, /pipe one in/],
@@ -75,7 +75,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['import notatar x', 1, /notatar is a text, not a tar/],
   ['version -f {{', 64, /template parsing error: template: :1: unclosed action/],
   ['inspect -f {{.Id} x', 64, /template parsing error: template: :1: bad character/],
-  ['inspect -f {{.Id}} nosuch', 1, /no such container or image: nosuch/],
+  ['inspect -f {{.Id}} nosuch', 1, /no such container, image or volume: nosuch/],
   ['import http://x.example/a.tar', 1, /URL is not built yet/, /curl/],
 ]
 

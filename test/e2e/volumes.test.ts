@@ -71,8 +71,19 @@ test('volume create, ls, inspect, rm: names in, docker’s words out', async () 
     { CreatedAt: '', Driver: 'local', Labels: { stage: 'test' }, Mountpoint: mountpoint, Name: 'mine', Options: null, Scope: 'local' },
   )
   assert.equal(other.Labels, { 'com.docker.volume.anonymous': '' })
+  const template = '{{.Name}} {{.Mountpoint}} {{index .Labels "stage"}}'
+  assert.is(await wolffia.output('volume', 'inspect', '-f', template, 'mine'), `mine ${mountpoint} test\n`)
+  assert.equal(JSON.parse(await wolffia.output('volume', 'inspect', '--format', 'json', 'mine')), [shown])
+  for (const words of [
+    ['inspect', 'mine'],
+    ['inspect', '--type', 'volume', 'mine'],
+  ])
+    assert.equal(JSON.parse(await wolffia.output(...words)), [shown])
   assert.is(await wolffia.output('volume', 'rm', 'mine', nameless), `mine\n${nameless}\n`)
   assert.equal(await volumes(), [])
+  // As docker, which only then is what a script wants: gone, whether it was there or not.
+  const forced = await wolffia.run(['volume', 'rm', '-f', 'mine'])
+  assert.equal([forced.code, forced.stdout, forced.stderr], [0, 'mine\n', ''])
 })
 
 native('a named volume is made when it is first used, and its data outlives the container', async () => {
@@ -141,6 +152,20 @@ native('the image’s VOLUME and -v PATH make anonymous volumes, which go with -
   assert.equal(await anonymous(), [])
   await wolffia.output('rm', 'own')
   await wolffia.output('volume', 'rm', 'stays')
+})
+
+native('inspect says of each mount what docker says', async () => {
+  await keeper()
+  const words = ['-v', 'told:/v:ro', '-v', `${wolffia.folder}:/b:ro`, '-v', `${wolffia.folder}:/w`, '--mount', 'type=tmpfs,dst=/t']
+  await wolffia.output('create', '--name', 'told', ...words, 'keeper', 'true')
+  const shown = (format: string) => wolffia.output('inspect', '-f', format, 'told')
+  assert.is(
+    await shown('{{range .Mounts}}{{.Type}} {{.Destination}} [{{.Mode}}] {{.RW}} [{{.Propagation}}]\n{{end}}'),
+    `volume /v [] false []\nbind /b [ro] false [rprivate]\nbind /w [] true [rprivate]\ntmpfs /t [] true []\nvolume /data [] true []\n\n`,
+  )
+  assert.is(await shown('{{json .HostConfig.Binds}}'), `["told:/v:ro","${wolffia.folder}:/b:ro","${wolffia.folder}:/w"]\n`)
+  await wolffia.output('rm', '-v', 'told')
+  await wolffia.output('volume', 'rm', 'told')
 })
 
 native('a container that cannot be made leaves no anonymous volume', async () => {
@@ -221,7 +246,8 @@ native('prune asks, takes anonymous volumes, and with -a all', async () => {
   )
   assert.is(await wolffia.output('volume', 'prune', '-f'), 'Total reclaimed space: 0B\n')
   assert.is(await wolffia.output('volume', 'prune', '-a', '-f', '--filter', 'label=no'), 'Total reclaimed space: 0B\n')
-  assert.is(await wolffia.output('volume', 'prune', '-a', '-f'), 'Deleted Volumes:\nnamed\n\nTotal reclaimed space: 0B\n')
+  assert.is(await wolffia.output('volume', 'prune', '-f', '--filter', 'all=false'), 'Total reclaimed space: 0B\n')
+  assert.is(await wolffia.output('volume', 'prune', '-f', '--filter', 'all=1'), 'Deleted Volumes:\nnamed\n\nTotal reclaimed space: 0B\n')
 })
 
 test.needs(
@@ -388,9 +414,13 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['volume ls -f dangling=perhaps', 1, /true or false/],
   ['volume inspect', 1, /requires at least 1 argument/],
   ['volume inspect nosuch', 1, /no such volume: nosuch/],
+  ['volume inspect -f {{.Name nosuch', 64, /./],
+  ['inspect --type volume keeper', 1, /no such volume: keeper/],
+  ['inspect --type network x', 1, /not a valid value for --type\n.*container, image and volume/],
   ['volume rm', 1, /requires at least 1 argument/],
   ['volume rm nosuch', 1, /no such volume: nosuch\n.*wolffia volume ls/],
   ['volume prune --filter name=x -f', 1, /there is no filter "name"/],
+  ['volume prune --filter all=perhaps -f', 1, /true or false/],
   ['run -v a/b:/x keeper', 125, /neither a path nor a name/],
   ['run -v x:/x keeper true', 125, /invalid volume name "x".*too short/],
   ['run -v data:x keeper', 125, /must be absolute/],

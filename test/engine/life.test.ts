@@ -9,7 +9,6 @@ import { parseJournalLine } from '../../src/container/journal.js'
 import type { CreateOptions } from '../../src/container/options.js'
 import { ContainerState } from '../../src/container/state.js'
 import { Engine } from '../../src/engine/engine.js'
-import { EngineError } from '../../src/errors.js'
 import { deferred } from '../../src/launcher/deferred.js'
 import { CommandLine } from '../support/command-line.js'
 import { assertRejects } from '../support/image-fixtures.js'
@@ -338,17 +337,48 @@ native('a Wasm container has the same life: started, logged, paused, stopped, st
   await looping.pause()
   assert.is(looping.status, 'paused')
   await looping.unpause()
-  await assertRejects(
-    looping.exec({ command: ['x'] }).then((exec) => exec.start()),
-    'NOT_BUILT',
-  )
   assert.is((await looping.stop())?.exitCode, 143)
   for (const each of [container, looping]) await each.remove()
-  const error = await define({
+})
+
+native('one more program runs in a Wasm container, with a user, a folder and variables of its own', async () => {
+  await wolffia.output('import', resolve('dist/wasm/probe.wasm'), 'probe')
+  const container = await define({
     image: 'probe',
-    health: { test: ['x'], intervalMs: 1000, timeoutMs: 1000, startPeriodMs: 0, retries: 1 },
-  }).catch((reason) => reason)
-  assert.ok(error instanceof EngineError && error.code === 'NOT_BUILT')
+    command: ['mkdir', '/etc', ',', 'write', '/etc/passwd', 'new:x:44:55::/new:/none', ',', 'sleep', '1000000'],
+  })
+  await container.start()
+  const said = async (options: Parameters<Container['exec']>[0]) => {
+    await using exec = await found(container, (other) => other.exec(options))
+    await exec.prepare()
+    const output = text(exec.stdout as NodeJS.ReadableStream)
+    await exec.start()
+    const { exitCode } = await exec.wait()
+    return [exitCode, await output]
+  }
+  const program = container.spec.process.args[0] ?? ''
+  while ((await said({ command: [program, 'cat', '/etc/passwd'] }))[1] !== 'new:x:44:55::/new:/none') await sleep(20)
+  assert.equal(await said({ command: [program, 'print', 'x', ',', 'exit', '6'] }), [6, 'x\n'])
+  const [, env] = await said({ command: [program, 'env'], env: { OWN: 'exec' }, user: 'new' })
+  assert.match(String(env), /^OWN=exec$/m)
+  assert.match(String(env), /^HOME=\/new$/m)
+  const written = await said({ command: [program, 'write', '/note', 'x'], user: '44' })
+  assert.equal(written, [0, '/note: EACCES\n'])
+  await assertRejects(container.exec({ command: [program], user: 'nobody-knows' }), 'INVALID_ARGUMENT', /nobody-knows/)
+  await container.remove({ force: true })
+})
+
+native('the health of a Wasm container is checked', async () => {
+  await wolffia.output('import', resolve('dist/wasm/probe.wasm'), 'probe')
+  const container = await define({
+    image: 'probe',
+    command: ['sleep', '1000000'],
+    health: { test: ['/probe.wasm', 'print', 'well'], intervalMs: 200, timeoutMs: 5000, startPeriodMs: 0, retries: 1 },
+  })
+  await container.start()
+  for (let tries = 0; container.health()?.status !== 'healthy' && tries < 400; tries++) await sleep(25)
+  assert.equal([container.health()?.status, container.health()?.log[0]?.output], ['healthy', 'well\n'])
+  await container.remove({ force: true })
 })
 
 native('locks of containers that are gone are gone', () => {

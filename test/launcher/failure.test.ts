@@ -31,6 +31,7 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   'output-limit': [['output-limit', '1k']],
   'time-limit': [['time-limit', '']],
   'keep-descriptor': [['keep-descriptor', 4, 5]],
+  'listening-socket': [['listening-socket', '/nowhere', 'name', 6]],
   join: [['join', 1, 0]],
   listen: [['outlive'], ['listen', '/nowhere']],
   log: [['outlive'], ['log', '/nowhere/log', 0, 1]],

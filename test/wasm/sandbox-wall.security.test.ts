@@ -34,6 +34,7 @@ const MESSAGE = startMessage({
   keepsUpper: false,
   endDescriptor: null,
   remoteDescriptor: null,
+  sessions: { descriptor: 5 },
   outlives: false,
   layerBytes: 0,
 })
@@ -70,7 +71,7 @@ native('V8 broken open: no layer, program, process or file of the host is writte
   ]
   try {
     for (const path of [tarPath, indexPath]) writeFileSync(path, 'true', { mode: 0o600 })
-    mkdirSync(sandboxPath)
+    for (const path of [sandboxPath, join(folder, 'listens')]) mkdirSync(path)
     writeFileSync(join(sandboxPath, 'hostile.mjs'), HOSTILE)
     writeFileSync(join(sandboxPath, 'main.cjs'), "import('./hostile.mjs')")
     const start = { openStdin: false, terminal: false, upperPath: join(folder, 'upper'), endPath: null, asksRemote: false, outlives: false }
@@ -82,6 +83,7 @@ native('V8 broken open: no layer, program, process or file of the host is writte
       nodeFlags: [],
       layers: [{ tarPath, indexPath }],
       descriptors: 3,
+      sessionsFolder: join(folder, 'listens'),
       openStdin: false,
       keepStdin: false,
       supervision: [],

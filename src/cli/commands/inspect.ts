@@ -1,59 +1,72 @@
 import type { Container } from '../../container/container.js'
 import type { Engine } from '../../engine/engine.js'
-import { EngineError } from '../../errors.js'
+import { EngineError, type ErrorCode } from '../../errors.js'
 import type { CliCommand } from '../command.js'
 import { forEach } from '../each.js'
+import { inspectedAs } from '../inspected.js'
 
-/** `wolffia inspect`: containers and images in full, as one JSON array. A container wins over an image of the same name. */
+/** Kinds of what can be inspected: of one name the first of these wins. */
+const KINDS = ['container', 'image', 'volume'] as const
+type Kind = (typeof KINDS)[number]
+
+/** `wolffia inspect`: containers, images and volumes in full, as one JSON array. */
 export const command: CliCommand = {
   usage: 'NAME|ID [NAME|ID...]',
   arity: [1, Number.POSITIVE_INFINITY],
   configure(parser) {
     parser
       .option('-f, --format <template>', 'json, or a Go template: {{.State.Status}}')
-      .option('--type <container|image>', 'look for one kind only')
+      .option('--type <container|image|volume>', 'look for one kind only')
       .option('--platform <os/arch>', "which of an image's platforms")
   },
   async run(names, { type, platform, format, debug }) {
-    if (type !== undefined && type !== 'container' && type !== 'image')
+    const kinds = type === undefined ? KINDS : KINDS.filter((kind) => kind === type)
+    if (kinds.length === 0)
       throw new EngineError('INVALID_ARGUMENT', `"${String(type)}" is not a valid value for --type`, {
-        hint: 'There are container and image.',
+        hint: 'There are container, image and volume.',
       })
-    let template: ((inspected: object) => string) | null = null
-    if (format !== undefined && format !== '' && format !== 'json') {
-      const { inspectTemplate, TEMPLATE_EXIT_CODE } = await import('../inspect-template.js')
-      template = inspectTemplate(String(format), { command: 'inspect', debug: debug === true })
-      if (template === null) return TEMPLATE_EXIT_CODE
-    }
+    const context = { command: 'inspect', debug: debug === true }
+    const inspected = await inspectedAs(format, context)
+    if (typeof inspected === 'number') return inspected
     const { Engine } = await import('../../engine/engine.js')
-    const { inspectContainer, inspectImage } = await import('../inspect-form.js')
     await using engine = await Engine.open()
-    const found: object[] = []
-    const exitCode = await forEach(names, { command: 'inspect', debug: debug === true }, async (name) => {
-      const container = type === 'image' ? null : await orNull('CONTAINER_NOT_FOUND', () => engine.containers.get(name), type === undefined)
-      const inspected =
-        container !== null
-          ? await inspectContainer(container, await entrypointOf(engine, container))
-          : inspectImage(
-              await engine.images.inspect(name, platform === undefined ? {} : { platform: String(platform) }).catch((error: unknown) => {
-                throw type === undefined && error instanceof EngineError && error.code === 'IMAGE_NOT_FOUND' ? neither(name, error) : error
-              }),
-            )
-      if (template === null) found.push(inspected)
-      else process.stdout.write(template(inspected))
+    const exitCode = await forEach(names, context, async (name) => {
+      inspected.add(await inspectFirst(engine, kinds, name, platform === undefined ? {} : { platform: String(platform) }))
     })
-    if (template === null) process.stdout.write(`${JSON.stringify(found, null, format === 'json' ? 0 : 4)}\n`)
+    inspected.end()
     return exitCode
   },
 }
 
-async function orNull<T>(code: EngineError['code'], look: () => Promise<T>, mayBeMissing: boolean): Promise<T | null> {
-  try {
-    return await look()
-  } catch (error) {
-    if (mayBeMissing && error instanceof EngineError && error.code === code) return null
-    throw error
+async function inspectFirst(
+  engine: Engine,
+  kinds: readonly Kind[],
+  name: string,
+  options: { readonly platform?: string },
+): Promise<object> {
+  let missing: EngineError | null = null
+  for (const kind of kinds)
+    try {
+      return await inspectOne(engine, kind, name, options)
+    } catch (error) {
+      if (kinds.length === 1 || !(error instanceof EngineError) || !MISSING.has(error.code)) throw error
+      // Of a name that no image can have that is what is wrong, when nothing else has it either.
+      if (missing === null || error.code === 'INVALID_REFERENCE') missing = error
+    }
+  throw missing?.code === 'INVALID_REFERENCE' ? missing : neither(name, missing)
+}
+
+const MISSING: ReadonlySet<ErrorCode> = new Set(['CONTAINER_NOT_FOUND', 'IMAGE_NOT_FOUND', 'INVALID_REFERENCE', 'VOLUME_NOT_FOUND'])
+
+async function inspectOne(engine: Engine, kind: Kind, name: string, options: { readonly platform?: string }): Promise<object> {
+  if (kind === 'volume') {
+    const { inspectVolume } = await import('../volume-form.js')
+    return inspectVolume(await engine.volumes.get(name))
   }
+  const { inspectContainer, inspectImage } = await import('../inspect-form.js')
+  if (kind === 'image') return inspectImage(await engine.images.inspect(name, options))
+  const container = await engine.containers.get(name)
+  return inspectContainer(container, await entrypointOf(engine, container))
 }
 
 async function entrypointOf(engine: Engine, { image }: Container): Promise<readonly string[]> {
@@ -63,9 +76,9 @@ async function entrypointOf(engine: Engine, { image }: Container): Promise<reado
   return details?.process.entrypoint ?? []
 }
 
-function neither(name: string, cause: EngineError): EngineError {
-  return new EngineError('IMAGE_NOT_FOUND', `no such container or image: ${name}`, {
+function neither(name: string, cause: EngineError | null): EngineError {
+  return new EngineError('IMAGE_NOT_FOUND', `no such container, image or volume: ${name}`, {
     cause,
-    hint: '`wolffia ps -a` and `wolffia images` list what there is.',
+    hint: '`wolffia ps -a`, `wolffia images` and `wolffia volume ls` list what there is.',
   })
 }

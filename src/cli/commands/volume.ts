@@ -6,9 +6,11 @@ import { confirmed } from '../confirm.js'
 import { labelsText } from '../container-form.js'
 import { forEach } from '../each.js'
 import { type ListForm, listText } from '../format.js'
+import { inspectedAs } from '../inspected.js'
 import { humanSize, printable } from '../output.js'
 import { UsageError } from '../report.js'
-import { LABEL_FILTERS, parseFilters, VOLUME_FILTERS, type VolumeFilters, volumeMatches } from '../volume-filters.js'
+import { isAsked, PRUNE_FILTERS, parseFilters, VOLUME_FILTERS, type VolumeFilters, volumeMatches } from '../volume-filters.js'
+import { inspectVolume } from '../volume-form.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
 
@@ -83,14 +85,16 @@ const VOLUME_FORM: ListForm<VolumeSummary> = {
 export const inspect: CliCommand = {
   usage: 'VOLUME [VOLUME...]',
   arity: [1, Number.POSITIVE_INFINITY],
-  configure() {},
-  async run(names, { debug }) {
+  configure(parser) {
+    parser.option('-f, --format <template>', 'json, or a Go template: {{.Mountpoint}}')
+  },
+  async run(names, { format, debug }) {
+    const context = { command: 'volume inspect', debug: debug === true }
+    const inspected = await inspectedAs(format, context)
+    if (typeof inspected === 'number') return inspected
     await using engine = await openEngine()
-    const found: object[] = []
-    const exitCode = await forEach(names, { command: 'volume inspect', debug: debug === true }, async (name) => {
-      found.push(inspectVolume(await engine.volumes.get(name)))
-    })
-    process.stdout.write(`${JSON.stringify(found, null, 4)}\n`)
+    const exitCode = await forEach(names, context, async (name) => inspected.add(inspectVolume(await engine.volumes.get(name))))
+    inspected.end()
     return exitCode
   },
 }
@@ -104,9 +108,12 @@ export const remove: CliCommand = {
   },
   async run(names, { force, debug }) {
     await using engine = await openEngine()
-    const forgiven = force === true ? 'VOLUME_NOT_FOUND' : undefined
-    return forEach(names, { command: 'volume rm', debug: debug === true, forgiven }, async (name) => {
-      await engine.volumes.remove(name)
+    return forEach(names, { command: 'volume rm', debug: debug === true }, async (name) => {
+      try {
+        await engine.volumes.remove(name)
+      } catch (error) {
+        if (force !== true || !(error instanceof EngineError) || error.code !== 'VOLUME_NOT_FOUND') throw error
+      }
       process.stdout.write(`${name}\n`)
     })
   },
@@ -119,16 +126,17 @@ export const prune: CliCommand = {
   configure(parser) {
     parser
       .option('-a, --all', 'those with a name too, and not only anonymous ones')
-      .option('--filter <filter>', 'only some: label=NAME[=VALUE], label!=NAME[=VALUE]', collect)
+      .option('--filter <filter>', 'only some: label=NAME[=VALUE], label!=NAME[=VALUE]; all=true as --all', collect)
       .option('-f, --force', 'do not ask')
   },
   async run(_positional, { all, filter, force }) {
-    const filters = parseFilters(filter, LABEL_FILTERS)
-    const which = all === true ? 'all volumes' : 'anonymous volumes'
+    const filters = parseFilters(filter, PRUNE_FILTERS)
+    const hasAll = all === true || isAsked(filters, 'all')
+    const which = hasAll ? 'all volumes' : 'anonymous volumes'
     const question = `WARNING! This will remove ${which} not used by at least one container.\nAre you sure you want to continue? [y/N] `
     if (force !== true && !(await confirmed(question))) return 1
     await using engine = await openEngine()
-    const { names, bytes } = await engine.volumes.prune({ all: all === true, matches: (volume) => matchesLabels(volume, filters) })
+    const { names, bytes } = await engine.volumes.prune({ all: hasAll, matches: (volume) => matchesLabels(volume, filters) })
     const deleted = names.length === 0 ? '' : `Deleted Volumes:\n${names.map((name) => `${name}\n`).join('')}\n`
     process.stdout.write(`${deleted}Total reclaimed space: ${humanSize(bytes)}\n`)
     return 0
@@ -137,19 +145,6 @@ export const prune: CliCommand = {
 
 function matchesLabels(volume: Volume, filters: VolumeFilters): boolean {
   return volumeMatches({ ...volume, containers: [] }, filters)
-}
-
-/** A volume in the words of `GET /volumes/{name}`. */
-function inspectVolume({ name, driver, mountpoint, labels, createdAt }: VolumeSummary): object {
-  return {
-    CreatedAt: createdAt?.toISOString().replace(/\.\d+Z$/, 'Z') ?? '0001-01-01T00:00:00Z',
-    Driver: driver,
-    Labels: Object.keys(labels).length === 0 ? null : labels,
-    Mountpoint: mountpoint,
-    Name: name,
-    Options: null,
-    Scope: 'local',
-  }
 }
 
 function pairs(values: unknown, flag: string): Readonly<Record<string, string>> {

@@ -43,6 +43,13 @@ export class FileDescriptor extends Descriptor {
   }
 
   override write(buffers: readonly Uint8Array[]): number {
+    const { fs } = this.#at
+    // Between finding the end and writing there nobody else may write.
+    if ((this.flags & FDFLAGS.append) !== 0 && fs.atomically !== undefined) return fs.atomically(() => this.#writeOn(buffers))
+    return this.#writeOn(buffers)
+  }
+
+  #writeOn(buffers: readonly Uint8Array[]): number {
     if ((this.flags & FDFLAGS.append) !== 0) this.#position = this.#size()
     const written = this.#writeFrom(buffers, this.#position)
     this.#position += written

@@ -1,4 +1,5 @@
 import { EXECUTE, mayAccess, READ, WRITE } from '../../fs/access.js'
+import { ErrnoError } from '../../fs/errno.js'
 import type { DirectoryHandle, Resolved } from '../../fs/resolve.js'
 import type { Context } from './context.js'
 import type { Descriptor } from './descriptor.js'
@@ -18,6 +19,8 @@ interface OpenRequest {
 }
 
 const CREATE_MODE = 0o644
+/** Of opening a file that others make and remove. */
+const ATTEMPTS = 8
 
 /** `path_open`. */
 export function pathOpenFunctions(context: Context) {
@@ -50,11 +53,22 @@ export function pathOpenFunctions(context: Context) {
         tree.walk(directory, path, 'keep')
         throw new WasiError('EISDIR')
       }
-      const resolved = tree.walk(directory, path, follow ? 'follow' : 'keep-unless-slash')
-      const opened = openResolved(context, resolved, { oflags, fdflags, rights })
+      const walk = () => tree.walk(directory, path, follow ? 'follow' : 'keep-unless-slash')
+      const opened = openOrMade(() => openResolved(context, walk(), { oflags, fdflags, rights }), exclusive)
       opened.flags = fdflags
       memory().setU32(openedPointer, table.add(opened))
     },
+  }
+}
+
+/** Another thread may make the file between the walk and the making: it is opened then, unless this was to make it. */
+function openOrMade(open: () => Descriptor, exclusive: boolean): Descriptor {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return open()
+    } catch (error) {
+      if (exclusive || attempt === ATTEMPTS || !(error instanceof ErrnoError) || error.code !== 'EEXIST') throw error
+    }
   }
 }
 

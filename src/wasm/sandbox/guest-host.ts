@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { fromUtf8 } from '../../fs/names.js'
 import type { Host, InputStream } from '../preview1/host.js'
 import { pause } from './output.js'
-import { StdinReader } from './stdin-ring.js'
+import { StdinReader } from './ring.js'
 
 /** What the guest's clocks show at finest: enough for any program, too coarse to time a cache line. */
 const CLOCK_RESOLUTION_NS = 1000n

@@ -1,43 +1,34 @@
 /**
- * The sandbox process: one per container, the guest's whole trust domain.
+ * The sandbox process: one per container, the trust domain of its guests.
  *
- * This thread supervises and never executes guest code. It reads what to run, bounds and compiles the module, tells what it has
- * found (the receipt's evidence, before any instruction of the guest), feeds stdin, and holds the limit of output. The guest runs in
- * a worker, which holds its files. Time is the supervisor's to hold: this process may be the guest's by then.
+ * This thread supervises and never executes guest code. It reads what to run, makes the files, bounds and compiles the module, tells what it
+ * has found (the receipt's evidence, before any instruction of the guest), feeds stdin, and holds the limit of output. The guest runs in
+ * a worker, and so does each further program that is asked for at the sandbox's socket. Time is the supervisor's to hold: this process may be
+ * the guest's by then.
  */
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
-import { Worker } from 'node:worker_threads'
-import { EngineError, type ErrorCode, messageOf } from '../../errors.js'
+import { EngineError, messageOf } from '../../errors.js'
 import { fromUtf8 } from '../../fs/names.js'
-import { UnionFs } from '../../fs/union-fs.js'
 import type { ExitStatus } from '../../runtime/exit.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
-import { assertModuleSize, type PreparedModule, prepareModule } from '../module.js'
-import { openGuestFiles } from './guest-files.js'
-import type { FailureMessage, GoMessage, WorkerMessage, WorkerStart } from './messages.js'
-import { CONTROL_DESCRIPTOR, GO, OUTLIVE, START_DESCRIPTOR, type StartMessage } from './protocol.js'
-import { createStdinBuffer, StdinWriter } from './stdin-ring.js'
+import { assertModuleSize } from '../module.js'
+import { type GuestFiles, makeFiles } from './guest-files.js'
+import { errorOf, failureOf, type GoMessage, type WorkerMessage } from './messages.js'
+import { ModuleCompiler } from './module-compiler.js'
+import { writeAll } from './output.js'
+import { CONTROL_DESCRIPTOR, GO, OUTLIVE, START_DESCRIPTOR, type StartMessage, UPPER_DESCRIPTOR } from './protocol.js'
+import { createRing, StdinWriter } from './ring.js'
+import { Sessions } from './sessions.js'
 import { exitStatusOf, report, stopped, writeDown } from './supervision.js'
-
-/** From Node 24 on the optimising compiler inlines by what the baseline compiler has counted, and dies where there is none. */
-const UNCOUNTED = Number.parseInt(process.versions.node, 10) < 24 ? [] : ['--no-wasm-inlining', '--no-wasm-inlining-call-indirect']
-const COMPILER_FLAGS = { baseline: ['--liftoff-only'], both: [], optimizing: ['--no-liftoff', ...UNCOUNTED] } as const
-/** JavaScript heap for the guest's inodes; linear memory and file contents lie outside it. */
-const WORKER_HEAP_MB = 1024
-const WORKER_STACK_MB = 4
+import { writeUpper } from './upper.js'
+import { startWorker, WorkerThreads } from './worker-threads.js'
 
 const start = JSON.parse(readFileSync(START_DESCRIPTOR, 'utf8')) as StartMessage
-const stdinBuffer = createStdinBuffer()
-const worker = new Worker(fileURLToPath(new URL('./worker.cjs', import.meta.url)), {
-  workerData: { start, stdin: stdinBuffer } satisfies WorkerStart,
-  env: {},
-  execArgv: [],
-  resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB, stackSizeMb: WORKER_STACK_MB },
-})
+const stdinRing = createRing()
+// Before anything else: it takes its time to come up.
+const worker = startWorker({ start, work: { kind: 'guest', process: start, findsProgram: false }, stdin: stdinRing, outputs: null })
 const workerReady = new Promise<void>((resolve, reject) => {
   worker.on('error', (error) => (startedAt === null ? reject(error) : fell(error)))
   worker.on('message', (message: WorkerMessage) => {
@@ -46,25 +37,37 @@ const workerReady = new Promise<void>((resolve, reject) => {
     else take(message)
   })
 })
+const compiler = new ModuleCompiler(start.limits)
 let startedAt: number | null = null
 let resumeStdin = (): void => {}
+/** Once the guest is ready to run. */
+let inside: { readonly sessions: Sessions; readonly files: GuestFiles } | null = null
 
 prepareGuest().then(
-  ({ module, evidence }) => {
+  ({ module, evidence, files, threads }) => {
+    inside = { sessions: new Sessions({ threads, compiler, limits: start.limits }), files }
     report({ event: 'ready', evidence })
     onCommand(() => run(module))
   },
   (error) => {
-    const known = error instanceof EngineError ? error : new EngineError('SANDBOX_FAILED', messageOf(error))
-    const { code, message, hint, data } = known
+    const { code, message, hint, data } = failureOf(error)
     report({ event: 'failed', code, message, ...(hint === undefined ? {} : { hint }), data })
     process.exit(1)
   },
 )
 
-/** Finds the program in a view of the files of this thread's own, while the worker still comes up. None is in a remote file system, which is the worker's to ask. */
-async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: WasmEvidence }> {
-  const files = openGuestFiles(start, () => new UnionFs({ lowers: [] }))
+interface Prepared {
+  readonly module: WebAssembly.Module
+  readonly evidence: WasmEvidence
+  readonly files: GuestFiles
+  readonly threads: WorkerThreads
+}
+
+/** Makes the files and finds the program in them, while the worker still comes up. */
+async function prepareGuest(): Promise<Prepared> {
+  const { files, shared } = makeFiles(start)
+  const threads = new WorkerThreads(start, files, shared(), fell)
+  threads.showFiles(worker)
   const { fs, ino, type } = files.tree.walkAsHost(fromUtf8(start.program))
   if (ino === undefined) throw new EngineError('COMMAND_NOT_FOUND', `${start.program} does not exist in the container`)
   if (type !== 'file') throw new EngineError('COMMAND_NOT_EXECUTABLE', `${start.program} is a ${type}`)
@@ -72,44 +75,13 @@ async function prepareGuest(): Promise<{ module: WebAssembly.Module; evidence: W
   assertModuleSize(size)
   const bytes = new Uint8Array(size)
   fs.read(ino, bytes, 0)
-  const prepared = prepareModule(bytes, start.limits)
-  const moduleDigest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
-  const module = await compile(prepared)
+  // A changed flag makes V8 refuse what Node has compiled beforehand, which the worker needs to come up quickly.
+  const { module, evidence } = await compiler.compile(bytes, workerReady)
   await workerReady
   // The engine's own bound on memory, beside the one in the module.
   setFlagsFromString(`--wasm-max-mem-pages=${Math.max(1, start.limits.memoryPages)}`)
-  return {
-    module,
-    evidence: {
-      engine: 'v8, wolffia preview1',
-      v8: process.versions.v8,
-      moduleDigest,
-      imports: prepared.imports,
-      memoryPagesMaximum: prepared.memoryPagesMaximum,
-      tableElementsMaximum: prepared.tableElementsMaximum,
-      preopens: files.preopens.map(({ name }) => name),
-      environment: start.env,
-    },
-  }
-}
-
-async function compile({ bytes, compiler }: PreparedModule): Promise<WebAssembly.Module> {
-  const flags = COMPILER_FLAGS[compiler]
-  // A changed flag makes V8 refuse what Node has compiled beforehand, which the worker needs to come up quickly.
-  if (flags.length > 0) await workerReady
-  for (const flag of flags) setFlagsFromString(flag)
-  let module: WebAssembly.Module
-  try {
-    module = await WebAssembly.compile(bytes)
-  } catch (cause) {
-    throw new EngineError('COMMAND_NOT_EXECUTABLE', `the program is not a valid WebAssembly module: ${messageOf(cause)}`, { cause })
-  }
-  const isCommand = WebAssembly.Module.exports(module).some(({ name, kind }) => name === '_start' && kind === 'function')
-  if (!isCommand)
-    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module exports no _start: it is a library, not a program', {
-      hint: 'Build it as a WASI command.',
-    })
-  return module
+  const preopens = files.preopens.map(({ name }) => name)
+  return { module, evidence: { ...evidence, preopens, environment: start.env }, files, threads }
 }
 
 function onCommand(go: () => void): void {
@@ -138,10 +110,11 @@ function run(module: WebAssembly.Module): void {
   report({ event: 'started' })
   // Last: Node takes its time to load what reads stdin, and the guest's thread is under way by then.
   feedStdin()
+  inside?.sessions.listen(start.sessions)
 }
 
 function feedStdin(): void {
-  const ring = new StdinWriter(stdinBuffer)
+  const ring = new StdinWriter(stdinRing)
   let rest: Uint8Array = new Uint8Array()
   let ended = false
   const put = (): void => {
@@ -167,17 +140,41 @@ function feedStdin(): void {
 
 function take(message: WorkerMessage): void {
   if (message.type === 'stdin-room') resumeStdin()
-  else if (message.type === 'ended') endOfItsOwn(exitStatusOf(message.outcome, start.limits, elapsed()), message.lost)
+  else if (message.type === 'ended') endOfItsOwn(exitStatusOf(message.outcome, start.limits, elapsed())).catch(fell)
   else if (message.type === 'output-exceeded')
     end(stopped('limit', `it wrote more than ${start.limits.outputBytes} bytes to stdout and stderr`, elapsed()))
 }
 
-function endOfItsOwn(status: ExitStatus, lost: string | null): void {
+/** All its programs end with it, before its files are kept. */
+async function endOfItsOwn(status: ExitStatus): Promise<void> {
+  await inside?.sessions.end()
+  const lost = start.keepsUpper && inside !== null ? keepFiles(inside.files) : null
   if (lost === null) end(status, { upperWhole: start.keepsUpper })
   else end({ ...status, detail: status.detail === undefined ? lost : `${status.detail}; ${lost}` })
 }
 
-/** The worker itself broke: its heap is full, or wolffia has a bug. */
+/** Why the guest's files could not be kept, said on stderr too; null when they were. Its exit code is told in either case. */
+function keepFiles({ unions: [root] }: GuestFiles): string | null {
+  try {
+    if (root === undefined) throw new EngineError('INTERNAL', 'the sandbox has no root')
+    writeUpper(root, UPPER_DESCRIPTOR, start.limits.upperBytes)
+    return null
+  } catch (error) {
+    const lost = `the files it has written are lost: ${messageOf(error)}`
+    complain(lost)
+    return lost
+  }
+}
+
+function complain(text: string): void {
+  try {
+    writeAll(2, Buffer.from(`wolffia: ${text}\n`))
+  } catch {
+    // Nobody reads stderr any more; the exit status still says it.
+  }
+}
+
+/** A worker itself broke: its heap is full, or wolffia has a bug. What it had hold of nobody gives back. */
 function fell(error: Error): void {
   const heap = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY'
   end(stopped(heap ? 'out-of-memory' : 'signaled', heap ? 'its files took all memory there is for them' : messageOf(error), elapsed()))
@@ -194,8 +191,4 @@ function end(status: ExitStatus, { upperWhole } = { upperWhole: false }): void {
 
 function elapsed(): number {
   return startedAt === null ? 0 : performance.now() - startedAt
-}
-
-function errorOf({ code, message, hint, data }: FailureMessage): EngineError {
-  return new EngineError(code as ErrorCode, message, hint === undefined ? { data } : { data, hint })
 }

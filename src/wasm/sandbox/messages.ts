@@ -1,5 +1,8 @@
-/** What the sandbox's two threads say to each other. */
-import type { StartMessage } from './protocol.js'
+/** What the sandbox's main thread and its workers say to each other. */
+import { EngineError, type ErrorCode, messageOf } from '../../errors.js'
+import type { SharedFiles } from './guest-files.js'
+import type { GuestProcess, StartMessage } from './protocol.js'
+import type { FileRequest } from './session-protocol.js'
 
 /** How a guest came to its end. */
 export type Outcome =
@@ -7,30 +10,60 @@ export type Outcome =
   /** `memoryPages` and `tableElements` are what it had then, where it exports them. */
   | { readonly kind: 'trap'; readonly message: string; readonly memoryPages: number; readonly tableElements: number }
 
-/** From the guest's worker. */
+/** From a worker. */
 export type WorkerMessage =
-  | { readonly type: 'ready' }
+  /** Its files are open. `attachments`: its number in each tree that is shared, in their order. */
+  | { readonly type: 'ready'; readonly attachments: readonly number[]; readonly preopens: readonly string[] }
+  /** The program it has found, to be compiled. */
+  | { readonly type: 'program'; readonly bytes: Uint8Array }
   | { readonly type: 'failed'; readonly error: FailureMessage }
   | { readonly type: 'stdin-room' }
+  /** There is something in one of its outputs, where these are not descriptors. */
+  | { readonly type: 'output' }
   | { readonly type: 'output-exceeded' }
-  /** `lost`: why its files could not be kept; null when they were, or were not to be. */
-  | { readonly type: 'ended'; readonly outcome: Outcome; readonly lost: string | null }
+  | { readonly type: 'ended'; readonly outcome: Outcome }
 
 /** An EngineError that crosses a thread or a process. */
 export interface FailureMessage {
-  readonly code: string
+  readonly code: ErrorCode
   readonly message: string
   readonly hint: string | undefined
   readonly data: Readonly<Record<string, unknown>>
 }
 
-/** What the worker is made with. */
+/** What a worker is for. */
+export type WorkerTask =
+  /** Runs a guest. It looks for its program itself, but for the container's own, which has been found already. */
+  | { readonly kind: 'guest'; readonly process: GuestProcess; readonly findsProgram: boolean }
+  /** Does something with the files, in the container's name. */
+  | { readonly kind: 'files'; readonly request: FileRequest }
+
+/** What a worker is made with. */
 export interface WorkerStart {
   readonly start: StartMessage
+  readonly work: WorkerTask
   readonly stdin: SharedArrayBuffer
+  /** Null writes to the sandbox's own, within the limit of output. */
+  readonly outputs: { readonly stdout: SharedArrayBuffer; readonly stderr: SharedArrayBuffer } | null
 }
 
-/** To the worker: the guest may run. */
+/** To a worker, first of all. */
+export interface FilesMessage {
+  readonly files: SharedFiles
+}
+
+/** To a worker: the guest may run. */
 export interface GoMessage {
   readonly module: WebAssembly.Module
+}
+
+/** What went wrong, so that it can be said elsewhere. */
+export function failureOf(error: unknown): FailureMessage {
+  const { code, message, hint, data } = error instanceof EngineError ? error : new EngineError('SANDBOX_FAILED', messageOf(error))
+  return { code, message, hint, data }
+}
+
+/** What {@link failureOf} was made of. */
+export function errorOf({ code, message, hint, data }: FailureMessage): EngineError {
+  return new EngineError(code, message, hint === undefined ? { data } : { data, hint })
 }

@@ -1,6 +1,6 @@
 /**
  * What the supervisor and the sandbox process say to each other: one start message (JSON, to its end) on descriptor 3, then events
- * out and commands in on descriptor 4, one line each. Both are the sandbox's main thread's; the guest's worker never holds them.
+ * out and commands in on descriptor 4, one line each. Both are the sandbox's main thread's; the guests' workers never hold them.
  */
 import type { ErrorCode } from '../../errors.js'
 import type { ExitStatus } from '../../runtime/exit.js'
@@ -32,15 +32,20 @@ export type SandboxMount =
   /** A file system of the supervisor's, asked for by this number. */
   | { readonly type: 'remote'; readonly destination: string; readonly number: number; readonly readonly: boolean }
 
-/** What a sandbox is to run. Nothing in it is a default: the supervisor has decided everything. */
-export interface StartMessage {
+/** A guest's process, in the words of the OCI runtime spec. */
+export interface GuestProcess {
   readonly args: readonly string[]
   readonly env: readonly string[]
-  /** Path of the module in the container. */
-  readonly program: string
+  /** Absolute path in the container. */
   readonly cwd: string
   readonly user: { readonly uid: number; readonly gid: number; readonly additionalGids: readonly number[] }
   readonly terminal: boolean
+}
+
+/** What a sandbox is to run. Nothing in it is a default: the supervisor has decided everything. */
+export interface StartMessage extends GuestProcess {
+  /** Path of the module in the container. */
+  readonly program: string
   /** Whether the guest is given its directories, or computes with stdio alone. */
   readonly preopens: 'all' | 'none'
   /** Base first. */
@@ -53,6 +58,8 @@ export interface StartMessage {
   readonly endDescriptor: number | null
   /** Descriptor of the socket at which remote file systems are asked; null where there are none. */
   readonly remoteDescriptor: number | null
+  /** Where others ask for further programs: a socket that listens already, or the folder in which it is to. */
+  readonly sessions: { readonly descriptor: number } | { readonly folder: string }
   /** It goes on when its supervisor closes its end of control. */
   readonly outlives: boolean
   readonly limits: SandboxLimits

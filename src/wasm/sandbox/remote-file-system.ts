@@ -1,25 +1,59 @@
 import { readSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ERRNO, ErrnoError, type ErrnoName } from '../../fs/errno.js'
 import type { AttributeChange, ByteString, DirectoryEntry, FileSystem, Ino, NewInode, Stat } from '../../fs/file-system.js'
+import { ThreadLock } from '../../fs/thread-lock.js'
 import { writeAll } from './output.js'
 import { REMOTE_BODY_BYTES, REMOTE_FRAME_BYTES, type RemoteAnswer, remoteFrame } from './remote-protocol.js'
 
-/** The socket at which the supervisor answers. A call blocks the guest's thread until it has. */
+/** The socket at which the supervisor answers, as all threads of the sandbox know it: one asks at a time. */
+export interface RemoteSocket {
+  readonly descriptor: number
+  /** One word: whether somebody asks. */
+  readonly lock: SharedArrayBuffer
+}
+
+/** A thread's end of that socket. A call blocks the thread until the supervisor has answered. */
 export class RemoteChannel {
   readonly #descriptor: number
+  readonly #lock: ThreadLock
 
-  constructor(descriptor: number) {
+  constructor({ descriptor, lock }: RemoteSocket) {
     this.#descriptor = descriptor
+    this.#lock = new ThreadLock(new Int32Array(lock), 0)
+  }
+
+  /** What threads share of it. */
+  static socket(descriptor: number): RemoteSocket {
+    return { descriptor, lock: new SharedArrayBuffer(4) }
   }
 
   /** Asks and waits. Throws the errno that was answered, EIO when nobody answers. */
   ask(number: number, call: string, arguments_: readonly unknown[], body?: Uint8Array): { readonly value: unknown; readonly body: Buffer } {
-    writeAll(this.#descriptor, remoteFrame({ number, call, arguments: arguments_ }, body))
-    const lengths = this.#take(REMOTE_FRAME_BYTES)
-    const head = JSON.parse(this.#take(lengths.readUInt32LE(0)).toString()) as RemoteAnswer
-    const answered = this.#take(lengths.readUInt32LE(4))
-    if ('errno' in head) throw new ErrnoError(head.errno in ERRNO ? (head.errno as ErrnoName) : 'EIO')
-    return { value: head.value, body: answered }
+    this.#lock.take()
+    try {
+      writeAll(this.#descriptor, remoteFrame({ number, call, arguments: arguments_ }, body))
+      const lengths = this.#take(REMOTE_FRAME_BYTES)
+      const head = JSON.parse(this.#take(lengths.readUInt32LE(0)).toString()) as RemoteAnswer
+      const answered = this.#take(lengths.readUInt32LE(4))
+      if ('errno' in head) throw new ErrnoError(head.errno in ERRNO ? (head.errno as ErrnoName) : 'EIO')
+      return { value: head.value, body: answered }
+    } finally {
+      this.#lock.give()
+    }
+  }
+
+  /**
+   * Does something while no thread asks: ends one, for instance, whose answer nobody would take. Waits without blocking this thread, since
+   * the supervisor may take its time.
+   */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    while (!this.#lock.tryTake()) await sleep(1)
+    try {
+      return await work()
+    } finally {
+      this.#lock.give()
+    }
   }
 
   #take(length: number): Buffer {

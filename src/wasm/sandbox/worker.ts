@@ -1,71 +1,83 @@
-/** The guest's thread: builds its files, waits for the word, runs it to its end. Nothing else in the process executes guest code. */
+/**
+ * A thread for a guest: opens its files, waits for the word, runs it to its end. Nothing else in the process executes guest code. Or one that
+ * does something with the files for somebody outside, and runs nothing.
+ */
 import { parentPort, workerData } from 'node:worker_threads'
-import { EngineError, messageOf } from '../../errors.js'
+import { messageOf } from '../../errors.js'
 import { fromUtf8 } from '../../fs/names.js'
 import { WASM_PAGE_BYTES } from '../module.js'
 import { DescriptorTable } from '../preview1/descriptor-table.js'
-import { GuestExit } from '../preview1/host.js'
+import { GuestExit, type OutputStream } from '../preview1/host.js'
 import { PREVIEW1 } from '../preview1/names.js'
 import { preopenedDirectory } from '../preview1/path-open.js'
 import { createPreview1 } from '../preview1/preview1.js'
 import { StreamDescriptor } from '../preview1/stream-descriptor.js'
-import { type GuestFiles, type OpenRemote, openGuestFiles } from './guest-files.js'
+import { answerFileRequest } from './file-requests.js'
+import { findModule } from './find-module.js'
+import { type GuestFiles, openFiles, type SharedFiles } from './guest-files.js'
 import { guestHost } from './guest-host.js'
-import type { GoMessage, Outcome, WorkerMessage, WorkerStart } from './messages.js'
+import {
+  type FilesMessage,
+  failureOf,
+  type GoMessage,
+  type Outcome,
+  type WorkerMessage,
+  type WorkerStart,
+  type WorkerTask,
+} from './messages.js'
 import { descriptorOutput, pause, writeAll } from './output.js'
-import { UPPER_DESCRIPTOR } from './protocol.js'
-import { RemoteChannel, RemoteFileSystem } from './remote-file-system.js'
-import { StdinReader } from './stdin-ring.js'
-import { writeUpper } from './upper.js'
+import type { GuestProcess } from './protocol.js'
+import { OutputWriter, StdinReader } from './ring.js'
+import type { FileRequest } from './session-protocol.js'
 
-const { start, stdin } = workerData as WorkerStart
+type GuestTask = Extract<WorkerTask, { kind: 'guest' }>
 
-function openRemote(): OpenRemote {
-  const channel = start.remoteDescriptor === null ? null : new RemoteChannel(start.remoteDescriptor)
-  return (number) => {
-    if (channel === null) throw new EngineError('INTERNAL', 'there is no socket for remote file systems')
-    return new RemoteFileSystem(channel, number)
-  }
+const ROOT = { uid: 0, gid: 0, additionalGids: [] } as const
+
+const { start, work, stdin: stdinRing, outputs } = workerData as WorkerStart
+const stdin = new StdinReader(stdinRing, () => tell({ type: 'stdin-room' }))
+const [stdout, stderr] = openOutputs()
+
+function tell(message: WorkerMessage, handedOver: readonly ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, handedOver)
 }
 
-function tell(message: WorkerMessage): void {
-  parentPort?.postMessage(message)
-}
-
-try {
-  const files = openGuestFiles(start, openRemote())
-  parentPort?.once('message', ({ module }: GoMessage) => {
-    const outcome = runGuest(module, files)
-    tell({ type: 'ended', outcome, lost: start.keepsUpper ? keepFiles(files) : null })
-  })
-  tell({ type: 'ready' })
-} catch (error) {
-  const known = error instanceof EngineError ? error : new EngineError('SANDBOX_FAILED', messageOf(error))
-  tell({ type: 'failed', error: { code: known.code, message: known.message, hint: known.hint, data: known.data } })
-}
-
-/** Why the guest's files could not be kept, said on stderr too; null when they were. Its exit code is told in either case. */
-function keepFiles({ root }: GuestFiles): string | null {
+parentPort?.once('message', ({ files: shared }: FilesMessage) => {
   try {
-    writeUpper(root, UPPER_DESCRIPTOR, start.limits.upperBytes)
-    return null
+    if (work.kind === 'guest') prepareGuest(work, shared)
+    else doWithFiles(work.request, shared)
   } catch (error) {
-    const lost = `the files it has written are lost: ${messageOf(error)}`
-    complain(lost)
-    return lost
+    tell({ type: 'failed', error: failureOf(error) })
   }
+})
+
+function prepareGuest({ process: guest, findsProgram }: GuestTask, shared: SharedFiles): void {
+  const files = openFiles(start, shared, guest)
+  parentPort?.once('message', ({ module }: GoMessage) => tell({ type: 'ended', outcome: runGuest(module, guest, files) }))
+  tellReady(files)
+  if (!findsProgram) return
+  const bytes = findModule(files.tree, guest)
+  tell({ type: 'program', bytes }, [bytes.buffer as ArrayBuffer])
 }
 
-function complain(text: string): void {
-  try {
-    writeAll(2, Buffer.from(`wolffia: ${text}\n`))
-  } catch {
-    // Nobody reads stderr any more; the exit status still says it.
-  }
+function doWithFiles(request: FileRequest, shared: SharedFiles): void {
+  const files = openFiles(start, shared, { user: ROOT, cwd: '/' })
+  tellReady(files)
+  answerFileRequest(request, files, stdout)
+  tell({ type: 'ended', outcome: { kind: 'exit', exitCode: 0, signal: null } })
 }
 
-function runGuest(module: WebAssembly.Module, { tree, preopens }: GuestFiles): Outcome {
-  const table = new DescriptorTable(start.limits.openFiles)
+function tellReady({ unions, preopens }: GuestFiles): void {
+  tell({ type: 'ready', attachments: unions.map(({ attachment }) => attachment), preopens: preopens.map(({ name }) => name) })
+}
+
+function openOutputs(): readonly [OutputStream, OutputStream] {
+  if (outputs !== null) {
+    const open = (buffer: SharedArrayBuffer) => new OutputWriter(buffer, () => tell({ type: 'output' }))
+    const out = open(outputs.stdout)
+    // A terminal has one output, in which everything keeps its order.
+    return [out, work.kind === 'guest' && work.process.terminal ? out : open(outputs.stderr)]
+  }
   const allowance = {
     bytesLeft: start.limits.outputBytes,
     exceeded(): never {
@@ -73,12 +85,17 @@ function runGuest(module: WebAssembly.Module, { tree, preopens }: GuestFiles): O
       for (;;) pause(1000)
     },
   }
-  const { terminal } = start
-  table.add(new StreamDescriptor({ terminal, input: new StdinReader(stdin, () => tell({ type: 'stdin-room' })) }))
-  table.add(new StreamDescriptor({ terminal, output: descriptorOutput(1, allowance) }))
-  table.add(new StreamDescriptor({ terminal, output: descriptorOutput(2, allowance) }))
+  return [descriptorOutput(1, allowance), descriptorOutput(2, allowance)]
+}
+
+function runGuest(module: WebAssembly.Module, guest: GuestProcess, { tree, preopens }: GuestFiles): Outcome {
+  const table = new DescriptorTable(start.limits.openFiles)
+  const { terminal } = guest
+  table.add(new StreamDescriptor({ terminal, input: stdin }))
+  table.add(new StreamDescriptor({ terminal, output: stdout }))
+  table.add(new StreamDescriptor({ terminal, output: stderr }))
   for (const { name, handle } of preopens) table.add(preopenedDirectory(tree, handle, fromUtf8(name)))
-  const preview1 = createPreview1({ host: guestHost(start), table, tree })
+  const preview1 = createPreview1({ host: guestHost(guest), table, tree })
   let exports: WebAssembly.Instance['exports'] = {}
   try {
     exports = new WebAssembly.Instance(module, { [PREVIEW1]: preview1.functions }).exports
@@ -102,5 +119,16 @@ function trapped(error: unknown, exports: WebAssembly.Instance['exports']): Outc
     message,
     memoryPages: memory instanceof WebAssembly.Memory ? memory.buffer.byteLength / WASM_PAGE_BYTES : 0,
     tableElements: tables.reduce((sum, table) => sum + table.length, 0),
+  }
+}
+
+function complain(text: string): void {
+  try {
+    const line = Buffer.from(`wolffia: ${text}\n`)
+    // Past the limit of output: these are not the guest's words.
+    if (outputs === null) writeAll(2, line)
+    else stderr.write(line)
+  } catch {
+    // Nobody reads stderr any more; the exit status still says it.
   }
 }

@@ -1,0 +1,17 @@
+/* Sockets that listen in a folder of the host's, for the launcher itself or for its guest. */
+#ifndef WOLFFIA_LISTENER_H
+#define WOLFFIA_LISTENER_H
+
+struct setup;
+
+/* Listens at FOLDER/NAME, in place of whatever bears the name; only the user himself can come in. -1 with the failure
+ * set. */
+int listener_open(const char *folder, const char *name, int backlog);
+
+/* `listening-socket FOLDER NAME DESCRIPTOR`: such a socket, for `keep-descriptor` to hand on. */
+int listener_give(struct setup *setup, char **fields);
+
+/* The launcher does not hold it when its guest does: once the guest is gone, nobody is to wait there for an answer. */
+void listener_forget(const struct setup *setup);
+
+#endif

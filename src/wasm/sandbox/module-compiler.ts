@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { EngineError, messageOf } from '../../errors.js'
+import type { WasmEvidence } from '../../runtime/receipt.js'
+import { type ModuleLimits, type PreparedModule, prepareModule } from '../module.js'
+
+/** A program that is ready to be instantiated, and what the receipt says of it. */
+export interface CompiledModule {
+  readonly module: WebAssembly.Module
+  readonly evidence: Pick<WasmEvidence, 'engine' | 'v8' | 'moduleDigest' | 'imports' | 'memoryPagesMaximum' | 'tableElementsMaximum'>
+}
+
+type Compiler = PreparedModule['compiler']
+
+/** From Node 24 on the optimising compiler inlines by what the baseline compiler has counted, and dies where there is none. */
+const UNCOUNTED = Number.parseInt(process.versions.node, 10) < 24 ? [] : ['--no-wasm-inlining', '--no-wasm-inlining-call-indirect']
+/** From what V8 does by itself. */
+const FIRST_FLAGS = { baseline: ['--liftoff-only'], both: [], optimizing: ['--no-liftoff', ...UNCOUNTED] } as const
+const LATER_FLAGS = { baseline: ['--liftoff', '--liftoff-only'], both: ['--liftoff'], optimizing: [] } as const
+/** The safer for a module whose functions are costly, the later. */
+const CAUTION: readonly Compiler[] = ['optimizing', 'both', 'baseline']
+/** Modules that are kept compiled. */
+const KEPT = 8
+
+/**
+ * Bounds and compiles modules, one after the other. V8's flags are the whole process's, and it compiles functions of a module when they are
+ * first called: so what one module must be spared, all are spared from then on.
+ */
+export class ModuleCompiler {
+  readonly #limits: ModuleLimits
+  readonly #compiled = new Map<string, CompiledModule>()
+  #compiler: Compiler | null = null
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(limits: ModuleLimits) {
+    this.#limits = limits
+  }
+
+  /**
+   * `beforeFlags` is waited for before V8's flags change, if they do. Rejects with COMMAND_NOT_EXECUTABLE for what is no program of
+   * preview1, LIMIT_EXCEEDED for what is too large.
+   */
+  compile(bytes: Uint8Array, beforeFlags: Promise<unknown> = Promise.resolve()): Promise<CompiledModule> {
+    const compiled = this.#last.then(() => this.#compileNext(bytes, beforeFlags))
+    this.#last = compiled.catch(() => {})
+    return compiled
+  }
+
+  async #compileNext(bytes: Uint8Array, beforeFlags: Promise<unknown>): Promise<CompiledModule> {
+    const moduleDigest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
+    const known = this.#compiled.get(moduleDigest)
+    if (known !== undefined) return known
+    const prepared = prepareModule(bytes, this.#limits)
+    const flags = this.#flagsFor(prepared.compiler)
+    if (flags.length > 0) await beforeFlags
+    for (const flag of flags) setFlagsFromString(flag)
+    const { imports, memoryPagesMaximum, tableElementsMaximum } = prepared
+    const module = await compiledModule(prepared.bytes)
+    const engine = 'v8, wolffia preview1'
+    const evidence = { engine, v8: process.versions.v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum }
+    const compiled = { module, evidence }
+    this.#compiled.set(moduleDigest, compiled)
+    for (const oldest of this.#compiled.keys()) if (this.#compiled.size > KEPT) this.#compiled.delete(oldest)
+    return compiled
+  }
+
+  #flagsFor(wanted: Compiler): readonly string[] {
+    const before = this.#compiler
+    if (before === null) {
+      this.#compiler = wanted
+      return FIRST_FLAGS[wanted]
+    }
+    if (CAUTION.indexOf(wanted) <= CAUTION.indexOf(before)) return []
+    this.#compiler = wanted
+    return LATER_FLAGS[wanted]
+  }
+}
+
+async function compiledModule(bytes: Uint8Array): Promise<WebAssembly.Module> {
+  let module: WebAssembly.Module
+  try {
+    module = await WebAssembly.compile(bytes)
+  } catch (cause) {
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', `the program is not a valid WebAssembly module: ${messageOf(cause)}`, { cause })
+  }
+  const isCommand = WebAssembly.Module.exports(module).some(({ name, kind }) => name === '_start' && kind === 'function')
+  if (!isCommand)
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module exports no _start: it is a library, not a program', {
+      hint: 'Build it as a WASI command.',
+    })
+  return module
+}

@@ -1,0 +1,123 @@
+/**
+ * What is said at the socket of a sandbox, by whoever wants one more program in the container, or its files: a session each. Both sides send frames: a kind,
+ * three zeros, a length (32 bits, big-endian), then so many bytes.
+ *
+ * The first command is the request (JSON); the others are `go`, `signal NUMBER` and `outlive`. Input is sent within a window, so that a guest
+ * that reads nothing keeps no command waiting. Events are JSON.
+ */
+import type { ErrorCode } from '../../errors.js'
+import type { ByteString } from '../../fs/file-system.js'
+import type { ExitStatus } from '../../runtime/exit.js'
+import type { WasmEvidence } from '../../runtime/receipt.js'
+import type { GuestProcess } from './protocol.js'
+
+/** Name of the socket in its folder. */
+export const SESSIONS_SOCKET = 'sandbox'
+
+export const FRAME = {
+  /** From the sandbox: what the guest writes. */
+  stdout: 1,
+  stderr: 2,
+  event: 0x45,
+  /** From the sandbox: so many bytes of input (32 bits, big-endian) are out of the window. */
+  taken: 0x77,
+  /** To the sandbox. */
+  command: 0x63,
+  input: 0x69,
+  inputEnd: 0x65,
+} as const
+
+/** Bytes of input that may be under way. */
+export const INPUT_WINDOW_BYTES = 65_536
+/** Of a request: as much as execve(2) takes of arguments and environment, in JSON. */
+export const REQUEST_BYTES = 8 * 2 ** 20
+/** Of an event: its longest says back a request. */
+export const EVENT_BYTES = REQUEST_BYTES + 65_536
+/** Of a frame of output. */
+export const OUTPUT_BYTES = 65_536
+/** Sessions at once. */
+export const SESSIONS_MAXIMUM = 64
+
+/** What a session is for. */
+export type SessionRequest = ExecRequest | FileRequest
+
+/** One more program. It waits for `go`. */
+export interface ExecRequest {
+  readonly request: 'exec'
+  readonly process: GuestProcess
+  readonly openStdin: boolean
+}
+
+/** Something about the container's files, in which paths are byte strings; done at once. What is asked for comes as output. */
+export type FileRequest =
+  /** At most so many bytes of a regular file; nothing where there is none. */
+  { readonly request: 'read-file'; readonly path: ByteString; readonly maximumBytes: number }
+
+/** What a sandbox says in a session. */
+export type SessionEvent =
+  /** The program is compiled; not one of its instructions has run. */
+  | { readonly event: 'ready'; readonly evidence: WasmEvidence }
+  | {
+      readonly event: 'failed'
+      readonly code: ErrorCode
+      readonly message: string
+      readonly hint?: string
+      readonly data: Readonly<Record<string, unknown>>
+    }
+  | { readonly event: 'started' }
+  /** It goes on when the session is left. */
+  | { readonly event: 'outlives' }
+  /** The last there is. */
+  | ({ readonly event: 'exited' } & ExitStatus)
+
+const HEADER_BYTES = 8
+
+/** The bytes of a frame. */
+export function frame(kind: number, bytes: Uint8Array): Buffer {
+  const whole = Buffer.alloc(HEADER_BYTES + bytes.length)
+  whole[0] = kind
+  whole.writeUInt32BE(bytes.length, 4)
+  whole.set(bytes, HEADER_BYTES)
+  return whole
+}
+
+/** Puts frames together again. What has come is kept, and no more: a length that is a lie takes no memory. */
+export class FrameReader {
+  readonly #limitOf: (kind: number) => number
+  readonly #take: (kind: number, bytes: Buffer) => void
+  #pieces: Buffer[] = []
+  #length = 0
+
+  /** `limitOf` says how long a frame of a kind may be, -1 for a kind that there is not. */
+  constructor(limitOf: (kind: number) => number, take: (kind: number, bytes: Buffer) => void) {
+    this.#limitOf = limitOf
+    this.#take = take
+  }
+
+  /** Takes in what has come. False for what is no frame: the rest is not to be listened to. */
+  read(chunk: Buffer): boolean {
+    this.#pieces.push(chunk)
+    this.#length += chunk.length
+    while (this.#length >= HEADER_BYTES) {
+      const header = this.#front(HEADER_BYTES)
+      const kind = header[0] ?? 0
+      const length = header.readUInt32BE(4)
+      if (length > this.#limitOf(kind)) return false
+      if (this.#length < HEADER_BYTES + length) return true
+      const whole = this.#front(HEADER_BYTES + length)
+      this.#pieces[0] = whole.subarray(HEADER_BYTES + length)
+      this.#length -= HEADER_BYTES + length
+      this.#take(kind, whole.subarray(HEADER_BYTES, HEADER_BYTES + length))
+    }
+    return true
+  }
+
+  /** The first piece, put together with others until it has so many bytes. */
+  #front(length: number): Buffer {
+    const [first = Buffer.alloc(0)] = this.#pieces
+    if (first.length >= length) return first
+    const whole = Buffer.concat(this.#pieces)
+    this.#pieces = [whole]
+    return whole
+  }
+}

@@ -1,0 +1,60 @@
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { UnionFs } from '../../fs/union-fs.js'
+import type { GuestFiles, SharedFiles } from './guest-files.js'
+import type { FilesMessage, WorkerStart } from './messages.js'
+import type { StartMessage } from './protocol.js'
+import { RemoteChannel } from './remote-file-system.js'
+
+/** JavaScript heap for what a guest has open; its linear memory and its files lie outside it. */
+const WORKER_HEAP_MB = 1024
+const WORKER_STACK_MB = 4
+
+/** Makes a guest's thread. It waits for its files. */
+export function startWorker(start: WorkerStart): Worker {
+  return new Worker(fileURLToPath(new URL('./worker.cjs', import.meta.url)), {
+    workerData: start,
+    env: {},
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB, stackSizeMb: WORKER_STACK_MB },
+  })
+}
+
+/** The threads of a sandbox that see its files, and how each can be ended without harm to the others. */
+export class WorkerThreads {
+  /** A thread broke that may have had the lock of a tree: called once, does not return to it. */
+  readonly fell: (error: Error) => void
+  readonly #start: StartMessage
+  readonly #unions: readonly UnionFs[]
+  readonly #shared: SharedFiles
+  readonly #remote: RemoteChannel | null
+
+  constructor(start: StartMessage, { unions }: GuestFiles, shared: SharedFiles, fell: (error: Error) => void) {
+    this.#start = start
+    this.#unions = unions
+    this.#shared = shared
+    this.#remote = shared.remote === null ? null : new RemoteChannel(shared.remote)
+    this.fell = fell
+  }
+
+  /** Makes a thread and shows it the files. */
+  start(of: Omit<WorkerStart, 'start'>): Worker {
+    const worker = startWorker({ ...of, start: this.#start })
+    this.showFiles(worker)
+    return worker
+  }
+
+  showFiles(worker: Worker): void {
+    worker.postMessage({ files: this.#shared } satisfies FilesMessage)
+  }
+
+  /**
+   * Ends a thread, wherever it is, and gives back what it had open. None holds the lock of a tree meanwhile, nor waits for the supervisor's
+   * answer: it would take either along. `attachments` are the thread's numbers in the trees.
+   */
+  async end(worker: Worker, attachments: readonly number[]): Promise<void> {
+    const terminate = () => UnionFs.exclusively(this.#unions, () => worker.terminate())
+    await (this.#remote === null ? terminate() : this.#remote.exclusively(terminate))
+    for (const [place, attachment] of attachments.entries()) this.#unions[place]?.forsake(attachment)
+  }
+}
