@@ -191,6 +191,23 @@ test('after it is disposed of each call is EBADF, and what was open is given bac
   for (const call of [() => fs.readdirSync('/'), () => fs.fstatSync(file), () => fs.writeFileSync('/x', '')]) assert.throws(call, /EBADF/)
 })
 
+test('a Dir that is closed, or loses a directory, while it is read rejects and ends nobody', async () => {
+  const fs = writableFs()
+  fs.mkdirSync('/a/b', { recursive: true })
+  const closed = fs.opendirSync('/')
+  const reading = closed.read().then(
+    () => 'read',
+    ({ code }) => code,
+  )
+  closed.closeSync()
+  assert.is(await reading, 'ERR_DIR_CLOSED')
+  const losing = await fs.promises.opendir('/', { recursive: true })
+  assert.is((await losing.read())?.name, 'a')
+  fs.rmSync('/a', { recursive: true })
+  const error = await new Promise((resolve) => losing.read(resolve))
+  assert.is((error as NodeJS.ErrnoException).code, 'ENOENT')
+})
+
 test('as many files can be open as was said', () => {
   const fs = nodeFsOf(new UnionFs({ lowers: [] }), { openFiles: 2 })
   fs.writeFileSync('/f', '')
