@@ -22,8 +22,8 @@ export const SECTIONS: readonly (readonly [title: string, names: readonly string
     ['run', 'create', 'start', 'exec', 'attach', 'stop', 'kill', 'restart', 'pause', 'unpause', 'wait', 'rename', 'update', 'rm'],
   ],
   ['What it does', ['ps', 'logs', 'top', 'stats', 'inspect', 'port', 'events']],
-  ['Its files', ['cp', 'diff', 'export']],
-  ['Images', ['build', 'images', 'import', 'load', 'tag', 'rmi']],
+  ['Its files', ['cp', 'diff', 'export', 'commit']],
+  ['Images', ['build', 'images', 'history', 'import', 'load', 'save', 'tag', 'rmi']],
   ['All of a kind', ['container', 'image', 'volume', 'system']],
 ]
 

@@ -67,9 +67,13 @@ export async function openContainerFs(parts: ContainerFsParts, options: Containe
 
 function assertWritable({ name, spec, files }: ContainerFsParts): void {
   if (files.addLayer === null)
-    throw new EngineError('NOT_BUILT', `the files of container ${name} cannot be written through its fs: of its wall that is not built`, {
-      hint: 'Copy files into it with copyIn, or write them by a program in it with exec.',
-    })
+    throw new EngineError(
+      'NOT_BUILT',
+      `the files of container ${name} cannot be written through its fs: that is built for Wasm containers that do not run`,
+      {
+        hint: 'Copy files into it with copyIn, or write them by a program in it with exec.',
+      },
+    )
   if (spec.ephemeral)
     throw new EngineError('CONFLICT', `what is written to the files of container ${name} would be lost: it was made to be removed`, {
       hint: 'Make it without autoRemove (--rm).',

@@ -270,9 +270,7 @@ export class Images {
   async #chosen(reference: string, options: PlatformOption) {
     const { descriptor, names } = await findImage(this.#store, reference)
     const summary = await this.#summary(descriptor, names)
-    const anyPlatform = { preferred: [hostPlatform(), WASI_PLATFORM, ...summary.platforms.map((offered) => offered.platform)] }
-    const wish = options.platform === undefined ? anyPlatform : wishOf(options)
-    return { descriptor, summary, ...(await selectImage(this.#store.layout, descriptor, wish)) }
+    return { descriptor, summary, ...(await selectImage(this.#store.layout, descriptor, lookingWish(summary, options))) }
   }
 
   #happened(action: string, id: Digest, name: Reference | string | null): void {

@@ -7,6 +7,8 @@ import { fileOutput, statInSandbox, writeInSandbox } from './file-session.js'
 
 /** The files of a Wasm container that runs: its sandbox's, which answers for them. */
 export class RunningFiles implements ContainerFiles {
+  /** What a program holds open would stay what it was: files of one that runs are written one by one. */
+  readonly addLayer = null
   /** Where the sandbox listens. */
   readonly #folder: string
   /** As long as what is written can be as a layer. */
