@@ -9,7 +9,7 @@ import { filesBelow, root } from './tree.mjs'
 const words = process.argv.slice(2)
 const long = words.includes('--long')
 const filters = words.filter((word) => !word.startsWith('--'))
-const fileTimeoutMs = long ? 3_600_000 : 150_000
+const fileTimeoutMs = long ? 3_600_000 : 300_000
 await setUp({ tests: true })
 
 const suffix = long ? '.long.ts' : '.test.ts'

@@ -20,6 +20,7 @@ export type {
   UpdateOptions,
   WaitCondition,
 } from './container/container.js'
+export type { ContainerFsOptions } from './container/container-fs.js'
 export type { Exec, ExecOptions } from './container/exec.js'
 export type { HealthResult, HealthState } from './container/health.js'
 export type { EngineEvent } from './container/journal.js'
@@ -27,17 +28,27 @@ export type { LogEntry, LogOptions } from './container/logs.js'
 export type { CreateOptions, ObjectMountRequest } from './container/options.js'
 export type { ContainerSettings, HealthCheck, LogSettings, RestartPolicy } from './container/settings.js'
 export type { BuildOptions } from './engine/build-options.js'
-export type { Containers } from './engine/containers.js'
+export type { Containers, PrunedContainers } from './engine/containers.js'
 export type { ContainerUsage, DiskUsageReport, ImageUsage, VolumeUsage } from './engine/disk-usage.js'
 export type { Diagnosis } from './engine/doctor.js'
 export { Engine, type EngineOptions, type EventOptions } from './engine/engine.js'
 export type { HostCopied, HostCopyOptions } from './engine/host-copy.js'
-export type { ImageDetails, ImagePlatform, ImageProcess, ImageSummary, ImportOptions } from './engine/image-summary.js'
-export type { Images, PlatformOption, ResolvedImage } from './engine/images.js'
+export type { ImageFsOptions } from './engine/image-fs.js'
+export type {
+  CommitOptions,
+  ImageDetails,
+  ImagePlatform,
+  ImageProcess,
+  ImageSummary,
+  ImportOptions,
+  SaveOptions,
+} from './engine/image-summary.js'
+export type { ImageStep, Images, PlatformOption, ResolvedImage } from './engine/images.js'
 export type { InfoReport } from './engine/info.js'
 export type { VersionReport } from './engine/version.js'
 export type { PruneVolumesOptions, VolumeSummary, Volumes } from './engine/volumes.js'
 export { EngineError, type EngineErrorOptions, type ErrorCode, RUN_EXIT_CODES } from './errors.js'
+export type { Credentials } from './fs/access.js'
 export type {
   ByteString,
   Change,
@@ -49,7 +60,9 @@ export type {
   ReadonlyFileSystem,
   Stat,
 } from './fs/file-system.js'
+export { type NodeFs, type NodeFsOptions, nodeFsOf, type OpenNodeFs } from './fs/node-fs.js'
 export type { NodeFsLike, NodeFsStats } from './fs/node-fs-like.js'
+export type { SystemCallOptions } from './fs/system-calls.js'
 export type { RemovedImage } from './image/remove.js'
 export type { Finding } from './launcher/probe.js'
 export type { DiffId, Digest } from './oci/digest.js'

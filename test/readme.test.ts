@@ -80,6 +80,11 @@ test('the example with a memfs Volume works as the README shows it', async () =>
   assert.is(await outputOfExample(2), "{ '/final': 'written by the host' }\n")
 })
 
+test('the example of a container’s files works as the README shows it', async () => {
+  await wolffia.output('import', resolve('dist/wasm/probe.wasm'), 'plugin')
+  assert.is(await outputOfExample(3), 'written before the start\nfalse\n')
+})
+
 /** What the README's example with this number prints as a program of its own. */
 async function outputOfExample(number: number): Promise<string> {
   const example = blocks('ts')[number]

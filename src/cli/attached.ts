@@ -3,7 +3,7 @@ import type { Container } from '../container/container.js'
 import type { Attachment, TerminalSize } from '../runtime/runtime.js'
 import type { CliOptions } from './command.js'
 import { parseDetachKeys } from './detach-keys.js'
-import { converse, type SignalRelay, signalTarget } from './foreground.js'
+import { converse, type Shown, type SignalRelay, signalTarget } from './foreground.js'
 
 /** How this process takes part in a container that is nobody's. */
 export interface AttachedOptions {
@@ -11,10 +11,15 @@ export interface AttachedOptions {
   readonly signals: SignalRelay | null
   readonly detachKeys: readonly number[] | undefined
   readonly terminalSize?: TerminalSize
+  /** Which of its outputs are shown; both unless said. */
+  readonly shown?: Shown
   /** Only its output. */
   readonly noStdin?: boolean
-  /** At a terminal of the guest's own signals end this process alone, as with docker's `attach` and `start`: a window that is closed ends no guest. */
-  readonly leavesTerminal?: boolean
+  /**
+   * When a signal ends this process alone: never unless said, or where the guest has a terminal of its own, as with docker's `attach` and
+   * `start`: a window that is closed ends no guest.
+   */
+  readonly leavesBySignal?: 'always' | 'at-terminal'
 }
 
 /** The keys of `--detach-keys`. Throws INVALID_ARGUMENT. */
@@ -46,11 +51,12 @@ async function redraw(container: Container, { rows, columns }: TerminalSize): Pr
 async function converseWith(
   container: Container,
   attachment: Attachment,
-  { signals, detachKeys, noStdin, leavesTerminal }: AttachedOptions,
+  { signals, detachKeys, shown, noStdin, leavesBySignal }: AttachedOptions,
 ): Promise<number> {
   const { terminal } = container.spec.process
   let left: Promise<NodeJS.Signals> | undefined
-  if (signals !== null && leavesTerminal === true && terminal) left = signals.next()
+  const leaves = leavesBySignal === 'always' || (leavesBySignal === 'at-terminal' && terminal)
+  if (signals !== null && leaves) left = signals.next()
   else {
     signals?.forwardTo(signalTarget(container))
     signals?.forwardAll()
@@ -68,6 +74,7 @@ async function converseWith(
     {
       ...(detachKeys === undefined ? {} : { detachKeys }),
       ...(left === undefined ? {} : { left }),
+      ...(shown === undefined ? {} : { shown }),
       end: async () => {
         await exit
       },

@@ -68,6 +68,7 @@ const LOOKS: Readonly<Record<string, CommandEntry>> = {
 
 /** What goes out of a container and into it, likewise. */
 const FILES: Readonly<Record<string, CommandEntry>> = {
+  commit: { summary: 'Make an image of a container', load: () => import('./commands/commit.js') },
   cp: { summary: 'Copy files out of a container or into it', load: () => import('./commands/cp.js') },
   export: { summary: 'Write all files of a container as a tar', load: () => import('./commands/export.js') },
 }
@@ -76,9 +77,11 @@ const FILES: Readonly<Record<string, CommandEntry>> = {
 const IMAGES: Readonly<Record<string, CommandEntry>> = {
   images: { summary: 'List images', load: () => import('./commands/images.js') },
   load: { summary: 'Load images from an OCI or docker archive', load: () => import('./commands/load.js') },
+  save: { summary: 'Write images to a tar that docker and others load', load: () => import('./commands/save.js') },
   import: { summary: 'Make an image of a root tar or a .wasm module', load: () => import('./commands/import.js') },
   build: { summary: 'Build an image of a Dockerfile', load: () => import('./commands/build.js') },
   tag: { summary: 'Give an image another name', load: () => import('./commands/tag.js') },
+  history: { summary: 'Show how an image came to be', load: () => import('./commands/history.js') },
   rmi: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
 }
 
@@ -124,6 +127,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       ...without(IMAGES, 'images', 'rmi'),
       inspect: { summary: 'Show images in full', load: () => inspecting('image') },
       ls: { summary: 'List images', load: () => import('./commands/images.js') },
+      prune: { summary: 'Remove images that are not used', load: () => import('./commands/image-prune.js') },
       rm: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
     },
     aliases: { list: 'ls', remove: 'rm' },

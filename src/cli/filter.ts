@@ -10,11 +10,11 @@ export type KnownFilters = Readonly<Record<string, string | null>>
 
 const FLAG = '-f, --filter'
 
-/** Adds `-f, --filter`, which may be given more than once. */
-export function addFilterFlag(parser: Command, known: KnownFilters): void {
+/** Adds `-f, --filter`, which may be given more than once; `--filter` alone where -f is --force. */
+export function addFilterFlag(parser: Command, known: KnownFilters, flag: '-f, --filter' | '--filter' = FLAG): void {
   const names = Object.keys(known).filter((name) => known[name] === null)
   parser.option(
-    `${FLAG} <filter>`,
+    `${flag} <filter>`,
     `only those with ${names.join(', ')}: ${names[0]}=…`,
     (word: string, before: readonly string[] = []) => [...before, word],
   )

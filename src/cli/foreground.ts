@@ -119,8 +119,16 @@ export interface Conversation {
   readonly resize: ((size: TerminalSize) => Promise<void>) | null
 }
 
+/** Which of a guest's outputs are shown. What is not is read and forgotten, so that the guest does not wait for it. */
+export interface Shown {
+  readonly stdout: boolean
+  readonly stderr: boolean
+}
+
 /** How this process takes part in one. */
 export interface ConversationOptions {
+  /** Both unless said. */
+  readonly shown?: Shown
   /** What leaves it at a terminal. */
   readonly detachKeys?: readonly number[]
   /** Leaves it when it resolves. */
@@ -137,9 +145,12 @@ export interface ConversationOptions {
  */
 export async function converse(
   { stdin, stdout, stderr, resize }: Conversation,
-  { detachKeys = parseDetachKeys(DEFAULT_DETACH_KEYS), left = new Promise(() => {}), begin, end }: ConversationOptions,
+  { detachKeys = parseDetachKeys(DEFAULT_DETACH_KEYS), shown, left = new Promise(() => {}), begin, end }: ConversationOptions,
 ): Promise<'ended' | 'detached' | 'left'> {
-  const copies = [copy(stdout, process.stdout), copy(stderr, process.stderr)]
+  const copies = [
+    shown?.stdout === false ? forget(stdout) : copy(stdout, process.stdout),
+    shown?.stderr === false ? forget(stderr) : copy(stderr, process.stderr),
+  ]
   const atTerminal = resize !== null && stdin !== null && process.stdin.isTTY
   const restoreTerminal = atTerminal ? enterRawMode(process.stdin) : () => {}
   const unwatch = resize === null ? () => {} : watchTerminalSize((size) => void resize(size).catch(() => {}))
@@ -162,21 +173,31 @@ export async function converse(
   }
 }
 
-/** Starts a container of this process's own with this process's stdio, and waits for its end. Null when its user has left it. */
+/** How this process takes part in a container of its own. */
+export interface ForegroundOptions {
+  readonly signals: SignalRelay
+  /** Leaves the container to itself when it resolves; signals do not go to it then. */
+  readonly left?: Promise<unknown> | undefined
+  readonly detachKeys?: readonly number[] | undefined
+  readonly shown: Shown
+}
+
+/** Starts a container of this process's own with this process's stdio, and waits for its end, or until its user has left it. */
 export async function runInForeground(
   container: Container,
-  signals: SignalRelay,
-  detachKeys?: readonly number[],
-): Promise<ExitStatus | null> {
+  { signals, left, detachKeys, shown }: ForegroundOptions,
+): Promise<ExitStatus | 'detached' | 'left'> {
   const { stdin, stdout, stderr, spec } = container
   const resize = spec.process.terminal ? (size: TerminalSize) => container.resize(size) : null
   const outcome = await converse(
     { stdin, stdout, stderr, resize },
     {
       ...(detachKeys === undefined ? {} : { detachKeys }),
+      shown,
+      ...(left === undefined ? {} : { left }),
       begin: async () => {
         await container.start()
-        signals.forwardAll()
+        if (left === undefined) signals.forwardAll()
       },
       end: async () => {
         await container.wait()
@@ -185,7 +206,7 @@ export async function runInForeground(
   )
   if (outcome === 'ended') return container.wait()
   await container.detach()
-  return null
+  return outcome
 }
 
 /** Resolves when the keys have been typed. */
@@ -209,6 +230,12 @@ function feedStdin(stdin: Writable | null, keys: DetachKeys | null): Promise<voi
     })
     process.stdin.on('end', () => stdin.end())
   })
+}
+
+async function forget(from: Readable | null): Promise<void> {
+  if (from === null) return
+  from.resume()
+  await finished(from).catch(() => {})
 }
 
 /** Copies until the guest's end. When our reader goes away the guest's pipe is closed too, so that it meets SIGPIPE as in a shell. */

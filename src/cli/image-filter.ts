@@ -56,8 +56,8 @@ function timeOf({ createdAt }: ImageSummary): number {
   return createdAt?.getTime() ?? 0
 }
 
-/** None for an image that cannot be read. */
-async function labelsOf(engine: Engine, { id, platforms }: ImageSummary): Promise<Readonly<Record<string, string>>> {
+/** Labels of an image, by its first platform; none for one that cannot be read. */
+export async function labelsOf(engine: Engine, { id, platforms }: ImageSummary): Promise<Readonly<Record<string, string>>> {
   const [first] = platforms
   if (first === undefined) return {}
   const { os, architecture, variant } = first.platform

@@ -1,5 +1,4 @@
 import type { Container } from '../container/container.js'
-import type { HealthCheck } from '../container/settings.js'
 import type { ImageDetails } from '../engine/image-summary.js'
 import { EngineError } from '../errors.js'
 
@@ -60,6 +59,7 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       Memory: spec.limits.memoryBytes ?? 0,
       ReadonlyRootfs: spec.readonlyRootfs,
       Runtime: container.runtime,
+      ...(Object.keys(spec.annotations).length === 0 ? {} : { Annotations: spec.annotations }),
     },
     Mounts: spec.mounts.map((mount) => ({
       Type: mount.type,
@@ -78,7 +78,7 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       StdinOnce: settings.stdinOnce,
       StopSignal: settings.stopSignal,
       StopTimeout: settings.stopTimeoutSeconds,
-      ...(settings.health === null ? {} : { Healthcheck: healthcheckOf(settings.health) }),
+      ...(settings.health === null ? {} : { Healthcheck: container.committedConfig({}).Healthcheck }),
       Env: spec.process.env,
       Cmd: cmd.length > 0 ? cmd : null,
       Entrypoint: hasEntrypoint ? imageEntrypoint : null,
@@ -95,19 +95,6 @@ function healthOf(container: Container): object {
   if (health === null) return {}
   const log = health.log.map(({ start, end, exitCode, output }) => ({ Start: start, End: end, ExitCode: exitCode, Output: output }))
   return { Health: { Status: health.status, FailingStreak: health.failingStreak, Log: log } }
-}
-
-const NANOSECONDS_PER_MS = 1_000_000
-
-function healthcheckOf({ test, intervalMs, timeoutMs, startPeriodMs, retries }: HealthCheck): object {
-  const isShell = test.length === 3 && test[0] === '/bin/sh' && test[1] === '-c'
-  return {
-    Test: isShell ? ['CMD-SHELL', test[2]] : ['CMD', ...test],
-    Interval: intervalMs * NANOSECONDS_PER_MS,
-    Timeout: timeoutMs * NANOSECONDS_PER_MS,
-    StartPeriod: startPeriodMs * NANOSECONDS_PER_MS,
-    Retries: retries,
-  }
 }
 
 /** An image in the words of `GET /images/{name}/json`, with all its platforms under `Wolffia`. */

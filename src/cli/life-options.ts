@@ -20,10 +20,10 @@ export function addLifeFlags(parser: Command): void {
   parser
     .option('--cidfile <file>', "write the container's id to a file that does not exist yet")
     .option('--health-cmd <command>', 'a shell command that finds out whether it is healthy')
-    .option('--health-interval <duration>', 'between two checks; 30s unless said')
-    .option('--health-retries <n>', 'failures in a row that make it unhealthy; 3 unless said')
+    .option('--health-interval <duration>', "between two checks; the image's, else 30s")
+    .option('--health-retries <n>', "failures in a row that make it unhealthy; the image's, else 3")
     .option('--health-start-period <duration>', 'from the start: failures in it do not count')
-    .option('--health-timeout <duration>', 'a check that takes longer has failed; 30s unless said')
+    .option('--health-timeout <duration>', "a check that takes longer has failed; the image's, else 30s")
     .option('--log-driver <json-file|none>', 'where its output is kept: in a file for `wolffia logs`, or nowhere')
     .option('--log-opt <NAME=VALUE>', 'max-size=10m, max-file=3', collect)
     .option('--no-healthcheck', "no check of its health, whatever the image's is")
@@ -73,7 +73,7 @@ export function secondsOf(text: string, flag: string): number {
   throw new UsageError(`invalid argument "${text}" for "${flag}" flag: not a whole number of seconds`, { exitCode: 125 })
 }
 
-function healthOf(options: CliOptions): HealthCheck | null | undefined {
+function healthOf(options: CliOptions): Partial<HealthCheck> | null | undefined {
   const given = (name: string) => options[name] as string | undefined
   const command = given('healthCmd')
   const isOff = options.healthcheck === false
@@ -81,25 +81,20 @@ function healthOf(options: CliOptions): HealthCheck | null | undefined {
   if (isOff && (command !== undefined || others.length > 0))
     throw new EngineError('INVALID_ARGUMENT', '--no-healthcheck conflicts with --health-* options')
   if (isOff) return null
-  if (command === undefined || command === '') {
-    if (others.length === 0) return undefined
-    throw new EngineError('NOT_BUILT', "changing one part of the image's health check is not built yet", {
-      hint: 'Give the whole of it, with --health-cmd.',
-    })
-  }
-  const milliseconds = (name: string, flag: string, otherwise: number) => {
+  if (!command && others.length === 0) return undefined
+  const milliseconds = (part: keyof HealthCheck, name: string, flag: string) => {
     const text = given(name)
-    return text === undefined ? otherwise : durationOf(text, flag)
+    return text === undefined ? {} : { [part]: durationOf(text, flag) }
   }
-  const retries = given('healthRetries') ?? '3'
-  if (!/^[1-9]\d{0,8}$/.test(retries))
+  const retries = given('healthRetries')
+  if (retries !== undefined && !/^[1-9]\d{0,8}$/.test(retries))
     throw new EngineError('INVALID_ARGUMENT', `invalid argument "${retries}" for "--health-retries" flag: not a positive whole number`)
   return {
-    test: ['/bin/sh', '-c', command],
-    intervalMs: milliseconds('healthInterval', '--health-interval', 30_000),
-    timeoutMs: milliseconds('healthTimeout', '--health-timeout', 30_000),
-    startPeriodMs: milliseconds('healthStartPeriod', '--health-start-period', 0),
-    retries: Number(retries),
+    ...(command ? { test: ['/bin/sh', '-c', command] } : {}),
+    ...milliseconds('intervalMs', 'healthInterval', '--health-interval'),
+    ...milliseconds('timeoutMs', 'healthTimeout', '--health-timeout'),
+    ...milliseconds('startPeriodMs', 'healthStartPeriod', '--health-start-period'),
+    ...(retries === undefined ? {} : { retries: Number(retries) }),
   }
 }
 

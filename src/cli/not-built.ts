@@ -20,8 +20,6 @@ const PRIVILEGES = 'Every container runs without any capability of the host; see
 
 /** Flags of `docker run` that are not built. */
 export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
-  ['--annotation <map>', 'Use -l, --label instead.'],
-  ['-a, --attach <list>', 'stdout and stderr are always attached, stdin with -i.'],
   ['--blkio-weight <n>', CGROUP],
   ['--blkio-weight-device <list>', CGROUP],
   ['--cap-add <list>', PRIVILEGES],
@@ -92,6 +90,7 @@ const CLUSTER_VOLUME = [
   '--sharing <string>',
   '--topology-preferred <list>',
   '--topology-required <list>',
+  '--type <type>',
 ]
 
 const NO_CACHE = 'Leave it out: there is no cache yet, every step is run.'
@@ -160,11 +159,9 @@ const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   exec: [['--privileged', PRIVILEGES]],
   logs: [['--details', 'Leave it out: json-file keeps no details of a line.']],
   update: NOT_BUILT_UPDATE_FLAGS.map((flag) => [flag, LIMITS_ARE_FIXED]),
-  'container prune': [['--filter <filter>', 'Choose with ps: wolffia rm $(wolffia ps -aq --filter status=exited --filter …)']],
   images: [['--tree', 'The last column shows the platforms of each image.']],
   'image ls': [['--tree', 'The last column shows the platforms of each image.']],
   'image build': NOT_BUILT_BUILD_FLAGS,
-  'system prune': [['--filter <filter>', 'Leave it out: wolffia volume prune --filter label=… is built.']],
   inspect: [['-s, --size', 'Sizes of writable layers are not counted yet.']],
   build: NOT_BUILT_BUILD_FLAGS,
   load: [['--platform <os/arch>', 'Leave it out: all platforms of an archive are loaded, and `run --platform` chooses.']],
@@ -236,34 +233,29 @@ function shellWord(text: string): string {
 
 /** Commands of docker that are not built, and what to do instead. */
 export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
+  bake: 'Call `wolffia build` once for each target.',
   builder: 'Use `wolffia build`; there is no cache to prune.',
   buildx: 'Use `wolffia build`.',
   checkpoint: FOREGROUND,
-  commit: 'Tar what should last from inside, into a folder mounted with -v, and `wolffia import` it.',
   compose: 'Start each service with `wolffia run`.',
   config: 'wolffia has no swarm.',
   context: 'wolffia has no daemon to choose.',
-  history: '`wolffia inspect IMAGE` shows the layers.',
   login: PULL,
   logout: PULL,
   manifest: '`wolffia inspect --platform OS/ARCH IMAGE` shows one platform of an image.',
   network: NETWORKS,
   node: 'wolffia has no swarm.',
   plugin: 'wolffia has no plugins.',
-  prune: 'Remove images with `wolffia rmi` and containers with `wolffia rm`.',
+  prune: 'Use `wolffia system prune`, `wolffia container prune`, `wolffia image prune` or `wolffia volume prune`.',
   pull: PULL,
   push: `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
-  save: `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker-archive:NAME.tar:NAME:TAG`,
   search: PULL,
   secret: 'wolffia has no swarm.',
   service: 'wolffia has no swarm.',
   stack: 'wolffia has no swarm.',
   swarm: 'wolffia has no swarm.',
   trust: 'Every blob is checked by its digest; signatures are not.',
-  'image history': '`wolffia inspect IMAGE` shows the layers.',
-  'image prune': 'Use `wolffia system prune`, or remove images with `wolffia rmi`.',
   'image pull': PULL,
   'image push': `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
-  'image save': `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker-archive:NAME.tar:NAME:TAG`,
   'volume update': 'It is for the cluster volumes of a swarm.',
 }

@@ -7,11 +7,11 @@ import { EngineError } from '../errors.js'
 /** Writes a stream to the file that `-o` names, whole or not at all; to a pipe or a device as it comes. */
 export async function writeOutputFile(path: string, stream: Readable): Promise<void> {
   const found = statSync(path, { throwIfNoEntry: false })
-  if (found !== undefined && !found.isFile() && !found.isDirectory()) return pipeline(stream, createWriteStream(path))
+  if (found !== undefined && !found.isFile() && !found.isDirectory()) return whole(stream, () => pipeline(stream, createWriteStream(path)))
   const temporary = `${path}.${process.pid}.new`
   try {
     assertOutputPath(path)
-    await pipeline(stream, createWriteStream(temporary, { flags: 'wx', mode: 0o600 }))
+    await whole(stream, () => pipeline(stream, createWriteStream(temporary, { flags: 'wx', mode: 0o600 })))
     renameSync(temporary, path)
   } catch (error) {
     stream.destroy()
@@ -23,9 +23,19 @@ export async function writeOutputFile(path: string, stream: Readable): Promise<v
 /** Writes a stream to stdout. A reader that goes away is no error. */
 export async function writeToStdout(stream: Readable): Promise<void> {
   try {
-    await pipeline(stream, process.stdout, { end: false })
+    await whole(stream, () => pipeline(stream, process.stdout, { end: false }))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  }
+}
+
+/** Waits until what stands behind a stream has cleaned up, too: this process may end soon. */
+async function whole(stream: Readable, write: () => Promise<void>): Promise<void> {
+  try {
+    await write()
+  } finally {
+    stream.destroy()
+    if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve))
   }
 }
 

@@ -7,6 +7,7 @@ import { EngineError, messageOf } from '../errors.js'
 import type { Limits } from '../runtime/limits.js'
 import type { CliOptions } from './command.js'
 import { durationOf } from './duration.js'
+import type { Shown } from './foreground.js'
 import { wrapped } from './help.js'
 import { addLifeFlags, lifeOptions } from './life-options.js'
 import { driven, parseMount, parseVolume } from './mount-flags.js'
@@ -24,6 +25,8 @@ export function addCreateFlags(parser: Command): void {
   parser
     .passThroughOptions()
     .option('--add-host <host:ip>', 'one more line of /etc/hosts', collect)
+    .option('--annotation <NAME[=VALUE]>', "an annotation of the container's spec", collect)
+    .option('-a, --attach <stream>', 'take part in stdin, stdout or stderr only', collect)
     .option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on the one of that name', collect)
     .option('--env-file <file>', 'read variables from a file', collect)
     .option('--entrypoint <program>', "replace the image's entrypoint; empty for none")
@@ -67,7 +70,8 @@ export function addRunFlags(parser: Command): void {
   parser
     .option('-d, --detach', "go on in the background, and print the container's id")
     .option('--detach-keys <keys>', 'what leaves a terminal without ending the container; ctrl-p,ctrl-q unless said')
-    .option('--sig-proxy', 'changes nothing: signals always go to the container')
+    .option('--sig-proxy', 'signals to this command go to the container; with --sig-proxy=false they end the command alone')
+    .addOption(parser.createOption('--no-sig-proxy').hideHelp())
     .option('--receipt', 'print what isolation is in force, as JSON on stderr; --receipt=FILE writes a file')
     .addOption(parser.createOption('--receipt-file <file>').hideHelp())
 }
@@ -81,6 +85,7 @@ export function rewriteReceiptFlag(words: readonly string[]): readonly string[] 
 export function createOptions(positional: readonly string[], options: CliOptions, environment: NodeJS.ProcessEnv): CreateOptions {
   const [image = '', ...command] = positional
   assertPullPolicy(options.pull as string | undefined)
+  attachedStreams(options)
   // As docker: an empty value is none. Only an empty entrypoint says something.
   const text = (name: string) => (options[name] as string | undefined) || undefined
   const list = (name: string) => (options[name] as readonly string[] | undefined) ?? []
@@ -110,6 +115,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
     openStdin: options.interactive === true,
     autoRemove: options.rm === true,
     require: list('require'),
+    annotations: Object.fromEntries(list('annotation').map(annotationOf)),
     labels: labelsOf([...list('labelFile').flatMap((path) => linesOfFile(path, '--label-file')), ...list('label')]),
     ...lifeOptions(options),
   })
@@ -139,6 +145,27 @@ export function environmentOf(
     if (value !== undefined) result.set(name, value)
   }
   return Object.fromEntries(result)
+}
+
+/** As docker takes them: `NAME` alone has an empty value. */
+function annotationOf(text: string): readonly [name: string, value: string] {
+  const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
+  if (name === '') throw invalid(text, '--annotation', 'an annotation needs a name')
+  return [name, value]
+}
+
+/** What -a, --attach says. Throws INVALID_ARGUMENT, and NOT_BUILT for stdin alone. */
+export function attachedStreams({ attach }: CliOptions): Shown {
+  const given = (attach as readonly string[] | undefined) ?? []
+  const streams = given.map((name) => name.toLowerCase())
+  const unknown = given.find((_name, at) => !['stdin', 'stdout', 'stderr'].includes(streams[at] ?? ''))
+  if (unknown !== undefined) throw invalid(unknown, '-a, --attach', 'valid streams are STDIN, STDOUT and STDERR')
+  if (streams.length === 0) return { stdout: true, stderr: true }
+  if (streams.every((name) => name === 'stdin'))
+    throw new EngineError('NOT_BUILT', '--attach stdin alone is not built yet', {
+      hint: 'Attach stdout too and send it to /dev/null: wolffia run -i -a stdout … >/dev/null',
+    })
+  return { stdout: streams.includes('stdout'), stderr: streams.includes('stderr') }
 }
 
 function userOf(user: string | undefined): string | undefined {

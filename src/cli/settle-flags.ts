@@ -6,7 +6,7 @@ const FALSE = /^(0|f|F|false|FALSE|False)$/
 
 /**
  * Words with the flags as commander reads them, of flags as docker's (pflag) are written: `--rm=true` is `--rm`, `--rm=false` takes it
- * back, `-w=/tmp` is `-w/tmp`, and `-it=false` is `-i` with -t taken back. Looks at the flags before the first argument only; the rest
+ * back (or is `--no-rm`, where a command has that), `-w=/tmp` is `-w/tmp`, and `-it=false` is `-i` with -t taken back. Looks at the flags before the first argument only; the rest
  * may be a guest's.
  */
 export function settleFlags(words: readonly string[], options: readonly Option[]): readonly string[] {
@@ -24,7 +24,7 @@ export function settleFlags(words: readonly string[], options: readonly Option[]
 function settleLong(settled: string[], word: string, options: readonly Option[]): boolean {
   const [, flag = word, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
   const option = options.find(({ long }) => long === flag)
-  if (value !== undefined && option?.isBoolean()) settleTruth(settled, option, flag, value)
+  if (value !== undefined && option?.isBoolean()) settleTruth(settled, options, { option, flag, value })
   else settled.push(word)
   return value === undefined && option?.required === true
 }
@@ -42,7 +42,7 @@ function settleShort(settled: string[], word: string, options: readonly Option[]
       return option?.required === true && rest === ''
     }
     if (value !== undefined) {
-      settleTruth(settled, option, flag, value)
+      settleTruth(settled, options, { option, flag, value })
       return false
     }
     settled.push(flag)
@@ -50,12 +50,19 @@ function settleShort(settled: string[], word: string, options: readonly Option[]
   return false
 }
 
-function settleTruth(settled: string[], { short, long }: Option, flag: string, value: string): void {
+interface Truth {
+  readonly option: Option
+  readonly flag: string
+  readonly value: string
+}
+
+function settleTruth(settled: string[], options: readonly Option[], { option: { short, long }, flag, value }: Truth): void {
   if (TRUE.test(value)) settled.push(flag)
   else if (!FALSE.test(value))
     throw new UsageError(`invalid argument "${value}" for "${flag}" flag: it must be true or false`, { exitCode: 125 })
   else {
     const kept = settled.filter((word) => word !== short && word !== long)
-    settled.splice(0, settled.length, ...kept)
+    const opposite = options.find((option) => option.long === long?.replace(/^--/, '--no-'))
+    settled.splice(0, settled.length, ...kept, ...(opposite?.long === undefined ? [] : [opposite.long]))
   }
 }

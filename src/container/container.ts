@@ -1,6 +1,8 @@
 import type { Readable, Writable } from 'node:stream'
 import type { FileType } from '../fs/file-system.js'
+import type { OpenNodeFs } from '../fs/node-fs.js'
 import type { DiffId, Digest } from '../oci/digest.js'
+import type { ContainerConfig } from '../oci/image-spec.js'
 import type { Platform } from '../oci/platform.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { Usage } from '../runtime/guest-processes.js'
@@ -8,6 +10,7 @@ import type { Receipt } from '../runtime/receipt.js'
 import type { Attachment, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
+import type { ContainerFsOptions } from './container-fs.js'
 import type { Exec, ExecOptions } from './exec.js'
 import type { HealthState } from './health.js'
 import type { LogEntry, LogOptions } from './logs.js'
@@ -206,8 +209,23 @@ export interface Container extends AsyncDisposable {
    * CONFLICT.
    */
   copyIn(path: string, tar: AsyncIterable<Uint8Array>, options?: { readonly signal?: AbortSignal }): Promise<void>
+  /**
+   * Its files as they are now, as `node:fs`, without what is mounted on them: a library that takes an `fs` can be given this one. Dispose of it
+   * (`await using`). With `writable`, behind the Wasm wall, what is written is kept when it is disposed, and nobody can start the container
+   * before; without, it holds nothing, and each write is EROFS. Rejects with CONFLICT where only the guest has its files: of one that runs with
+   * its writable layer in memory (`autoRemove`), or behind the Wasm wall; `writable` of any that runs; and with NOT_BUILT for `writable` behind
+   * the native wall.
+   */
+  fs(options?: ContainerFsOptions): Promise<OpenNodeFs>
   /** Its whole root as a tar, without what is mounted on it. */
   exportRoot(): Promise<Readable>
+  /**
+   * What it has written over its image's layers, as an uncompressed tar of a layer. Rejects with CONFLICT where only the guest knows that, as
+   * {@link written}, and while files come and go; nothing does while it is paused.
+   */
+  layer(): Promise<Readable>
+  /** The config of an image that is made of it, whose own image has this one. */
+  committedConfig(image: ContainerConfig): ContainerConfig
   /** Removes it with its writable layer. Rejects with CONFLICT while it runs, unless `force`, which kills it first. */
   remove(options?: RemoveOptions): Promise<void>
   /** What `ps` shows of it. */

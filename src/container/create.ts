@@ -13,6 +13,7 @@ import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import { identityOf, ownIdentity } from '../store/process-identity.js'
 import type { AttachedVolumes } from '../volume/attach.js'
 import { throwIfAborted } from './abortable.js'
+import { askedConfig } from './commit-config.js'
 import type { Container, CreatedContainer } from './container.js'
 import { attachWanted, type LoadVolumes, wantedMounts } from './container-volumes.js'
 import { FoundContainer } from './found-container.js'
@@ -118,6 +119,7 @@ async function prepared<T>(
       runtime: runtime.name,
       spec,
       settings,
+      asked: askedConfig(options),
       labels: { ...config.config?.Labels, ...options.labels },
       autoRemove: options.autoRemove ?? false,
       status: 'created',

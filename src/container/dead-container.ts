@@ -145,6 +145,18 @@ export class DeadContainer implements Container {
     return Promise.reject(this.#dead())
   }
 
+  layer(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
+  committedConfig(): never {
+    throw this.#dead()
+  }
+
+  fs(): Promise<never> {
+    return Promise.reject(this.#dead())
+  }
+
   exportRoot(): Promise<never> {
     return Promise.reject(this.#dead())
   }

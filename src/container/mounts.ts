@@ -47,12 +47,14 @@ export function parseTmpfs(destination: string, options: string): TmpfsMount {
   let sizeBytes: number | undefined
   let mode: number | undefined
   let readonly = false
+  let executable = false
   for (const option of options.split(',').filter((word) => word !== '')) {
     const [name = '', value = ''] = option.split('=', 2)
     if (name === 'size') sizeBytes = tmpfsSize(value)
     else if (name === 'mode' && /^[0-7]{1,4}$/.test(value)) mode = Number.parseInt(value, 8)
-    else if (option === 'ro') readonly = true
-    else if (!['rw', 'nosuid', 'nodev', 'noexec'].includes(option)) throw invalidTmpfsOption(option)
+    else if (option === 'ro' || option === 'rw') readonly = option === 'ro'
+    else if (option === 'exec' || option === 'noexec') executable = option === 'exec'
+    else if (option !== 'nosuid' && option !== 'nodev') throw invalidTmpfsOption(option)
   }
   return {
     type: 'tmpfs',
@@ -60,6 +62,7 @@ export function parseTmpfs(destination: string, options: string): TmpfsMount {
     readonly,
     ...(sizeBytes === undefined ? {} : { sizeBytes }),
     ...(mode === undefined ? {} : { mode }),
+    ...(executable ? { executable } : {}),
   }
 }
 
@@ -70,10 +73,10 @@ function tmpfsSize(value: string): number {
 }
 
 function invalidTmpfsOption(option: string): EngineError {
-  const known = ['exec', 'suid', 'dev', 'uid', 'gid', 'nr_inodes'].includes(option.split('=', 1)[0] ?? '')
+  const known = ['suid', 'dev', 'uid', 'gid', 'nr_inodes'].includes(option.split('=', 1)[0] ?? '')
   return new EngineError(known ? 'NOT_BUILT' : 'INVALID_ARGUMENT', `tmpfs option ${option} is ${known ? 'not built yet' : 'not valid'}`, {
     data: { option },
-    hint: 'A tmpfs takes size=BYTES, mode=OCTAL, ro and rw; it is always nosuid, nodev and noexec.',
+    hint: 'A tmpfs takes size=BYTES, mode=OCTAL, ro, rw, exec and noexec; it is always nosuid and nodev.',
   })
 }
 

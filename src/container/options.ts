@@ -75,8 +75,8 @@ export interface CreateOptions {
   readonly stopTimeoutSeconds?: number
   /** Whether it is started again after its end; not unless said. */
   readonly restart?: RestartPolicy
-  /** How its health is found out; the image's unless said, null for not at all. */
-  readonly health?: HealthCheck | null
+  /** How its health is found out: each part the image's unless said, null for not at all. Without a `test` of either there is no check. */
+  readonly health?: Partial<HealthCheck> | null
   /** Where its output is kept; nowhere unless said. */
   readonly log?: LogSettings
   /** Remove it when it ends. */
@@ -84,6 +84,8 @@ export interface CreateOptions {
   /** Aspects of the receipt that must be in force (`seccomp`, `netns`, `memory`), or creating fails with REQUIREMENT_NOT_MET. */
   readonly require?: readonly string[]
   readonly labels?: Readonly<Record<string, string>>
+  /** For who reads the container's spec, and of no effect on it. */
+  readonly annotations?: Readonly<Record<string, string>>
   /** Gives up creating, with ABORTED. A container that has been created is ended by `kill` and `stop` alone. */
   readonly signal?: AbortSignal
 }

@@ -2,6 +2,7 @@ import type { ExitStatus } from '../runtime/exit.js'
 import type { RunEnd } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import { mayBeAlive, type ProcessIdentity } from '../store/process-identity.js'
+import type { AskedConfig } from './commit-config.js'
 import type { ContainerImage, ContainerSummary } from './container.js'
 import type { ContainerSettings } from './settings.js'
 
@@ -20,6 +21,8 @@ export interface ContainerRecord {
   /** Name of the wall. */
   readonly runtime: string
   readonly spec: ContainerSpec
+  /** For an image of it; none of one whose maker said nothing. */
+  readonly asked?: AskedConfig
   readonly labels: Readonly<Record<string, string>>
   readonly autoRemove: boolean
   readonly settings: ContainerSettings

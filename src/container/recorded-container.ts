@@ -2,13 +2,17 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
+import type { OpenNodeFs } from '../fs/node-fs.js'
+import type { ContainerConfig } from '../oci/image-spec.js'
 import type { ContainerFiles } from '../runtime/container-files.js'
 import type { Usage } from '../runtime/guest-processes.js'
 import type { Attachment, RunningTask, Runtime } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
+import { committedConfig } from './commit-config.js'
 import type { ContainerImage, ContainerPathStat, ContainerSize, CopiedOut, UpdateOptions } from './container.js'
+import type { ContainerFsOptions } from './container-fs.js'
 import { type LoadVolumes, removeWithVolumes } from './container-volumes.js'
 import { Exec, type ExecOptions, execProcess, readUserFiles } from './exec.js'
 import { copyIn, copyOut, spoolTar, statPath } from './files.js'
@@ -34,6 +38,14 @@ export interface RecordedContainerParts {
   readonly runtime: Runtime
   readonly record: ContainerRecord
   readonly volumes: LoadVolumes
+}
+
+/** A container's files, held until they are closed. */
+interface OpenFiles {
+  readonly files: ContainerFiles
+  /** Of its image. */
+  readonly layers: readonly StoredLayer[]
+  readonly close: () => void
 }
 
 /** What a container is, whoever made it: that stands in its record. And what can be done to one that runs, whoever started it. */
@@ -213,9 +225,24 @@ export abstract class RecordedContainer {
     return tar
   }
 
-  /** What it has written over its image's layers, as a layer's tar. @internal */
-  async layerTar(): Promise<Readable> {
+  async fs(options: ContainerFsOptions = {}): Promise<OpenNodeFs> {
+    const { openContainerFs } = await import('./container-fs.js')
+    const { files, layers, close } = await this.#openFiles()
+    const parts = { name: this.name, spec: this.spec, files, layers, spoolPath: this.#temporaryPath(), release: close }
+    try {
+      return await openContainerFs(parts, options)
+    } catch (error) {
+      close()
+      throw error
+    }
+  }
+
+  async layer(): Promise<Readable> {
     return (await this.#streamed(async (files) => ({ tar: files.readLayer() }))).tar
+  }
+
+  committedConfig(image: ContainerConfig): ContainerConfig {
+    return committedConfig(image, this.record)
   }
 
   async #files<T>(action: (files: ContainerFiles) => Promise<T>): Promise<T> {
@@ -242,14 +269,16 @@ export abstract class RecordedContainer {
   }
 
   /** One that does not run is not started while its files are open. */
-  async #openFiles(): Promise<{ readonly files: ContainerFiles; readonly close: () => void }> {
+  async #openFiles(): Promise<OpenFiles> {
     const release = (await this.#runs()) ? () => {} : await this.#holdStopped()
     try {
-      const rootfs = new ImageRootfs(await layersOf(this.layers, this.current().image.diffIds))
+      const layers = await layersOf(this.layers, this.current().image.diffIds)
+      const rootfs = new ImageRootfs(layers)
       const directory = this.state.directoryOf(this.id)
       const files = this.wall.files({ id: this.id, directory, spec: this.spec, rootfs, temporaryPath: () => this.#temporaryPath() })
       return {
         files,
+        layers,
         close: () => {
           rootfs.close()
           release()

@@ -75,7 +75,7 @@ export function containerSettings(options: CreateOptions, image: ContainerConfig
     stopSignal: parseSignal(options.stopSignal ?? image.StopSignal ?? 'SIGTERM'),
     stopTimeoutSeconds: options.stopTimeoutSeconds ?? STOP_TIMEOUT_SECONDS,
     restart,
-    health: options.health === undefined ? healthOfImage(image) : options.health,
+    health: options.health === null ? null : healthCheck({ ...partsOfImage(image), ...options.health }),
     log: options.log ?? NO_LOG,
     require: options.require ?? [],
   }
@@ -102,24 +102,33 @@ function isSignal(name: NodeJS.Signals): boolean {
   }
 }
 
-function healthOfImage({ Healthcheck: check }: ContainerConfig): HealthCheck | null {
-  if (check === undefined) return null
-  const { Test: test, Interval: interval, Timeout: timeout, StartPeriod: startPeriod, Retries: retries } = check
-  if (!Array.isArray(test) || test.length < 2 || !test.every((word) => typeof word === 'string')) return null
-  const milliseconds = (value: unknown, otherwise: number) =>
-    typeof value === 'number' && value > 0 ? Math.max(1, Math.round(value / NANOSECONDS_PER_MS)) : otherwise
-  const [kind, ...words] = test as string[]
-  if (kind === 'NONE') return null
+/** What an image says of its health; 0 is nothing said, as with docker. */
+function partsOfImage({ Healthcheck: check = {} }: ContainerConfig): Partial<HealthCheck> {
+  const { Test: test, Retries: retries } = check
+  const milliseconds = (name: 'intervalMs' | 'timeoutMs' | 'startPeriodMs', value: unknown) =>
+    typeof value === 'number' && value > 0 ? { [name]: Math.max(1, Math.round(value / NANOSECONDS_PER_MS)) } : {}
+  const [kind, ...words] = Array.isArray(test) && test.every((word) => typeof word === 'string') ? (test as string[]) : []
   return {
-    test: kind === 'CMD-SHELL' ? ['/bin/sh', '-c', words.join(' ')] : words,
-    intervalMs: milliseconds(interval, HEALTH_DEFAULTS.intervalMs),
-    timeoutMs: milliseconds(timeout, HEALTH_DEFAULTS.timeoutMs),
-    startPeriodMs: milliseconds(startPeriod, HEALTH_DEFAULTS.startPeriodMs),
-    retries: typeof retries === 'number' && retries > 0 ? retries : HEALTH_DEFAULTS.retries,
+    ...(words.length === 0 || kind === 'NONE' ? {} : { test: kind === 'CMD-SHELL' ? ['/bin/sh', '-c', words.join(' ')] : words }),
+    ...milliseconds('intervalMs', check.Interval),
+    ...milliseconds('timeoutMs', check.Timeout),
+    ...milliseconds('startPeriodMs', check.StartPeriod),
+    ...(typeof retries === 'number' && retries > 0 ? { retries } : {}),
   }
 }
 
-/** A health check of which not everything was said. */
-export function healthCheck(given: Partial<HealthCheck> & Pick<HealthCheck, 'test'>): HealthCheck {
-  return { ...HEALTH_DEFAULTS, ...given }
+function healthCheck({ test, ...parts }: Partial<HealthCheck>): HealthCheck | null {
+  return test === undefined ? null : { ...HEALTH_DEFAULTS, ...parts, test }
+}
+
+/** The same in an image's config. */
+export function healthcheckOf({ test, intervalMs, timeoutMs, startPeriodMs, retries }: HealthCheck): Readonly<Record<string, unknown>> {
+  const isShell = test.length === 3 && test[0] === '/bin/sh' && test[1] === '-c'
+  return {
+    Test: isShell ? ['CMD-SHELL', test[2]] : ['CMD', ...test],
+    Interval: intervalMs * NANOSECONDS_PER_MS,
+    Timeout: timeoutMs * NANOSECONDS_PER_MS,
+    StartPeriod: startPeriodMs * NANOSECONDS_PER_MS,
+    Retries: retries,
+  }
 }

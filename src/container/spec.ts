@@ -61,7 +61,7 @@ export function containerSpec({ id, options, image, tree, mounts, world }: SpecS
     limits: limitsOf(options.limits ?? {}, world),
     readonlyRootfs: options.readonlyRootfs ?? false,
     ephemeral: options.autoRemove ?? false,
-    annotations: options.labels ?? {},
+    annotations: options.annotations ?? {},
   }
 }
 

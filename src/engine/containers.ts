@@ -24,6 +24,12 @@ export interface ContainersParts {
   readonly volumes: LoadVolumes
 }
 
+/** What {@link Containers.prune} removed: ids, and the bytes that those containers had written. */
+export interface PrunedContainers {
+  readonly ids: readonly string[]
+  readonly bytes: number
+}
+
 /** The engine's containers. */
 export class Containers implements AsyncDisposable {
   readonly #parts: ContainersParts
@@ -115,22 +121,24 @@ export class Containers implements AsyncDisposable {
     if (record !== null) await (await this.#found(record)).checkHealth()
   }
 
-  /** Removes the containers that do not run, with their ids. */
-  async prune(): Promise<readonly string[]> {
-    const removed: string[] = []
-    for (const { id, status } of await this.list({ all: true })) {
-      if (status !== 'created' && status !== 'exited') continue
-      const container = await this.get(id)
+  /** Removes the containers that do not run, of those for which `matches` holds. */
+  async prune({ matches = () => true }: { readonly matches?: (container: ContainerSummary) => boolean } = {}): Promise<PrunedContainers> {
+    const ids: string[] = []
+    let bytes = 0
+    for (const summary of await this.list({ all: true })) {
+      if ((summary.status !== 'created' && summary.status !== 'exited') || !matches(summary)) continue
       // Somebody may have started it meanwhile, or removed it.
-      if (
-        await container.remove().then(
-          () => true,
-          () => false,
-        )
+      const container = await this.get(summary.id).catch(() => null)
+      const size = await container?.size().catch(() => null)
+      const isRemoved = await container?.remove().then(
+        () => true,
+        () => false,
       )
-        removed.push(id)
+      if (isRemoved !== true) continue
+      ids.push(summary.id)
+      bytes += size?.writtenBytes ?? 0
     }
-    return removed
+    return { ids, bytes }
   }
 
   /** Copies out of a container to the host, as `docker cp` does. Rejects with FILE_NOT_FOUND, INVALID_ARGUMENT. */

@@ -1,3 +1,4 @@
+import type { Compression } from '../layer/compression.js'
 import type { DiffId, Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
 
@@ -47,6 +48,31 @@ export interface ImageDetails extends ImageSummary {
   readonly process: ImageProcess
   /** Digests of the uncompressed layers, base first. */
   readonly diffIds: readonly DiffId[]
+}
+
+/** What `images.commit` makes of a container. */
+export interface CommitOptions {
+  /** Name for the new image, `debian` or `example.com/tools:1`. */
+  readonly reference?: string
+  /** Dockerfile instructions over the container's config, `CMD ["sh"]`. */
+  readonly changes?: readonly string[]
+  readonly author?: string
+  /** Comment in the image's history. */
+  readonly message?: string
+  /** Stops a running container's processes while its files are read; so it is unless false. */
+  readonly pause?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** What `images.save` takes. */
+export interface SaveOptions {
+  /** `docker-archive` unless said, which is an OCI layout too; `oci-archive` leaves out what only docker reads. */
+  readonly format?: 'docker-archive' | 'oci-archive'
+  /** Of the layers; as they are stored unless said. */
+  readonly compression?: Compression
+  /** Of an image for several platforms, the one that alone is saved. */
+  readonly platform?: string
+  readonly signal?: AbortSignal
 }
 
 /** What `images.import` makes of a root tar or a bare module. */

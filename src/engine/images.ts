@@ -1,10 +1,13 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
+import type { Container } from '../container/container.js'
 import type { ImageForContainer, Workshop } from '../container/create.js'
 import type { Journal } from '../container/journal.js'
 import { summaryOf } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError } from '../errors.js'
+import type { OpenNodeFs } from '../fs/node-fs.js'
 import { findImage } from '../image/find.js'
+import type { ImageStep } from '../image/history.js'
 import type { ListedImage } from '../image/list.js'
 import { hostPlatform, namedPlatform, type PlatformWish, selectImage } from '../image/platform-select.js'
 import type { RemovedImage } from '../image/remove.js'
@@ -17,7 +20,8 @@ import type { Reference } from '../reference/reference.js'
 import type { PruneOptions } from '../store/prune.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
-import type { ImageDetails, ImageProcess, ImageSummary, ImportOptions } from './image-summary.js'
+import type { ImageFsOptions } from './image-fs.js'
+import type { CommitOptions, ImageDetails, ImageProcess, ImageSummary, ImportOptions, SaveOptions } from './image-summary.js'
 
 /** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
 export interface PlatformOption {
@@ -32,6 +36,8 @@ export interface ResolvedImage {
   readonly manifest: Digest
   readonly platform: Platform
 }
+
+export type { ImageStep } from '../image/history.js'
 
 /** What {@link Images} stands on beside the store. */
 export interface ImagesParts {
@@ -91,6 +97,39 @@ export class Images {
   }
 
   /**
+   * Makes an image of a container: its image with what it has written as one more layer, and with its options as defaults. Volumes and binds are
+   * left out. Rejects with CONFLICT where only the guest has what it wrote, INVALID_ARGUMENT.
+   */
+  async commit(container: Container, options: CommitOptions = {}): Promise<ImageSummary> {
+    const { reference, changes, author, message, pause = true, signal } = options
+    const name = reference === undefined ? null : nameFor(reference)
+    const { commitImage } = await import('../image/commit.js')
+    const isPaused = pause && container.status === 'running'
+    if (isPaused) await container.pause()
+    try {
+      const descriptor = await commitImage(this.#store, {
+        base: container.image.manifest,
+        config: (image) => container.committedConfig(image),
+        layer: () => container.layer(),
+        step: {
+          created: new Date().toISOString(),
+          created_by: container.summary().command.join(' '),
+          ...(author === undefined ? {} : { author }),
+          ...(message === undefined ? {} : { comment: message }),
+        },
+        ...(name === null ? {} : { reference: name }),
+        ...(changes === undefined ? {} : { changes }),
+        ...(signal === undefined ? {} : { signal }),
+      })
+      const attributes = { comment: message ?? '', image: container.image.reference, name: container.name }
+      this.#journal.add('commit', { type: 'container', id: container.id, attributes })
+      return this.#summary(descriptor, name === null ? [] : [name])
+    } finally {
+      if (isPaused) await container.unpause()
+    }
+  }
+
+  /**
    * Builds an image of a Dockerfile. Rejects with INVALID_ARGUMENT and NOT_BUILT, the Dockerfile's line in the message, IMAGE_NOT_FOUND, and
    * BUILD_FAILED when a RUN ends with anything but 0 (`data.exitCode`). Nothing is kept of a build that fails.
    */
@@ -120,6 +159,37 @@ export class Images {
     return this.#summary(descriptor, references)
   }
 
+  /**
+   * Images as one tar, in pieces: destroy it when it is not read to its end. A name without a tag means all its tags. The same images give the
+   * same bytes. Rejects with IMAGE_NOT_FOUND, PLATFORM_NOT_FOUND, INVALID_IMAGE, and UNSUPPORTED_BY_HOST for zstd where Node has none.
+   */
+  async save(images: readonly string[], options: SaveOptions = {}): Promise<Readable> {
+    const { format = 'docker-archive', compression, platform, signal } = options
+    const { saveImages } = await import('../image/save.js')
+    const archive = saveImages(this.#store, {
+      images,
+      format,
+      ...(compression === undefined ? {} : { compression }),
+      ...(platform === undefined ? {} : { wish: wishOf(options) }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    // What is wrong is said here, and not by a stream that has begun.
+    const first = await archive.next()
+    for (const text of images) {
+      const { descriptor, reference } = await findImage(this.#store, text).catch(() => ({ descriptor: null, reference: null }))
+      if (descriptor !== null) this.#happened('save', descriptor.digest, reference)
+    }
+    async function* all(): AsyncGenerator<Uint8Array> {
+      try {
+        if (!first.done) yield first.value
+        yield* archive
+      } finally {
+        await archive.return()
+      }
+    }
+    return Readable.from(all(), { objectMode: false })
+  }
+
   /** All images, newest first. */
   async list(): Promise<readonly ImageSummary[]> {
     const { listImages } = await import('../image/list.js')
@@ -128,15 +198,7 @@ export class Images {
 
   /** An image in full, for one platform: this machine's, else `wasi/wasm`, else its first, unless said. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
   async inspect(reference: string, options: PlatformOption = {}): Promise<ImageDetails> {
-    const { descriptor, names } = await findImage(this.#store, reference)
-    const summary = await this.#summary(descriptor, names)
-    // What is for another machine cannot be run here, but can be looked at.
-    const anyPlatform = { preferred: [hostPlatform(), WASI_PLATFORM, ...summary.platforms.map((offered) => offered.platform)] }
-    const { image, platform } = await selectImage(
-      this.#store.layout,
-      descriptor,
-      options.platform === undefined ? anyPlatform : wishOf(options),
-    )
+    const { summary, image, platform } = await this.#chosen(reference, options)
     const [config, manifest] = await Promise.all([image.config(), image.manifest()])
     return {
       ...summary,
@@ -146,6 +208,23 @@ export class Images {
       process: processOf(config.config ?? {}),
       diffIds: config.rootfs.diff_ids,
     }
+  }
+
+  /**
+   * An image's files as `node:fs`, only to be read: a library that takes an `fs` can be given this one. Dispose of it (`await using`). Rejects
+   * with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND.
+   */
+  async fs(reference: string, options: ImageFsOptions = {}): Promise<OpenNodeFs> {
+    const { openImageFs } = await import('./image-fs.js')
+    const { image } = await this.#chosen(reference, options)
+    return openImageFs(this.#store.layers, image, options)
+  }
+
+  /** How an image for one platform came to be, newest step first. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
+  async history(reference: string, options: PlatformOption = {}): Promise<readonly ImageStep[]> {
+    const { descriptor, image } = await this.#chosen(reference, options)
+    const { imageSteps } = await import('../image/history.js')
+    return imageSteps(descriptor.digest, await image.manifest(), await image.config())
   }
 
   /** What a reference stands for. Rejects with IMAGE_NOT_FOUND naming what is near, PLATFORM_NOT_FOUND. */
@@ -163,12 +242,17 @@ export class Images {
 
   /**
    * Removes a name, and with the last one the image. By its id an image with several names is removed only with `force`. Rejects with
-   * CONFLICT when a container uses it, unless `force`; the image of a container that runs stays in any case.
+   * CONFLICT when a container uses it, unless `force`; the image of a container that runs stays in any case. With `unnamed` also when it
+   * has a name.
    */
-  async remove(reference: string, { force = false }: { readonly force?: boolean } = {}): Promise<RemovedImage> {
+  async remove(
+    reference: string,
+    { force = false, unnamed = false }: { readonly force?: boolean; readonly unnamed?: boolean } = {},
+  ): Promise<RemovedImage> {
     const { removeImage } = await import('../image/remove.js')
     const removed = await removeImage(this.#store, reference, {
       force,
+      unnamed,
       ...this.#pruneOptions(),
       uses: async () =>
         (await this.#containers.list()).map((record) => ({
@@ -180,6 +264,15 @@ export class Images {
     for (const name of removed.untagged) this.#happened('untag', removed.id, name)
     for (const id of removed.deleted) this.#happened('delete', id, null)
     return removed
+  }
+
+  /** One platform of an image to look at: what is for another machine cannot be run here, but can be looked at. */
+  async #chosen(reference: string, options: PlatformOption) {
+    const { descriptor, names } = await findImage(this.#store, reference)
+    const summary = await this.#summary(descriptor, names)
+    const anyPlatform = { preferred: [hostPlatform(), WASI_PLATFORM, ...summary.platforms.map((offered) => offered.platform)] }
+    const wish = options.platform === undefined ? anyPlatform : wishOf(options)
+    return { descriptor, summary, ...(await selectImage(this.#store.layout, descriptor, wish)) }
   }
 
   #happened(action: string, id: Digest, name: Reference | string | null): void {
@@ -217,6 +310,12 @@ export async function imageForContainer(store: Store, reference: string, wish: P
 
 function summaryOfListed({ descriptor, names, platforms, sizeBytes, createdAt, problem }: ListedImage): ImageSummary {
   return { id: descriptor.digest, references: names.map(familiarReference), platforms, sizeBytes, createdAt, problem }
+}
+
+/** What is for another machine cannot be run here, but can be looked at. */
+function lookingWish({ platforms }: ImageSummary, options: PlatformOption): PlatformWish {
+  if (options.platform !== undefined) return wishOf(options)
+  return { preferred: [hostPlatform(), WASI_PLATFORM, ...platforms.map((offered) => offered.platform)] }
 }
 
 function wishOf({ platform }: PlatformOption): PlatformWish {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { type OptionsArgument, type PathArgument, toOptions, toPath } from './node-fs-arguments.js'
 import { argumentTypeError } from './node-fs-error.js'
 import type { Dirent } from './node-fs-stats.js'
@@ -47,8 +48,7 @@ export class Dir {
   read(): Promise<Dirent | null>
   read(callback: Callback): void
   read(callback?: Callback): Promise<Dirent | null> | undefined {
-    const reading = new Promise<Dirent | null>((resolve) => setImmediate(() => resolve(this.readSync())))
-    return answer(reading, callback)
+    return answer(this.#readLater(), callback)
   }
 
   closeSync(): void {
@@ -84,6 +84,11 @@ export class Dir {
 
   [Symbol.dispose](): void {
     this.#isClosed = true
+  }
+
+  async #readLater(): Promise<Dirent | null> {
+    await setImmediate()
+    return this.readSync()
   }
 
   #assertOpen(): void {

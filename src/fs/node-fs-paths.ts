@@ -1,5 +1,4 @@
 /** The calls of `node:fs` on one path or two. */
-import { posix } from 'node:path'
 import { EXECUTE, READ, WRITE } from './access.js'
 import { ErrnoError } from './errno.js'
 import type { ByteString, Stat } from './file-system.js'
@@ -63,7 +62,7 @@ export function pathCalls(calls: SystemCalls, dev: number) {
       throw argumentTypeError('options.recursive', 'of type boolean', object.recursive)
     if (object.recursive !== true) return onPath('mkdir', path, (bytes) => calls.mkdir(bytes, mode)) as undefined
     const first = onPath('mkdir', path, (bytes) => makeRecursively(bytes, mode))
-    return first === undefined ? undefined : posix.resolve('/', String(encodeName(first, {})))
+    return first === undefined ? undefined : String(encodeName(first, {}))
   }
 
   const mkdtemp = (prefix: unknown, options?: unknown): string | Buffer => {

@@ -25,11 +25,14 @@ import { type SystemCallOptions, SystemCalls } from './system-calls.js'
  */
 export type NodeFs = typeof import('node:fs')
 
-/** One that holds something open. Disposing it closes the files that are open in it; each call after that is EBADF. */
-export type OpenNodeFs = NodeFs & AsyncDisposable & Disposable
+/** One that holds something open. Disposing it (`await using`) closes the files that are open in it; each call after that is EBADF. */
+export type OpenNodeFs = NodeFs & AsyncDisposable
 
 /** How {@link nodeFsOf} shows a tree. */
-export type NodeFsOptions = SystemCallOptions
+export interface NodeFsOptions extends SystemCallOptions {
+  /** Done when it is disposed, once. */
+  readonly onClose?: () => void | Promise<void>
+}
 
 /** Numbers of devices (`Stats.dev`), so that files of two trees are never taken for one. */
 const devices = new WeakMap<ReadonlyFileSystem, number>()
@@ -39,7 +42,7 @@ let lastDevice = 0
  * A tree as `node:fs`. One that cannot be written, or that is to be only read, is EROFS to whoever tries. Who asks is decided by
  * `credentials`, the tree's root unless said.
  */
-export function nodeFsOf(tree: ReadonlyFileSystem, options: NodeFsOptions = {}): OpenNodeFs {
+export function nodeFsOf(tree: ReadonlyFileSystem, { onClose, ...options }: NodeFsOptions = {}): OpenNodeFs {
   const calls = new SystemCalls(tree, options)
   const sync = syncCalls(calls, deviceOf(tree))
   const callbacks = callbackCalls(sync)
@@ -62,8 +65,9 @@ export function nodeFsOf(tree: ReadonlyFileSystem, options: NodeFsOptions = {}):
     Stats,
     Dirent,
     Dir,
-    [Symbol.dispose]: () => calls.close(),
-    [Symbol.asyncDispose]: async () => calls.close(),
+    [Symbol.asyncDispose]: async () => {
+      if (calls.close()) await onClose?.()
+    },
   }
   return object as unknown as OpenNodeFs
 }

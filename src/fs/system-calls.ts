@@ -136,7 +136,7 @@ export class SystemCalls {
   open(path: ByteString, flags: OpenFlags, mode: number): number {
     this.files.assertRoom()
     if (flags.create && endsInSlash(path)) {
-      this.#walk(withoutSlash(path), true)
+      this.#walk(withoutSlash(path), false)
       throw new ErrnoError('EISDIR')
     }
     const found = this.#walk(path, !flags.noFollow && !(flags.create && flags.exclusive))
@@ -145,38 +145,37 @@ export class SystemCalls {
   }
 
   mkdir(path: ByteString, mode: number): void {
-    // What bears the name is there, be it a directory or not.
-    const found = this.#walk(withoutSlash(path), false)
-    const { writable, parent, name } = this.#newPlace(found)
+    const { writable, parent, name } = this.#newPlace(this.#place(path))
     const inherited = parent.mode & SETGID
     writable.create(parent.ino, name, { type: 'directory', mode: (mode & 0o1777 & ~this.#umask) | inherited, ...this.#owner(parent) })
   }
 
   symlink(target: ByteString, path: ByteString): void {
     if (target === '') throw new ErrnoError('ENOENT', 'an empty target')
-    const { writable, parent, name } = this.#newPlace(this.#walk(path, false), { isDirectory: false })
+    const { writable, parent, name } = this.#newPlace(this.#place(path), { isDirectory: false })
     writable.create(parent.ino, name, { type: 'symlink', mode: 0o777, target, ...this.#owner(parent) })
   }
 
   /** Of a symlink another name of its own. */
   link(existing: ByteString, path: ByteString): void {
     const ino = this.#existing(existing, { followLast: false })
-    const { writable, parent, name } = this.#newPlace(this.#walk(path, false), { isDirectory: false })
+    const { writable, parent, name } = this.#newPlace(this.#place(path), { isDirectory: false })
     writable.link(ino, parent.ino, name)
   }
 
   unlink(path: ByteString): void {
-    const found = this.#walk(path, false)
+    const found = this.#place(path)
     if (found.name === null) throw new ErrnoError('EISDIR')
     const writable = this.#mustWrite()
+    if (found.mustBeDirectory && found.type !== 'directory') throw new ErrnoError(found.ino === undefined ? 'ENOENT' : 'ENOTDIR')
     const { parent, name, stat } = this.#removable(found)
     if (stat.type === 'directory') throw new ErrnoError('EISDIR')
     writable.unlink(parent, name)
   }
 
   rmdir(path: ByteString): void {
-    const found = this.#walk(path, false)
-    if (found.name === null) throw new ErrnoError('EINVAL', 'no name to remove')
+    const found = this.#place(path)
+    if (found.name === null) throw new ErrnoError(nameless(path), 'no name to remove')
     const writable = this.#mustWrite()
     const { parent, name, stat } = this.#removable(found)
     if (stat.type !== 'directory') throw new ErrnoError('ENOTDIR')
@@ -184,9 +183,9 @@ export class SystemCalls {
   }
 
   rename(from: ByteString, to: ByteString): void {
-    const source = this.#walk(from, false)
-    const destination = this.#walk(to, false)
-    if (source.name === null || destination.name === null) throw new ErrnoError('EINVAL', 'no name to rename')
+    const source = this.#place(from)
+    const destination = this.#place(to)
+    if (source.name === null || destination.name === null) throw new ErrnoError('EBUSY', 'no name to rename')
     const writable = this.#mustWrite()
     const { parent, name, stat } = this.#removable(source)
     if (destination.ino === undefined) this.#assertAccess(destination.parent.fs.stat(destination.parent.ino), WRITE | EXECUTE)
@@ -228,15 +227,22 @@ export class SystemCalls {
     return hasUsage(this.#fs) ? this.#fs.usage : UNLIMITED
   }
 
-  /** Closes what is open, and answers each later call with EBADF. */
-  close(): void {
+  /** Closes what is open, and answers each later call with EBADF. False when that was done before. */
+  close(): boolean {
+    if (this.#isClosed) return false
     this.#isClosed = true
     this.files.closeAll()
+    return true
   }
 
   #walk(path: ByteString, followLast: boolean, start = this.#root): Resolved<Tree> {
     if (this.#isClosed) throw new ErrnoError('EBADF', 'closed')
     return resolve(start, path, { followLast, credentials: this.#credentials })
+  }
+
+  /** Where a name is made, removed or renamed: a slash behind it asks for a directory and follows no symlink of that name. */
+  #place(path: ByteString): Resolved<Tree> {
+    return { ...this.#walk(withoutSlash(path), false), mustBeDirectory: endsInSlash(path) }
   }
 
   #existing(path: ByteString, { followLast }: { readonly followLast: boolean }): Ino {
@@ -351,6 +357,13 @@ const WRITTEN: ReadonlySet<FileType> = new Set(['file', 'directory', 'symlink'])
 
 function endsInSlash(path: ByteString): boolean {
   return path.length > 1 && path.endsWith('/')
+}
+
+/** What rmdir(2) says of a path that ends in no name. */
+function nameless(path: ByteString): 'EBUSY' | 'ENOTEMPTY' | 'EINVAL' {
+  const last = withoutSlash(path)
+  if (last === '/') return 'EBUSY'
+  return /(^|\/)\.\.$/.test(last) ? 'ENOTEMPTY' : 'EINVAL'
 }
 
 /** The root is left as it is. */

@@ -1,5 +1,5 @@
 /**
- * Instructions that change a config only: a Dockerfile's, and those of `import --change` (and later `commit --change`), which are a
+ * Instructions that change a config only: a Dockerfile's, and those of `import --change` and `commit --change`, which are a
  * Dockerfile line each.
  */
 import { EngineError } from '../errors.js'
@@ -116,7 +116,8 @@ function pairs(rest: string, expansion: Expansion): readonly (readonly [name: st
   })
 }
 
-function mergeEnv(env: readonly string[], changes: readonly (readonly [string, string])[]): readonly string[] {
+/** Variables with others over them, each in the place of the first of its name. */
+export function mergeEnv(env: readonly string[], changes: readonly (readonly [string, string])[]): readonly string[] {
   const variables = new Map(env.map((variable) => [variable.split('=', 1)[0] ?? '', variable]))
   for (const [name, value] of changes) variables.set(name, `${name}=${value}`)
   return [...variables.values()]

@@ -38,7 +38,7 @@ export async function withLayer(ingest: Ingest, image: Image, tar: ByteStream, s
   const layer = await ingest.write(tar, MEDIA_TYPE.ociLayer)
   const next: ImageConfig = {
     ...config,
-    ...(step.created === undefined ? {} : { created: step.created }),
+    ...stepMembers(step),
     ...(Object.keys(change).length === 0 ? {} : { config: changed(config.config, change) }),
     rootfs: { type: 'layers', diff_ids: [...config.rootfs.diff_ids, layer.digest] },
     history: [...(config.history ?? []), step],
@@ -66,11 +66,16 @@ export async function withContainerConfig(ingest: Ingest, image: Image, change: 
   const [config, { layers }] = await Promise.all([image.config(), image.manifest()])
   const next: ImageConfig = {
     ...config,
-    ...(step.created === undefined ? {} : { created: step.created }),
+    ...stepMembers(step),
     config: changed(config.config, change),
     history: [...(config.history ?? []), { ...step, empty_layer: true }],
   }
   return writeImage(ingest, next, layers)
+}
+
+/** What an image's last step says of all of it. */
+function stepMembers({ created, author }: Step): Pick<ImageConfig, 'created' | 'author'> {
+  return { ...(created === undefined ? {} : { created }), ...(author === undefined ? {} : { author }) }
 }
 
 function changed(config: ContainerConfig | undefined, change: ConfigChange): ContainerConfig {

@@ -14,7 +14,7 @@ import { type ArchiveFiles, readArchiveDocument } from './archive-files.js'
 import type { LoadedImage } from './load.js'
 
 /** Where containerd, docker and buildx write the full name; their `ref.name` holds the tag alone. */
-const CONTAINERD_NAME_ANNOTATION = 'io.containerd.image.name'
+export const CONTAINERD_NAME_ANNOTATION = 'io.containerd.image.name'
 
 /**
  * Copies every image that index.json names into the ingest. `repository` is the name for images that have only a tag, as umoci's.

@@ -24,6 +24,8 @@ export interface ImageUse {
 /** Options of {@link removeImage}. */
 export interface RemoveOptions extends PruneOptions {
   readonly force?: boolean
+  /** Only an image that has no name. */
+  readonly unnamed?: boolean
   /** Containers that use images; asked within `holdContainers`. */
   readonly uses?: () => Promise<readonly ImageUse[]>
 }
@@ -56,10 +58,12 @@ async function decide(
   names: readonly NamedDescriptor[],
   found: FoundImage,
   text: string,
-  { force = false, uses }: RemoveOptions,
+  { force = false, unnamed = false, uses }: RemoveOptions,
 ): Promise<{ kept: readonly NamedDescriptor[]; untagged: readonly string[] }> {
   const { descriptor, reference } = found
   const isImage = (name: NamedDescriptor) => name.descriptor.digest === descriptor.digest
+  if (unnamed && found.names.length > 0)
+    throw conflict(`unable to delete ${text}: it has a name: ${found.names.map(familiarReference).join(', ')}`)
   if (reference !== null && found.names.length > 1) {
     const key = formatReference(reference)
     const kept = names.filter((name) => name.reference === null || formatReference(name.reference) !== key)

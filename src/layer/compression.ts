@@ -45,9 +45,9 @@ async function* decompressed(input: AsyncIterable<Uint8Array>, meter: Decompress
 
 function decode(compression: Compression, chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   if (compression === 'none') return chunks
-  if (compression === 'gzip') return decodeThrough(zlib.createGunzip(), chunks)
+  if (compression === 'gzip') return through(zlib.createGunzip(), chunks)
   const frames = inspected(chunks)
-  return nativeZstd === undefined ? decodeZstd(frames) : decodeThrough(nativeZstd(), frames)
+  return nativeZstd === undefined ? decodeZstd(frames) : through(nativeZstd(), frames)
 }
 
 /** What no decoder is asked to judge: immense windows, and bytes after the last frame, which Node's own passes over. */
@@ -116,7 +116,20 @@ async function peek(input: AsyncIterable<Uint8Array>): Promise<{ head: Uint8Arra
   return { head, chunks: rest() }
 }
 
+/** Packs bytes; the same bytes with the same Node become the same. Throws UNSUPPORTED_BY_HOST for zstd where Node has none (before 22.15). */
+export function compress(input: AsyncIterable<Uint8Array>, compression: Compression): AsyncIterable<Uint8Array> {
+  if (compression === 'none') return input
+  if (compression === 'gzip') return through(zlib.createGzip(), input)
+  const { createZstdCompress } = zlib as NativeZstd
+  if (createZstdCompress === undefined)
+    throw new EngineError('UNSUPPORTED_BY_HOST', `Node ${process.versions.node} cannot write zstd`, {
+      hint: 'Use gzip, or a Node from 22.15 on.',
+    })
+  return through(createZstdCompress(), input)
+}
+
 interface NativeZstd {
+  readonly createZstdCompress?: () => Duplex
   readonly createZstdDecompress?: () => Duplex
   readonly zstdDecompressSync?: (bytes: Uint8Array) => Uint8Array
 }
@@ -148,15 +161,15 @@ async function* decodeZstd(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   yield* push(new Uint8Array(), true)
 }
 
-async function* decodeThrough(decoder: Duplex, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* through(codec: Duplex, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const source = Readable.from(chunks, { objectMode: false })
-  source.on('error', (error) => decoder.destroy(error))
-  source.pipe(decoder)
+  source.on('error', (error) => codec.destroy(error))
+  source.pipe(codec)
   try {
-    yield* decoder
+    yield* codec
   } finally {
     source.destroy()
-    decoder.destroy()
+    codec.destroy()
   }
 }
 

@@ -42,6 +42,7 @@ const PLACES: OverlayUpper = { kind: 'memory', bytes: 1 << 20, inodes: 1024 }
  * (CVE-2018-15664), and no program or library of the container's is ever loaded (CVE-2019-14271).
  */
 export class NativeFiles implements ContainerFiles {
+  readonly addLayer = null
   readonly #parts: NativeFilesParts
 
   constructor(parts: NativeFilesParts) {
@@ -101,7 +102,7 @@ export class NativeFiles implements ContainerFiles {
       mountPoints: MOUNT_POINTS,
     })
     try {
-      yield* packTar(upper.entries())
+      yield* packTar(upper.hasChanges ? upper.entries() : [])
     } finally {
       upper.close()
     }

@@ -229,7 +229,8 @@ function mountOperations({ spec, host, trees }: Pick<PlanRequest, 'spec' | 'host
       if (isHostMount(mount)) return [['bind', mount.source, path, `${bindFlags(mount)},nosuid,nodev${readonly}`]]
       if (mount.type === 'fs') return treeOperations(path, readonly, trees?.get(mount.destination))
       const bytes = mount.sizeBytes ?? host.tmpfsBytes
-      return [['mount-tmpfs', path, bytes, inodesFor(bytes), octal(mount.mode ?? 0o1777), `nosuid,nodev,noexec${readonly}`]]
+      const flags = `nosuid,nodev${mount.executable === true ? '' : ',noexec'}${readonly}`
+      return [['mount-tmpfs', path, bytes, inodesFor(bytes), octal(mount.mode ?? 0o1777), flags]]
     })
 }
 

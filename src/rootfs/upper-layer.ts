@@ -29,6 +29,8 @@ export interface UpperRequest {
 
 /** An upper that has been read. Close it when its entries are packed. */
 export interface UpperLayer {
+  /** Whether there is more than a root like that of the layers below. */
+  readonly hasChanges: boolean
   /** For `layer/pack`, parents first. */
   entries(): Iterable<PackEntry>
   close(): void
@@ -82,7 +84,10 @@ export async function readUpper(request: UpperRequest): Promise<UpperLayer> {
       }
     }
     const kept = withoutMountPoints(captured, request)
-    return { entries: () => packEntries(kept, spool, request), close: () => closeSync(spool) }
+    const hasChanges = kept.some(
+      ({ entry, isOpaque, xattrs }) => entry.path !== '' || isOpaque || xattrs.size > 0 || !isUntouched(request.lower, entry),
+    )
+    return { hasChanges, entries: () => packEntries(kept, spool, request), close: () => closeSync(spool) }
   } catch (error) {
     closeSync(spool)
     throw error

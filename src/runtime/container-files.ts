@@ -60,4 +60,9 @@ export interface ContainerFiles {
   readRoot(): AsyncIterable<Uint8Array>
   /** What has been written over the image's layers, as a layer's tar (image-spec, layer.md). Rejects with CONFLICT where only the guest has it. */
   readLayer(): AsyncIterable<Uint8Array>
+  /**
+   * Puts one more layer's tar (image-spec, layer.md) over what has been written, whole or not at all. Null behind a wall whose containers' own
+   * layers are no such tars.
+   */
+  readonly addLayer: ((tar: Iterable<Uint8Array>) => void) | null
 }

@@ -48,6 +48,8 @@ export interface TmpfsMount {
   readonly sizeBytes?: number
   readonly mode?: number
   readonly readonly: boolean
+  /** Whether a program in it can be executed; it can't unless said. */
+  readonly executable?: boolean
 }
 
 /** A file system that is an object of the process that makes the container, which a spec only names. */

@@ -86,6 +86,11 @@ export class WasmFiles implements ContainerFiles {
     }
   }
 
+  addLayer(tar: Iterable<Uint8Array>): void {
+    this.#assertStopped()
+    addLayer(this.#own, tar)
+  }
+
   async *#tar(path: ByteString, name: ByteString): AsyncIterable<Uint8Array> {
     const opened = this.#open()
     try {

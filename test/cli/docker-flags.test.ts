@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import * as assert from 'uvu/assert'
 import { findCommand } from '../../src/cli/find-command.js'
-import { addNotBuilt, notBuiltFlags } from '../../src/cli/not-built.js'
+import { addNotBuilt, notBuiltFlags, wayOutOf } from '../../src/cli/not-built.js'
 import { suite } from '../support/suite.js'
-import { DOCKER_FLAGS } from './docker-flags.js'
+import { DOCKER_COMMANDS, DOCKER_FLAGS } from './docker-flags.js'
 
 const test = suite('cli/docker-flags')
 
@@ -40,6 +40,14 @@ for (const [command, flags] of DOCKER_FLAGS) {
     }
   })
 }
+
+test('every command of docker is built, its flags among those above, or fails by its name with the way out', () => {
+  for (const words of DOCKER_COMMANDS) {
+    const { kind } = findCommand([words])
+    if (kind === 'command') assert.ok(DOCKER_FLAGS.has(words), `no flags of ${words} are listed`)
+    else assert.ok(kind === 'group' || wayOutOf(words) !== undefined, `${words} is not known`)
+  }
+})
 
 test('a command in the group container has the flags that it has alone', () => {
   for (const command of DOCKER_FLAGS.keys())

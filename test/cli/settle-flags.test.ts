@@ -12,6 +12,8 @@ const settle = (words: string) => settleFlags(words.split(' '), parser.options).
 test('a flag may be given a truth value, and false takes back what came before', () => {
   assert.is(settle('--rm=true -i=1 -t=T bb true'), '--rm -i -t bb true')
   assert.is(settle('--rm --tty=false -i --rm=0 bb true'), '-i bb true')
+  assert.is(settle('--sig-proxy=false bb'), '--no-sig-proxy bb')
+  assert.is(settle('--sig-proxy=true bb'), '--sig-proxy bb')
   assert.throws(() => settle('--rm=maybe bb'), /invalid argument "maybe" for "--rm"/)
 })
 

@@ -68,7 +68,10 @@ test('options of a tmpfs are read or refused by name', () => {
     mode: 0o1777,
   })
   assert.is(parseTmpfs('/run', 'ro').readonly, true)
-  assert.throws(() => parseTmpfs('/run', 'exec'), /exec is not built yet/)
+  assert.is(parseTmpfs('/run', 'ro,rw').readonly, false)
+  assert.is(parseTmpfs('/run', 'noexec,exec').executable, true)
+  assert.is(parseTmpfs('/run', 'exec,noexec').executable, undefined)
+  assert.throws(() => parseTmpfs('/run', 'suid'), /suid is not built yet/)
   assert.throws(() => parseTmpfs('/run', 'uid=1000'), /uid=1000 is not built yet/)
   assert.throws(() => parseTmpfs('/run', 'size=0'), /size=0 is not valid/)
   assert.throws(() => parseTmpfs('/run', 'mode=8'), /mode=8 is not valid/)

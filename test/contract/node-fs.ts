@@ -170,7 +170,7 @@ function callOf(fs: AnyFs, name: string): (...args: readonly unknown[]) => unkno
 }
 
 /** Of an error its code and kind: its words change with Node's versions. */
-function codeOf(result: unknown): unknown {
+export function codeOf(result: unknown): unknown {
   return result instanceof Error ? `${result.name} ${(result as NodeJS.ErrnoException).code}` : result
 }
 

@@ -9,7 +9,7 @@
  * left out (`wolffia:`, `docker:`, `Error response from daemon:`), and the first letter is small.
  */
 
-import { COPYING } from './docker-copying-cases.js'
+import { COPYING_IN, COPYING_OUT } from './docker-copying-cases.js'
 
 /** What a program gives. */
 export interface Given {
@@ -55,8 +55,8 @@ const UNKNOWN_NAME = 'start stop kill restart pause unpause wait rm attach logs'
 
 const LOOKED_FOR = 'wolffia looks for the program when it makes the container, which comes to nothing without one'
 
-/** From `run` to `unpause`. */
-const FROM_RUN_TO_UNPAUSE: readonly DockerCase[] = [
+/** `run`. */
+const RUNNING: readonly DockerCase[] = [
   // run
   {
     title: 'run shows what the guest writes, each stream on its own, and ends with its exit code',
@@ -154,7 +154,7 @@ const FROM_RUN_TO_UNPAUSE: readonly DockerCase[] = [
       "$docker run --name one box nosuch 2>/dev/null; $docker ps -a --filter name=one --format '{{.State}}'; $docker inspect -f '{{.State.ExitCode}}' one",
     code: 1,
     stderr: /no such container/,
-    docker: { because: LOOKED_FOR, stdout: 'created\n127\n' },
+    docker: { because: LOOKED_FOR, code: 0, stdout: 'created\n127\n', stderr: '' },
   },
   {
     title: 'a container whose program is not there is removed with --rm',
@@ -269,6 +269,90 @@ const FROM_RUN_TO_UNPAUSE: readonly DockerCase[] = [
   { title: 'run --tmpfs is writable', lines: "$docker run --rm --read-only --tmpfs /x box sh -c 'echo a >/x/y; cat /x/y'", stdout: 'a\n' },
   { title: 'run -v binds a folder', lines: 'mkdir -p d; echo a >d/f; $docker run --rm -v "$PWD/d:/d:ro" box cat /d/f', stdout: 'a\n' },
   {
+    title: 'run --group-add is one more group',
+    lines: '$docker run --rm -u web --group-add 77 box id -G',
+    stdout: '33 50 77\n',
+  },
+  {
+    title: 'run --group-add names an unknown group',
+    lines: '$docker run --rm --group-add nosuch box true',
+    code: 125,
+    stderr: /unable to find group nosuch/i,
+  },
+  {
+    title: 'run --add-host is one more line of /etc/hosts',
+    lines: "$docker run --rm --add-host far:10.1.2.3 --add-host six:::1 box sh -c 'cat /etc/hosts' | grep -e far -e six",
+    stdout: '10.1.2.3\tfar\n::1\tsix\n',
+  },
+  {
+    title: 'run --add-host wants an address',
+    lines: '$docker run --rm --add-host far:near box true',
+    code: 125,
+    stderr: /^invalid argument "far:near" for "--add-host" flag: invalid IP address in add-host: "near"/,
+  },
+  {
+    title: 'run --label-file reads labels',
+    lines: `printf '# none\\nx=1\\ny\\n' >file; $docker create --name one --label-file file -l x=2 box true >/dev/null; $docker inspect -f '{{json .Config.Labels}}' one`,
+    stdout: '{"x":"2","y":""}\n',
+    docker: { because: 'docker takes no notice of a label of a file that has no value', stdout: '{"x":"2"}\n' },
+  },
+  {
+    title: 'run --pull names a policy that is none',
+    lines: '$docker run --rm --pull sometimes box true',
+    code: 125,
+    stderr: /sometimes.*must be one of|invalid pull option: 'sometimes': must be one of/,
+  },
+  {
+    title: 'run -a stdout shows nothing else',
+    lines: "$docker run --rm -a stdout box sh -c 'echo out; echo err >&2; exit 3'",
+    code: 3,
+    stdout: 'out\n',
+  },
+  {
+    title: 'run -a STDERR shows nothing else',
+    lines: "$docker run --rm -a STDERR box sh -c 'echo out; echo err >&2'",
+    stderr: 'err\n',
+  },
+  {
+    title: 'run -a twice shows both',
+    lines: "$docker run --rm -a stdout --attach stderr box sh -c 'echo out; echo err >&2'",
+    stdout: 'out\n',
+    stderr: 'err\n',
+  },
+  {
+    title: 'run -a names a stream that is none',
+    lines: '$docker run --rm -a x box true',
+    code: 125,
+    stderr: /^invalid argument "x" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR/,
+  },
+  {
+    title: 'run -a does not go with -d',
+    lines: '$docker run -d -a stdout box true',
+    code: 1,
+    stderr: /^conflicting options: cannot specify both --attach and --detach/,
+  },
+  {
+    title: 'run --sig-proxy=false leaves the container to itself when it is told to end',
+    lines: `$docker run --sig-proxy=false --name one box sleep 60 & until $docker inspect one >/dev/null 2>&1; do sleep 0.1; done
+      until_is running one; kill $!; wait $! 2>/dev/null; echo $?; $docker inspect -f '{{.State.Status}}' one`,
+    stdout: '143\nrunning\n',
+    docker: { notAsked: 'the client of 20.10 gives the same, the one of 28 hears SIGTERM and goes on' },
+  },
+  {
+    title: 'create --annotation is shown by inspect',
+    lines:
+      "$docker create --name one --annotation a=b --annotation c=d=e --annotation f box true >/dev/null; $docker inspect -f '{{json .HostConfig.Annotations}}' one",
+    stdout: '{"a":"b","c":"d=e","f":""}\n',
+    docker: { notAsked: 'a daemon before 24 has none' },
+  },
+  {
+    title: 'run --annotation wants a name',
+    lines: '$docker run --rm --annotation =a box true',
+    code: 125,
+    stderr: /invalid argument "=a" for "--annotation" flag/,
+    docker: { notAsked: 'a daemon before 24 has none' },
+  },
+  {
     title: 'run of an image that is not there ends with 125',
     lines: '$docker run --rm --pull never nosuch true',
     code: 125,
@@ -283,7 +367,10 @@ const FROM_RUN_TO_UNPAUSE: readonly DockerCase[] = [
     stdout: 'one\n',
   },
   { title: 'run -- ends the flags', lines: '$docker run --rm -- box echo -n x', stdout: 'x' },
+]
 
+/** From `create` to `unpause`. */
+const FROM_CREATE_TO_UNPAUSE: readonly DockerCase[] = [
   // create and start
   { title: 'create prints the id', lines: '$docker create box true', stdout: 'ID\n' },
   {
@@ -492,8 +579,8 @@ const FROM_RUN_TO_UNPAUSE: readonly DockerCase[] = [
   },
 ]
 
-/** From `wait` to what is typed wrong. */
-const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
+/** From `wait` to `container prune`. */
+const FROM_WAIT_TO_PRUNE: readonly DockerCase[] = [
   // wait
   { title: 'wait for what has ended', lines: "$docker run --name one box sh -c 'exit 9'; $docker wait one", stdout: '9\n' },
   {
@@ -537,7 +624,7 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
     title: 'rename to a name that is none',
     lines: 'up one; $docker rename one x/',
     code: 1,
-    stderr: /invalid container name \(x\/\), only/i,
+    stderr: /invalid container name \(\/?x\/\), only/i,
   },
   {
     title: 'rename to its own name',
@@ -620,11 +707,62 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
     stdout: 'Deleted Containers:\nID\nID\n\nTotal reclaimed space:\n0\none\n',
   },
   {
+    title: 'container prune tells what is free again',
+    lines: "$docker run --name one box sh -c 'head -c 1000 /dev/zero >/f'; $docker container prune -f",
+    stdout: /^Deleted Containers:\nID\n[\s\S]*\nTotal reclaimed space: 1kB\n$/,
+  },
+  {
+    title: 'container prune --filter label=',
+    lines: `$docker run --name one -l prune=yes box true; $docker run --name two -l prune=no box true; $docker container prune -f --filter label=prune=yes
+      $docker ps -aq --filter name=one --filter name=two | wc -l`,
+    stdout: 'Deleted Containers:\nID\n\nTotal reclaimed space: 0B\n1\n',
+  },
+  {
+    title: 'container prune --filter label!=, and until= of long ago removes nothing',
+    lines: `$docker run --name one box true; $docker container prune -f --filter until=24h; $docker run --name two -l prune=no box true
+      $docker container prune -f --filter label!=prune=no >/dev/null; $docker ps -a --filter name=one --filter name=two --format '{{.Names}}'`,
+    stdout: 'Total reclaimed space: 0B\ntwo\n',
+  },
+  {
+    title: 'container prune --filter names a filter that is none',
+    lines: '$docker container prune -f --filter nosuch=x',
+    code: 1,
+    stderr: /invalid filter 'nosuch'/,
+  },
+  {
+    title: 'image prune removes what has no name, and with -a what no container uses',
+    lines: `up one; for text in a b; do echo $text >f; tar -c f | $docker import - pruned >/dev/null; done
+      $docker image prune -f | grep -c ^deleted; $docker images -q pruned | wc -l; $docker image prune -af | grep ^untagged; $docker images -q box`,
+    stdout: /^[12]\n1\nuntagged: pruned:latest\nSHORT\n$/,
+  },
+  {
+    title: 'image prune --filter until= of long ago removes nothing',
+    lines:
+      'up one; tar -c /dev/null 2>/dev/null | $docker import - pruned >/dev/null; $docker image prune -af --filter until=24h; $docker rmi pruned >/dev/null',
+    stdout: 'Total reclaimed space: 0B\n',
+  },
+  {
+    title: 'system prune --filter until= does not go with --volumes',
+    lines: '$docker system prune -f --volumes --filter until=24h',
+    code: 1,
+    stderr: /the "until" filter is not supported with "--volumes"/i,
+  },
+  { title: 'history -q begins with the image', lines: '$docker history -q box | head -1', stdout: 'SHORT\n' },
+  {
+    title: 'history has a step a line',
+    lines: "$docker history box | head -1 | tr -s ' '; $docker history -H=false --format '{{.Size}} {{.CreatedAt}}' box | tail -1",
+    stdout: /^IMAGE CREATED CREATED BY SIZE COMMENT\n\d+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)\n$/,
+  },
+  { title: 'history of what is unknown', lines: '$docker history nosuch', code: 1, stderr: /(no such image: |no image ")nosuch/i },
+  {
     title: 'container prune asks, and does nothing without a yes',
     lines: 'echo n | $docker container prune',
     stdout: /will remove all stopped containers\.\nAre you sure you want to continue\? \[y\/N\] /,
   },
+]
 
+/** From `exec` to `logs`. */
+const FROM_EXEC_TO_LOGS: readonly DockerCase[] = [
   // exec
   {
     title: 'exec ends with the exit code of its program',
@@ -638,7 +776,7 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
     lines: 'up one; $docker exec one nosuch',
     code: 127,
     stderr: /no such command in the image: nosuch/,
-    docker: { because: 'a daemon before 23 says 126, and on stdout', code: 126, stdout: /executable file not found/ },
+    docker: { because: 'a daemon before 23 says 126, and on stdout', code: 126, stdout: /executable file not found/, stderr: '' },
   },
   {
     title: 'exec of what is no program ends with 126',
@@ -714,22 +852,23 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
   },
   {
     title: 'attach hands on stdin',
-    lines: `$docker run -d -i --name one box sh -c 'read word; echo got $word; exit 3' >/dev/null; echo typed | $docker attach one`,
+    lines: `$docker run -d -i --name one box sh -c 'read word; sleep 0.7; echo got $word; exit 3' >/dev/null; echo typed | $docker attach one`,
     code: 3,
     stdout: 'got typed\n',
+    docker: { because: 'a daemon of 20.10 says no more to who has no more to type', stdout: /^(got typed\n)?$/ },
   },
   {
     title: 'attach to what has ended',
     lines: '$docker run --name one box true; $docker attach one',
     code: 1,
-    stderr: /^you cannot attach to a stopped container, start it first/,
+    stderr: /^you cannot attach to a stopped container, start it first/i,
   },
   {
     title: 'attach to what is paused',
     lines: 'up one; $docker pause one; $docker attach one',
     code: 1,
     stdout: 'one\n',
-    stderr: /^you cannot attach to a paused container, unpause it first/,
+    stderr: /^you cannot attach to a paused container, unpause it first/i,
   },
 
   // logs
@@ -776,7 +915,10 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
     lines: "$docker run --name one box sh -c 'echo -n a' >/dev/null; $docker logs one",
     stdout: 'a',
   },
+]
 
+/** From `ps` to what is typed wrong. */
+const FROM_PS_TO_MISTAKES: readonly DockerCase[] = [
   // ps
   {
     title: "ps has docker's headings",
@@ -950,7 +1092,11 @@ const FROM_WAIT_TO_MISTAKES: readonly DockerCase[] = [
 
 /** All of them, in parts that take about as long. */
 export const DOCKER_CASES = {
-  fromRunToUnpause: FROM_RUN_TO_UNPAUSE,
-  fromWaitToMistakes: FROM_WAIT_TO_MISTAKES,
-  copying: COPYING,
+  running: RUNNING,
+  fromCreateToUnpause: FROM_CREATE_TO_UNPAUSE,
+  fromWaitToPrune: FROM_WAIT_TO_PRUNE,
+  fromExecToLogs: FROM_EXEC_TO_LOGS,
+  fromPsToMistakes: FROM_PS_TO_MISTAKES,
+  copyingIn: COPYING_IN,
+  copyingOut: COPYING_OUT,
 } as const

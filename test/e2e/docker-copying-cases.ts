@@ -22,8 +22,8 @@ const into = (title: string, lines: string, others: Omit<DockerCase, 'title' | '
   ...others,
 })
 
-/** `cp`, `export`. */
-export const COPYING: readonly DockerCase[] = [
+/** `cp` out of a container, `save`. */
+export const COPYING_OUT: readonly DockerCase[] = [
   // The table of docker's manual, one way.
   out('a file to a name that is free', '$docker cp one:/file new; cat new', { stdout: 'f\n' }),
   out('a file to a name that is a directory only', '$docker cp one:/file new/', { code: 1, stderr: /no such directory/ }),
@@ -65,7 +65,46 @@ export const COPYING: readonly DockerCase[] = [
   }),
   out('of a container that is not there', '$docker cp nosuch:/file .', { code: 1, stderr: /no such container: nosuch/i }),
 
-  // And the other.
+  // save
+  {
+    title: 'save writes what load reads',
+    lines: '$docker tag box mine:1; $docker save -o mine.tar mine:1; $docker rmi mine:1 >/dev/null; $docker load -i mine.tar',
+    stdout: 'Loaded image: mine:1\n',
+  },
+  { title: 'save through a pipe', lines: '$docker tag box mine:1; $docker save mine:1 | $docker load', stdout: 'Loaded image: mine:1\n' },
+  {
+    title: 'save of a name without a tag is all its tags',
+    lines: '$docker tag box mine:1; $docker tag box mine:2; $docker save mine | tar xO manifest.json | grep -o "mine:[0-9]" | sort',
+    stdout: 'mine:1\nmine:2\n',
+  },
+  {
+    title: 'save holds a manifest and a layout',
+    lines: '$docker save box | tar t | grep -v /',
+    stdout: /index\.json\nmanifest\.json\noci-layout\n/,
+  },
+  {
+    title: 'save of what is unknown',
+    lines: '$docker save nosuch >out.tar',
+    code: 1,
+    stderr: /no such image|there is no image|reference does not exist/i,
+  },
+  {
+    title: 'save -o to where nothing is',
+    lines: '$docker save -o nosuch/out.tar box',
+    code: 1,
+    stderr: /(invalid output path|failed to save image).*directory "?nosuch"? does not exist/,
+  },
+  {
+    title: 'save says how many arguments it takes',
+    lines: '$docker save',
+    code: 1,
+    stderr: /^['"](docker|wolffia) save['"] requires at least 1 argument/,
+  },
+]
+
+/** `cp` into a container, `export`, `commit`. */
+export const COPYING_IN: readonly DockerCase[] = [
+  // The table of docker's manual, the other way.
   into('a file to a name that is free', '$docker cp file one:/new; $docker cp one:/new - | tar xO', { stdout: 'f\n' }),
   into('a file to a name that is a directory only', '$docker cp file one:/new/', { code: 1, stderr: /no such directory/ }),
   into('a file over a file', 'echo new >file; $docker cp file one:/d/a; $docker cp one:/d/a - | tar xO', { stdout: 'new\n' }),
@@ -171,7 +210,8 @@ export const COPYING: readonly DockerCase[] = [
     title: 'export -o to where nothing is',
     lines: `${TREE}$docker export -o nosuch/root.tar one`,
     code: 1,
-    stderr: /(invalid output path|failed to export container).*directory "?nosuch"? does not exist/,
+    stderr:
+      /(invalid output path|failed to export container).*(directory "?nosuch"? does not exist|stat nosuch: no such file or directory)/,
   },
   { title: 'export of what is unknown', lines: '$docker export nosuch >root.tar', code: 1, stderr: /no such container: nosuch/i },
   {
@@ -179,5 +219,55 @@ export const COPYING: readonly DockerCase[] = [
     lines: '$docker export',
     code: 1,
     stderr: /^['"](docker|wolffia) export['"] requires (exactly )?1 argument/,
+  },
+
+  // commit
+  {
+    title: 'commit makes an image of what a container has written',
+    lines: `${TREE}$docker commit one new >/dev/null; $docker run --rm new cat /d/in/b; $docker run --rm new ls /file`,
+    stdout: 'b\n/file\n',
+  },
+  { title: 'commit prints the id', lines: `${TREE}$docker commit one`, stdout: 'sha256:ID\n' },
+  {
+    title: 'commit keeps what the container was made with',
+    lines: `$docker create --name one -e A=1 -w /tmp -u 33 -l color=red --entrypoint echo box hi >/dev/null; $docker commit one new >/dev/null
+      $docker inspect -f '{{json .Config.Entrypoint}} {{json .Config.Cmd}} {{.Config.WorkingDir}} {{.Config.User}} {{.Config.Labels.color}}' new; $docker run --rm new`,
+    stdout: '["echo"] ["hi"] /tmp 33 red\nhi\n',
+  },
+  {
+    title: 'commit -c changes the config, -m and -a say why and who',
+    lines: `${TREE}$docker commit -c 'CMD ["echo", "changed"]' --change 'ENV A=2' -m why -a who one new >/dev/null; $docker run --rm new; $docker run --rm new sh -c 'echo $A'`,
+    stdout: 'changed\n2\n',
+  },
+  {
+    title: 'commit of a container that runs, which goes on',
+    lines:
+      'up one; $docker exec one sh -c "echo hi >/new"; $docker commit one new >/dev/null; $docker run --rm new cat /new; $docker exec one cat /new',
+    stdout: 'hi\nhi\n',
+  },
+  {
+    title: 'commit leaves what is removed out',
+    lines: `$docker run --name one box sh -c 'rm /bin/text; rm -r /tmp; mkdir /tmp' >/dev/null; $docker commit one new >/dev/null
+      $docker run --rm new sh -c 'ls /bin/text /tmp 2>/dev/null; echo $?'`,
+    stdout: /^(\/tmp:\n)?1\n$/,
+  },
+  { title: 'commit of what is unknown', lines: '$docker commit nosuch', code: 1, stderr: /no such container: nosuch/i },
+  {
+    title: 'commit under a name that is none',
+    lines: `${TREE}$docker commit one UPPER`,
+    code: 1,
+    stderr: /repository name .*must be lowercase/,
+  },
+  {
+    title: 'commit with a change that is none',
+    lines: `${TREE}$docker commit -c 'FROM box' one`,
+    code: 1,
+    stderr: /FROM/i,
+  },
+  {
+    title: 'commit says how many arguments it takes',
+    lines: '$docker commit',
+    code: 1,
+    stderr: /^['"](docker|wolffia) commit['"] requires at least 1( and at most 2)? argument/,
   },
 ]

@@ -131,6 +131,14 @@ native('-v binds a folder, and :ro keeps it from being written', async () => {
   assert.equal([missing.code, /does not exist: \/no\/such\/folder/.test(missing.stderr)], [125, true])
 })
 
+native('a program in a --tmpfs can be executed where that was asked for', async () => {
+  const script = 'cp /bin/busybox /scratch/busybox && /scratch/busybox echo executed'
+  assert.is(await shell(script, ['--tmpfs', '/scratch:exec']), 'executed\n')
+  assert.match(await shell('mount | grep " /scratch "', ['--tmpfs', '/scratch:exec']), /\(rw,nosuid,nodev,relatime,/)
+  const refused = await run(['--tmpfs', '/scratch', 'busybox', 'sh', '-c', script])
+  assert.equal([refused.code, /[Pp]ermission denied/.test(refused.stderr)], [126, true], refused.stderr)
+})
+
 native('--tmpfs mounts one of the size asked for', async () => {
   assert.match(
     await shell('mount | grep " /scratch "', ['--tmpfs', '/scratch:size=64k,mode=0700']),

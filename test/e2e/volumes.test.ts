@@ -257,7 +257,7 @@ test.needs(
 )('a native and a Wasm container have the same volume at once, each seeing what the other writes', async () => {
   await keeper()
   const mount = ['-v', 'shared-data:/both']
-  const waits = (path: string) => `i=0; while [ ! -s ${path} ] && [ $i -lt 200 ]; do sleep 0.05; i=$((i+1)); done`
+  const waits = (path: string) => `i=0; while [ ! -s ${path} ] && [ $i -lt 1000 ]; do sleep 0.05; i=$((i+1)); done`
   const child = wolffia.run([
     'run',
     '--rm',
@@ -270,7 +270,7 @@ test.needs(
     `echo from native > /both/native; ${waits('/both/wasm')}; cat /both/wasm`,
   ])
   await wolffia.untilRunning('one')
-  for (let tries = 0; !existsSync(join(wolffia.home, 'volumes/shared-data/_data/native')) && tries < 200; tries++) await sleep(25)
+  for (let tries = 0; !existsSync(join(wolffia.home, 'volumes/shared-data/_data/native')) && tries < 1200; tries++) await sleep(25)
   const wasm = await run(...mount, 'keeper', '/probe.wasm', 'cat', '/both/native', ',', 'write', '/both/wasm', 'from-wasm')
   assert.match(wasm, /from native/)
   const { code, stdout, stderr } = await child

@@ -124,7 +124,7 @@ native('wait tells the last end, the next one, and the end of one that is remove
 native('what is to be removed at its end is, though nobody waits for it', async () => {
   const container = await define({ script: 'sleep 0.1', autoRemove: true })
   await container.start()
-  for (let tries = 0; existsSync(join(wolffia.home, 'containers', container.id)) && tries < 200; tries++) await sleep(25)
+  for (let tries = 0; existsSync(join(wolffia.home, 'containers', container.id)) && tries < 1200; tries++) await sleep(25)
   assert.equal(wolffia.containers(), [])
 })
 
@@ -147,7 +147,7 @@ native('a removal by force that a start comes before ends what was started, and 
   await removing
   assert.not.ok(existsSync(`/proc/${pid}`))
   assert.equal(wolffia.containers(), [])
-  for (let tries = 0; wolffia.processes().length > 0 && tries < 200; tries++) await sleep(25)
+  for (let tries = 0; wolffia.processes().length > 0 && tries < 1200; tries++) await sleep(25)
   assert.equal(wolffia.processes(), [])
 })
 
@@ -163,20 +163,20 @@ native('a removal by force ends what its restart policy starts again at this mom
   release()
   await removing
   assert.equal(wolffia.containers(), [])
-  for (let tries = 0; wolffia.processes().length > 0 && tries < 200; tries++) await sleep(25)
+  for (let tries = 0; wolffia.processes().length > 0 && tries < 1200; tries++) await sleep(25)
   assert.equal(wolffia.processes(), [])
 })
 
 native('a restart policy starts it again as often as it says, and not once somebody stopped it', async () => {
   const failing = await define({ script: 'echo run; exit 3', restart: { name: 'on-failure', maximumRetryCount: 2 } })
   await failing.start()
-  for (let tries = 0; failing.summary().restartCount < 2 && tries < 400; tries++) await sleep(25)
+  for (let tries = 0; failing.summary().restartCount < 2 && tries < 1200; tries++) await sleep(25)
   await failing.wait()
   assert.is(await logged(failing), 'run\nrun\nrun\n')
   await failing.remove()
   const always = await define({ script: 'echo run; sleep 0.1', restart: { name: 'always', maximumRetryCount: 0 } })
   await always.start()
-  for (let tries = 0; always.summary().restartCount < 2 && tries < 400; tries++) await sleep(25)
+  for (let tries = 0; always.summary().restartCount < 2 && tries < 1200; tries++) await sleep(25)
   await always.stop()
   const { restartCount } = always.summary()
   await sleep(600)
@@ -203,7 +203,7 @@ native('a health check says starting, healthy, unhealthy, and its last results',
   await says(container, 'ready')
   assert.is(container.summary().health, 'starting')
   const becomes = async (status: string) => {
-    for (let tries = 0; container.summary().health !== status && tries < 400; tries++) await sleep(25)
+    for (let tries = 0; container.summary().health !== status && tries < 1200; tries++) await sleep(25)
     assert.is(container.summary().health, status)
   }
   await container.kill('SIGUSR1')
@@ -229,7 +229,7 @@ native('a paused container takes no program and no part, and goes on where it wa
   await sleep(150)
   assert.is((await logged(container)).length, before)
   await found(container, (other) => other.unpause())
-  for (let tries = 0; (await logged(container)).length === before && tries < 400; tries++) await sleep(25)
+  for (let tries = 0; (await logged(container)).length === before && tries < 1200; tries++) await sleep(25)
   assert.ok((await logged(container)).length > before)
   await assertRejects(container.unpause(), 'CONFLICT', /not paused/)
   await container.pause()
@@ -333,7 +333,7 @@ native('a Wasm container has the same life: started, logged, paused, stopped, st
   assert.is(await logged(container), 'done\n')
   const looping = await define({ image: 'probe', command: ['print', 'begun', ',', 'loop'] })
   await looping.start()
-  for (let tries = 0; (await logged(looping)) === '' && tries < 400; tries++) await sleep(25)
+  for (let tries = 0; (await logged(looping)) === '' && tries < 1200; tries++) await sleep(25)
   await looping.pause()
   assert.is(looping.status, 'paused')
   await looping.unpause()
@@ -376,7 +376,7 @@ native('the health of a Wasm container is checked', async () => {
     health: { test: ['/probe.wasm', 'print', 'well'], intervalMs: 200, timeoutMs: 5000, startPeriodMs: 0, retries: 1 },
   })
   await container.start()
-  for (let tries = 0; container.health()?.status !== 'healthy' && tries < 400; tries++) await sleep(25)
+  for (let tries = 0; container.health()?.status !== 'healthy' && tries < 1200; tries++) await sleep(25)
   assert.equal([container.health()?.status, container.health()?.log[0]?.output], ['healthy', 'well\n'])
   await container.remove({ force: true })
 })

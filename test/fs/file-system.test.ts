@@ -1,9 +1,14 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Volume } from 'memfs'
+import { nodeFsOf } from '../../src/fs/node-fs.js'
 import { ObjectFileSystem } from '../../src/fs/object-file-system.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
 import { fileSystemContract } from '../contract/file-system.js'
 import { memfsFileSystem } from '../contract/memfs-file-system.js'
 import { layerOf, mustFind, rawTar } from '../layer/tar.js'
+import { folderFs } from '../support/folder-fs.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('fs/contract')
@@ -69,5 +74,26 @@ fileSystemContract(test, {
   },
   lacks: ['xattrs', 'devices', 'directory-link-count', 'symlink-link'],
 })
+
+fileSystemContract(test, {
+  name: 'our own node:fs, as a file tree again',
+  make: () => {
+    const fs = new ObjectFileSystem(nodeFsOf(new UnionFs({ lowers: [] }), { umask: 0 }))
+    return { fs, directory: fs.create(fs.root, 'work', folder) }
+  },
+  lacks: ['xattrs', 'devices', 'directory-link-count', 'symlink-link'],
+})
+
+const base = mkdtempSync(join(tmpdir(), 'wolffia-folder-fs-'))
+fileSystemContract(test, {
+  name: 'node:fs below a folder, as a file tree',
+  make: () => {
+    const fs = new ObjectFileSystem(folderFs(mkdtempSync(join(base, 'x'))))
+    return { fs, directory: fs.create(fs.root, 'work', folder) }
+  },
+  lacks: ['xattrs', 'devices', 'directory-link-count', 'symlink-link'],
+})
+
+test('nothing is left', () => rmSync(base, { recursive: true }))
 
 test.run()

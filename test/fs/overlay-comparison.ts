@@ -63,7 +63,7 @@ const slot = fc.constantFrom('0', '1', '2')
 const size = fc.oneof(fc.nat(300), fc.nat(200_000), fc.constantFrom(0, 4095, 4096, 65_535, 65_536, 65_537)).map(String)
 const length = fc.oneof(fc.nat(300), fc.nat(70_000)).map(String)
 const byte = fc.integer({ min: 1, max: 255 }).map(String)
-const mode = fc.constantFrom('700', '755', '640', '4755', '1777')
+const mode = fc.constantFrom('700', '755', '640', '4755', '6711', '2644', '1777')
 const time = fc.integer({ min: 0, max: 1_000_000_000 }).map((value) => String(value * 1001))
 const is = fc.constant
 const call: fc.Arbitrary<Call> = fc.oneof(

@@ -99,7 +99,7 @@ export class PosixCalls {
       case 'write': {
         if (opened.isDirectory) throw new ErrnoError('EBADF')
         if (opened.append) opened.position = fs.stat(opened.ino).size
-        const count = fs.write(opened.ino, new Uint8Array(Number(second)).fill(Number(third)), opened.position)
+        const count = this.#write(opened.ino, new Uint8Array(Number(second)).fill(Number(third)), opened.position)
         opened.position += count
         return String(count)
       }
@@ -107,7 +107,7 @@ export class PosixCalls {
         if (opened.isDirectory) throw new ErrnoError('EBADF')
         // With O_APPEND, Linux appends whatever the position (pwrite(2), "Bugs").
         const position = opened.append ? fs.stat(opened.ino).size : Number(second)
-        return String(fs.write(opened.ino, new Uint8Array(Number(third)).fill(Number(fourth)), position))
+        return String(this.#write(opened.ino, new Uint8Array(Number(third)).fill(Number(fourth)), position))
       }
       case 'pread': {
         const buffer = new Uint8Array(Number(third))
@@ -144,11 +144,18 @@ export class PosixCalls {
     return 'done'
   }
 
+  #write(ino: Ino, buffer: Uint8Array, position: number): number {
+    const count = this.#fs.write(ino, buffer, position)
+    const stat = this.#fs.stat(ino)
+    if (count > 0 && withoutSetuid(stat) !== stat.mode) this.#fs.setAttributes(ino, { mode: withoutSetuid(stat) })
+    return count
+  }
+
   #resize(ino: Ino, size: number): string {
     if (size < 0) throw new ErrnoError('EINVAL')
     const { type } = this.#fs.stat(ino)
     if (type !== 'file') throw new ErrnoError(type === 'directory' ? 'EISDIR' : 'EINVAL')
-    this.#fs.setAttributes(ino, { size })
+    this.#fs.setAttributes(ino, { size, mode: withoutSetuid(this.#fs.stat(ino)) })
     return 'done'
   }
 
@@ -166,7 +173,7 @@ export class PosixCalls {
       if (has('d') && type !== 'directory') throw new ErrnoError('ENOTDIR')
       if (type === 'symlink') throw new ErrnoError('ELOOP')
       if (!has('d') && type === 'directory') throw new ErrnoError('EISDIR')
-      if (has('t') && type === 'file') this.#fs.setAttributes(ino, { size: 0 })
+      if (has('t') && type === 'file') this.#resize(ino, 0)
     }
     this.#fs.retain(ino)
     this.#slots[slot] = { ino, append: has('a'), isDirectory: has('d'), position: 0 }
@@ -192,6 +199,11 @@ export class PosixCalls {
       })
       .join('')
   }
+}
+
+/** What changes contents takes setuid away, and setgid where the group may execute: a container's root is not the host's. */
+function withoutSetuid({ mode }: Stat): number {
+  return mode & ~(0o4000 | ((mode & 0o2010) === 0o2010 ? 0o2000 : 0))
 }
 
 function found({ ino }: Resolved): Ino {

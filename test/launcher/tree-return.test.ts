@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import type { Duplex, Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import type { LauncherProcess } from '../../src/launcher/client.js'
 import type { Operation } from '../../src/launcher/operations.js'
@@ -107,11 +106,12 @@ native('what was mounted over or below the tree is not given back, nor what anot
 native('a guest that is killed gives its tree back, and one that has not begun the tree as it was', () =>
   withBox(async (box) => {
     for (const goes of [true, false]) {
-      const { launcher, returned } = begin(box, ['sh', '-c', 'echo made > /home/work/made; busybox sleep 1000'])
+      const { launcher, returned } = begin(box, ['sh', '-c', 'echo made > /home/work/made; echo ready; busybox sleep 1000'])
       await launcher.ready
       if (goes) {
+        const ready = new Promise((resolve) => launcher.stdout?.once('data', resolve))
         await launcher.go()
-        await sleep(150)
+        await ready
       }
       launcher.kill()
       await launcher.exited

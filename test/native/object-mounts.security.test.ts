@@ -192,7 +192,7 @@ for (const { name, map, needs } of MAPS) {
 
   attack('who still writes when the guest ends writes no more when its files are read', async (wall) => {
     const volume = new Volume()
-    const script = `for n in 1 2 3; do (while :; do echo $n >> /work/f; busybox mkdir -p /work/d/$n; busybox rm -r /work/d; done) 2> /dev/null & done; busybox sleep 0.3`
+    const script = `for n in 1 2 3; do (while :; do echo $n >> /work/f; busybox mkdir -p /work/d/$n; busybox rm -r /work/d; done) 2> /dev/null & done; until [ -s /work/f ]; do busybox sleep 0.1; done; busybox sleep 0.3`
     await runScript(wall, script, volume)
     const size = volume.statSync('/f').size
     await sleep(200)

@@ -62,24 +62,19 @@ native('only what the guest has changed is written, and what the host changes me
       touched.push('write')
       return write(...values)
     }) as typeof volume.writeSync
-    const script = `until [ -e /tmp/go ]; do busybox sleep 0.05; done; echo guest > /work/a; echo guest > /work/both; echo n > /work/new
+    const script = `busybox sleep 2; echo guest > /work/a; echo guest > /work/both; echo n > /work/new
       echo guest > /work/d/f; busybox rm -r /work/left; busybox rm /work/gone`
-    await withObject(
-      wall,
-      script.replace('until [ -e /tmp/go ]; do busybox sleep 0.05; done', 'busybox sleep 0.5'),
-      volume,
-      async ({ task }) => {
-        await task.start()
-        volume.writeFileSync('/b', 'host')
-        volume.writeFileSync('/both', 'host')
-        volume.writeFileSync('/other', 'host')
-        volume.writeFileSync('/left/host', 'host')
-        volume.rmSync('/d', { recursive: true })
-        touched.length = 0
-        assert.is((await task.wait()).exitCode, 0)
-        await task.settled()
-      },
-    )
+    await withObject(wall, script, volume, async ({ task }) => {
+      await task.start()
+      volume.writeFileSync('/b', 'host')
+      volume.writeFileSync('/both', 'host')
+      volume.writeFileSync('/other', 'host')
+      volume.writeFileSync('/left/host', 'host')
+      volume.rmSync('/d', { recursive: true })
+      touched.length = 0
+      assert.is((await task.wait()).exitCode, 0)
+      await task.settled()
+    })
     assert.equal(volume.toJSON(), {
       '/a': 'guest\n',
       '/b': 'host',
@@ -96,7 +91,7 @@ native('only what the guest has changed is written, and what the host changes me
 native('what the host has put where the guest needs a place of another kind stays, and is told', () =>
   withNativeWall(async (wall) => {
     const volume = Volume.fromJSON({ '/d/f': 'f' })
-    await withObject(wall, 'busybox sleep 0.5; busybox rm -r /work/d; echo file > /work/d; echo n > /work/n', volume, async ({ task }) => {
+    await withObject(wall, 'busybox sleep 2; busybox rm -r /work/d; echo file > /work/d; echo n > /work/n', volume, async ({ task }) => {
       await task.start()
       volume.writeFileSync('/d/host', 'host')
       volume.mkdirSync('/n')
@@ -110,7 +105,7 @@ native('what the host has put where the guest needs a place of another kind stay
 
 native('a guest that was killed, or ran out of its time, leaves what it had written', () =>
   withNativeWall(async (wall) => {
-    for (const limits of [{}, { timeoutMs: 400 }]) {
+    for (const limits of [{}, { timeoutMs: 2000 }]) {
       const volume = new Volume()
       await withObject(
         wall,

@@ -69,6 +69,7 @@ export function randomStack(seed: number): PackEntry[][] {
       }
       for (const parent of parents) directories.add(parent)
     }
+    if (next(6) === 0) entries.set('.wh..wh..opq', packEntry('.wh..wh..opq'))
     // A root entry in some layers only.
     if (next(2) === 0) entries.set('', packEntry('', { type: 'directory', mode: pick([0o755, 0o555]), mtimeNs: BigInt(next(1e9)) }))
     return [...entries.values()]

@@ -47,7 +47,7 @@ if pid == 0:
 start = 0
 for step in steps:
     if "expect" in step:
-        deadline = time.time() + 20
+        deadline = time.time() + 45
         while not (match := re.search(step["expect"].encode(), shown[start:])):
             if time.time() > deadline:
                 sys.stdout.buffer.write(shown)

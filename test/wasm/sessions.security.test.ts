@@ -137,7 +137,7 @@ test(
       socket.destroy()
     }
     await assertUnharmed()
-    for (let tries = 0; threadsOf(task.pid) > threads + 1 && tries < 200; tries++) await sleep(25)
+    for (let tries = 0; threadsOf(task.pid) > threads + 1 && tries < 1200; tries++) await sleep(25)
     assert.ok(threadsOf(task.pid) <= threads + 1, `${threads} threads before, ${threadsOf(task.pid)} after`)
   }),
 )

@@ -11,8 +11,8 @@ export const command: CliCommand = {
     parser
       .option('--detach-keys <keys>', 'what leaves a terminal without ending the container; ctrl-p,ctrl-q unless said')
       .option('--no-stdin', 'only its output')
-      .option('--no-sig-proxy', 'signals to this command end it, and not the container')
-      .addOption(parser.createOption('--sig-proxy [bool]').hideHelp().default(true))
+      .option('--sig-proxy', 'signals to this command go to the container; with --sig-proxy=false they end the command alone')
+      .addOption(parser.createOption('--no-sig-proxy').hideHelp())
   },
   async run([name = ''], options) {
     const { stdin, sigProxy } = options
@@ -20,13 +20,13 @@ export const command: CliCommand = {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
     const container = await engine.containers.get(name)
-    const signals = sigProxy === false || sigProxy === 'false' ? null : new SignalRelay()
+    const signals = sigProxy === false ? null : new SignalRelay()
     try {
       return await attachTo(container, {
         signals,
         detachKeys,
         terminalSize: terminalSize(),
-        leavesTerminal: true,
+        leavesBySignal: 'at-terminal',
         noStdin: stdin === false,
       })
     } finally {

@@ -1,5 +1,7 @@
 import type { CliCommand } from '../command.js'
 import { confirmed } from '../confirm.js'
+import { addFilterFlag, parseFilters } from '../filter.js'
+import { PRUNE_FILTERS, prunedText, pruneFilter } from '../prune.js'
 
 const QUESTION = 'WARNING! This will remove all stopped containers.\nAre you sure you want to continue? [y/N] '
 
@@ -8,15 +10,16 @@ export const command: CliCommand = {
   usage: '',
   arity: [0, 0],
   configure(parser) {
+    addFilterFlag(parser, PRUNE_FILTERS, '--filter')
     parser.option('-f, --force', 'do not ask')
   },
-  async run(_positional, { force }) {
+  async run(_positional, { force, filter }) {
+    const matches = pruneFilter(parseFilters(filter, PRUNE_FILTERS))
     if (force !== true && !(await confirmed(QUESTION))) return 0
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    const removed = await engine.containers.prune()
-    const deleted = removed.length === 0 ? '' : `Deleted Containers:\n${removed.map((id) => `${id}\n`).join('')}\n`
-    process.stdout.write(`${deleted}Total reclaimed space: 0B\n`)
+    const { ids, bytes } = await engine.containers.prune({ matches })
+    process.stdout.write(prunedText([['Deleted Containers:', ids]], bytes))
     return 0
   },
 }

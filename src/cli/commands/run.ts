@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import type { Container } from '../../container/container.js'
 import { afterCleanUp, EngineError, messageOf } from '../../errors.js'
 import type { ExitStatus } from '../../runtime/exit.js'
@@ -6,10 +7,10 @@ import type { Receipt } from '../../runtime/receipt.js'
 import { attachToStart, detachKeysOf } from '../attached.js'
 import { idWriter } from '../cidfile.js'
 import type { CliCommand, CliOptions } from '../command.js'
-import { runInForeground, SignalRelay, signalTarget } from '../foreground.js'
+import { runInForeground, type Shown, SignalRelay, signalTarget } from '../foreground.js'
 import { printable } from '../output.js'
 import { UsageError } from '../report.js'
-import { addRunFlags, createOptions, rewriteReceiptFlag } from '../run-options.js'
+import { addRunFlags, attachedStreams, createOptions, rewriteReceiptFlag } from '../run-options.js'
 import { terminalSize } from '../terminal.js'
 
 /** `wolffia run`: create, attach, start, wait. Prints nothing of its own on success and ends with the guest's exit code. */
@@ -21,6 +22,10 @@ export const command: CliCommand = {
   async run(positional, options) {
     const wanted = createOptions(positional, options, process.env)
     const isDetached = options.detach === true
+    const shown = attachedStreams(options)
+    const proxiesSignals = options.sigProxy !== false
+    if (isDetached && options.attach !== undefined)
+      throw new UsageError('conflicting options: cannot specify both --attach and --detach', { exitCode: 1 })
     if (!isDetached && wanted.tty && wanted.openStdin && !process.stdin.isTTY)
       throw new UsageError('the input device is not a TTY', { exitCode: 1, hint: 'Leave out -t when stdin is a pipe or a file.' })
     const detachKeys = detachKeysOf(options)
@@ -36,14 +41,17 @@ export const command: CliCommand = {
       if (isDetached || (wanted.restart !== undefined && wanted.restart.name !== 'no')) {
         const container = await engine.containers.define({ ...request, keepStdin: isDetached })
         idTo?.(container.id)
-        return await startDefined(container, { isDetached, signals, detachKeys, receiptTo })
+        return await startDefined(container, { isDetached, signals, proxiesSignals, detachKeys, shown, receiptTo })
       }
       const container = await engine.containers.create(request)
       idTo?.(container.id)
-      signals.forwardTo(signalTarget(container))
+      let left: Promise<NodeJS.Signals> | undefined
+      if (proxiesSignals) signals.forwardTo(signalTarget(container))
+      else left = signals.next()
       await receiptTo?.(await container.receipt())
-      const status = await runInForeground(container, signals, detachKeys)
-      if (status === null) return 0
+      const status = await runInForeground(container, { signals, left, detachKeys, shown })
+      if (status === 'detached') return 0
+      if (status === 'left') return 128 + constants.signals[(await left) ?? 'SIGTERM']
       const note = noteOf(status, options)
       if (note !== null) process.stderr.write(`wolffia: ${printable(note)}\n`)
       return status.exitCode
@@ -59,14 +67,22 @@ export const command: CliCommand = {
 interface DefinedRun {
   readonly isDetached: boolean
   readonly signals: SignalRelay
+  readonly proxiesSignals: boolean
   readonly detachKeys: readonly number[] | undefined
+  readonly shown: Shown
   readonly receiptTo: ((receipt: Receipt) => Promise<void>) | null
 }
 
 /** Starts a container that is nobody's; what could not be started is taken back with --rm, and else kept, as docker does. */
-async function startDefined(container: Container, { isDetached, signals, detachKeys, receiptTo }: DefinedRun): Promise<number> {
+async function startDefined(
+  container: Container,
+  { isDetached, signals, proxiesSignals, detachKeys, shown, receiptTo }: DefinedRun,
+): Promise<number> {
   try {
-    if (!isDetached) return await attachToStart(container, { signals, detachKeys, terminalSize: terminalSize() })
+    if (!isDetached) {
+      const leaving = proxiesSignals ? {} : { leavesBySignal: 'always' as const }
+      return await attachToStart(container, { signals, detachKeys, shown, terminalSize: terminalSize(), ...leaving })
+    }
     await container.start()
   } catch (error) {
     throw container.summary().autoRemove ? await afterCleanUp(error, () => container.remove({ force: true, volumes: true })) : error

@@ -34,7 +34,7 @@ export const command: CliCommand = {
         signals,
         detachKeys,
         terminalSize: terminalSize(),
-        leavesTerminal: true,
+        leavesBySignal: 'at-terminal',
         noStdin: interactive !== true,
       })
     } finally {

@@ -58,6 +58,7 @@ const FROM_FILE_TREE: Readonly<Record<ErrnoName, WasiErrnoName>> = {
   EIO: 'EIO',
   EBADF: 'EBADF',
   EACCES: 'EACCES',
+  EBUSY: 'EBUSY',
   EEXIST: 'EEXIST',
   EXDEV: 'EXDEV',
   ENOTDIR: 'ENOTDIR',

@@ -1,0 +1,245 @@
+/**
+ * Saves images as one tar that docker, podman, skopeo, umoci (unpacked) and wolffia itself read: an OCI layout, and beside it, for a Docker archive,
+ * the `manifest.json` of `docker save` since version 25, which names the same blobs. The same images give the same bytes.
+ *
+ * Blobs go out as they are stored, so that an image keeps its id, unless a compression is asked for: then each layer is packed anew, whatever it
+ * was packed with, and gets another manifest, but the same config.
+ */
+import { createHash } from 'node:crypto'
+import { EngineError } from '../errors.js'
+import { type Compression, compress } from '../layer/compression.js'
+import { openFileSource } from '../layer/file-source.js'
+import { ARCHIVE_END, type PackEntry, packEntry } from '../layer/pack.js'
+import { bytesSource } from '../layer/source.js'
+import { bareDescriptor, type Descriptor } from '../oci/descriptor.js'
+import { digestFromHex, hexOf } from '../oci/digest.js'
+import { isConfigType, isIndexType, isManifestType, MEDIA_TYPE } from '../oci/media-type.js'
+import { familiarReference, parseReference } from '../reference/normalize.js'
+import { formatReference, type Reference, sameRepository } from '../reference/reference.js'
+import { missingBlob } from '../store/blob-file.js'
+import type { Ingest } from '../store/ingest.js'
+import type { Layer } from '../store/layer-store.js'
+import { childrenOf } from '../store/reachable.js'
+import { type NamedDescriptor, REFERENCE_ANNOTATION } from '../store/references.js'
+import type { Store } from '../store/store.js'
+import { composeIndex, writeManifest } from './edit.js'
+import { findAmong } from './find.js'
+import { type Image, openImage } from './image.js'
+import { CONTAINERD_NAME_ANNOTATION } from './load-oci.js'
+import { hostPlatform, type PlatformWish, platformImages, selectImage } from './platform-select.js'
+
+/** What is saved, and how. */
+export interface SaveRequest {
+  /** Names and ids; a name without a tag means all tags there are of it. */
+  readonly images: readonly string[]
+  /** `oci-archive` leaves out what only docker reads. */
+  readonly format: 'docker-archive' | 'oci-archive'
+  /** Of the layers; as they are stored unless said. */
+  readonly compression?: Compression
+  /** Of an image for several, what alone is saved. */
+  readonly wish?: PlatformWish
+  readonly signal?: AbortSignal
+}
+
+/** An image to be saved, with the names it goes under. */
+interface Saved {
+  readonly descriptor: Descriptor
+  readonly names: readonly Reference[]
+}
+
+const LAYER_TYPES = { none: MEDIA_TYPE.ociLayer, gzip: MEDIA_TYPE.ociLayerGzip, zstd: MEDIA_TYPE.ociLayerZstd } as const
+/** Layers that are packed at once: each has a thread of Node's pool to itself. */
+const LAYERS_AT_ONCE = 4
+
+/**
+ * The archive, in pieces. All that can fail for want of something fails before the first; whoever stops early must end the generator. Rejects
+ * with IMAGE_NOT_FOUND, PLATFORM_NOT_FOUND, INVALID_IMAGE, DIGEST_MISMATCH, UNSUPPORTED_BY_HOST.
+ */
+export async function* saveImages(store: Store, request: SaveRequest): AsyncGenerator<Uint8Array, void, undefined> {
+  const { signal, compression, wish, format } = request
+  const names = await store.references.list()
+  const found = request.images.flatMap((text) => imagesOf(names, text))
+  const ingest = await store.ingest(signal === undefined ? {} : { signal })
+  try {
+    const saved: Saved[] = []
+    const packed = new Map<string, Promise<Descriptor>>()
+    for (const { descriptor, names } of merged(found)) {
+      const wanted = wish === undefined ? descriptor : (await selectImage(ingest, descriptor, wish)).image.descriptor
+      saved.push({ descriptor: compression === undefined ? wanted : await repacked(ingest, wanted, { compression, packed }), names })
+    }
+    const blobs = await blobsOf(ingest, saved)
+    const paths = await Promise.all(blobs.map(({ digest }) => ingest.pathOf(digest)))
+    const documents: [string, string][] = [
+      ['index.json', json({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: saved.flatMap(namedDescriptors) })],
+      ...(format === 'docker-archive' ? [['manifest.json', json(await dockerManifest(ingest, saved))] as [string, string]] : []),
+      ['oci-layout', json({ imageLayoutVersion: '1.0.0' })],
+    ]
+    for (const entry of archiveEntries(
+      blobs.map((blob, at) => [blobName(blob), paths[at] ?? ''] as const),
+      documents,
+    ))
+      yield* packEntry(entry)
+    yield ARCHIVE_END
+  } finally {
+    await ingest.discard()
+  }
+}
+
+/** What a person means by a word: an id, a name with its tag, or all tags of a name. */
+function imagesOf(names: readonly NamedDescriptor[], text: string): readonly Saved[] {
+  const reference = referenceOf(text)
+  const tags =
+    reference === null || reference.tag !== undefined || reference.digest !== undefined
+      ? []
+      : names.flatMap(({ reference: own, descriptor }) =>
+          own !== null && sameRepository(own, reference) ? [{ descriptor, names: [own] }] : [],
+        )
+  if (tags.length > 0) return tags
+  const { descriptor, reference: own } = findAmong(names, text)
+  return [{ descriptor, names: own === null ? [] : [own] }]
+}
+
+function referenceOf(text: string): Reference | null {
+  try {
+    return parseReference(text)
+  } catch {
+    return null
+  }
+}
+
+/** Each image once, with all names it was asked for by, in the order of the first. */
+function merged(found: readonly Saved[]): readonly Saved[] {
+  const byDigest = new Map<string, { readonly descriptor: Descriptor; readonly names: Map<string, Reference> }>()
+  for (const { descriptor, names } of found) {
+    const image = byDigest.get(descriptor.digest) ?? { descriptor: bareDescriptor(descriptor), names: new Map<string, Reference>() }
+    for (const name of names) image.names.set(formatReference(name), name)
+    byDigest.set(descriptor.digest, image)
+  }
+  return [...byDigest.values()].map(({ descriptor, names }) => ({ descriptor, names: [...names.values()] }))
+}
+
+interface Repacking {
+  readonly compression: Compression
+  /** Layers that are packed already, or being so, by diffId. */
+  readonly packed: Map<string, Promise<Descriptor>>
+}
+
+async function repacked(ingest: Ingest, descriptor: Descriptor, repacking: Repacking): Promise<Descriptor> {
+  const made: Image[] = []
+  for (const { image } of await platformImages(ingest, descriptor))
+    made.push(openImage(ingest, await repackedImage(ingest, image, repacking)))
+  const [only] = made
+  return isIndexType(descriptor.mediaType) || only === undefined ? composeIndex(ingest, made) : only.descriptor
+}
+
+async function repackedImage(ingest: Ingest, image: Image, { compression, packed }: Repacking): Promise<Descriptor> {
+  const { config } = await image.manifest()
+  // A module in an artifact of its own is no layer.
+  if (!isConfigType(config.mediaType)) return image.descriptor
+  const layers = await inTurns(await image.layers(), LAYERS_AT_ONCE, (layer) => {
+    const known = packed.get(layer.diffId) ?? packLayer(ingest, layer, compression)
+    packed.set(layer.diffId, known)
+    return known
+  })
+  return writeManifest(ingest, { ...bareDescriptor(config), mediaType: MEDIA_TYPE.ociConfig }, layers)
+}
+
+/** As `Promise.all`, but with so many under way, and all of them at their end when one has failed. */
+async function inTurns<T, R>(items: readonly T[], atOnce: number, action: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const results: R[] = []
+  const waiting = [...items.entries()]
+  const work = async () => {
+    try {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) results[next[0]] = await action(next[1])
+    } finally {
+      waiting.length = 0
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, work))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  return results
+}
+
+async function packLayer(ingest: Ingest, layer: Layer, compression: Compression): Promise<Descriptor> {
+  const tar = await layer.uncompressed()
+  const hash = createHash('sha256')
+  async function* hashed(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of tar as AsyncIterable<Uint8Array>) {
+      hash.update(chunk)
+      yield chunk
+    }
+    const found = digestFromHex(hash.digest('hex'))
+    if (found !== layer.diffId)
+      throw new EngineError('DIGEST_MISMATCH', `layer ${layer.descriptor.digest} should unpack to ${layer.diffId}, but does to ${found}`, {
+        hint: 'The store is damaged: remove the image and load it again.',
+        data: { expected: layer.diffId, found },
+      })
+  }
+  return ingest.write(compress(hashed(), compression), LAYER_TYPES[compression])
+}
+
+/** All that is saved, each blob once, in the order of their digests; held by the ingest, so that nobody's removal takes one away. */
+async function blobsOf(ingest: Ingest, saved: readonly Saved[]): Promise<readonly Descriptor[]> {
+  const blobs = new Map<string, Descriptor>()
+  const take = async (descriptor: Descriptor): Promise<void> => {
+    if (blobs.has(descriptor.digest)) return
+    if (!(await ingest.reuse(descriptor))) throw missingBlob(descriptor)
+    blobs.set(descriptor.digest, descriptor)
+    const { mediaType } = descriptor
+    if (!isIndexType(mediaType) && !isManifestType(mediaType)) return
+    // Of an image for many platforms some may be stored only; of a manifest everything must be.
+    for (const child of childrenOf(await ingest.readDocument(descriptor), mediaType))
+      if (!isIndexType(mediaType) || (await ingest.has(child.digest))) await take(child)
+  }
+  for (const { descriptor } of saved) await take(descriptor)
+  return [...blobs.values()].sort((left, right) => (left.digest < right.digest ? -1 : 1))
+}
+
+/** Lines of index.json: one for each name, as docker writes them, or one for none. */
+function namedDescriptors({ descriptor, names }: Saved): readonly Descriptor[] {
+  if (names.length === 0) return [descriptor]
+  return names.map((name) => ({
+    ...descriptor,
+    annotations: { [CONTAINERD_NAME_ANNOTATION]: formatReference(name), [REFERENCE_ANNOTATION]: name.tag ?? 'latest' },
+  }))
+}
+
+/** `manifest.json`: for each image the platform that docker would load. What is no image of files is in the layout alone. */
+async function dockerManifest(ingest: Ingest, saved: readonly Saved[]): Promise<readonly object[]> {
+  const all: object[] = []
+  for (const { descriptor, names } of saved) {
+    const platforms = await platformImages(ingest, descriptor)
+    const { image } = await selectImage(ingest, descriptor, { preferred: [hostPlatform(), ...platforms.map(({ platform }) => platform)] })
+    const { config, layers } = await image.manifest()
+    if (!isConfigType(config.mediaType)) continue
+    all.push({ Config: blobName(config), RepoTags: names.map(familiarReference), Layers: layers.map(blobName) })
+  }
+  return all
+}
+
+function blobName({ digest }: Pick<Descriptor, 'digest'>): string {
+  return `blobs/sha256/${hexOf(digest)}`
+}
+
+function json(value: object): string {
+  return `${JSON.stringify(value)}\n`
+}
+
+/** Folders first, and all of them root's and of no time. A blob is open while it is packed. */
+function* archiveEntries(
+  blobs: readonly (readonly [name: string, path: string])[],
+  documents: readonly (readonly [name: string, text: string])[],
+): Generator<PackEntry> {
+  const entry = { uid: 0, gid: 0, mtimeNs: 0n }
+  for (const path of ['blobs', 'blobs/sha256']) yield { ...entry, path, type: 'directory', mode: 0o755 }
+  for (const [path, file] of blobs) {
+    const contents = openFileSource(file)
+    try {
+      yield { ...entry, path, type: 'file', mode: 0o644, contents }
+    } finally {
+      contents.close()
+    }
+  }
+  for (const [path, text] of documents)
+    yield { ...entry, path, type: 'file', mode: 0o644, contents: bytesSource(new TextEncoder().encode(text)) }
+}
