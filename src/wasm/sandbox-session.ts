@@ -39,7 +39,7 @@ export async function mustOpenSession(folder: string, request: SessionRequest): 
       })
     const session = await openSession(folder, request)
     if (session !== null) return session
-    if (Date.now() > start + LISTEN_MS) throw new EngineError('SANDBOX_FAILED', 'the sandbox does not listen')
+    if (Date.now() > start + LISTEN_MS) throw new EngineError('CONFLICT', 'the container does not answer: it is about to end')
   }
 }
 

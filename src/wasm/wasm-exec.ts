@@ -43,8 +43,13 @@ export async function startExec(folder: string, { id, process: wanted, openStdin
     })
   } catch (error) {
     session.close()
-    throw readGuest(folder) === null ? new EngineError('CONFLICT', 'the container is not running', { cause: error }) : error
+    throw sessionError(error, folder)
   }
+}
+
+/** What kept a program from running in a container: whatever it was, of one that has ended meanwhile it is that. */
+function sessionError(error: unknown, folder: string): unknown {
+  return readGuest(folder) === null ? new EngineError('CONFLICT', 'the container is not running', { cause: error }) : error
 }
 
 /**
@@ -103,7 +108,11 @@ class WasmExec implements Task {
   async start(): Promise<void> {
     this.#startedAt = performance.now()
     this.#session.go()
-    await this.#session.started
+    try {
+      await this.#session.started
+    } catch (error) {
+      throw sessionError(error, this.#folder)
+    }
   }
 
   /** A guest of preview1 has no signal handlers, so every signal does what it does by default. */
@@ -134,7 +143,8 @@ class WasmExec implements Task {
 
   async outlive(): Promise<void> {
     this.#session.outlive()
-    await this.#session.outlives
+    // One that has ended meanwhile needs no leave.
+    await this.#session.outlives.catch(() => this.#exit)
     this.#session.close()
   }
 

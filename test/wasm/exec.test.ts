@@ -300,6 +300,24 @@ test('with a terminal it is told so, gets whole lines that are echoed, and ^C en
     assert.is(await said, 'end\r\n')
   }))
 
+test('one that ends before it could be left is no error', () =>
+  withRunning(async ({ exec }) => {
+    for (let turn = 0; turn < 10; turn++) {
+      const task = await exec(probe(['exit', 0]), {}, { outlives: true })
+      await task.start()
+      if (turn % 2 === 0) await sleep(turn * 5)
+      await task.outlive()
+    }
+  }))
+
+test('one that was made ready when its container ended is told so', () =>
+  withRunning(async ({ task, exec }) => {
+    const late = await exec(probe(['print', 'x']))
+    task.stdin?.end()
+    assert.is(await codeOf(task.wait().then(() => late.start())), 'CONFLICT')
+    assert.is(await codeOf(exec(probe(['print', 'x']))), 'CONFLICT')
+  }))
+
 test('what it has written is kept with what the container’s own program has', () =>
   withRunning(
     async ({ wall, run, exec, task, directory, spec }) => {

@@ -36,6 +36,7 @@ export interface SessionParts {
 /** How long whoever connects may take to say what for. */
 const REQUEST_TIMEOUT_MS = 10_000
 const LONGEST_COMMAND_BYTES = 64
+const NOT_RUNNING = new EngineError('CONFLICT', 'the container is not running')
 
 /**
  * One more program, and who asked for it at the other end of a socket: when that is gone the program is ended, unless it was left. Nothing
@@ -88,7 +89,8 @@ export class Session {
 
   /** Ends its program, as the container ends. Resolves when that touches no file any more. */
   async end(): Promise<void> {
-    await this.#finish(killed(constants.signals.SIGKILL, this.#elapsedMs()))
+    if (this.#startedAt === null && this.#request?.request === 'exec') this.#fail(failureOf(NOT_RUNNING))
+    await (this.#over ?? this.#finish(killed(constants.signals.SIGKILL, this.#elapsedMs())))
   }
 
   #frameLimit(kind: number): number {
@@ -124,7 +126,7 @@ export class Session {
     }
     this.#request = request
     if (request.request === 'exec' && !this.#parts.isStarted()) {
-      this.#fail(failureOf(new EngineError('CONFLICT', 'the container is not running')))
+      this.#fail(failureOf(NOT_RUNNING))
       return
     }
     const rings = { stdin: createRing(), stdout: createRing(), stderr: createRing() }
@@ -269,5 +271,6 @@ function killed(number: number, durationMs: number): ExitStatus {
 export function turnAway(socket: Socket, error: EngineError): void {
   const { code, message, data } = error
   socket.on('error', () => {})
+  socket.resume()
   socket.end(frame(FRAME.event, Buffer.from(JSON.stringify({ event: 'failed', code, message, data } satisfies SessionEvent))))
 }
