@@ -212,9 +212,8 @@ export interface Container extends AsyncDisposable {
   /**
    * Its files as they are now, as `node:fs`, without what is mounted on them: a library that takes an `fs` can be given this one. Dispose of it
    * (`await using`). With `writable`, behind the Wasm wall, what is written is kept when it is disposed, and nobody can start the container
-   * before; without, it holds nothing, and each write is EROFS. Rejects with CONFLICT where only the guest has its files: of one that runs with
-   * its writable layer in memory (`autoRemove`), or behind the Wasm wall; `writable` of any that runs; and with NOT_BUILT for `writable` behind
-   * the native wall.
+   * before; without, it holds nothing, and each write is EROFS. Rejects with CONFLICT where only the guest has its files: of a native one that
+   * runs with its writable layer in memory (`autoRemove`); and with NOT_BUILT for `writable` of one that runs, or behind the native wall.
    */
   fs(options?: ContainerFsOptions): Promise<OpenNodeFs>
   /** Its whole root as a tar, without what is mounted on it. */

@@ -141,16 +141,21 @@ wasm('a container is not started while its files are being written, and nothing 
   }),
 )
 
-wasm('the files of a Wasm container that runs are only read, and those that would be lost are not written', () =>
+wasm('the files of a Wasm container that runs are read and not written, and so are those that would be lost', () =>
   withContainer({ image: 'probe', command: ['loop'] }, async (container, engine) => {
     await container.start()
-    await (await container.fs())[Symbol.asyncDispose]()
-    await assertRejects(container.fs({ writable: true }), 'CONFLICT')
+    {
+      await using running = await container.fs()
+      assert.ok(running.readdirSync('/').length > 0)
+      assert.throws(() => running.writeFileSync('/f', ''), /EROFS/)
+    }
+    await assertRejects(container.fs({ writable: true }), 'NOT_BUILT')
     await container.kill('SIGKILL')
     await container.wait()
     await (await container.fs())[Symbol.asyncDispose]()
-    await using passing = await engine.containers.create({ image: 'probe', command: ['loop'], autoRemove: true })
+    const passing = await engine.containers.define({ image: 'probe', command: ['loop'], autoRemove: true })
     await assertRejects(passing.fs({ writable: true }), 'CONFLICT')
+    await passing.remove()
   }),
 )
 
