@@ -59,7 +59,7 @@ export interface CommitOptions {
   readonly author?: string
   /** Comment in the image's history. */
   readonly message?: string
-  /** Stops a running container's processes while its files are read; so it is unless false. */
+  /** Stops a running native container's processes while its files are read; so it is unless false. */
   readonly pause?: boolean
   readonly signal?: AbortSignal
 }

@@ -104,7 +104,8 @@ export class Images {
     const { reference, changes, author, message, pause = true, signal } = options
     const name = reference === undefined ? null : nameFor(reference)
     const { commitImage } = await import('../image/commit.js')
-    const isPaused = pause && container.status === 'running'
+    // Behind the Wasm wall only the sandbox has the files, and one that is stopped answers nobody.
+    const isPaused = pause && container.runtime !== 'wasm' && container.status === 'running'
     if (isPaused) await container.pause()
     try {
       const descriptor = await commitImage(this.#store, {

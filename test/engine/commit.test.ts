@@ -198,6 +198,24 @@ test.needs(NATIVE, BUSYBOX)('a container that runs is paused while it is committ
   }),
 )
 
+test.needs(NATIVE, WASM)('a Wasm container that runs is committed, and goes on', () =>
+  withWritten(WALLS[1], {}, async (_, engine) => {
+    const command = ['/probe.wasm', 'write', '/t/new', 'new', ',', 'print', 'written', ',', 'loop']
+    const container = await engine.containers.define({ image: WALLS[1].image, command })
+    try {
+      const attached = await container.start({ attach: true })
+      for await (const _said of attached?.stdout ?? []) break
+      const { id } = await engine.images.commit(container)
+      assert.is(container.status, 'running')
+      const again = await engine.containers.define({ image: id, command, runtime: 'wasm' })
+      assert.ok((await listed((await again.copyOut('/t/new')).tar)).some((line) => line.startsWith('new file')))
+      await again.remove()
+    } finally {
+      await container.remove({ force: true })
+    }
+  }),
+)
+
 test.needs(NATIVE, BUSYBOX)('what only the guest has, and what lost its image, is no image', () =>
   withWritten(WALLS[0], {}, async (container, engine) => {
     const ephemeral = await engine.containers.define({
