@@ -157,8 +157,9 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
   async #letGo(): Promise<void> {
     // Written before the guest goes: were this process killed in between, nobody would take a guest that ran for one that never did.
     await this.#write({ status: 'running', startedAt: now() })
-    await this.#task.start()
+    // Before, too, or the end of a guest that only blinks would stand before its start.
     this.journal.add('start', actorOf(this.record))
+    await this.#task.start()
     // While it runs.
     await this.state.writeFile(this.id, RECEIPT_FILE, JSON.stringify(this.#receipt), { durable: false })
   }

@@ -68,9 +68,10 @@ export async function startRecorded(parts: StartParts, record: ContainerRecord, 
       // Written before the guest goes: nobody takes a guest that ran for one that never did.
       await state.write(running)
       await state.writeFile(record.id, RECEIPT_FILE, JSON.stringify(receipt), { durable: false })
+      // Before, too, or the end of a guest that only blinks would stand before its start.
+      journal.add('start', actorOf(running))
       await task.start()
       await task.outlive()
-      journal.add('start', actorOf(running))
       return { record: running, attachment }
     } catch (error) {
       throw await afterCleanUp(error, () => task.delete())

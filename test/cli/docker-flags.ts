@@ -37,6 +37,8 @@ tag:
 cp: -a --archive -L --follow-link -q --quiet
 events: -f --filter --format --since --until
 export: -o --output
+commit: -a --author -c --change -m --message -p --pause
+save: -o --output --platform
 stats: -a --all --format --no-stream --no-trunc
 images: -a --all --digests -f --filter --format --no-trunc -q --quiet --tree
 history: --format -H --human --no-trunc --platform -q --quiet
