@@ -126,6 +126,10 @@ export class Heap {
     this.#lock?.give()
   }
 
+  giveAfterAnEnd(): void {
+    this.#lock?.giveAfterAnEnd()
+  }
+
   /** Sees the memory that other threads have added. */
   #catchUp(): void {
     if (this.control[WORD.growth] === this.#growth) return

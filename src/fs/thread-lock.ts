@@ -2,7 +2,8 @@
  * A lock between the threads of one process, in shared memory. A thread that holds it may take it again. Whoever waits sleeps; nobody who
  * holds it ever waits for another thread.
  *
- * A thread must not be ended while it holds the lock, since nobody would give it back: who ends a thread takes the lock first.
+ * A thread must not be ended while it holds the lock, since nobody would give it back: who ends a thread takes the lock first, and gives it back
+ * by {@link giveAfterAnEnd}. No thread may have two of these objects for one word: it would wait for itself.
  */
 export class ThreadLock {
   readonly #words: Int32Array
@@ -37,6 +38,13 @@ export class ThreadLock {
   give(): void {
     if (--this.#depth > 0) return
     if (Atomics.exchange(this.#words, this.#word, FREE) === AWAITED) Atomics.notify(this.#words, this.#word, 1)
+  }
+
+  /** The same when a thread was ended meanwhile: it may have been the one that was woken, and have marked the word no more for the others. */
+  giveAfterAnEnd(): void {
+    if (--this.#depth > 0) return
+    Atomics.store(this.#words, this.#word, FREE)
+    Atomics.notify(this.#words, this.#word, 1)
   }
 }
 

@@ -99,14 +99,14 @@ export class UnionFs implements FileSystem {
   }
 
   /**
-   * Does something while none of these unions is used by another thread: ends one, for instance, which must not hold their locks then.
+   * Ends a thread, or several, while none of these unions is used by another: they must not hold their locks then.
    */
   static async exclusively<T>(unions: readonly UnionFs[], work: () => Promise<T>): Promise<T> {
     for (const union of unions) union.#take()
     try {
       return await work()
     } finally {
-      for (const union of unions) union.#give()
+      for (const union of unions) union.#heap.giveAfterAnEnd()
     }
   }
 
@@ -125,6 +125,11 @@ export class UnionFs implements FileSystem {
   /** Gives back what only this tree shows of what it shares with its forks. It is of no more use. Layers are not closed. */
   close(): void {
     this.#locked(() => this.#table.inodes.close())
+  }
+
+  /** Closes a fork that another thread has made of this tree and that nobody uses any more: that thread was ended. */
+  closeFork({ tree, limits }: SharedUnion): void {
+    new UnionFs({ lowers: this.lowers, limits }, { heap: this.#heap, tree, isAttached: true }).close()
   }
 
   /** Number by which {@link forsake} knows this thread. */

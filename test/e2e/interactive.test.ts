@@ -320,7 +320,8 @@ wasm('a module is left by the detach keys, and attach comes back to it', async (
 wasm('a window that is closed ends the module of a run', async () => {
   const { code, stdout } = await wolffia.atTerminal(['run', '-it', '--name', 'shut', await echo()], [READY, { hangUp: true }])
   assert.is(code, 129, stdout)
-  assert.is(await stateOf('shut'), 'exited 129')
+  // A guest that reads its terminal may see its end before the signal.
+  assert.match(await stateOf('shut'), /^exited (129|0)$/)
 })
 
 test('nothing is left', () => wolffia.end())

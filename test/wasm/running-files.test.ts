@@ -341,4 +341,18 @@ test('answers of a sandbox that was broken open are read as what they must be', 
     assert.throws(() => parseChanges(wrong), /no sandbox says/)
 })
 
+test(
+  'many ask at once, again and again, and all are answered',
+  withRunning([], async ({ files, end }) => {
+    for (let round = 0; round < 12; round++) {
+      const stats = await Promise.all(Array.from({ length: 6 }, () => files.stat('/etc/there')))
+      assert.equal(
+        stats.map((stat) => stat?.type),
+        Array.from({ length: 6 }, () => 'file'),
+      )
+    }
+    await end()
+  }),
+)
+
 test.run()

@@ -44,7 +44,7 @@ export class RemoteChannel {
   }
 
   /**
-   * Does something while no thread asks: ends one, for instance, whose answer nobody would take. Waits without blocking this thread, since
+   * Ends a thread while none asks: nobody would take its answer. Waits without blocking this thread, since
    * the supervisor may take its time.
    */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -52,7 +52,7 @@ export class RemoteChannel {
     try {
       return await work()
     } finally {
-      this.#lock.give()
+      this.#lock.giveAfterAnEnd()
     }
   }
 

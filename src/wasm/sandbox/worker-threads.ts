@@ -57,7 +57,6 @@ export class WorkerThreads {
     const terminate = () => UnionFs.exclusively(this.#unions, () => worker.terminate())
     await (this.#remote === null ? terminate() : this.#remote.exclusively(terminate))
     for (const [place, attachment] of attachments.entries()) this.#unions[place]?.forsake(attachment)
-    const lowers = this.#unions[0]?.lowers ?? []
-    for (const [place, fork] of forks.entries()) UnionFs.attach(fork, place === 0 ? lowers : []).close()
+    for (const [place, fork] of forks.entries()) this.#unions[place]?.closeFork(fork)
   }
 }
