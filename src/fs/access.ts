@@ -14,6 +14,8 @@ export const WRITE = 2
 /** Execute permission; for a directory, search. */
 export const EXECUTE = 1
 
+const SETGID = 0o2000
+
 type Owned = Pick<Stat, 'mode' | 'uid' | 'gid' | 'type'>
 
 /**
@@ -33,4 +35,17 @@ export function mayRemove(directory: Owned, entry: Owned, credentials: Credentia
   if (!mayAccess(directory, credentials, WRITE | EXECUTE)) return false
   const sticky = (directory.mode & 0o1000) !== 0
   return !sticky || credentials.uid === 0 || credentials.uid === directory.uid || credentials.uid === entry.uid
+}
+
+/** Whose a new entry of a directory is: of the group of a setgid one (mkdir(2), open(2)), else its maker's. */
+export function ownerOfNew(
+  directory: Pick<Stat, 'mode' | 'gid'>,
+  { uid, gid }: Credentials,
+): { readonly uid: number; readonly gid: number } {
+  return { uid, gid: (directory.mode & SETGID) === 0 ? gid : directory.gid }
+}
+
+/** Mode of a new directory in another: setgid goes on below a setgid one, and no other such bit is given at once (mkdir(2)). */
+export function modeOfNewDirectory(parent: Pick<Stat, 'mode'>, mode: number): number {
+  return (mode & 0o1777) | (parent.mode & SETGID)
 }

@@ -2,19 +2,9 @@
  * A file tree as a process has it whose root it is: calls on paths and descriptors, answered as Linux answers them, in the same order of
  * checks. One {@link Credentials} object decides who may; a tree that is only read is EROFS to whoever writes, as a read-only mount is.
  */
-import { type Credentials, EXECUTE, mayAccess, mayRemove, READ, WRITE } from './access.js'
+import { type Credentials, EXECUTE, mayAccess, mayRemove, modeOfNewDirectory, ownerOfNew, READ, WRITE } from './access.js'
 import { ErrnoError } from './errno.js'
-import type {
-  AttributeChange,
-  ByteString,
-  DirectoryEntry,
-  FileSystem,
-  FileType,
-  Ino,
-  NewInode,
-  ReadonlyFileSystem,
-  Stat,
-} from './file-system.js'
+import type { AttributeChange, ByteString, DirectoryEntry, FileSystem, FileType, Ino, ReadonlyFileSystem, Stat } from './file-system.js'
 import { OpenFiles, type OpenFlags } from './open-files.js'
 import { type DirectoryHandle, type Resolved, resolve, rootHandle } from './resolve.js'
 
@@ -146,14 +136,14 @@ export class SystemCalls {
 
   mkdir(path: ByteString, mode: number): void {
     const { writable, parent, name } = this.#newPlace(this.#place(path))
-    const inherited = parent.mode & SETGID
-    writable.create(parent.ino, name, { type: 'directory', mode: (mode & 0o1777 & ~this.#umask) | inherited, ...this.#owner(parent) })
+    const given = modeOfNewDirectory(parent, mode & ~this.#umask)
+    writable.create(parent.ino, name, { type: 'directory', mode: given, ...ownerOfNew(parent, this.#credentials) })
   }
 
   symlink(target: ByteString, path: ByteString): void {
     if (target === '') throw new ErrnoError('ENOENT', 'an empty target')
     const { writable, parent, name } = this.#newPlace(this.#place(path), { isDirectory: false })
-    writable.create(parent.ino, name, { type: 'symlink', mode: 0o777, target, ...this.#owner(parent) })
+    writable.create(parent.ino, name, { type: 'symlink', mode: 0o777, target, ...ownerOfNew(parent, this.#credentials) })
   }
 
   /** Of a symlink another name of its own. */
@@ -266,7 +256,11 @@ export class SystemCalls {
     if (name === null || mustBeDirectory) throw new ErrnoError('EISDIR')
     const directory = parent.fs.stat(parent.ino)
     this.#assertAccess(directory, WRITE | EXECUTE)
-    return this.#mustWrite().create(parent.ino, name, { type: 'file', mode: mode & 0o7777 & ~this.#umask, ...this.#owner(directory) })
+    return this.#mustWrite().create(parent.ino, name, {
+      type: 'file',
+      mode: mode & 0o7777 & ~this.#umask,
+      ...ownerOfNew(directory, this.#credentials),
+    })
   }
 
   #openable({ mustBeDirectory }: Resolved<Tree>, ino: Ino, flags: OpenFlags): Ino {
@@ -302,11 +296,6 @@ export class SystemCalls {
     this.#assertAccess(directory, WRITE | EXECUTE)
     if (!mayRemove(directory, stat, this.#credentials)) throw new ErrnoError('EPERM', 'a sticky directory')
     return { parent: parent.ino, name, stat }
-  }
-
-  #owner(directory: Stat): Pick<NewInode, 'uid' | 'gid'> {
-    const { uid, gid } = this.#credentials
-    return { uid, gid: (directory.mode & SETGID) === 0 ? gid : directory.gid }
   }
 
   #chmod(ino: Ino, mode: number): void {

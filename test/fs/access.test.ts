@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { EXECUTE, mayAccess, mayRemove, READ, WRITE } from '../../src/fs/access.js'
+import { EXECUTE, mayAccess, mayRemove, modeOfNewDirectory, ownerOfNew, READ, WRITE } from '../../src/fs/access.js'
 import type { FileType } from '../../src/fs/file-system.js'
 import { suite } from '../support/suite.js'
 
@@ -40,6 +40,22 @@ test('in a sticky directory only the owners and uid 0 remove', () => {
   assert.not(mayRemove(sticky, stat(0, 5), who(6, 6)))
   assert.ok(mayRemove(stat(0o777, 1, 2, 'directory'), stat(0, 5), who(6, 6)))
   assert.not(mayRemove(stat(0o755, 1, 2, 'directory'), stat(0, 6), who(6, 6)))
+})
+
+test('below a setgid directory what is new has its group, and a directory the bit too', () => {
+  const user = { uid: 7, gid: 8, additionalGids: [] }
+  const [plain, setgid] = [
+    { mode: 0o6755 & 0o4777, gid: 9 },
+    { mode: 0o2755, gid: 9 },
+  ]
+  assert.equal(
+    [ownerOfNew(plain, user), ownerOfNew(setgid, user)],
+    [
+      { uid: 7, gid: 8 },
+      { uid: 7, gid: 9 },
+    ],
+  )
+  assert.equal([modeOfNewDirectory(plain, 0o7777), modeOfNewDirectory(setgid, 0o750)], [0o1777, 0o2750])
 })
 
 test.run()

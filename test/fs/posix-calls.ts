@@ -2,6 +2,7 @@
  * The calls of test/fixtures/calls.c made of one of our trees: paths by `fs/resolve`, the rest by `fs/file-system`, and between them only what
  * Linux decides above every file system.
  */
+import { modeOfNewDirectory } from '../../src/fs/access.js'
 import { ErrnoError } from '../../src/fs/errno.js'
 import type { FileSystem, Ino, Stat } from '../../src/fs/file-system.js'
 import { type DirectoryHandle, type Resolved, resolve, rootHandle } from '../../src/fs/resolve.js'
@@ -48,10 +49,10 @@ export class PosixCalls {
         return 'done'
       }
       case 'mkdir':
-        // Linux makes no directory setuid or setgid at once.
-        return this.#make(first, (parent, name) =>
-          fs.create(parent, name, { type: 'directory', mode: Number.parseInt(second, 8) & 0o1777, ...OWNER }),
-        )
+        return this.#make(first, (parent, name) => {
+          const mode = modeOfNewDirectory(fs.stat(parent), Number.parseInt(second, 8))
+          fs.create(parent, name, { type: 'directory', mode, ...OWNER })
+        })
       case 'symlink':
         if (first === '') throw new ErrnoError('ENOENT')
         return this.#make(second, (parent, name) => fs.create(parent, name, { type: 'symlink', target: first, mode: 0o777, ...OWNER }))

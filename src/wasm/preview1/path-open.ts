@@ -1,4 +1,4 @@
-import { EXECUTE, mayAccess, READ, WRITE } from '../../fs/access.js'
+import { EXECUTE, mayAccess, ownerOfNew, READ, WRITE } from '../../fs/access.js'
 import { ErrnoError } from '../../fs/errno.js'
 import type { DirectoryHandle, Resolved } from '../../fs/resolve.js'
 import type { Context } from './context.js'
@@ -106,8 +106,8 @@ function openResolved(context: Context, resolved: Resolved, request: OpenRequest
 
 function createFile(tree: GuestTree, resolved: Resolved): Place {
   const { directory, name } = tree.vacancy(resolved)
-  const { uid, gid } = tree.credentials
-  return { fs: directory.fs, ino: directory.fs.create(directory.ino, name, { type: 'file', mode: CREATE_MODE, uid, gid }) }
+  const owner = ownerOfNew(tree.stat(directory), tree.credentials)
+  return { fs: directory.fs, ino: directory.fs.create(directory.ino, name, { type: 'file', mode: CREATE_MODE, ...owner }) }
 }
 
 /** Permission bits of something that exists, and whether its file system may change. */

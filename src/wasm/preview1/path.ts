@@ -1,3 +1,4 @@
+import { modeOfNewDirectory, ownerOfNew } from '../../fs/access.js'
 import { ErrnoError } from '../../fs/errno.js'
 import type { Resolved } from '../../fs/resolve.js'
 import type { Context } from './context.js'
@@ -15,7 +16,6 @@ const DIRECTORY_MODE = 0o755
 /** `path_*`: what can be done with a name below an open directory. */
 export function pathFunctions(context: Context) {
   const { memory, table, tree, host } = context
-  const { uid, gid } = tree.credentials
 
   function directoryAt(fd: number, right: number): DirectoryDescriptor {
     const directory = table.with(fd, right)
@@ -32,7 +32,9 @@ export function pathFunctions(context: Context) {
 
     path_create_directory(fd: number, pointer: number, length: number): void {
       const { directory, name } = tree.vacancy(walk(fd, RIGHTS.pathCreateDirectory, pointer, length, 'keep'))
-      directory.fs.create(directory.ino, name, { type: 'directory', mode: DIRECTORY_MODE, uid, gid })
+      const parent = tree.stat(directory)
+      const mode = modeOfNewDirectory(parent, DIRECTORY_MODE)
+      directory.fs.create(directory.ino, name, { type: 'directory', mode, ...ownerOfNew(parent, tree.credentials) })
     },
 
     path_filestat_get(fd: number, flags: number, pointer: number, length: number, statPointer: number): void {
@@ -104,7 +106,8 @@ export function pathFunctions(context: Context) {
       if (target.startsWith('/') && directoryAt(fd, 0).confined) throw new WasiError('ENOTCAPABLE')
       if (walked.ino === undefined && walked.mustBeDirectory) throw new ErrnoError('ENOENT')
       const { directory, name } = tree.vacancy(walked)
-      directory.fs.create(directory.ino, name, { type: 'symlink', mode: 0o777, uid, gid, target })
+      const owner = ownerOfNew(tree.stat(directory), tree.credentials)
+      directory.fs.create(directory.ino, name, { type: 'symlink', mode: 0o777, ...owner, target })
     },
   }
 }
