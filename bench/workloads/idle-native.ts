@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { hasProgram } from '../has-program.js'
+import { idleCrun, idlePodman } from '../idle-peers.js'
 import { descendants, proportionalMib } from '../process-memory.js'
 import { require } from '../unavailable.js'
 import { orMissing, type Workload } from '../workload.js'
@@ -58,6 +59,8 @@ export const idleNative: Workload = {
       }
       return { name: 'bubblewrap', sample }
     }),
+    await orMissing('crun', () => idleCrun(workbench, settle)),
+    await orMissing('podman', () => idlePodman(workbench, settle)),
   ],
 }
 
