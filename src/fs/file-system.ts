@@ -19,6 +19,8 @@ export type Ino = number
 
 /** Kinds of file (POSIX `st_mode & S_IFMT`). */
 export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character-device' | 'block-device'
+/** All of them by number. Stored indexes of layers have these numbers, so they stay. */
+export const FILE_TYPES: readonly FileType[] = ['file', 'directory', 'symlink', 'fifo', 'socket', 'character-device', 'block-device']
 
 /** Device number of a character or block device. */
 export interface DeviceNumber {

@@ -1,5 +1,5 @@
 import { ErrnoError } from './errno.js'
-import type { ByteString, DeviceNumber, FileSegment, FileType, Ino, Stat } from './file-system.js'
+import { type ByteString, type DeviceNumber, FILE_TYPES, type FileSegment, type FileType, type Ino, type Stat } from './file-system.js'
 import { type Address, type Heap, RECORD_BYTES } from './heap.js'
 import type { LayerFileSystem } from './layer-file-system.js'
 import type { Level, Levels, Tree } from './levels.js'
@@ -51,7 +51,6 @@ const LIVE = 0x08
 const CHANGED = 0x10
 const OWN_LINK_COUNT = 0x20
 const TYPE_MASK = 0x07
-const TYPES: readonly FileType[] = ['file', 'directory', 'symlink', 'fifo', 'socket', 'character-device', 'block-device']
 const FILE = 0
 const DIRECTORY = 1
 const SYMLINK = 2
@@ -197,7 +196,7 @@ export class Inodes {
   }
 
   typeOf(inode: Inode): FileType {
-    return TYPES[this.#kind(inode) & TYPE_MASK] ?? 'file'
+    return FILE_TYPES[this.#kind(inode) & TYPE_MASK] ?? 'file'
   }
 
   isDirectory(inode: Inode): boolean {
@@ -630,7 +629,7 @@ export class Inodes {
   #allocate(type: FileType, parent: Inode | null, level: Level): Inode {
     const heap = this.#heap
     const inode = this.#allocateRecord(null, level)
-    heap.setWord(inode, RECORD.kind, TYPES.indexOf(type) | LIVE)
+    heap.setWord(inode, RECORD.kind, FILE_TYPES.indexOf(type) | LIVE)
     if (type === 'directory') {
       const state = heap.allocate(DIRECTORY_BYTES)
       for (let word = 0; word < DIRECTORY_BYTES / 4; word++) heap.setWord(state, word, 0)

@@ -7,10 +7,10 @@
  * bytes is the machine's, as the magic number shows.
  */
 import { EngineError } from '../errors.js'
-import type { FileType } from '../fs/file-system.js'
+import { FILE_TYPES, type FileType } from '../fs/file-system.js'
 
 /** File types by their number in the index. */
-export const TYPES: readonly FileType[] = ['file', 'directory', 'symlink', 'fifo', 'socket', 'character-device', 'block-device']
+export const TYPES: readonly FileType[] = FILE_TYPES
 /** Bits of `kind` beside the type. */
 export const TYPE_MASK = 0x0f
 /** Nothing of lower layers shows through the directory. */

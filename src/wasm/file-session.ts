@@ -1,6 +1,6 @@
 /** The files of a running container, asked of its sandbox. What that says is checked, for a guest that has broken out of V8. */
 import { EngineError } from '../errors.js'
-import type { ByteString, Change, FileType } from '../fs/file-system.js'
+import { type ByteString, type Change, FILE_TYPES, type FileType } from '../fs/file-system.js'
 import type { PathStat, TarFileSource } from '../runtime/container-files.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import type { FileRequest } from './sandbox/session-protocol.js'
@@ -11,15 +11,7 @@ const LINE_BYTES = 65_536
 /** Of what has changed; a line for each of a million inodes. */
 const CHANGES_BYTES = 2 ** 29
 const PIECE_BYTES = 262_144
-const TYPES: ReadonlySet<unknown> = new Set<FileType>([
-  'file',
-  'directory',
-  'symlink',
-  'fifo',
-  'socket',
-  'character-device',
-  'block-device',
-])
+const TYPES: ReadonlySet<unknown> = new Set<FileType>(FILE_TYPES)
 const KINDS: ReadonlySet<unknown> = new Set<Change['kind']>(['added', 'modified', 'deleted'])
 
 /** At most so many bytes of a file of a running container; empty when there is none. Rejects with CONFLICT when it is not running. */

@@ -7,7 +7,15 @@
  */
 import type { Duplex } from 'node:stream'
 import { ErrnoError } from '../fs/errno.js'
-import type { AttributeChange, ByteString, FileSystem, FileType, Ino, NewInode } from '../fs/file-system.js'
+import {
+  type AttributeChange,
+  type ByteString,
+  FILE_TYPES,
+  type FileSystem,
+  type FileType,
+  type Ino,
+  type NewInode,
+} from '../fs/file-system.js'
 import { REMOTE_BODY_BYTES, REMOTE_FRAME_BYTES, REMOTE_HEAD_BYTES, type RemoteAnswer, remoteFrame } from './sandbox/remote-protocol.js'
 
 /** A file system that may be asked for, and whether it may be changed. */
@@ -16,15 +24,7 @@ export interface ServedFileSystem {
   readonly readonly: boolean
 }
 
-const TYPES: ReadonlySet<unknown> = new Set<FileType>([
-  'file',
-  'directory',
-  'symlink',
-  'fifo',
-  'socket',
-  'character-device',
-  'block-device',
-])
+const TYPES: ReadonlySet<unknown> = new Set<FileType>(FILE_TYPES)
 /** The longest name or target, in bytes. */
 const LONGEST_TEXT = 4096
 const CHANGES: ReadonlySet<string> = new Set(['create', 'setAttributes', 'write', 'link', 'unlink', 'rmdir', 'rename'])

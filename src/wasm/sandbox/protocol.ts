@@ -79,9 +79,9 @@ export interface SandboxLimits {
   readonly upperBytes: number
 }
 
-/** What the sandbox's main thread says. */
-export type SandboxEvent =
-  /** The guest is compiled and bounded; not one of its instructions has run. */
+/** What is said of any program, the container's own or one more, until it ends. */
+export type ProgramEvent =
+  /** It is compiled and bounded; not one of its instructions has run. */
   | { readonly event: 'ready'; readonly evidence: WasmEvidence }
   | {
       readonly event: 'failed'
@@ -91,6 +91,10 @@ export type SandboxEvent =
       readonly data: Readonly<Record<string, unknown>>
     }
   | { readonly event: 'started' }
+
+/** What the sandbox's main thread says. */
+export type SandboxEvent =
+  | ProgramEvent
   /** `upperWhole`: the upper's tar is complete, where there is one. */
   | ({ readonly event: 'exited'; readonly upperWhole: boolean } & ExitStatus)
 

@@ -5,11 +5,9 @@
  * The first command is the request (JSON); the others are `go`, `signal NUMBER` and `outlive`. Input is sent within a window, so that a guest
  * that reads nothing keeps no command waiting. Events are JSON.
  */
-import type { ErrorCode } from '../../errors.js'
 import type { ByteString, Change, FileType } from '../../fs/file-system.js'
 import type { ExitStatus } from '../../runtime/exit.js'
-import type { WasmEvidence } from '../../runtime/receipt.js'
-import type { GuestProcess } from './protocol.js'
+import type { GuestProcess, ProgramEvent } from './protocol.js'
 
 /** Name of the socket in its folder. */
 export const SESSIONS_SOCKET = 'sandbox'
@@ -81,16 +79,7 @@ export type SaidChange = readonly [kind: Change['kind'], path: ByteString] | rea
 
 /** What a sandbox says in a session. */
 export type SessionEvent =
-  /** The program is compiled; not one of its instructions has run. */
-  | { readonly event: 'ready'; readonly evidence: WasmEvidence }
-  | {
-      readonly event: 'failed'
-      readonly code: ErrorCode
-      readonly message: string
-      readonly hint?: string
-      readonly data: Readonly<Record<string, unknown>>
-    }
-  | { readonly event: 'started' }
+  | ProgramEvent
   /** It goes on when the session is left. */
   | { readonly event: 'outlives' }
   /** The last there is. */
