@@ -38,6 +38,9 @@ export const TARGETS: readonly Target[] = [
   ratio('native start to exit, launcher alone, single id', startToExit, 'launcher', 0.7, 'bubblewrap'),
   ratio('  the same', startToExit, 'launcher', 1 / 7, 'crun'),
   ratio('  the same', startToExit, 'launcher', 1 / 30, 'podman'),
+  ratio('  through the holder, a range of ids', startToExit, 'launcher-held', 0.5, 'bubblewrap'),
+  ratio('  the same', startToExit, 'launcher-held', 1 / 10, 'crun'),
+  ratio('  the same', startToExit, 'launcher-held', 1 / 45, 'podman'),
   {
     what: "the command line's own share",
     workload: startToExit,
@@ -46,10 +49,12 @@ export const TARGETS: readonly Target[] = [
   },
   ratio('wolffia run --rm in all', startToExit, 'command-line', 1 / 2, 'podman'),
   ratio('native start through the library, single id', startInNode, 'library', 2.5, 'bare-node'),
+  ratio('  through the holder, a range of ids', startInNode, 'library-held', 1.6, 'bare-node'),
   ratio('start of a 200 MB image', imageSize, 'large', 1.15, 'small'),
   ratio('start of an image of 100 layers', imageSize, '100-layers', 1.15, 'small'),
   value('preview1 conformance', conformance, 'wolffia', 0),
   value('memory beside the guest of a detached native container', idleNative, 'wolffia', 700 / 1024),
+  value('  the same, below a holder', idleNative, 'wolffia', 320 / 1024),
   ratio('  the same', idleNative, 'wolffia', 1, 'bubblewrap'),
   value('idle Wasm container in a process of its own', idleWasm, 'wasm', 25),
   ratio('Wasm files: open, read, stat', smallFiles, 'wasm', 2.5, 'bare'),
@@ -73,13 +78,11 @@ export const TARGETS: readonly Target[] = [
   ratio('  the same, to memfs', openedImage, 'walked-10000', 1, 'memfs-10000'),
 ]
 
-const UNION = 'The union filesystem and its layers at full depth'
 const NATIVE = 'The native wall at full depth'
 const WASM = 'The Wasm wall at full depth, and plugins'
 
 /** Rows whose subject is not built yet. */
 export const LATER_TARGETS: readonly LaterTarget[] = [
-  { what: 'native start through the holder, range map: launcher and library', issue: UNION },
   { what: '1,000 containers of one image', issue: NATIVE },
   { what: 'Wasm: a call inside the sandbox process; host to sandbox and back', issue: WASM },
   { what: 'Wasm: one more instance in the same process; prewarmed container', issue: WASM },

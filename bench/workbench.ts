@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { messageOf } from '../src/errors.js'
 import { Engine } from '../src/index.js'
-import { singleIdMap } from '../src/launcher/id-map.js'
+import { Holder } from '../src/launcher/holder.js'
+import { chooseIdMap, type IdMap, type LivingHolder, singleIdMap } from '../src/launcher/id-map.js'
 import { NativeRuntime } from '../src/native/native-runtime.js'
 import { compileDriver, Driver } from './driver.js'
 import { coveredCgroupCommand, rootlessEnvironment } from './hybrid-cgroup.js'
@@ -96,6 +97,33 @@ export class Workbench implements AsyncDisposable {
       const engine = await Engine.open({
         home,
         runtimes: [new NativeRuntime({ treesDirectory: join(home, 'trees'), idMap: singleIdMap() })],
+      })
+      this.atEnd(() => engine[Symbol.asyncDispose]())
+      return engine
+    })
+  }
+
+  /** A holder of this run's own, and the range of ids that it gives. */
+  holder(): Promise<{ readonly idMap: IdMap; readonly living: LivingHolder }> {
+    return this.once('holder', async () => {
+      const holder = new Holder(join(this.directory, 'holder'), () => ({ seconds: 600, memoryBytes: 2 ** 30 }))
+      const { map, reason } = chooseIdMap(holder)
+      require(reason === null, reason ?? '')
+      const living = await holder.ensure(map)
+      this.atEnd(async () => holder.end())
+      require(living !== null, 'no holder can be started')
+      return { idMap: map, living }
+    })
+  }
+
+  /** An engine over the same store whose native wall has a holder, as that of the command line has. */
+  heldEngine(): Promise<Engine> {
+    return this.once('held engine', async () => {
+      const [{ home }, { idMap }] = await Promise.all([this.engine(), this.holder()])
+      const holder = new Holder(join(this.directory, 'holder'))
+      const engine = await Engine.open({
+        home,
+        runtimes: [new NativeRuntime({ treesDirectory: join(this.directory, 'held-trees'), idMap, holder })],
       })
       this.atEnd(() => engine[Symbol.asyncDispose]())
       return engine

@@ -46,7 +46,8 @@ function runFile(file) {
     const started = Date.now()
     const child = spawn(process.execPath, ['--enable-source-maps', join(root, 'build', file.replace(/\.ts$/, '.js'))], {
       cwd: root,
-      env: { ...process.env, FORCE_COLOR: '0' },
+      // Of the many stores that tests make none is to keep a holder for minutes.
+      env: { WOLFFIA_HOLDER_SECONDS: '2', ...process.env, FORCE_COLOR: '0' },
       detached: true,
     })
     let output = ''

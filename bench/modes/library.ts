@@ -1,3 +1,4 @@
+import type { Engine } from '../../src/index.js'
 import type { Subject } from '../measure.js'
 import type { Mode } from '../mode.js'
 import { requireWall } from '../require-wall.js'
@@ -12,14 +13,24 @@ export const library: Mode = {
   },
 }
 
+/** The same below a holder, with a range of ids. */
+export const libraryHeld: Mode = {
+  name: 'library-held',
+  summary: 'engine.containers.create … wait, native wall, a range of ids below a holder',
+  async open(workbench, args) {
+    return startImage(workbench, this.name, await workbench.busyboxImage(), args, await workbench.heldEngine())
+  },
+}
+
 /** Starts a program of an image through the library, start to exit. */
 export async function startImage(
   workbench: Workbench,
   name: string,
   image: string,
   command = ['/bin/true'] as readonly string[],
+  engine?: Engine,
 ): Promise<Subject> {
-  const engine = await workbench.singleIdEngine()
+  engine ??= await workbench.singleIdEngine()
   await requireWall(engine, 'native')
   const sample = async () => {
     const start = performance.now()

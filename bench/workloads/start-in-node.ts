@@ -1,5 +1,5 @@
 import { bareNode } from '../modes/bare-node.js'
-import { library } from '../modes/library.js'
+import { library, libraryHeld } from '../modes/library.js'
 import { openModes, type Workload } from '../workload.js'
 
 /** The library against what a TypeScript program would do otherwise. */
@@ -9,5 +9,5 @@ export const startInNode: Workload = {
   unit: 'ms',
   rounds: 100,
   quickRounds: 6,
-  open: (workbench) => openModes(workbench, [bareNode, library], ['/bin/true']),
+  open: (workbench) => openModes(workbench, [bareNode, library, libraryHeld], ['/bin/true']),
 }

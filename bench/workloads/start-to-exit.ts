@@ -2,7 +2,7 @@ import { bare } from '../modes/bare.js'
 import { bubblewrap } from '../modes/bubblewrap.js'
 import { commandLine } from '../modes/command-line.js'
 import { crun } from '../modes/crun.js'
-import { launcher, launcherOwnMap } from '../modes/launcher.js'
+import { launcher, launcherHeld, launcherOwnMap, launcherRange } from '../modes/launcher.js'
 import { node } from '../modes/node.js'
 import { podman } from '../modes/podman.js'
 import { runc } from '../modes/runc.js'
@@ -16,5 +16,9 @@ export const startToExit: Workload = {
   rounds: 60,
   quickRounds: 6,
   open: (workbench) =>
-    openModes(workbench, [bare, launcher, launcherOwnMap, bubblewrap, crun, runc, podman, node, commandLine], ['/bin/true']),
+    openModes(
+      workbench,
+      [bare, launcher, launcherRange, launcherHeld, launcherOwnMap, bubblewrap, crun, runc, podman, node, commandLine],
+      ['/bin/true'],
+    ),
 }

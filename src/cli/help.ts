@@ -43,7 +43,8 @@ export function helpPage(): string {
     `\n'wolffia COMMAND --help' shows the options of a command. Images and containers are kept in\n`,
     `$WOLFFIA_HOME, else $XDG_DATA_HOME/wolffia, else ~/.local/share/wolffia. What an archive may unpack\n`,
     `to is bounded by WOLFFIA_ARCHIVE_BYTES, WOLFFIA_ARCHIVE_RATIO, WOLFFIA_ARCHIVE_FREE_BYTES,\n`,
-    `WOLFFIA_LAYER_ENTRIES and WOLFFIA_FILE_BYTES (README.md).\n`,
+    `WOLFFIA_LAYER_ENTRIES and WOLFFIA_FILE_BYTES, what stays of a native container by\n`,
+    `WOLFFIA_HOLDER_SECONDS and WOLFFIA_HOLDER_BYTES (README.md).\n`,
   ].join('')
 }
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Container } from '../container/container.js'
 import type { ImageForContainer, Workshop } from '../container/create.js'
@@ -283,11 +284,12 @@ export class Images {
   #pruneOptions(): PruneOptions {
     return {
       removeTree: async (path) => {
-        const [{ removeLayerTree }, { chooseIdMap }] = await Promise.all([
+        const [{ removeLayerTree }, { chooseIdMap }, { Holder }] = await Promise.all([
           import('../rootfs/remove-tree.js'),
           import('../launcher/id-map.js'),
+          import('../launcher/holder.js'),
         ])
-        await removeLayerTree(chooseIdMap().map, path)
+        await removeLayerTree(chooseIdMap(new Holder(join(this.#store.root, 'holder'))).map, path)
       },
       holdContainers: (action) => this.#containers.hold(action),
       usedLayers: async () => (await this.#containers.list()).flatMap((record) => record.image.diffIds),

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type LoadVolumes, volumesOf } from '../container/container-volumes.js'
 import type { Journal } from '../container/journal.js'
 import { type ContainerState, RECORD_FILE } from '../container/state.js'
@@ -73,10 +74,15 @@ export class Volumes {
 export function volumeLoader(home: string, state: ContainerState, journal: Journal): LoadVolumes {
   let store: Promise<VolumeStore> | null = null
   const load = async () => {
-    const [{ VolumeStore }, { chooseIdMap }] = await Promise.all([import('../volume/volumes.js'), import('../launcher/id-map.js')])
+    const [{ VolumeStore }, { chooseIdMap }, { Holder }] = await Promise.all([
+      import('../volume/volumes.js'),
+      import('../launcher/id-map.js'),
+      import('../launcher/holder.js'),
+    ])
+    const holder = new Holder(join(home, 'holder'))
     return new VolumeStore({
       home,
-      idMap: () => chooseIdMap().map,
+      idMap: () => chooseIdMap(holder).map,
       users: async () => [
         ...(await state.list()).map(({ id, spec }) => ({ container: id, volumes: volumesOf(spec) })),
         ...(await state.listDead()).map(({ id }) => ({ container: id, volumes: namesIn(state.readFile(id, RECORD_FILE) ?? '') })),

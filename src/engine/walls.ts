@@ -40,6 +40,10 @@ export class Walls {
 
 /** wolffia's own walls, in the order `auto` tries them. */
 export async function ownRuntimes(home: string): Promise<readonly Runtime[]> {
-  const [{ NativeRuntime }, { WasmRuntime }] = await Promise.all([import('../native/native-runtime.js'), import('../wasm/wasm-runtime.js')])
-  return [new NativeRuntime({ treesDirectory: join(home, 'trees') }), new WasmRuntime()]
+  const [{ NativeRuntime }, { WasmRuntime }, { Holder }] = await Promise.all([
+    import('../native/native-runtime.js'),
+    import('../wasm/wasm-runtime.js'),
+    import('../launcher/holder.js'),
+  ])
+  return [new NativeRuntime({ treesDirectory: join(home, 'trees'), holder: new Holder(join(home, 'holder')) }), new WasmRuntime()]
 }

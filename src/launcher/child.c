@@ -234,6 +234,7 @@ void child_resume(int argc, char **argv) {
     _exit(125);
   setup_clear(&setup);
   setup.network = handover.network;
+  setup.lease = handover.lease;
   setup.resumed = true;
   failure_begin("launch");
   prctl(PR_SET_NAME, CHILD_NAME, 0, 0, 0);

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { type ProcessIdentity, pidOf, startOf } from '../store/process-identity.js'
 import type { Operation } from './operations.js'
 
 /** One extent: `count` ids from `inside` on in the container are those from `outside` on on the host. */
@@ -8,6 +9,21 @@ export interface IdExtent {
   readonly inside: number
   readonly outside: number
   readonly count: number
+}
+
+/** A process that has been given a range of ids, and keeps memory for layers (`launcher/holder`). */
+export interface LivingHolder {
+  readonly identity: ProcessIdentity
+  readonly folder: string
+  /** Its socket in the folder. */
+  readonly name: string
+  /** Bytes that its memory may hold. */
+  readonly memoryBytes: number
+}
+
+/** Whoever knows the holder that lives, if any does. */
+export interface HolderSource {
+  living(): LivingHolder | null
 }
 
 /** Which ids of the host a container's ids are. */
@@ -20,6 +36,8 @@ export interface IdMap {
   readonly gids: readonly IdExtent[]
   /** Paths of newuidmap and newgidmap; null for a single id. */
   readonly helpers: { readonly newuidmap: string; readonly newgidmap: string } | null
+  /** Who has been given the range already, so that what it has started asks no helper; nobody when absent. */
+  readonly holder?: HolderSource | null
 }
 
 /** The user's own id as root and nothing else: works wherever user namespaces do. */
@@ -41,8 +59,8 @@ export interface IdMapChoice {
   readonly reason: string | null
 }
 
-/** The widest map this user may have: the range of /etc/subuid and /etc/subgid when both and both helpers are there, else a single id. */
-export function chooseIdMap(): IdMapChoice {
+/** The widest map this user may have, `holder`'s where there is one: the range of /etc/subuid and /etc/subgid when both and both helpers are there, else a single id. */
+export function chooseIdMap(holder: HolderSource | null = null): IdMapChoice {
   const single = (reason: string): IdMapChoice => ({ map: singleIdMap(), reason })
   const { uid, gid, name } = ownIds()
   const newuidmap = findHelper('newuidmap')
@@ -66,6 +84,7 @@ export function chooseIdMap(): IdMapChoice {
         { inside: 1, outside: gids.start, count: gids.count },
       ],
       helpers: { newuidmap, newgidmap },
+      holder,
     },
     reason: null,
   }
@@ -76,14 +95,23 @@ export function isMapped(extents: readonly IdExtent[], id: number): boolean {
   return extents.some(({ inside, count }) => id >= inside && id < inside + count)
 }
 
-/** The operations that make a user namespace with this map. */
-export function idMapOperations(map: IdMap): Operation[] {
+/**
+ * The operations that make a user namespace with this map: by the helpers, unless a holder lives. `memory` is the holder whose memory the plan
+ * uses (`holder-memory`), without which it must fail.
+ */
+export function idMapOperations(map: IdMap, memory: LivingHolder | null = null): Operation[] {
+  const holder = memory ?? map.holder?.living() ?? null
   return [
+    ...(holder === null ? [] : [holderOperation(holder, memory === null ? 'ids' : 'memory')]),
     ['namespace', 'user'],
     ...map.uids.map(({ inside, outside, count }): Operation => ['uid-map', inside, outside, count]),
     ...map.gids.map(({ inside, outside, count }): Operation => ['gid-map', inside, outside, count]),
     ...(map.helpers === null ? [] : [['id-map-helper', map.helpers.newuidmap, map.helpers.newgidmap] as const]),
   ]
+}
+
+function holderOperation({ folder, name, identity }: LivingHolder, wanted: 'ids' | 'memory'): Operation {
+  return ['holder', folder, name, pidOf(identity), startOf(identity), wanted]
 }
 
 /** The largest range of a subuid(5) file for a user, who may stand in it by name or by number; null when there is none. */

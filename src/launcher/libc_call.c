@@ -145,6 +145,10 @@ int prctl(int option, ...) {
   return (int)CALL(SYS_prctl, option, arguments[0], arguments[1], arguments[2], arguments[3]);
 }
 
+int getrlimit(__rlimit_resource_t resource, struct rlimit *limit) {
+  return (int)CALL(SYS_prlimit64, 0, (long)resource, 0, AT(limit));
+}
+
 int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit) {
   return (int)CALL(SYS_prlimit64, 0, (long)resource, AT(limit));
 }
@@ -315,6 +319,10 @@ void *mmap(void *address, size_t length, int protection, int flags, int descript
   return (void *)CALL(SYS_mmap, AT(address), (long)length, protection, flags, descriptor, offset);
 }
 
+int munmap(void *address, size_t length) {
+  return (int)CALL(SYS_munmap, AT(address), (long)length);
+}
+
 int tcgetattr(int descriptor, struct termios *settings) {
   /* asm/termbits.h, which can't be included beside termios.h. */
   struct {
@@ -341,6 +349,10 @@ int socketpair(int domain, int type, int protocol, int ends[2]) {
 
 int bind(int descriptor, __CONST_SOCKADDR_ARG address, socklen_t length) {
   return (int)CALL(SYS_bind, descriptor, AT(address.__sockaddr__), length);
+}
+
+int connect(int descriptor, __CONST_SOCKADDR_ARG address, socklen_t length) {
+  return (int)CALL(SYS_connect, descriptor, AT(address.__sockaddr__), length);
 }
 
 int listen(int descriptor, int backlog) {

@@ -2,10 +2,12 @@
 
 #include "failure.h"
 #include "kernel.h"
+#include "nest.h"
 #include "number.h"
 #include "setup.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,24 +81,34 @@ static int read_start(const char *path, uint64_t *start) {
   return 0;
 }
 
-int namespace_set_joined(struct setup *setup, char **fields) {
-  uint64_t pid, wanted, start;
+int namespace_open_process(char *pid_text, char *start_text, pid_t *pid) {
+  uint64_t number, wanted, start;
   char path[32];
-  if (number_parse(fields[0], 10, INT32_MAX, &pid) < 0 || number_parse(fields[1], 10, UINT64_MAX, &wanted) < 0)
+  if (number_parse(pid_text, 10, INT32_MAX, &number) < 0 || number_parse(start_text, 10, UINT64_MAX, &wanted) < 0)
     return -1;
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-  setup->joined = (pid_t)pid;
-  if (setup->resumed)
+  *pid = (pid_t)number;
+  snprintf(path, sizeof path, "/proc/%d/stat", *pid);
+  int process = kernel_pidfd_open(*pid);
+  if (process < 0)
+    return failure_set("pidfd_open", pid_text);
+  if (read_start(path, &start) < 0 || start != wanted) {
+    close(process);
+    errno = ESRCH;
+    return failure_set("pidfd_open", pid_text);
+  }
+  return process;
+}
+
+int namespace_set_joined(struct setup *setup, char **fields) {
+  if (setup->resumed) {
+    uint64_t pid;
+    if (number_parse(fields[0], 10, INT32_MAX, &pid) < 0)
+      return -1;
+    setup->joined = (pid_t)pid;
     return 0;
-  setup->joined_process = kernel_pidfd_open((pid_t)pid);
-  if (setup->joined_process < 0)
-    return failure_set("pidfd_open", fields[0]);
-  if (read_start(path, &start) < 0)
-    return -1;
-  if (start == wanted)
-    return 0;
-  errno = ESRCH;
-  return failure_set("pidfd_open", fields[0]);
+  }
+  setup->joined_process = namespace_open_process(fields[0], fields[1], &setup->joined);
+  return setup->joined_process < 0 ? -1 : 0;
 }
 
 int namespace_join(const struct setup *setup, uint64_t namespaces) {
@@ -105,8 +117,11 @@ int namespace_join(const struct setup *setup, uint64_t namespaces) {
 }
 
 pid_t namespace_clone(const struct setup *setup, int *process) {
+  uint64_t made = setup->joined != 0 ? 0 : setup->namespaces & ~(uint64_t)CLONE_NEWNET;
+  if (setup->holder != 0 && (made & CLONE_NEWUSER) != 0)
+    return nest_clone(setup, made, process);
   struct clone_args arguments = {
-      .flags = (setup->joined != 0 ? 0 : setup->namespaces & ~(uint64_t)CLONE_NEWNET) | CLONE_PIDFD,
+      .flags = made | CLONE_PIDFD,
       .pidfd = (uint64_t)(uintptr_t)process,
       .exit_signal = SIGCHLD,
   };
@@ -128,13 +143,14 @@ static int write_file(int directory, const char *name, const char *text, size_t 
   return 0;
 }
 
-static int write_map(int directory, const char *name, const struct id_map *map) {
+/* Below a holder the ids outside are the holder's, which are the same. */
+static int write_map(int directory, const char *name, const struct id_map *map, bool below) {
   char text[SETUP_EXTENTS * 34];
   size_t length = 0;
   for (unsigned index = 0; index < map->count; index++) {
     const struct extent *extent = &map->extents[index];
-    length += (size_t)snprintf(text + length, sizeof text - length, "%u %u %u\n", extent->inside, extent->outside,
-                               extent->count);
+    length += (size_t)snprintf(text + length, sizeof text - length, "%u %u %u\n", extent->inside,
+                               below ? extent->inside : extent->outside, extent->count);
   }
   return write_file(directory, name, text, length);
 }
@@ -188,28 +204,42 @@ static int map_by_helpers(const struct setup *setup, pid_t child) {
 
 static int map_directly(const struct setup *setup, int directory) {
   failure_begin("uid-map");
-  if (setup->uids.count > 0 && write_map(directory, "uid_map", &setup->uids) < 0)
+  if (setup->uids.count > 0 && write_map(directory, "uid_map", &setup->uids, false) < 0)
     return -1;
   failure_begin("gid-map");
   /* user_namespaces(7): without privilege a gid map needs setgroups denied, or a group that denies could be dropped. */
   if (setup->gids.count > 0 &&
-      (write_file(directory, "setgroups", "deny", 4) < 0 || write_map(directory, "gid_map", &setup->gids) < 0))
+      (write_file(directory, "setgroups", "deny", 4) < 0 || write_map(directory, "gid_map", &setup->gids, false) < 0))
     return -1;
   return 0;
 }
 
-int namespace_write_maps(const struct setup *setup, pid_t child) {
-  if ((setup->namespaces & CLONE_NEWUSER) == 0 || setup->joined != 0)
-    return 0;
-  if (setup->newuidmap != NULL)
-    return map_by_helpers(setup, child);
+static int map_below(const struct setup *setup, int directory) {
+  failure_begin("uid-map");
+  if (write_map(directory, "uid_map", &setup->uids, true) < 0)
+    return -1;
+  failure_begin("gid-map");
+  return write_map(directory, "gid_map", &setup->gids, true);
+}
+
+static int write_maps(const struct setup *setup, pid_t child, int (*map)(const struct setup *, int)) {
   char path[32];
   snprintf(path, sizeof path, "/proc/%d", child);
   failure_begin("uid-map");
   int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0)
     return failure_set("open", "/proc");
-  int result = map_directly(setup, directory);
+  int result = map(setup, directory);
   close(directory);
   return result;
+}
+
+int namespace_write_maps_below(const struct setup *setup, pid_t child) {
+  return write_maps(setup, child, map_below);
+}
+
+int namespace_write_maps(const struct setup *setup, pid_t child) {
+  if ((setup->namespaces & CLONE_NEWUSER) == 0 || setup->joined != 0 || setup->holder != 0)
+    return 0;
+  return setup->newuidmap != NULL ? map_by_helpers(setup, child) : write_maps(setup, child, map_directly);
 }

@@ -3,6 +3,7 @@
 #include "callers.h"
 #include "command.h"
 #include "ending.h"
+#include "hold.h"
 #include "kernel.h"
 #include "limit.h"
 #include "listener.h"
@@ -10,6 +11,7 @@
 #include "make.h"
 #include "mount.h"
 #include "namespace.h"
+#include "nest.h"
 #include "network.h"
 #include "privilege.h"
 #include "root.h"
@@ -26,6 +28,7 @@ static const struct operation operations[] = {
     {"uid-map", 3, PHASE_PARENT, 0, namespace_map_uid},
     {"gid-map", 3, PHASE_PARENT, 0, namespace_map_gid},
     {"id-map-helper", 2, PHASE_PARENT, 0, namespace_set_helper},
+    {"holder", 5, PHASE_PARENT, CLONE_NEWUSER, nest_set_holder},
     {"stdio", 2, PHASE_PARENT, 0, terminal_set_stdio},
     {"terminal-size", 2, PHASE_PARENT, 0, terminal_set_size},
     {"output-limit", 1, PHASE_PARENT, 0, limit_output},
@@ -46,6 +49,7 @@ static const struct operation operations[] = {
     {"hostname", 1, PHASE_CHILD, CLONE_NEWUTS, namespace_set_hostname},
     {"loopback-up", 0, PHASE_NETWORK, CLONE_NEWNET, network_raise_loopback},
     {"mount-private", 0, PHASE_CHILD, CLONE_NEWNS, mount_make_private},
+    {"holder-memory", 1, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, nest_mount_memory},
     {"overlay-lower", 1, PHASE_CHILD, CLONE_NEWNS, root_add_lower},
     {"overlay-upper", 2, PHASE_CHILD, CLONE_NEWNS, root_set_upper},
     {"overlay-upper-memory", 2, PHASE_CHILD, CLONE_NEWNS, root_set_upper_in_memory},
@@ -90,6 +94,8 @@ static const struct operation operations[] = {
     {"path-stat", 2, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_stat_path},
     {"path-read", 2, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_read_path},
     {"path-write", 2, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_write_path},
+    {"hold", 3, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, hold_begin},
+    {"tree-make", 1, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, tree_make},
     {"tree-substitute", 1, PHASE_CHILD, CLONE_NEWUSER, tree_substitute},
     {"tree-source", 1, PHASE_CHILD, CLONE_NEWUSER, tree_set_source},
     {"tree-write", 2, PHASE_CHILD, CLONE_NEWUSER, tree_write},

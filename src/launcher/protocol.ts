@@ -9,6 +9,8 @@ export interface CreatedEvent {
   readonly pid: number
   /** The guest itself. */
   readonly guest: number
+  /** The holder below whose user namespace theirs is; null where they have theirs from the host. */
+  readonly holder: number | null
 }
 
 /** What the guest-to-be found about itself with every privilege gone; texts are those of its own /proc files. */

@@ -58,7 +58,11 @@ struct setup {
   int listener; /* a socket for the guest, where the plan says; -1 for none */
   pid_t joined; /* whose namespaces are joined instead of made; 0 for nobody's */
   int joined_process;
-  bool resumed; /* read again by the copy that goes on inside */
+  pid_t holder; /* below whose user namespace it is made, 0 for nobody's */
+  int holder_process;
+  int lease;         /* the connection to it; 0 or -1 for none */
+  bool lease_wanted; /* by the child, for the holder's memory */
+  bool resumed;      /* read again by the copy that goes on inside */
 
   /* What the parent does besides waiting; NULL or none for what it does not. */
   bool outlives; /* from the start nobody's */

@@ -78,6 +78,10 @@ static void tell_created(const struct supervision *state, int guest, struct even
   event_begin(&event, "created");
   event_number(&event, "pid", state->container.pid);
   event_number(&event, "guest", guest);
+  if (setup->holder != 0)
+    event_number(&event, "holder", setup->holder);
+  else
+    event_null(&event, "holder");
   event_end(&event);
   event_open(receipt, "supervisor", '{');
   if (setup->output_limit == SETUP_NO_LIMIT)

@@ -62,6 +62,11 @@ int tree_read_file(struct setup *setup, char **fields) {
   return 0;
 }
 
+int tree_make(struct setup *setup, char **fields) {
+  (void)setup;
+  return mkdirat(AT_FDCWD, fields[0], 0700) < 0 ? failure_set("mkdirat", fields[0]) : 0;
+}
+
 int tree_set_source(struct setup *setup, char **fields) {
   setup->tree_source = tree_parse_descriptor(fields[0]);
   return setup->tree_source < 0 ? -1 : 0;

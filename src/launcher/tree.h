@@ -5,6 +5,8 @@
 struct setup;
 
 int tree_substitute(struct setup *setup, char **fields);
+/* `tree-make PATH`: a directory for a tree to come, which must not be there yet. */
+int tree_make(struct setup *setup, char **fields);
 int tree_set_source(struct setup *setup, char **fields);
 int tree_write(struct setup *setup, char **fields);
 int tree_read(struct setup *setup, char **fields);

@@ -99,13 +99,21 @@ export function indexLimits(environment: Environment): IndexLimits {
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 }
 
 function read(environment: Environment, name: LimitVariable): number | undefined {
+  return readQuantity(environment, name, LIMIT_VARIABLES[name])
+}
+
+/**
+ * A whole number from the environment, with k, m, g or t behind it for powers of 1024; undefined where nothing is said. `meaning` is for who has
+ * mistyped it. Throws INVALID_ARGUMENT.
+ */
+export function readQuantity(environment: Environment, name: string, meaning: string): number | undefined {
   const text = environment[name]
   if (text === undefined || text === '') return undefined
   const [, digits, unit = ''] = /^([0-9]{1,15})([kmgt]?)$/i.exec(text) ?? []
   const value = Number(digits) * (UNITS[unit.toLowerCase()] ?? Number.NaN)
   if (Number.isSafeInteger(value)) return value
   throw new EngineError('INVALID_ARGUMENT', `${name} is ${JSON.stringify(text)}, which is no number`, {
-    hint: `It is the ${LIMIT_VARIABLES[name]}: a whole number, with k, m, g or t behind it for powers of 1024.`,
+    hint: `It is the ${meaning}: a whole number, with k, m, g or t behind it for powers of 1024.`,
   })
 }
 

@@ -130,7 +130,7 @@ export class NativeFiles implements ContainerFiles {
     const running = readGuest(this.#own)
     if (running !== null) {
       const init = { pid: pidOf(running.init), start: startOf(running.init) }
-      return runningFilesOperations({ init, idMap, view })
+      return runningFilesOperations({ init, view })
     }
     const spec = view === 'root' ? request.spec : withRealSources(request.spec)
     return stoppedFilesOperations({ spec, idMap, root: await this.#stoppedRoot(view, use), host, view })
@@ -139,15 +139,15 @@ export class NativeFiles implements ContainerFiles {
   async #stoppedRoot(view: FilesView, use: 'read' | 'write'): Promise<OverlayRoot> {
     const { treesDirectory: directory, idMap, request } = this.#parts
     const { layers, tree } = { layers: request.rootfs.layers, tree: () => request.rootfs.tree() }
-    const lowers = await ensureTrees({ directory, idMap, layers, merged: tree })
+    const found = await ensureTrees({ directory, idMap, layers, merged: tree })
     const isKept = existsSync(keptUpper(request.directory))
     const onDisk = () => {
       mkdirSync(this.#own, { recursive: true, mode: 0o700 })
       return diskUpper(this.#own, tree().stat(tree().root).mode)
     }
-    if (isKept || (use === 'write' && !request.spec.readonlyRootfs)) return { lowers, upper: onDisk() }
-    if (view === 'root' || request.spec.mounts.length === 0) return { lowers, upper: null }
-    return { lowers, upper: (await availability(directory)).upperInMemory ? PLACES : onDisk() }
+    if (isKept || (use === 'write' && !request.spec.readonlyRootfs)) return { ...found, upper: onDisk() }
+    if (view === 'root' || request.spec.mounts.length === 0) return { ...found, upper: null }
+    return { ...found, upper: (await availability(directory)).upperInMemory ? PLACES : onDisk() }
   }
 
   /** Whatever it was, of a container that ended meanwhile it is that. */

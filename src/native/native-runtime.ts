@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterCleanUp, EngineError } from '../errors.js'
 import { type LaunchOptions, launch } from '../launcher/client.js'
+import type { Holder } from '../launcher/holder.js'
 import type { IdMap } from '../launcher/id-map.js'
 import { chooseIdMap } from '../launcher/id-map.js'
 import { assetPath, seccompAsset } from '../launcher/installation.js'
@@ -17,7 +18,8 @@ import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram } from '../runtime/magic.js'
 import { openObjects } from '../runtime/object-mounts.js'
-import { ownHardLimits } from '../runtime/process-files.js'
+import { ownHardLimits, parseIdMap } from '../runtime/process-files.js'
+import type { IdMapEvidence } from '../runtime/receipt.js'
 import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
 import { withRealSources } from '../runtime/sources.js'
@@ -43,6 +45,8 @@ export interface NativeRuntimeOptions {
   readonly treesDirectory: string
   /** Ids of containers; the widest map this user may have when absent. */
   readonly idMap?: IdMap
+  /** Who is asked for a range of ids and for memory; nobody when absent, so that each start stands alone. */
+  readonly holder?: Holder | null
 }
 
 const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
@@ -52,10 +56,12 @@ export class NativeRuntime implements Runtime {
   readonly name = 'native'
   readonly #trees: string
   readonly #idMap: IdMap
+  readonly #holder: Holder | null
 
-  constructor({ treesDirectory, idMap = chooseIdMap().map }: NativeRuntimeOptions) {
+  constructor({ treesDirectory, holder = null, idMap = chooseIdMap().map }: NativeRuntimeOptions) {
     this.#trees = treesDirectory
-    this.#idMap = idMap
+    this.#idMap = { ...idMap, holder }
+    this.#holder = holder
   }
 
   async unavailable(): Promise<string | null> {
@@ -68,6 +74,17 @@ export class NativeRuntime implements Runtime {
   }
 
   async create(request: CreateRequest): Promise<Task> {
+    await this.#holder?.ensure(this.#idMap)
+    try {
+      return await this.#create(request, { onDisk: false })
+    } catch (error) {
+      // The holder has ended since it was looked for: nothing is lost but what can be made again.
+      if (!(error instanceof EngineError) || error.data.operation !== 'holder-memory') throw error
+      return await this.#create(request, { onDisk: true })
+    }
+  }
+
+  async #create(request: CreateRequest, { onDisk }: { readonly onDisk: boolean }): Promise<Task> {
     const { id, directory, spec, rootfs, openStdin, keepStdin = false, terminalSize = TERMINAL_SIZE, supervision, signal, record } = request
     const seccomp = seccompAsset()
     if (seccomp === null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall is not built for ${process.arch}`)
@@ -78,11 +95,12 @@ export class NativeRuntime implements Runtime {
     const host = hostBounds()
     // What comes back is measured before any of it is written.
     const opened = openObjects(request, () => ({}))
-    const lowers = await ensureTrees({
+    const layers = await ensureTrees({
       directory: this.#trees,
       idMap: this.#idMap,
       layers: rootfs.layers,
       merged: () => rootfs.tree(),
+      onDisk,
       ...(signal === undefined ? {} : { signal }),
     })
     const own = ownFolder(directory)
@@ -98,7 +116,7 @@ export class NativeRuntime implements Runtime {
       const plan = containerPlan({
         spec: resolved,
         idMap: this.#idMap,
-        root: { lowers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
+        root: { ...layers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
         etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode, extraHosts: spec.extraHosts }),
         openStdin,
         keepStdin,
@@ -118,16 +136,17 @@ export class NativeRuntime implements Runtime {
         // Known to others while the launcher works: that costs as much as what it does.
         if (!isKnown) await record?.()
         const { created, receipt: texts } = await launcher.ready
+        const outer = outerMap(created.holder)
         const receipt = collectReceipt({
           container: id,
           wall: this.name,
-          kernel: { pid: created.guest, texts },
+          kernel: { pid: created.guest, texts, outer },
           wasm: null,
           limits: spec.limits,
           ways,
         })
         mkdirSync(own, { recursive: true, mode: 0o700 })
-        recordGuest(own, { guest: created.guest, init: created.pid, supervisor: launcher.pid })
+        recordGuest(own, { guest: created.guest, init: created.pid, supervisor: launcher.pid, outer })
         return new NativeTask({ launcher, folder: own, joins: false, pid: created.guest, spec, receipt, lent, cleanUp })
       } catch (error) {
         launcher.kill()
@@ -182,7 +201,7 @@ export class NativeRuntime implements Runtime {
     })
     try {
       const { created, receipt: texts } = await launcher.ready
-      const kernel = { pid: created.guest, texts }
+      const kernel = { pid: created.guest, texts, outer: readGuest(own)?.outer ?? null }
       const receipt = collectReceipt({ container: id, wall: this.name, kernel, wasm: null, limits, ways: limitWays('disk') })
       return new NativeTask({
         launcher,
@@ -235,6 +254,13 @@ function initOf(own: string): { readonly pid: number; readonly start: string } {
   const running = readGuest(own)
   if (running === null) throw new EngineError('CONFLICT', 'the container is not running')
   return { pid: pidOf(running.init), start: startOf(running.init) }
+}
+
+/** A guest sees the ids of the user namespace that its own is in; those of the host are told by that one's map. */
+function outerMap(holder: number | null): IdMapEvidence | null {
+  if (holder === null) return null
+  const read = (file: string) => parseIdMap(readFileSync(`/proc/${holder}/${file}`, 'utf8'))
+  return { uid: read('uid_map'), gid: read('gid_map') }
 }
 
 /** This process's ends of the guest's stdio. */

@@ -133,13 +133,9 @@ export type FilesView = 'mounts' | 'root'
 const OWN_MOUNTS = ['/proc', '/sys', '/dev']
 
 /** What makes the files of a running container the launcher's root. The guest sees nothing of it. Pure. */
-export function runningFilesOperations({
-  init,
-  idMap,
-  view,
-}: Pick<JoinRequest, 'init' | 'idMap'> & { readonly view: FilesView }): Operation[] {
+export function runningFilesOperations({ init, view }: Pick<JoinRequest, 'init'> & { readonly view: FilesView }): Operation[] {
   return [
-    ...idMapOperations(idMap),
+    ['namespace', 'user'],
     ['namespace', 'mount'],
     ['join', init.pid, init.start],
     ...(view === 'root'
@@ -156,7 +152,7 @@ export function stoppedFilesOperations({
   const { spec, idMap, root } = request
   const mounted = { ...request, spec: { ...spec, mounts: spec.mounts.filter(isHostMount) } }
   return [
-    ...idMapOperations(idMap),
+    ...idMapOperations(idMap, root.memory),
     ['namespace', 'mount'],
     ...overlayOperations(root),
     ...(view === 'root' ? [] : mountOperations(mounted)),
@@ -185,8 +181,8 @@ function otherNamespaces({ network }: ContainerSpec): readonly string[] {
   return ['mount', 'pid', 'ipc', 'uts', 'cgroup', ...(network.mode === 'host' ? [] : ['net'])]
 }
 
-function namespaceOperations({ spec, idMap }: PlanRequest): Operation[] {
-  return [...idMapOperations(idMap), ...otherNamespaces(spec).map((name): Operation => ['namespace', name])]
+function namespaceOperations({ spec, idMap, root }: PlanRequest): Operation[] {
+  return [...idMapOperations(idMap, root.memory), ...otherNamespaces(spec).map((name): Operation => ['namespace', name])]
 }
 
 type StdioRequest = Pick<PlanRequest, 'spec' | 'openStdin' | 'keepStdin' | 'terminalSize'>

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { ByteString } from '../fs/file-system.js'
 import type { ListedPath } from '../fs/list.js'
 import { FIRST_DESCRIPTOR, launch } from '../launcher/client.js'
-import type { IdMap } from '../launcher/id-map.js'
+import type { IdMap, LivingHolder } from '../launcher/id-map.js'
 import { idMapOperations } from '../launcher/id-map.js'
 import type { Operation } from '../launcher/operations.js'
 import type { TreeEntry, TreeRecord } from '../launcher/tree-stream.js'
@@ -21,7 +21,7 @@ export interface KernelPath extends Omit<ListedPath, 'ino'> {
  * there. Rejects with what the launcher says; a stream that is cut short is an INVALID_ARCHIVE.
  */
 export function captureTree(idMap: IdMap, root: OverlayRoot): AsyncGenerator<TreeRecord> {
-  return readTree(idMap, [...overlayOperations(root), ['switch-root']], '/')
+  return readTree(idMap, [...overlayOperations(root), ['switch-root']], '/', { memory: root.memory })
 }
 
 /**
@@ -36,16 +36,16 @@ export function captureUpper(idMap: IdMap, directory: string): AsyncGenerator<Tr
  * As {@link captureUpper}, without what is in the files: also while a container writes there, when what vanishes meanwhile is passed over.
  */
 export function listUpper(idMap: IdMap, directory: string): AsyncGenerator<TreeRecord> {
-  return readTree(idMap, [], directory, 'tree-list')
+  return readTree(idMap, [], directory, { operation: 'tree-list' })
 }
 
 function readTree(
   idMap: IdMap,
   preparation: readonly Operation[],
   path: string,
-  operation: 'tree-read' | 'tree-list' = 'tree-read',
+  { operation = 'tree-read', memory = null }: { operation?: 'tree-read' | 'tree-list'; memory?: LivingHolder | null } = {},
 ): AsyncGenerator<TreeRecord> {
-  return recordsOf([...idMapOperations(idMap), ['namespace', 'mount'], ...preparation, [operation, path, FIRST_DESCRIPTOR]])
+  return recordsOf([...idMapOperations(idMap, memory), ['namespace', 'mount'], ...preparation, [operation, path, FIRST_DESCRIPTOR]])
 }
 
 /** The records of the tree stream that operations write to the first of the caller's descriptors. Rejects as {@link captureTree}. */

@@ -1,5 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { holderMemory } from '../launcher/holder.js'
+import type { LivingHolder } from '../launcher/id-map.js'
 import type { Operation } from '../launcher/operations.js'
 
 /** Where the writable layer is: a tmpfs that dies with the container, or two directories on one file system. */
@@ -7,17 +9,28 @@ export type OverlayUpper =
   | { readonly kind: 'memory'; readonly bytes: number; readonly inodes: number }
   | { readonly kind: 'disk'; readonly upper: string; readonly work: string }
 
-/** A root as the kernel puts it together. */
-export interface OverlayRoot {
+/** Layers as the launcher finds them. */
+export interface KernelLayers {
   /** Directories on the host, base first. */
   readonly lowers: readonly string[]
+  /** Whose memory some of them are in; null when all are on disk. */
+  readonly memory: LivingHolder | null
+}
+
+/** A root as the kernel puts it together. */
+export interface OverlayRoot extends KernelLayers {
   /** Null for a root that nobody can write to, not even to make a mount point. */
   readonly upper: OverlayUpper | null
 }
 
-/** The operations that make this root. */
-export function overlayOperations({ lowers, upper }: OverlayRoot): Operation[] {
-  return [...lowers.map((path): Operation => ['overlay-lower', path]), ...upperOperations(upper), ['root-overlay']]
+/** The operations that make this root; what is in a holder's memory asks for a plan whose ids are the holder's. */
+export function overlayOperations({ lowers, memory, upper }: OverlayRoot): Operation[] {
+  return [
+    ...(memory === null ? [] : [['holder-memory', holderMemory(memory)] as const]),
+    ...lowers.map((path): Operation => ['overlay-lower', path]),
+    ...upperOperations(upper),
+    ['root-overlay'],
+  ]
 }
 
 function upperOperations(upper: OverlayUpper | null): Operation[] {

@@ -1,8 +1,11 @@
 import { rmdirSync, rmSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { EngineError } from '../errors.js'
 import { perform } from '../launcher/client.js'
-import type { IdMap } from '../launcher/id-map.js'
+import { holderMemory } from '../launcher/holder.js'
+import type { IdMap, LivingHolder } from '../launcher/id-map.js'
 import { idMapOperations } from '../launcher/id-map.js'
+import { COMPLETE, IN_MEMORY, readMemoryMarker } from './tree-marker.js'
 
 /**
  * Removes directories with all that is in them, in a user namespace: files of subordinate owners, and directories that their own owner may
@@ -17,10 +20,35 @@ export async function removeTrees(idMap: IdMap, paths: readonly string[]): Promi
   })
 }
 
-/** Removes the folder of one layer's tree (`trees/<id map>/<layer>`): first its marker, so that a tree half gone is never taken for whole. */
+/**
+ * Removes the folder of one layer's tree (`trees/<id map>/<layer>`), and what of it is in a holder's memory: first its markers, so that a tree
+ * half gone is never taken for whole.
+ */
 export async function removeLayerTree(idMap: IdMap, folder: string): Promise<void> {
-  rmSync(join(folder, 'complete'), { force: true })
+  const holder = idMap.holder?.living() ?? null
+  const held = readMemoryMarker(folder, holder)
+  for (const marker of [COMPLETE, IN_MEMORY]) rmSync(join(folder, marker), { force: true })
+  if (holder !== null && held !== null) await removeFromMemory(idMap, holder, [held.tree])
   await removeTrees(idMap, [folder])
+}
+
+/** Removes trees from a holder's memory, by their names; one that has ended has none. */
+export async function removeFromMemory(idMap: IdMap, holder: LivingHolder, trees: readonly string[]): Promise<void> {
+  if (trees.length === 0) return
+  const memory = holderMemory(holder)
+  try {
+    await perform({
+      operations: [
+        ...idMapOperations(idMap, holder),
+        ['namespace', 'mount'],
+        ['holder-memory', memory],
+        ...trees.map((tree) => ['tree-remove', join(memory, tree)] as const),
+      ],
+      exec: null,
+    })
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.data.operation !== 'holder-memory') throw error
+  }
 }
 
 /** Most directories to be removed are empty or gone already: that takes no process. */

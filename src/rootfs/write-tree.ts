@@ -1,21 +1,23 @@
 /**
- * Layers as directories on disk, where the kernel's overlay can find them.
+ * Layers as directories where the kernel's overlay can find them: in the memory of the store's holder while one lives and has room, else on disk.
  *
- * Each lies at `DIRECTORY/<id map>/<layer>/tree` and is whole if and only if the file `complete` stands beside it and was written since the
- * host was last booted, or is known to be on the disk. It is written elsewhere in the same folder and renamed, so that processes killed or
+ * On disk each lies at `DIRECTORY/<id map>/<layer>/tree`. It is written elsewhere in the same folder and renamed, so that processes killed or
  * racing leave a whole tree, or a `tree.partial-*` for the next to remove. Unpacking does not wait for the disk: after a power cut a tree
  * may be cut off with its marker whole, so a new one is trusted in its boot only. Who uses it a minute later has the file system flushed
  * beside what he does, and only then the marker says that the tree lasts.
+ *
+ * In memory each has a name that was never used before, which its marker at `DIRECTORY/<id map>/<layer>/memory` tells.
  */
-import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { afterCleanUp } from '../errors.js'
+import { afterCleanUp, EngineError } from '../errors.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import { FIRST_DESCRIPTOR, launch } from '../launcher/client.js'
-import type { IdMap } from '../launcher/id-map.js'
+import { holderMemory } from '../launcher/holder.js'
+import type { IdMap, LivingHolder } from '../launcher/id-map.js'
 import { idMapOperations } from '../launcher/id-map.js'
 import type { Operation } from '../launcher/operations.js'
 import type { TreeRecord } from '../launcher/tree-stream.js'
@@ -25,9 +27,11 @@ import type { StoredLayer } from '../store/layer-store.js'
 import { Lock } from '../store/lock.js'
 import { bootId, mayBeAlive, ownIdentity } from '../store/process-identity.js'
 import { directoriesToRestate, openStoredLayer, stackName } from './layer-stack.js'
-import { removeLayerTree, removeTrees } from './remove-tree.js'
+import type { KernelLayers } from './overlay.js'
+import { removeFromMemory, removeLayerTree, removeTrees } from './remove-tree.js'
+import { COMPLETE, flushTrees, IN_MEMORY, LASTING, type MemoryMarker, readMarker, readMemoryMarker, writeMarker } from './tree-marker.js'
 import { directoryRecords, layerRecords } from './tree-records.js'
-import { treeStream } from './write-directory.js'
+import { substituteOperations, treeStream } from './write-directory.js'
 
 /** What {@link ensureTrees} needs. */
 export interface TreesRequest {
@@ -36,8 +40,10 @@ export interface TreesRequest {
   readonly idMap: IdMap
   /** Base first. */
   readonly layers: readonly StoredLayer[]
-  /** The merged tree of these layers; asked for only when something is missing on disk. */
+  /** The merged tree of these layers; asked for only when something is missing. */
   readonly merged: () => ReadonlyFileSystem
+  /** Whether they have to be on disk. */
+  readonly onDisk?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -45,76 +51,45 @@ const PARTIAL = 'tree.partial-'
 /** Writes begun by this process: two at once must not share a folder. */
 let treesBegun = 0
 
-/** What stands in `complete`. */
-interface Marker {
-  /** The boot it was written in; null once the tree is known to be on the disk. */
-  readonly boot: string | null
-  /** Of a stack: names of the folders to be stacked, base first. Whoever writes one of them anew takes the marker away before. */
-  readonly lowers?: readonly string[]
-}
-
 /**
- * The directories to stack for these layers, base first, written first where they are missing. When all are there this costs a few look-ups and
+ * The directories to stack for these layers, written first where they are missing. When all are there this costs a few look-ups and
  * no process; else one launcher writes all that are missing, inside a user namespace with the id map.
  */
-export async function ensureTrees(request: TreesRequest): Promise<string[]> {
-  const folder = join(request.directory, request.idMap.key)
-  const stack = stackName(request.layers)
-  const present = readStack(folder, stack)
-  if (present !== null && present.boot !== null) flush(folder, [...present.lowers, stack])
-  const lowers = present?.lowers ?? (await writeStack(folder, stack, request))
-  return lowers.map((name) => join(folder, name, 'tree'))
+export async function ensureTrees(request: TreesRequest): Promise<KernelLayers> {
+  const { directory, idMap, layers, onDisk = false } = request
+  const folder = join(directory, idMap.key)
+  const stack = stackName(layers)
+  const written = readStack(folder, stack)
+  if (written !== null) {
+    const names = [...written.lowers, stack]
+    if (written.boot !== null) flushTrees(folder, names)
+    return { lowers: written.lowers.map((name) => join(folder, name, 'tree')), memory: null }
+  }
+  const holder = onDisk ? null : (idMap.holder?.living() ?? null)
+  const held = readHeldStack(folder, stack, holder)
+  if (held !== null && holder !== null) return heldLayers(folder, held, holder)
+  return writeStack(folder, stack, request, holder)
 }
 
-/** The marker of a stack that can be used. */
-function readStack(folder: string, stack: string): Required<Marker> | null {
+/** The marker of a stack on disk that can be used. */
+function readStack(folder: string, stack: string): { readonly boot: string | null; readonly lowers: readonly string[] } | null {
   const marker = readMarker(join(folder, stack))
-  const isWhole = marker?.lowers?.every((name) => existsSync(join(folder, name, 'complete'))) === true
-  return isWhole ? (marker as Required<Marker>) : null
+  const isWhole = marker?.lowers?.every((name) => existsSync(join(folder, name, COMPLETE))) === true
+  return isWhole ? { boot: marker.boot, lowers: marker.lowers ?? [] } : null
 }
 
-/** Old enough that the kernel has mostly written it by itself, so that flushing takes no time. Nor is it tried more often than that. */
-const FLUSHED_AFTER_MS = 60_000
+type HeldLowers = NonNullable<MemoryMarker['lowers']>
 
-/** Beside a marker: the one to take its place when the tree is on the disk. Who writes the tree anew removes it first. */
-const LASTING = 'complete.lasting'
-
-/**
- * Makes the trees of a stack, its own last, known to be on the disk: flushes the file system, then lets the markers say so. A process of its
- * own does it, for which nobody waits and which outlives this one.
- */
-function flush(folder: string, names: readonly string[]): void {
-  const isRecent = (path: string) => (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) > Date.now() - FLUSHED_AFTER_MS
-  const begun = join(folder, 'flush-begun')
-  if (isRecent(begun) || isRecent(join(folder, names.at(-1) ?? '', 'complete'))) return
-  writeFileSync(begun, '', { mode: 0o600 })
-  const folders = names.map((name) => join(folder, name))
-  for (const tree of folders) {
-    const marker = readMarker(tree)
-    // Gone meanwhile: its image was removed.
-    if (marker === null) return
-    writeFileSync(join(tree, LASTING), JSON.stringify({ ...marker, boot: null }), { mode: 0o600 })
-  }
-  const script = `sync -f "$0" && for tree; do mv "$tree/${LASTING}" "$tree/complete" || exit; done`
-  const child = spawn('/bin/sh', ['-c', script, folder, ...folders], { stdio: 'ignore', detached: true })
-  child.on('error', () => {})
-  child.unref()
+/** The same for one of which something is in memory. */
+function readHeldStack(folder: string, stack: string, holder: LivingHolder | null): HeldLowers | null {
+  const lowers = readMemoryMarker(join(folder, stack), holder)?.lowers
+  const isWhole = lowers?.every(({ name, tree }) => existsSync(join(folder, name, tree === null ? COMPLETE : IN_MEMORY))) === true
+  return isWhole ? lowers : null
 }
 
-function writeMarker(folder: string, marker: Marker, suffix: string): void {
-  const temporary = join(folder, `complete.${suffix}`)
-  writeFileSync(temporary, JSON.stringify(marker), { mode: 0o600 })
-  renameSync(temporary, join(folder, 'complete'))
-}
-
-/** The marker of a tree that can be used: one of this boot, or one that lasts. */
-function readMarker(folder: string): Marker | null {
-  try {
-    const marker: Marker = JSON.parse(readFileSync(join(folder, 'complete'), 'utf8'))
-    return marker.boot === null || marker.boot === bootId() ? marker : null
-  } catch {
-    return null
-  }
+function heldLayers(folder: string, lowers: HeldLowers, holder: LivingHolder): KernelLayers {
+  const memory = holderMemory(holder)
+  return { lowers: lowers.map(({ name, tree }) => (tree === null ? join(folder, name, 'tree') : join(memory, tree))), memory: holder }
 }
 
 /** A tree to be written: its folder's name, and what it holds. */
@@ -125,7 +100,7 @@ interface TreeJob {
   records(): Iterable<TreeRecord>
 }
 
-async function writeStack(folder: string, stack: string, request: TreesRequest): Promise<readonly string[]> {
+async function writeStack(folder: string, stack: string, request: TreesRequest, holder: LivingHolder | null): Promise<KernelLayers> {
   const all = request.layers.map((stored) => ({ stored, name: hexOf(stored.diffId), packed: openStoredLayer(stored) }))
   try {
     const layers = visibleLayers(all)
@@ -138,15 +113,21 @@ async function writeStack(folder: string, stack: string, request: TreesRequest):
       records: () => layerRecords(packed),
     }))
     jobs.push({ name: stack, lowers, tarPath: null, records: () => directoryRecords(request.merged(), restated) })
-    const missing = jobs.filter(
-      ({ name }, index) =>
-        jobs.findIndex((job) => job.name === name) === index && (name === stack || readMarker(join(folder, name)) === null),
-    )
+    const wanted = jobs.filter(({ name }, index) => jobs.findIndex((job) => job.name === name) === index)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     // Before, so that none is left that would be trusted over a tree that is only now written.
-    await removeBrokenStacks(folder, request.idMap)
+    await removeBrokenStacks(folder, request.idMap, holder)
+    const missing = wanted.filter(({ name }) => name === stack || readMarker(join(folder, name)) === null)
+    if (holder !== null && missing.length > 1) {
+      const held = await holdTrees(folder, missing, request, holder)
+      if (held !== null) {
+        const trees = lowers.map((name) => ({ name, tree: held.get(name) ?? null }))
+        writeMarker(join(folder, stack), IN_MEMORY, { holder: holder.identity, tree: held.get(stack) ?? '', lowers: trees }, nextPartial())
+        return heldLayers(folder, trees, holder)
+      }
+    }
     await writeTrees(folder, missing, request)
-    return lowers
+    return { lowers: lowers.map((name) => join(folder, name, 'tree')), memory: null }
   } finally {
     for (const { packed } of all) packed.close()
   }
@@ -163,42 +144,119 @@ function topmostOfEach(names: readonly string[]): string[] {
   return names.filter((name, index) => names.lastIndexOf(name) === index)
 }
 
-/** Stacks whose layers have been pruned. Those of another boot are left to whoever wants them next. */
-async function removeBrokenStacks(folder: string, idMap: IdMap): Promise<void> {
+/** Stacks whose layers have been pruned. Those of another boot, or of a holder that has ended, are left to whoever wants them next. */
+async function removeBrokenStacks(folder: string, idMap: IdMap, holder: LivingHolder | null): Promise<void> {
   const broken = readdirSync(folder).filter(
-    (name) => name.startsWith('stack-') && readMarker(join(folder, name)) !== null && readStack(folder, name) === null,
+    (name) =>
+      name.startsWith('stack-') &&
+      ((readMarker(join(folder, name)) !== null && readStack(folder, name) === null) ||
+        (readMemoryMarker(join(folder, name), holder) !== null && readHeldStack(folder, name, holder) === null)),
   )
   for (const name of broken) await removeLayerTree(idMap, join(folder, name))
 }
 
+const nextPartial = () => `${PARTIAL}${ownIdentity()}-${++treesBegun}`
+
+/**
+ * Has those that are not there yet written into the holder's memory. The names of all of them in it; null where they do not fit, or the holder
+ * has ended, with nothing left of what was begun.
+ */
+async function holdTrees(
+  folder: string,
+  jobs: readonly TreeJob[],
+  { directory, idMap, signal }: TreesRequest,
+  holder: LivingHolder,
+): Promise<ReadonlyMap<string, string> | null> {
+  const held = new Map<string, string>()
+  for (const { name } of jobs) {
+    const marker = name.startsWith('stack-') ? null : readMemoryMarker(join(folder, name), holder)
+    if (marker !== null) held.set(name, marker.tree)
+  }
+  const missing = jobs.filter(({ name }) => !held.has(name))
+  const bytes = missing.reduce((sum, { tarPath }) => sum + (tarPath === null ? 0 : statSync(tarPath).size), 0)
+  if (bytes > holder.memoryBytes) return null
+  const memory = holderMemory(holder)
+  const made = new Map(missing.map(({ name }) => [name, `${name}-${randomBytes(6).toString('hex')}`]))
+  const places = missing.map(({ name }) => join(memory, made.get(name) ?? ''))
+  try {
+    await sendTrees(missing, places, {
+      operations: [
+        ...idMapOperations(idMap, holder),
+        ['namespace', 'mount'],
+        ['holder-memory', memory],
+        ...places.map((path): Operation => ['tree-make', path]),
+      ],
+      signal,
+    })
+  } catch (error) {
+    await removeFromMemory(idMap, holder, [...made.values()]).catch(() => {})
+    if (isForWantOfMemory(error)) return null
+    throw error
+  }
+  // One at a time, so that of those who wrote the same at once all use what the first has written.
+  const unwanted = await new Lock(join(directory, 'publish.lock')).hold(async () =>
+    missing.flatMap(({ name }) => {
+      const own = made.get(name) ?? ''
+      mkdirSync(join(folder, name), { recursive: true, mode: 0o700 })
+      const first = name.startsWith('stack-') ? null : readMemoryMarker(join(folder, name), holder)
+      held.set(name, first?.tree ?? own)
+      if (first !== null) return [own]
+      if (!name.startsWith('stack-')) writeMarker(join(folder, name), IN_MEMORY, { holder: holder.identity, tree: own }, nextPartial())
+      return []
+    }),
+  )
+  await removeFromMemory(idMap, holder, unwanted)
+  return held
+}
+
+/** Full, or gone with its holder: what the disk has room for all the same. */
+function isForWantOfMemory(error: unknown): boolean {
+  if (!(error instanceof EngineError)) return false
+  return error.data.errno === 'ENOSPC' || error.data.operation === 'holder-memory'
+}
+
 async function writeTrees(folder: string, jobs: readonly TreeJob[], { directory, idMap, signal }: TreesRequest): Promise<void> {
-  const partial = `${PARTIAL}${ownIdentity()}-${++treesBegun}`
-  for (const { name } of jobs) mkdirSync(join(folder, name, partial), { recursive: true, mode: 0o700 })
+  const partial = nextPartial()
+  const partials = jobs.map(({ name }) => join(folder, name, partial))
+  for (const path of partials) mkdirSync(path, { recursive: true, mode: 0o700 })
   await removeTrees(
     idMap,
     jobs.flatMap(({ name }) => abandonedPartials(join(folder, name))),
   )
+  try {
+    await sendTrees(jobs, partials, {
+      operations: [...idMapOperations(idMap), ['namespace', 'mount'], ...substituteOperations(idMap)],
+      signal,
+    })
+  } catch (error) {
+    throw await afterCleanUp(error, () => removeTrees(idMap, partials))
+  }
+  // One at a time, so that nobody takes away a tree that has just been put there.
+  const replaced = await new Lock(join(directory, 'publish.lock')).hold(async () => {
+    for (const { name, lowers } of jobs) publish(join(folder, name), partial, lowers)
+    return partials
+  })
+  await removeTrees(idMap, replaced)
+}
+
+/** Has one launcher write each tree to its place, a directory that is there once the operations have been done. */
+async function sendTrees(
+  jobs: readonly TreeJob[],
+  places: readonly string[],
+  { operations, signal }: { readonly operations: readonly Operation[]; readonly signal: AbortSignal | undefined },
+): Promise<void> {
   const tars = jobs.map(({ tarPath }) => (tarPath === null ? null : openSync(tarPath, 'r')))
   try {
-    const operations: Operation[] = []
+    const writes: Operation[] = []
     const descriptors: (number | 'pipe')[] = []
     const add = (descriptor: number | 'pipe') => FIRST_DESCRIPTOR + descriptors.push(descriptor) - 1
-    for (const [index, { name }] of jobs.entries()) {
+    for (const [index, place] of places.entries()) {
       const tar = tars[index]
-      if (typeof tar === 'number') operations.push(['tree-source', add(tar)])
-      operations.push(['tree-write', join(folder, name, partial), add('pipe')])
+      if (typeof tar === 'number') writes.push(['tree-source', add(tar)])
+      writes.push(['tree-write', place, add('pipe')])
     }
     const launcher = launch(
-      {
-        operations: [
-          ...idMapOperations(idMap),
-          ['namespace', 'mount'],
-          // Under a single-id map every file of an image is its user's, as it is seen from inside.
-          ...(idMap.kind === 'single' ? [['tree-substitute', 'owners'] as const] : []),
-          ...operations,
-        ],
-        exec: null,
-      },
+      { operations: [...operations, ...writes], exec: null },
       { descriptors, ...(signal === undefined ? {} : { signal }) },
     )
     const streams = launcher.streams.filter((stream) => stream !== null)
@@ -211,18 +269,9 @@ async function writeTrees(folder: string, jobs: readonly TreeJob[], { directory,
     )
     await launcher.done
     await sent
-  } catch (error) {
-    const partials = jobs.map(({ name }) => join(folder, name, partial))
-    throw await afterCleanUp(error, () => removeTrees(idMap, partials))
   } finally {
     for (const tar of tars) if (tar !== null) closeSync(tar)
   }
-  // One at a time, so that nobody takes away a tree that has just been put there.
-  const replaced = await new Lock(join(directory, 'publish.lock')).hold(async () => {
-    for (const { name, lowers } of jobs) publish(join(folder, name), partial, lowers)
-    return jobs.map(({ name }) => join(folder, name, partial))
-  })
-  await removeTrees(idMap, replaced)
 }
 
 /**
@@ -240,7 +289,7 @@ function publish(folder: string, partial: string, lowers: readonly string[] | nu
       renameSync(path(`${partial}-old`), path(partial))
     } else renameSync(path(partial), path('tree'))
   }
-  writeMarker(folder, { boot: bootId(), ...(lowers === null ? {} : { lowers }) }, partial)
+  writeMarker(folder, COMPLETE, { boot: bootId(), ...(lowers === null ? {} : { lowers }) }, partial)
 }
 
 function abandonedPartials(folder: string): string[] {

@@ -4,14 +4,17 @@ import type { ReceiptTexts } from './kernel-evidence.js'
 import { hostIdentity, kernelEvidence } from './kernel-evidence.js'
 import type { Limits, LimitWays } from './limits.js'
 import { limitEvidence } from './limits.js'
-import type { Receipt, WasmEvidence } from './receipt.js'
+import type { IdMapEvidence, Receipt, WasmEvidence } from './receipt.js'
 
 /** What {@link collectReceipt} puts together. */
 export interface ReceiptParts {
   readonly container: string
   readonly wall: string
-  /** The launcher's `receipt` event and the guest's pid as the host counts; null where no kernel wall stands. */
-  readonly kernel: { readonly pid: number; readonly texts: ReceiptTexts } | null
+  /**
+   * The launcher's `receipt` event, the guest's pid as the host counts, and the map of the user namespace that its own is in, where that is not
+   * the host's; null where no kernel wall stands.
+   */
+  readonly kernel: { readonly pid: number; readonly texts: ReceiptTexts; readonly outer?: IdMapEvidence | null } | null
   /** The Wasm engine's own account; null for a native guest. */
   readonly wasm: WasmEvidence | null
   readonly limits: Limits
@@ -23,7 +26,7 @@ export interface ReceiptParts {
  * compared from outside. Throws LAUNCHER_FAILED when a comparison or a limit fails: such a guest must not start.
  */
 export function collectReceipt({ container, wall, kernel, wasm, limits: asked, ways }: ReceiptParts): Receipt {
-  const evidence = kernel === null ? null : kernelEvidence(kernel.texts, hostIdentity())
+  const evidence = kernel === null ? null : kernelEvidence(kernel.texts, hostIdentity(), kernel.outer ?? null)
   const limits = limitEvidence(asked, ways, evidence)
   const checks = kernel === null || evidence === null ? {} : crossCheck({ pid: kernel.pid, evidence, limits })
   const failed = failedChecks(checks)

@@ -2,7 +2,7 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import type { ReceiptEvent } from '../launcher/protocol.js'
 import type { MountLine } from './process-files.js'
 import { numbersOf, parseIdMap, parseLimits, parseMountinfo, parseStatus } from './process-files.js'
-import type { CapabilityEvidence, KernelEvidence, MountEvidence, NamespaceEvidence, NamespaceName } from './receipt.js'
+import type { CapabilityEvidence, IdMapEvidence, KernelEvidence, MountEvidence, NamespaceEvidence, NamespaceName } from './receipt.js'
 
 /** The launcher's `receipt` event: texts of /proc/self and results of system calls, taken inside with every privilege already gone. */
 export type ReceiptTexts = Omit<ReceiptEvent, 'event'>
@@ -41,8 +41,11 @@ export function namespaceInode(link: string): number {
   return Number(/^\w+:\[(\d+)\]$/.exec(link)?.[1] ?? 0)
 }
 
-/** Reads the texts as evidence. Pure: `host` says what "isolated" is measured against. */
-export function kernelEvidence(texts: ReceiptTexts, host: HostIdentity): KernelEvidence {
+/**
+ * Reads the texts as evidence. Pure: `host` says what "isolated" is measured against, `outer` the map of the user namespace that the guest's is
+ * in, where that is not the host's.
+ */
+export function kernelEvidence(texts: ReceiptTexts, host: HostIdentity, outer: IdMapEvidence | null = null): KernelEvidence {
   const status = parseStatus(texts.status)
   const mounts = parseMountinfo(texts.mountinfo)
   const root = rootMount(mounts)
@@ -61,7 +64,10 @@ export function kernelEvidence(texts: ReceiptTexts, host: HostIdentity): KernelE
     capabilities: capabilityEvidence(status),
     noNewPrivileges: status.get('NoNewPrivs') === '1',
     landlock: texts.landlock,
-    idMap: { uid: parseIdMap(texts.uid_map), gid: parseIdMap(texts.gid_map) },
+    idMap: {
+      uid: onHost(parseIdMap(texts.uid_map), outer?.uid),
+      gid: onHost(parseIdMap(texts.gid_map), outer?.gid),
+    },
     user: userEvidence(status),
     descriptors: texts.descriptors,
     rlimits: parseLimits(texts.limits),
@@ -77,6 +83,17 @@ export function kernelEvidence(texts: ReceiptTexts, host: HostIdentity): KernelE
     },
     supervisor: { outputBytes: texts.supervisor.output_bytes, timeMs: texts.supervisor.time_ms },
   }
+}
+
+type Extents = IdMapEvidence['uid']
+
+/** The extents in the host's numbers; -1 for what an outer map has no number for. No extent spans two outer ones (user_namespaces(7)). */
+function onHost(extents: Extents, outer: Extents | undefined): Extents {
+  if (outer === undefined) return extents
+  return extents.map(([inside, middle, count]) => {
+    const found = outer.find(([first, , length]) => middle >= first && middle + count <= first + length)
+    return [inside, found === undefined ? -1 : found[1] + (middle - found[0]), count]
+  })
 }
 
 /** The five sets of `/proc/PID/status`. A field that is missing reads as all capabilities, so that a gap never looks safe. */

@@ -51,6 +51,12 @@ export interface CapabilityEvidence {
   readonly ambient: string
 }
 
+/** Extents of a user namespace: first id inside, first id outside, count. */
+export interface IdMapEvidence {
+  readonly uid: readonly (readonly [number, number, number])[]
+  readonly gid: readonly (readonly [number, number, number])[]
+}
+
 /** The kernel's side of a receipt: null where the Wasm wall stands alone. */
 export interface KernelEvidence {
   readonly namespaces: Readonly<Record<NamespaceName, NamespaceEvidence>>
@@ -70,11 +76,8 @@ export interface KernelEvidence {
   readonly noNewPrivileges: boolean
   /** Landlock ABI in use and what it scopes; null when not in force. */
   readonly landlock: { readonly abi: number; readonly scopes: readonly string[] } | null
-  /** Lines of uid_map and gid_map: first id inside, first id outside, count. */
-  readonly idMap: {
-    readonly uid: readonly (readonly [number, number, number])[]
-    readonly gid: readonly (readonly [number, number, number])[]
-  }
+  /** Lines of uid_map and gid_map: first id inside, first id on the host, count. */
+  readonly idMap: IdMapEvidence
   readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
   /** Open descriptors the guest starts with. */
   readonly descriptors: readonly number[]

@@ -6,6 +6,7 @@ import { EngineError } from '../errors.js'
 import { type Caller, callLauncher } from '../launcher/caller.js'
 import type { ProcessIdentity } from '../store/process-identity.js'
 import { identityOf, mayBeAlive, pidOf } from '../store/process-identity.js'
+import type { IdMapEvidence } from './receipt.js'
 import type { Attachment, RunningTask, TerminalSize } from './runtime.js'
 
 /** Where a task says, for other processes, who its guest is. */
@@ -19,10 +20,15 @@ export interface GuestProcesses {
   readonly init: ProcessIdentity
   /** Who holds it and writes down its end; null when that is the process that made it. */
   readonly supervisor: ProcessIdentity | null
+  /** The map of the user namespace that the guest's is in; absent where that is the host's. */
+  readonly outer?: IdMapEvidence | null
 }
 
 /** Writes down who the guest is, so that {@link openRunningTask} finds it from another process. */
-export function recordGuest(directory: string, pids: { guest: number; init?: number | undefined; supervisor?: number | undefined }): void {
+export function recordGuest(
+  directory: string,
+  pids: { guest: number; init?: number | undefined; supervisor?: number | undefined; outer?: IdMapEvidence | null },
+): void {
   const identified = (pid: number): ProcessIdentity => {
     const identity = identityOf(pid)
     if (identity === null) throw new EngineError('LAUNCHER_FAILED', 'the guest was gone before it began', { data: { pid } })
@@ -32,6 +38,7 @@ export function recordGuest(directory: string, pids: { guest: number; init?: num
     guest: identified(pids.guest),
     init: identified(pids.init ?? pids.guest),
     supervisor: pids.supervisor === undefined ? null : identified(pids.supervisor),
+    ...(pids.outer === undefined || pids.outer === null ? {} : { outer: pids.outer }),
   }
   writeFileSync(join(directory, FILE), JSON.stringify(processes), { mode: 0o600 })
 }

@@ -83,7 +83,10 @@ for (const { name, map, needs } of MAPS) {
     assert.equal(succeeded, [])
     assert.ok(lines.includes('descriptors 3'))
     assert.ok(lines.includes('processes 2'))
-    if (process.arch === 'x64') for (const call of ['int80', 'x32']) assert.ok(lines.includes(`${call} killed 31`), call)
+    if (process.arch !== 'x64') return
+    assert.ok(lines.includes('x32 killed 31'))
+    // By SIGSEGV where the host has no i386 calls at all.
+    assert.ok(lines.includes('int80 killed 31') || lines.includes('int80 killed 11'))
   })
 
   native(`bombs of processes, descriptors, bytes and inodes end at their limits under ${name}`, async () => {

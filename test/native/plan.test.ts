@@ -31,7 +31,7 @@ function operations(change: SpecChange = {}, request: Partial<PlanRequest> = {})
   return containerPlan({
     spec: containerSpec(change),
     idMap: RANGE,
-    root: { lowers: ['/l/1', '/l/2'], upper: { kind: 'memory', bytes: 4096, inodes: 1024 } },
+    root: { lowers: ['/l/1', '/l/2'], memory: null, upper: { kind: 'memory', bytes: 4096, inodes: 1024 } },
     etcFiles: [{ path: '/etc/hosts', content: 'hosts' }],
     openStdin: false,
     keepStdin: false,
@@ -238,7 +238,7 @@ test('program and environment are passed on as they are', () => {
   const { exec } = containerPlan({
     spec: containerSpec({ process: { args: ['a', ''], env: ['B=c', 'B=d'] } }),
     idMap: SINGLE,
-    root: { lowers: ['/l'], upper: null },
+    root: { lowers: ['/l'], memory: null, upper: null },
     etcFiles: [],
     openStdin: false,
     keepStdin: false,

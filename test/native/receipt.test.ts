@@ -45,12 +45,12 @@ async function withPlan(idMap: IdMap, change: SpecChange, body: (plan: Plan) => 
   await withNativeWall(
     async ({ trees, rootfs }) => {
       const spec = containerSpec(change)
-      const lowers = await ensureTrees({ directory: trees, idMap, layers: rootfs.layers, merged: () => rootfs.tree() })
+      const { lowers } = await ensureTrees({ directory: trees, idMap, layers: rootfs.layers, merged: () => rootfs.tree() })
       await body(
         containerPlan({
           spec,
           idMap,
-          root: { lowers, upper: { kind: 'memory', bytes: 1 << 20, inodes: 1024 } },
+          root: { lowers, memory: null, upper: { kind: 'memory', bytes: 1 << 20, inodes: 1024 } },
           etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode }),
           openStdin: false,
           keepStdin: false,

@@ -6,21 +6,22 @@ import type { ReadonlyFileSystem } from '../../src/fs/file-system.js'
 import { listTree } from '../../src/fs/list.js'
 import type { IdMap } from '../../src/launcher/id-map.js'
 import { type KernelPath, listKernelTree } from '../../src/rootfs/capture.js'
+import type { KernelLayers } from '../../src/rootfs/overlay.js'
 import { isKeptXattr } from '../../src/rootfs/tree-records.js'
 import { ensureTrees } from '../../src/rootfs/write-tree.js'
 import type { StoredLayer } from '../../src/store/layer-store.js'
 import { storedRootfs } from '../support/stored-layers.js'
 
 /** Directories for these layers below `folder`, written by the launcher. */
-export function ensureLayerTrees(folder: string, idMap: IdMap, layers: readonly StoredLayer[]): Promise<string[]> {
+export function ensureLayerTrees(folder: string, idMap: IdMap, layers: readonly StoredLayer[]): Promise<KernelLayers> {
   return ensureTrees({ directory: join(folder, 'trees'), idMap, layers, merged: () => storedRootfs(layers).tree() })
 }
 
 /** Writes the layers for the kernel and fails unless its overlay of them is our union of them, but for owners under a single id. */
 export async function assertSameTree(idMap: IdMap, layers: readonly StoredLayer[], folder: string): Promise<void> {
-  const lowers = await ensureLayerTrees(folder, idMap, layers)
+  const found = await ensureLayerTrees(folder, idMap, layers)
   const ours = listed(storedRootfs(layers).tree())
-  const kernels = (await listKernelTree(idMap, { lowers, upper: null })).map(line)
+  const kernels = (await listKernelTree(idMap, { ...found, upper: null })).map(line)
   assert.equal(
     { onlyKernel: kernels.filter((line) => !ours.includes(line)), onlyOurs: ours.filter((line) => !kernels.includes(line)) },
     SAME,

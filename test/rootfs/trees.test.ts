@@ -30,7 +30,7 @@ async function withStore(idMap: IdMap, body: (folder: string) => Promise<void>):
   }
 }
 
-const ensure = ensureLayerTrees
+const ensure = async (...request: Parameters<typeof ensureLayerTrees>) => (await ensureLayerTrees(...request)).lowers
 
 const assertSameStack = (idMap: IdMap, stack: readonly (readonly PackEntry[])[], folder: string) =>
   assertSameTree(
@@ -132,7 +132,7 @@ test.needs(NATIVE, ID_RANGE)(
 test.needs(NATIVE)('under a single id everything is made, and its owner is the one there is', () =>
   withStore(singleIdMap(), async (folder) => {
     const layers = [storeLayer(folder, [directory(''), packFile('of-another', 'x', { uid: 1000, gid: 1000, mode: 0o640 })])]
-    const files = await listKernelTree(singleIdMap(), { lowers: await ensure(folder, singleIdMap(), layers), upper: null })
+    const files = await listKernelTree(singleIdMap(), { lowers: await ensure(folder, singleIdMap(), layers), memory: null, upper: null })
     assert.equal(
       files.map(({ path, uid, gid, mode }) => ({ path, uid, gid, mode })),
       [
@@ -148,7 +148,7 @@ test.needs(NATIVE)('a layer that comes twice is stacked once, where it comes las
     const first = storeLayer(folder, [directory(''), packFile('a', 'first')])
     const second = storeLayer(folder, [packFile('a', 'second'), packFile('b', 'second')])
     const lowers = await ensure(folder, singleIdMap(), [first, second, first])
-    const files = await listKernelTree(singleIdMap(), { lowers, upper: null })
+    const files = await listKernelTree(singleIdMap(), { lowers, memory: null, upper: null })
     assert.equal(
       files.map(({ path, size }) => [path, size]),
       [

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Holder, type HolderSettings } from '../../src/launcher/holder.js'
 import type { IdMap } from '../../src/launcher/id-map.js'
 import { chooseIdMap } from '../../src/launcher/id-map.js'
 import { NativeRuntime } from '../../src/native/native-runtime.js'
@@ -17,19 +18,30 @@ export interface NativeWall {
   readonly idMap: IdMap
   readonly runtime: NativeRuntime
   readonly rootfs: Rootfs
+  /** Null where each start stands alone. */
+  readonly holder: Holder | null
+}
+
+/** What differs from one wall to the next. */
+export interface NativeWallOptions {
+  readonly idMap?: IdMap
+  /** What its holder may take; there is none when absent. */
+  readonly holding?: HolderSettings
 }
 
 /** Runs `body` with a native wall whose folder is gone afterwards. */
 export async function withNativeWall(
   body: (wall: NativeWall) => Promise<void>,
-  { idMap = chooseIdMap().map }: { readonly idMap?: IdMap } = {},
+  { idMap = chooseIdMap().map, holding }: NativeWallOptions = {},
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'wolffia-native-'))
+  const holder = holding === undefined ? null : new Holder(join(folder, 'holder'), () => holding)
   try {
     const trees = join(folder, 'trees')
     const rootfs = storedRootfs([storeLayer(folder, busyboxEntries())])
-    await body({ folder, trees, idMap, runtime: new NativeRuntime({ treesDirectory: trees, idMap }), rootfs })
+    await body({ folder, trees, idMap, runtime: new NativeRuntime({ treesDirectory: trees, idMap, holder }), rootfs, holder })
   } finally {
+    holder?.end()
     await removeTrees(idMap, [join(folder, 'trees')])
     rmSync(folder, { recursive: true, force: true })
   }

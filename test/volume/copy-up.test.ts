@@ -78,7 +78,7 @@ async function assertSame({ home, store }: VolumeHome, volume: Volume, tree: Rea
   // An overlay takes two directories.
   const below = join(home, 'empty')
   mkdirSync(below, { recursive: true })
-  const kernels = await listKernelTree(store.idMap, { lowers: [below, volume.mountpoint], upper: null })
+  const kernels = await listKernelTree(store.idMap, { lowers: [below, volume.mountpoint], memory: null, upper: null })
   assert.equal(comparable(kernels), comparable(listTree(tree)))
 }
 
