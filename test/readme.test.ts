@@ -56,7 +56,7 @@ test.needs(
       continue
     }
     const command = `wolffia() { "${process.execPath}" "${resolve('dist/cli.cjs')}" "$@"; }; ${line}`
-    const env = { PATH: process.env.PATH, HOME: wolffia.folder, WOLFFIA_HOME: wolffia.home }
+    const env = { PATH: process.env.PATH, HOME: wolffia.folder, WOLFFIA_HOME: wolffia.home, WOLFFIA_HOLDER_SECONDS: '2' }
     const { stdout } = await promisify(execFile)('bash', ['-c', command], { cwd: wolffia.folder, env })
     if (line.includes('sum(')) assert.is(stdout, '3\n')
     if (line.endsWith('run --rm app')) assert.is(stdout, 'hello from a Dockerfile\n')

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, hostname, release, totalmem } from 'node:os'
+import { join } from 'node:path'
 import type { IdMap } from '../launcher/id-map.js'
+import { pidOf } from '../store/process-identity.js'
 import type { Engine } from './engine.js'
 import { versionReport } from './version.js'
 import type { Walls } from './walls.js'
@@ -16,6 +18,8 @@ export interface InfoReport {
   readonly walls: Readonly<Record<string, string | null>>
   /** Ids that containers have, and why no more, where they have one. */
   readonly idMap: { readonly kind: IdMap['kind']; readonly ids: number; readonly reason: string | null }
+  /** The process that gives ids and memory to native containers, while one lives; `memoryBytes` is what its memory may hold. */
+  readonly holder: { readonly pid: number; readonly memoryBytes: number } | null
   readonly kernel: string
   /** As /etc/os-release names it. */
   readonly operatingSystem: string
@@ -28,8 +32,9 @@ export interface InfoReport {
 
 /** What is here. @internal */
 export async function infoReport({ home, containers, images }: Engine, walls: Walls): Promise<InfoReport> {
-  const { chooseIdMap } = await import('../launcher/id-map.js')
+  const [{ chooseIdMap }, { Holder }] = await Promise.all([import('../launcher/id-map.js'), import('../launcher/holder.js')])
   const { map, reason } = chooseIdMap()
+  const holder = new Holder(join(home, 'holder')).living()
   const statuses = (await containers.list({ all: true })).map(({ status }) => status)
   const paused = statuses.filter((status) => status === 'paused').length
   const running = statuses.filter((status) => status === 'running' || status === 'restarting').length
@@ -43,6 +48,7 @@ export async function infoReport({ home, containers, images }: Engine, walls: Wa
     home,
     walls: reasons,
     idMap: { kind: map.kind, ids: map.uids.reduce((sum, { count }) => sum + count, 0), reason },
+    holder: holder === null ? null : { pid: pidOf(holder.identity), memoryBytes: holder.memoryBytes },
     kernel: release(),
     operatingSystem: osName(),
     architecture: ARCHITECTURES[process.arch] ?? process.arch,

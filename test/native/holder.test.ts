@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
+import { Engine } from '../../src/index.js'
 import type { Task } from '../../src/runtime/runtime.js'
 import { mayBeAlive, pidOf } from '../../src/store/process-identity.js'
 import { eventually } from '../support/launcher-box.js'
@@ -107,6 +108,15 @@ native('a holder that ends while a container is made is done without', () =>
     process.kill(pidOf(dying.identity), 'SIGKILL')
     await eventually('it has ended', () => !mayBeAlive(dying.identity))
     assert.is(await output(wall, 'echo without'), 'without\n')
+  }, HELD),
+)
+
+native('info tells of the holder of a store', () =>
+  withNativeWall(async (wall) => {
+    const engine = await Engine.open({ home: wall.folder, runtimes: [wall.runtime] })
+    assert.is((await engine.info()).holder, null)
+    await output(wall, 'true')
+    assert.is((await engine.info()).holder?.pid, pidOf(living(wall).identity))
   }, HELD),
 )
 

@@ -25,7 +25,7 @@ export const command: CliCommand = {
 }
 
 function page(report: InfoReport): string {
-  const { containers, walls, idMap } = report
+  const { containers, walls, idMap, holder } = report
   const lines = [
     'Client:',
     ` Version:    ${report.version}`,
@@ -44,6 +44,7 @@ function page(report: InfoReport): string {
     ' Walls:',
     ...Object.entries(walls).map(([name, reason]) => `  ${name}: ${reason ?? 'can be used'}`),
     ` Id Map: ${idMapText(idMap)}`,
+    ` Holder: ${holder === null ? 'none lives' : `process ${holder.pid}, ${binarySize(holder.memoryBytes)} for layers`}`,
     ` Kernel Version: ${report.kernel}`,
     ` Operating System: ${report.operatingSystem}`,
     ' OSType: linux',
@@ -81,6 +82,6 @@ function dockerForm(report: InfoReport): object {
     Name: report.hostname,
     ServerVersion: report.version,
     ClientInfo: { Version: report.version, Context: 'default', Debug: false },
-    Wolffia: { Walls: report.walls, IdMap: report.idMap },
+    Wolffia: { Walls: report.walls, IdMap: report.idMap, Holder: report.holder },
   }
 }
