@@ -1,5 +1,7 @@
 import type { WriteStream } from 'node:tty'
+import type { ContainerOptions } from '../engine/containers.js'
 import type { LayerStatus, PullEvent } from '../registry/pull-event.js'
+import type { CliOptions } from './command.js'
 import { humanSize, printable } from './output.js'
 
 const BAR_WIDTH = 50
@@ -75,18 +77,15 @@ function bar({ bytes, totalBytes }: LayerEvent): string {
   return `[${drawn}]  ${humanSize(bytes)}/${humanSize(totalBytes)}`
 }
 
-/** What `run`, `create` and `build` show of a pull, on stderr, as docker does; nothing with `quiet`. */
-export function implicitPull(
-  image: string,
-  { quiet, isMissing }: { readonly quiet: boolean; readonly isMissing: boolean },
-): (event: PullEvent) => void {
-  if (quiet) return () => {}
+/** What `run` and `create` show of a pull, on stderr as docker does; nothing with `--quiet`. */
+export function implicitPull({ image, pull }: Pick<ContainerOptions, 'image' | 'pull'>, { quiet }: CliOptions): (event: PullEvent) => void {
+  if (quiet === true) return () => {}
   let progress: PullProgress | undefined
   return (event) => {
     if (progress === undefined) {
       progress = new PullProgress(process.stderr)
       const shown = /[:@][^/]*$/.test(image) ? image : `${image}:latest`
-      if (isMissing) process.stderr.write(`Unable to find image '${printable(shown)}' locally\n`)
+      if (pull === 'missing') process.stderr.write(`Unable to find image '${printable(shown)}' locally\n`)
     }
     progress.show(event)
   }

@@ -13,7 +13,6 @@ import { wrapped } from './help.js'
 import { addLifeFlags, lifeOptions } from './life-options.js'
 import { driven, parseMount, parseVolume } from './mount-flags.js'
 import { NOT_BUILT_RUN_FLAGS } from './not-built.js'
-import { implicitPull } from './pull-progress.js'
 
 const WASM_PAGE_BYTES = 64 * 1024
 /** Linux's PID_MAX_LIMIT. */
@@ -86,7 +85,6 @@ export function rewriteReceiptFlag(words: readonly string[]): readonly string[] 
 /** What the flags and words of `run` ask the engine for. */
 export function createOptions(positional: readonly string[], options: CliOptions, environment: NodeJS.ProcessEnv): ContainerOptions {
   const [image = '', ...command] = positional
-  const policy = pullPolicyOf(options.pull as string | undefined)
   attachedStreams(options)
   // As docker: an empty value is none. Only an empty entrypoint says something.
   const text = (name: string) => (options[name] as string | undefined) || undefined
@@ -113,8 +111,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
     readonlyRootfs: options.readOnly === true,
     runtime: runtimeOf(text('runtime')),
     platform: text('platform'),
-    pull: policy,
-    pullProgress: implicitPull(image, { quiet: options.quiet === true, isMissing: policy === 'missing' }),
+    pull: pullPolicyOf(text('pull')),
     tty: options.tty === true,
     openStdin: options.interactive === true,
     autoRemove: options.rm === true,
@@ -179,7 +176,7 @@ function userOf(user: string | undefined): string | undefined {
 
 /** When an image is pulled: `missing` unless said, as docker has it. */
 function pullPolicyOf(policy: string | undefined): PullPolicy {
-  if (policy === undefined || policy === '') return 'missing'
+  if (policy === undefined) return 'missing'
   if (policy === 'always' || policy === 'missing' || policy === 'never') return policy
   throw invalid(policy, '--pull', 'must be one of "always", "missing" or "never"')
 }

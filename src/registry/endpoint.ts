@@ -1,3 +1,4 @@
+import { EngineError } from '../errors.js'
 import type { RegistryConfiguration } from './configuration.js'
 import { bareHost, isLoopback } from './proxy.js'
 
@@ -15,9 +16,14 @@ export interface Endpoint {
 /** Hosts that are not called as they are named. */
 const HOSTS: ReadonlyMap<string, string> = new Map([['docker.io', 'registry-1.docker.io']])
 
-/** Where images of a registry are looked for: its mirrors in their order, then itself. */
+/** Where images of a registry are looked for: its mirrors in their order, then itself. Throws INVALID_REFERENCE for what no host can be. */
 export function endpointsOf(domain: string, { mirrors, insecureRegistries }: RegistryConfiguration): readonly Endpoint[] {
-  const own = new URL(`https://${HOSTS.get(domain) ?? domain}`)
+  const address = `https://${HOSTS.get(domain) ?? domain}`
+  if (!URL.canParse(address))
+    throw new EngineError('INVALID_REFERENCE', `${JSON.stringify(domain)} is no host, or its port is none`, {
+      hint: 'Write the host of the registry with an optional port up to 65535: localhost:5000/name.',
+    })
+  const own = new URL(address)
   return [
     ...(mirrors.get(domain) ?? []).map((base) => ({
       base,

@@ -80,7 +80,8 @@ export class Transport implements Disposable {
       if (proxy === null) made = https.request({ ...options, ...secure, agent: this.#secure })
       else {
         const socket = await this.#tunnel(proxy, url, ended)
-        made = https.request({ ...options, agent: false, createConnection: () => tls.connect({ ...secure, socket, host }) })
+        // Without an agent: with one, even `false`, the socket would not be used.
+        made = https.request({ ...options, createConnection: () => tls.connect({ ...secure, socket, host }) })
       }
     } else if (proxy === null) made = http.request({ ...options, agent: this.#plain })
     else made = asked(proxy, { ...options, path: url.href, headers: { ...options.headers, ...proxyAuthorization(proxy) } })
