@@ -1,4 +1,5 @@
 import type { PulledImage } from '../../engine/image-summary.js'
+import { isReference } from '../../engine/words.js'
 import { EngineError } from '../../errors.js'
 import type { CliCommand } from '../command.js'
 import { SignalRelay } from '../foreground.js'
@@ -29,7 +30,7 @@ export const command: CliCommand = {
     try {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
-      if (!isQuiet && !isOfAllTags && !/[:@][^/]*$/.test(name)) process.stdout.write('Using default tag: latest\n')
+      if (!isQuiet && !isOfAllTags && !/[:@][^/]*$/.test(name) && isReference(name)) process.stdout.write('Using default tag: latest\n')
       const options = {
         ...(platform === undefined ? {} : { platform: String(platform) }),
         allPlatforms: allPlatforms === true,
