@@ -28,12 +28,13 @@ export type { LogEntry, LogOptions } from './container/logs.js'
 export type { CreateOptions, ObjectMountRequest } from './container/options.js'
 export type { ContainerSettings, HealthCheck, LogSettings, RestartPolicy } from './container/settings.js'
 export type { BuildOptions } from './engine/build-options.js'
-export type { Containers, PrunedContainers } from './engine/containers.js'
+export type { ContainerOptions, Containers, PrunedContainers } from './engine/containers.js'
 export type { ContainerUsage, DiskUsageReport, ImageUsage, VolumeUsage } from './engine/disk-usage.js'
 export type { Diagnosis } from './engine/doctor.js'
 export { Engine, type EngineOptions, type EventOptions } from './engine/engine.js'
 export type { HostCopied, HostCopyOptions } from './engine/host-copy.js'
 export type { ImageFsOptions } from './engine/image-fs.js'
+export type { PullPolicy } from './engine/image-pulls.js'
 export type {
   CommitOptions,
   ImageDetails,
@@ -41,6 +42,8 @@ export type {
   ImageProcess,
   ImageSummary,
   ImportOptions,
+  PulledImage,
+  PullOptions,
   SaveOptions,
 } from './engine/image-summary.js'
 export type { ImageStep, Images, PlatformOption, ResolvedImage } from './engine/images.js'
@@ -69,6 +72,7 @@ export type { Compression } from './layer/compression.js'
 export type { DiffId, Digest } from './oci/digest.js'
 export type { ContainerConfig } from './oci/image-spec.js'
 export type { Platform } from './oci/platform.js'
+export type { LayerStatus, PullEvent } from './registry/pull-event.js'
 export type { ContainerFiles, FilesRequest, PathStat, PathTar, TarFileSource } from './runtime/container-files.js'
 export type { ExitReason, ExitStatus } from './runtime/exit.js'
 export type { Usage } from './runtime/guest-processes.js'

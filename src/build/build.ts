@@ -6,7 +6,9 @@ import { afterCleanUp, EngineError, messageOf } from '../errors.js'
 import { fromUtf8, toBytes } from '../fs/names.js'
 import { UnionFs } from '../fs/union-fs.js'
 import { composeIndex } from '../image/edit.js'
+import { type FoundImage, findImage } from '../image/find.js'
 import type { Image } from '../image/image.js'
+import type { PlatformWish } from '../image/platform-select.js'
 import { decompress } from '../layer/compression.js'
 import { openFileSource } from '../layer/file-source.js'
 import { indexTar } from '../layer/index.js'
@@ -53,12 +55,14 @@ export interface BuildParts {
   readonly store: Store
   /** Asked for by the first RUN. */
   readonly workshop: () => Promise<Workshop>
+  /** The image of a FROM, pulled if need be; the one that is here unless said. Rejects with IMAGE_NOT_FOUND. */
+  readonly base?: (name: string, wish: PlatformWish) => Promise<FoundImage>
   /** Removes layers and trees that nothing leads to: of stages, and of a build that failed. */
   readonly prune: () => Promise<unknown>
 }
 
 /** Builds an image and gives it its names. Rejects with the Dockerfile's line in the message; nothing is kept of a build that fails. */
-export async function buildImage({ store, workshop, prune }: BuildParts, options: BuildImageOptions): Promise<Descriptor> {
+export async function buildImage({ store, workshop, base, prune }: BuildParts, options: BuildImageOptions): Promise<Descriptor> {
   const { signal } = options
   const ingest = await store.ingest(signal === undefined ? {} : { signal })
   let leaves = false
@@ -74,7 +78,11 @@ export async function buildImage({ store, workshop, prune }: BuildParts, options
       const dockerfile = readDockerfile(parseDockerfile(text, file))
       const { tree: context, ignore } = keptContext(opened.tree, fromUtf8(options.dockerfile ?? 'Dockerfile').replace(/^.*\//, ''))
       leaves = true
-      descriptor = await buildAll({ store, ingest, workshop }, { dockerfile, context, ignore }, options)
+      descriptor = await buildAll(
+        { store, ingest, workshop, base: base ?? ((name) => findImage(store, name)) },
+        { dockerfile, context, ignore },
+        options,
+      )
       leaves = dockerfile.stages.length > 1
     } finally {
       opened.tree.close()

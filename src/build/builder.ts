@@ -13,9 +13,9 @@ import { UnionFs } from '../fs/union-fs.js'
 import { applyInstruction, environmentOf, joinPaths, shellCommand } from '../image/change.js'
 import { type ConfigChange, emptyImage, type Step, withChanges, withContainerConfig } from '../image/edit.js'
 import { expandWord } from '../image/expand.js'
-import { findImage } from '../image/find.js'
+import type { FoundImage } from '../image/find.js'
 import type { Image } from '../image/image.js'
-import { hostPlatform, namedPlatform, selectImage } from '../image/platform-select.js'
+import { hostPlatform, namedPlatform, type PlatformWish, selectImage } from '../image/platform-select.js'
 import type { PackedLayer } from '../layer/packed-layer.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
 import { formatPlatform, type Platform } from '../oci/platform.js'
@@ -41,6 +41,8 @@ import { planStages, type StagePlan, stageNamed, stageOf } from './stages.js'
 export interface BuilderParts {
   readonly store: Store
   readonly ingest: Ingest
+  /** The image of a FROM. */
+  readonly base: (name: string, wish: PlatformWish) => Promise<FoundImage>
   readonly workshop: () => Promise<Workshop>
 }
 
@@ -142,7 +144,7 @@ export class Builder {
 
   async #base(number: number, name: string, wanted: string | null): Promise<StageState> {
     const { dockerfile, platform } = this.#request
-    const { ingest, store } = this.#parts
+    const { ingest, base } = this.#parts
     const named =
       wanted === null
         ? undefined
@@ -155,8 +157,9 @@ export class Builder {
       const image = await emptyImage(ingest, wish ?? hostPlatform(), { WorkingDir: '/' })
       return { image, platform: wish ?? hostPlatform(), args: new Map(), hasCommand: false }
     }
-    const found = await findImage(store, name)
-    const selected = await selectImage(ingest, found.descriptor, wish === undefined ? {} : { platform: wish })
+    const asked = wish === undefined ? {} : { platform: wish }
+    const found = await base(name, asked)
+    const selected = await selectImage(ingest, found.descriptor, asked)
     const triggers = (await selected.image.config()).config?.OnBuild ?? []
     if (triggers.length > 0)
       throw new EngineError('NOT_BUILT', `the image ${name} has ONBUILD instructions, which are not built yet: ${triggers.join('; ')}`, {

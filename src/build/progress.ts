@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.js'
+import type { PullEvent } from '../registry/pull-event.js'
 
 /** What happens while an image is built, in order. */
 export type BuildEvent =
@@ -14,5 +15,7 @@ export type BuildEvent =
   | { readonly event: 'removed'; readonly container: string }
   /** The instruction has made this image. */
   | { readonly event: 'image'; readonly id: Digest }
+  /** The image of a FROM is being pulled. */
+  | { readonly event: 'pull'; readonly progress: PullEvent }
   /** Something that the user may not have meant, as a sentence. */
   | { readonly event: 'warning'; readonly message: string }

@@ -76,6 +76,7 @@ const FILES: Readonly<Record<string, CommandEntry>> = {
 /** Images, likewise alone under docker's older words. */
 const IMAGES: Readonly<Record<string, CommandEntry>> = {
   images: { summary: 'List images', load: () => import('./commands/images.js') },
+  pull: { summary: 'Bring an image from its registry', load: () => import('./commands/pull.js') },
   load: { summary: 'Load images from an OCI or docker archive', load: () => import('./commands/load.js') },
   save: { summary: 'Write images to a tar that docker and others load', load: () => import('./commands/save.js') },
   import: { summary: 'Make an image of a root tar or a .wasm module', load: () => import('./commands/import.js') },
@@ -108,6 +109,8 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   ...FILES,
   ...IMAGES,
   inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },
+  login: { summary: 'Keep the password of a registry', load: () => import('./commands/login.js') },
+  logout: { summary: 'Forget the password of a registry', load: () => import('./commands/logout.js') },
   ...SYSTEM,
   container: {
     summary: 'The commands of containers, under one word',

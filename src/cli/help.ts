@@ -3,7 +3,8 @@ import { NOT_BUILT_COMMANDS } from './not-built.js'
 import { Style } from './output.js'
 
 const EXAMPLES: readonly (readonly [line: string, what: string])[] = [
-  ['wolffia import root.tar debian', 'a root folder, tarred, becomes an image'],
+  ['wolffia pull debian', 'an image comes from its registry'],
+  ['wolffia import root.tar debian', 'a root folder, tarred, becomes one'],
   ['wolffia load -i image.tar', 'so does what docker save or skopeo wrote'],
   ['wolffia run --rm -it debian bash', 'a shell behind namespaces and seccomp'],
   ['wolffia run --rm -v .:/work -w /work debian make', 'a program over a folder of yours'],
@@ -23,7 +24,7 @@ export const SECTIONS: readonly (readonly [title: string, names: readonly string
   ],
   ['What it does', ['ps', 'logs', 'top', 'stats', 'inspect', 'port', 'events']],
   ['Its files', ['cp', 'diff', 'export', 'commit']],
-  ['Images', ['build', 'images', 'history', 'import', 'load', 'save', 'tag', 'rmi']],
+  ['Images', ['build', 'pull', 'images', 'history', 'import', 'load', 'save', 'tag', 'rmi', 'login', 'logout']],
   ['All of a kind', ['container', 'image', 'volume', 'system']],
 ]
 

@@ -38,6 +38,9 @@ export function imageForm({ whole, digests }: { readonly whole: boolean; readonl
 export function namesOf(image: ImageSummary): readonly ListedImage[] {
   if (image.references.length === 0) return [{ image, repository: UNNAMED, tag: UNNAMED }]
   return image.references.map((reference) => {
+    // An image that was pulled by its digest has no tag.
+    const [repository = '', digest] = reference.split('@')
+    if (digest !== undefined) return { image, repository, tag: UNNAMED }
     const colon = reference.lastIndexOf(':')
     return colon > reference.lastIndexOf('/')
       ? { image, repository: reference.slice(0, colon), tag: reference.slice(colon + 1) }

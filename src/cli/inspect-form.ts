@@ -100,10 +100,10 @@ function healthOf(container: Container): object {
 /** An image in the words of `GET /images/{name}/json`, with all its platforms under `Wolffia`. */
 export function inspectImage(image: ImageDetails): object {
   const { process } = image
-  const repositories = new Set(image.references.map((reference) => reference.replace(/:[^:/]*$/, '')))
+  const repositories = new Set(image.references.map((reference) => reference.replace(/@.*$/, '').replace(/:[^:/]*$/, '')))
   return {
     Id: image.id,
-    RepoTags: image.references,
+    RepoTags: image.references.filter((reference) => !reference.includes('@')),
     RepoDigests: [...repositories].map((repository) => `${repository}@${image.id}`),
     Created: image.createdAt?.toISOString() ?? '0001-01-01T00:00:00Z',
     Config: {

@@ -15,6 +15,7 @@ const NETWORKS = 'There is --network none, the default, and --network host.'
 const FOREGROUND = 'A container keeps its files when it stops, and no more.'
 const HEALTH = 'The first check comes after --health-interval.'
 const NAMESPACES = 'Every native container has namespaces of its own; see what is in force with --receipt.'
+const NO_CONTENT_TRUST = 'There is no content trust to disable; every blob is checked by its digest.'
 const DEVICES = 'A container has null, zero, full, random, urandom, tty and nothing of the host.'
 const PRIVILEGES = 'Every container runs without any capability of the host; see what is in force with --receipt.'
 
@@ -42,7 +43,7 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--device-read-iops <list>', CGROUP],
   ['--device-write-bps <list>', CGROUP],
   ['--device-write-iops <list>', CGROUP],
-  ['--disable-content-trust', 'There is no content trust to disable; every blob is checked by its digest.'],
+  ['--disable-content-trust', NO_CONTENT_TRUST],
   ['--dns <list>', NETWORKS],
   ['--dns-option <list>', NETWORKS],
   ['--dns-search <list>', NETWORKS],
@@ -116,7 +117,7 @@ export const NOT_BUILT_BUILD_FLAGS: readonly NotBuiltFlag[] = [
   ['-c, --cpu-shares <n>', CGROUP],
   ['--cpuset-cpus <string>', CGROUP],
   ['--cpuset-mems <string>', CGROUP],
-  ['--disable-content-trust', 'There is no content trust to disable; every blob is checked by its digest.'],
+  ['--disable-content-trust', NO_CONTENT_TRUST],
   ['--force-rm', 'Leave it out: containers of a build are always removed.'],
   ['--isolation <string>', WINDOWS],
   ['--load', BUILD_OUTPUT],
@@ -126,7 +127,6 @@ export const NOT_BUILT_BUILD_FLAGS: readonly NotBuiltFlag[] = [
   ['--no-cache-filter <list>', NO_CACHE],
   ['-o, --output <list>', BUILD_OUTPUT],
   ['--provenance <string>', NO_ATTESTATION],
-  ['--pull', 'Nothing is pulled yet: bring images in with `wolffia load` or `wolffia import`.'],
   ['--push', 'Send the image with skopeo: wolffia push says how.'],
   ['--rm', 'Leave it out: containers of a build are always removed.'],
   ['--sbom <string>', NO_ATTESTATION],
@@ -164,6 +164,8 @@ const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   'image build': NOT_BUILT_BUILD_FLAGS,
   inspect: [['-s, --size', 'Sizes of writable layers are not counted yet.']],
   build: NOT_BUILT_BUILD_FLAGS,
+  pull: [['--disable-content-trust', NO_CONTENT_TRUST]],
+  'image pull': [['--disable-content-trust', NO_CONTENT_TRUST]],
   load: [['--platform <os/arch>', 'Leave it out: all platforms of an archive are loaded, and `run --platform` chooses.']],
   rm: [['-l, --link', 'Leave it out: containers are not linked.']],
   rmi: [
@@ -215,9 +217,6 @@ export function notBuiltGlobalFlag(word: string): { readonly flag: string; reado
   return undefined
 }
 
-const PULL =
-  'Bring images in with `wolffia load` (an archive of `docker save` or skopeo) or `wolffia import` (a root tar or a .wasm module).'
-
 /** For skopeo: an image by its full name. STORE is where this user's is; {@link wayOutOf} says it. */
 const STORED_IMAGE = 'oci:STORE:docker.io/library/NAME:TAG'
 
@@ -240,22 +239,18 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   compose: 'Start each service with `wolffia run`.',
   config: 'wolffia has no swarm.',
   context: 'wolffia has no daemon to choose.',
-  login: PULL,
-  logout: PULL,
   manifest: '`wolffia inspect --platform OS/ARCH IMAGE` shows one platform of an image.',
   network: NETWORKS,
   node: 'wolffia has no swarm.',
   plugin: 'wolffia has no plugins.',
   prune: 'Use `wolffia system prune`, `wolffia container prune`, `wolffia image prune` or `wolffia volume prune`.',
-  pull: PULL,
   push: `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
-  search: PULL,
+  search: 'Look for the name on the web page of its registry, and `wolffia pull` it.',
   secret: 'wolffia has no swarm.',
   service: 'wolffia has no swarm.',
   stack: 'wolffia has no swarm.',
   swarm: 'wolffia has no swarm.',
   trust: 'Every blob is checked by its digest; signatures are not.',
-  'image pull': PULL,
   'image push': `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
   'volume update': 'It is for the cluster volumes of a swarm.',
 }

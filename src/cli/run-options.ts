@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { Command } from 'commander'
-import type { CreateOptions } from '../container/options.js'
+import type { ContainerOptions } from '../engine/containers.js'
+import type { PullPolicy } from '../engine/image-pulls.js'
 import { parseBytes } from '../engine/words.js'
 import { EngineError, messageOf } from '../errors.js'
 import type { Limits } from '../runtime/limits.js'
@@ -42,8 +43,8 @@ export function addCreateFlags(parser: Command): void {
     .option('--network <none|host>', 'none (a loopback of its own) unless said')
     .option('--pids-limit <n>', 'processes and threads at most')
     .option('--platform <os/arch>', "which of the image's platforms: linux/amd64, wasi/wasm")
-    .option('--pull <missing|never>', 'changes nothing: nothing is pulled')
-    .option('-q, --quiet', 'changes nothing: nothing is pulled')
+    .option('--pull <always|missing|never>', 'pull the image first; only a missing one unless said')
+    .option('-q, --quiet', 'show nothing of a pull')
     .option('--read-only', 'a root that cannot be written')
     .option('--require <aspects>', 'refuse to run unless these are in force: seccomp,netns,memory', collect)
     .option('--rm', 'remove the container when it ends')
@@ -82,9 +83,8 @@ export function rewriteReceiptFlag(words: readonly string[]): readonly string[] 
 }
 
 /** What the flags and words of `run` ask the engine for. */
-export function createOptions(positional: readonly string[], options: CliOptions, environment: NodeJS.ProcessEnv): CreateOptions {
+export function createOptions(positional: readonly string[], options: CliOptions, environment: NodeJS.ProcessEnv): ContainerOptions {
   const [image = '', ...command] = positional
-  assertPullPolicy(options.pull as string | undefined)
   attachedStreams(options)
   // As docker: an empty value is none. Only an empty entrypoint says something.
   const text = (name: string) => (options[name] as string | undefined) || undefined
@@ -111,6 +111,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
     readonlyRootfs: options.readOnly === true,
     runtime: runtimeOf(text('runtime')),
     platform: text('platform'),
+    pull: pullPolicyOf(text('pull')),
     tty: options.tty === true,
     openStdin: options.interactive === true,
     autoRemove: options.rm === true,
@@ -173,13 +174,11 @@ function userOf(user: string | undefined): string | undefined {
   return user
 }
 
-/** Docker's policies of when an image is pulled. */
-function assertPullPolicy(policy: string | undefined): void {
-  if (policy === undefined || ['', 'missing', 'never'].includes(policy)) return
-  if (policy !== 'always') throw invalid(policy, '--pull', 'must be one of "always", "missing" or "never"')
-  throw new EngineError('NOT_BUILT', '--pull always is not built yet', {
-    hint: 'Nothing is pulled yet: bring images in with `wolffia load` or `wolffia import`.',
-  })
+/** When an image is pulled: `missing` unless said, as docker has it. */
+function pullPolicyOf(policy: string | undefined): PullPolicy {
+  if (policy === undefined) return 'missing'
+  if (policy === 'always' || policy === 'missing' || policy === 'never') return policy
+  throw invalid(policy, '--pull', 'must be one of "always", "missing" or "never"')
 }
 
 /** `name:ip`, `name=ip` and `name:[ip]` as docker takes them. */

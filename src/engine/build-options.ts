@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { BuildEvent } from '../build/progress.js'
+import type { PullPolicy } from './image-pulls.js'
 
 /** What `images.build` makes an image of. */
 export interface BuildOptions {
@@ -25,6 +26,8 @@ export interface BuildOptions {
   readonly network?: 'none' | 'host'
   /** Time of the image, its history and the directories made for it; now unless said. With a fixed time, and without RUN, the same files give the same image. */
   readonly created?: Date
+  /** When the images of FROM are pulled; `never` unless said. */
+  readonly pull?: PullPolicy
   /** Told what happens, in order. */
   readonly onEvent?: (event: BuildEvent) => void
   /** Stops the build, with ABORTED; nothing of it is kept. */

@@ -10,9 +10,11 @@ import { type ContainerRecord, isGone, isOwned, isTaskAlive } from '../container
 import type { ContainerState } from '../container/state.js'
 import { EngineError, messageOf } from '../errors.js'
 import { didYouMean } from '../reference/nearest.js'
+import type { PullEvent } from '../registry/pull-event.js'
 import type { Store } from '../store/store.js'
 import type { HostCopied, HostCopyOptions } from './host-copy.js'
-import { imageForContainer } from './images.js'
+import type { PullPolicy } from './image-pulls.js'
+import type { Images } from './images.js'
 import type { Walls } from './walls.js'
 
 /** What {@link Containers} stands on. */
@@ -22,6 +24,15 @@ export interface ContainersParts {
   readonly journal: Journal
   readonly walls: Walls
   readonly volumes: LoadVolumes
+  readonly images: () => Pick<Images, 'forContainer'>
+}
+
+/** What a container is made of, and whether its image may be pulled for it. */
+export interface ContainerOptions extends CreateOptions {
+  /** `never` unless said: a program that makes containers does not reach into the network unasked. */
+  readonly pull?: PullPolicy
+  /** Told what happens while the image is pulled. */
+  readonly pullProgress?: (event: PullEvent) => void
 }
 
 /** What {@link Containers.prune} removed: ids, and the bytes that those containers had written. */
@@ -45,7 +56,7 @@ export class Containers implements AsyncDisposable {
   }
 
   /** Builds everything up to the guest's first instruction. On failure nothing is left. Rejects with ABORTED when the engine is disposed of. */
-  async create(options: CreateOptions): Promise<CreatedContainer> {
+  async create(options: ContainerOptions): Promise<CreatedContainer> {
     // A wall listens to its signal for as long as the guest lives, but the caller's is for creating alone.
     const { signal, detach } = detachable([options.signal, this.#disposal.signal])
     const creating = this.#create({ ...options, signal })
@@ -62,23 +73,24 @@ export class Containers implements AsyncDisposable {
    * Makes a container that is nobody's: any process may start it, and what runs in it goes on when that process ends. Nothing is started
    * here, so that a requirement (`require`) is judged at its start.
    */
-  async define(options: CreateOptions): Promise<Container> {
+  async define(options: ContainerOptions): Promise<Container> {
     const { workshop, found } = await this.#workshop(options)
     return defineContainer(workshop, found, options)
   }
 
-  async #create(options: CreateOptions): Promise<CreatedContainer> {
+  async #create(options: ContainerOptions): Promise<CreatedContainer> {
     const { workshop, found } = await this.#workshop(options)
     const container = await createContainer(workshop, found, options)
     this.#owned.set(container.id, container)
     return container
   }
 
-  async #workshop(options: CreateOptions): Promise<{ readonly workshop: Workshop; readonly found: ImageForContainer }> {
-    const { store, walls } = this.#parts
+  async #workshop(options: ContainerOptions): Promise<{ readonly workshop: Workshop; readonly found: ImageForContainer }> {
+    const { images, walls } = this.#parts
+    const { image, pull = 'never', pullProgress: progress, signal } = options
     await this.#sweep()
     const workshop = await this.workshop()
-    return { workshop, found: await imageForContainer(store, options.image, await walls.wish(options)) }
+    return { workshop, found: await images().forContainer(image, pull, { wish: await walls.wish(options), progress, signal }) }
   }
 
   /** What containers are made with, those of a build too. @internal */

@@ -62,8 +62,8 @@ export class Engine implements AsyncDisposable {
     const walls = new Walls(async () => runtimes ?? ownRuntimes(store.root))
     const journal = new Journal(store.root)
     const volumes = volumeLoader(store.root, state, journal)
-    const containers = new Containers({ state, store, journal, walls, volumes })
-    const images = new Images(store, state, { journal, workshop: () => containers.workshop() })
+    const containers: Containers = new Containers({ state, store, journal, walls, volumes, images: () => images })
+    const images: Images = new Images(store, state, { journal, workshop: () => containers.workshop() })
     return new Engine({
       home: store.root,
       images,

@@ -1,6 +1,7 @@
 import type { Compression } from '../layer/compression.js'
 import type { DiffId, Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
+import type { PullEvent } from '../registry/pull-event.js'
 
 /** One platform of an image: what `run --platform` can choose. */
 export interface ImagePlatform {
@@ -88,4 +89,24 @@ export interface ImportOptions {
   /** Comment in the image's history. */
   readonly message?: string
   readonly signal?: AbortSignal
+}
+
+/** What `images.pull` takes. */
+export interface PullOptions {
+  /** `linux/arm64`, `wasi/wasm`; this machine's Linux, else `wasi/wasm`, unless said. */
+  readonly platform?: string
+  /** Brings everything that an index lists. */
+  readonly allPlatforms?: boolean
+  /** Told what happens, in order. */
+  readonly progress?: (event: PullEvent) => void
+  /** Stops it, with ABORTED; nothing of it is kept. */
+  readonly signal?: AbortSignal
+}
+
+/** An image that was pulled, under the name it was pulled by. */
+export interface PulledImage extends ImageSummary {
+  /** That name in full: `docker.io/library/alpine:3.20`, or with a digest instead of the tag. */
+  readonly reference: string
+  /** Whether anything had to come, or the name meant another image before. */
+  readonly isNew: boolean
 }

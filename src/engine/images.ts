@@ -17,12 +17,24 @@ import type { Digest } from '../oci/digest.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
 import { type Platform, WASI_PLATFORM } from '../oci/platform.js'
 import { familiarReference, parseReference, withDefaultTag } from '../reference/normalize.js'
-import type { Reference } from '../reference/reference.js'
+import { formatReference, type Reference } from '../reference/reference.js'
+import type { Pulled } from '../registry/pull.js'
+import type { PullEvent } from '../registry/pull-event.js'
 import type { PruneOptions } from '../store/prune.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
 import type { ImageFsOptions } from './image-fs.js'
-import type { CommitOptions, ImageDetails, ImageProcess, ImageSummary, ImportOptions, SaveOptions } from './image-summary.js'
+import type { ImagePullRequest, ImagePulls, PullPolicy } from './image-pulls.js'
+import type {
+  CommitOptions,
+  ImageDetails,
+  ImageProcess,
+  ImageSummary,
+  ImportOptions,
+  PulledImage,
+  PullOptions,
+  SaveOptions,
+} from './image-summary.js'
 
 /** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
 export interface PlatformOption {
@@ -78,6 +90,37 @@ export class Images {
       this.#happened('load', descriptor.digest, name)
     }
     return Promise.all([...byId.values()].map(({ descriptor, names }) => this.#summary(descriptor, names)))
+  }
+
+  /**
+   * Brings an image from its registry, by a name with a tag (`latest` unless said) or a digest; it is unpacked and checked before its name points
+   * to it. Rejects with IMAGE_NOT_FOUND, PLATFORM_NOT_FOUND, ACCESS_DENIED, REGISTRY_FAILED, DIGEST_MISMATCH, UNSUPPORTED_MEDIA_TYPE, ABORTED.
+   */
+  async pull(reference: string, options: PullOptions = {}): Promise<PulledImage> {
+    return this.#pulledImage(await (await this.#pulls()).pull(reference, pullRequestOf(options)))
+  }
+
+  /** Brings all tags of a repository. Rejects likewise; those that were here by then stay. */
+  async pullAllTags(repository: string, options: PullOptions = {}): Promise<readonly PulledImage[]> {
+    const pulled = await (await this.#pulls()).pullAllTags(repository, pullRequestOf(options))
+    return Promise.all(pulled.map((image) => this.#pulledImage(image)))
+  }
+
+  /** The image a container is to be made of, pulled as the policy says. @internal */
+  async forContainer(
+    reference: string,
+    policy: PullPolicy,
+    request: ImagePullRequest & { readonly wish: PlatformWish },
+  ): Promise<ImageForContainer> {
+    const look = (name: string) => imageForContainer(this.#store, name, request.wish)
+    // Nearly always it is here, and nothing of the registry has to be loaded.
+    if (policy !== 'always')
+      try {
+        return await look(reference)
+      } catch (error) {
+        if (!(error instanceof EngineError) || error.code !== 'IMAGE_NOT_FOUND') throw error
+      }
+    return (await this.#pulls()).find(reference, policy, look, request)
   }
 
   /** Makes an image of a root file system's tar or of a `.wasm` module. */
@@ -139,9 +182,13 @@ export class Images {
     const { context, dockerfile, dockerfileText, tags = [], target, platform, signal } = options
     const references = tags.map(nameFor)
     const { buildImage } = await import('../build/build.js')
-    const prune = async () => (await import('../store/prune.js')).prune(this.#store, this.#pruneOptions())
+    const { pull: policy = 'never' } = options
+    const report = options.onEvent ?? (() => {})
+    const progress = (event: PullEvent) => report({ event: 'pull', progress: event })
+    const base = async (name: string, wish: PlatformWish) =>
+      (await this.#pulls()).find(name, policy, (known) => findImage(this.#store, known), { wish, progress, signal })
     const descriptor = await buildImage(
-      { store: this.#store, workshop: this.#workshop, prune },
+      { store: this.#store, workshop: this.#workshop, prune: () => this.#prune(), base },
       {
         context: context ?? null,
         references,
@@ -150,7 +197,7 @@ export class Images {
         platforms: platform === undefined ? [] : platform.split(',').map(namedPlatform),
         network: options.network ?? 'none',
         created: options.created ?? new Date(),
-        report: options.onEvent ?? (() => {}),
+        report,
         ...(dockerfile === undefined ? {} : { dockerfile }),
         ...(dockerfileText === undefined ? {} : { dockerfileText }),
         ...(target === undefined ? {} : { target }),
@@ -275,6 +322,20 @@ export class Images {
     return { descriptor, summary, ...(await selectImage(this.#store.layout, descriptor, lookingWish(summary, options))) }
   }
 
+  async #pulls(): Promise<ImagePulls> {
+    const { ImagePulls } = await import('./image-pulls.js')
+    return new ImagePulls({ store: this.#store, journal: this.#journal, prune: () => this.#prune() })
+  }
+
+  async #pulledImage({ descriptor, reference, isNew }: Pulled): Promise<PulledImage> {
+    return { ...(await this.#summary(descriptor, [reference])), reference: formatReference(reference), isNew }
+  }
+
+  async #prune(): Promise<void> {
+    const { prune } = await import('../store/prune.js')
+    await prune(this.#store, this.#pruneOptions())
+  }
+
   #happened(action: string, id: Digest, name: Reference | string | null): void {
     const shown = name === null ? id : typeof name === 'string' ? name : familiarReference(name)
     this.#journal.add(action, { type: 'image', id, attributes: { name: shown } })
@@ -317,6 +378,14 @@ function summaryOfListed({ descriptor, names, platforms, sizeBytes, createdAt, p
 function lookingWish({ platforms }: ImageSummary, options: PlatformOption): PlatformWish {
   if (options.platform !== undefined) return wishOf(options)
   return { preferred: [hostPlatform(), WASI_PLATFORM, ...platforms.map((offered) => offered.platform)] }
+}
+
+function pullRequestOf({ platform, allPlatforms = false, progress, signal }: PullOptions): ImagePullRequest {
+  if (allPlatforms && platform !== undefined)
+    throw new EngineError('INVALID_ARGUMENT', 'one platform and all of them cannot be pulled at once', {
+      hint: 'Leave one of the two out.',
+    })
+  return { wish: allPlatforms ? 'all' : wishOf(platform === undefined ? {} : { platform }), progress, signal }
 }
 
 function wishOf({ platform }: PlatformOption): PlatformWish {

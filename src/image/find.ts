@@ -38,7 +38,7 @@ export function findAmong(names: readonly NamedDescriptor[], text: string): Foun
   throw new EngineError('IMAGE_NOT_FOUND', `there is no image ${JSON.stringify(text)} here`, {
     hint:
       near.length === 0
-        ? 'Get one with `wolffia load ARCHIVE` or `wolffia import TAR-OR-WASM NAME`; `wolffia images` lists what there is.'
+        ? 'Get one with `wolffia pull NAME`, `wolffia load -i ARCHIVE` or `wolffia import TAR-OR-WASM NAME`; `wolffia images` lists what there is.'
         : `Did you mean ${near.join(' or ')}? \`wolffia images\` lists what there is.`,
     data: { reference: text, nearest: near },
   })

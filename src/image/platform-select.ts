@@ -93,7 +93,7 @@ export async function selectImage(source: BlobSource, descriptor: Descriptor, wi
 
 function hintForHost(): string {
   const { architecture } = hostPlatform()
-  return `Bring in its variant for linux/${architecture}: docker pull --platform linux/${architecture} before docker save, or skopeo copy --override-arch ${architecture}.`
+  return `Bring in its variant for linux/${architecture}: wolffia pull --platform linux/${architecture}, or docker pull with that flag before docker save.`
 }
 
 /** Descriptors of the stored manifests below `root`, in order, each once. */

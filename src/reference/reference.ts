@@ -79,6 +79,11 @@ export function withSuffixes(name: string, { tag, digest }: Reference): string {
   return `${name}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`
 }
 
+/** Whether `text` can be a tag. */
+export function isTag(text: string): boolean {
+  return TAG.test(text)
+}
+
 /** Throws INVALID_REFERENCE in docker's words. */
 export function invalid(typed: string, reason: string, hint: string): never {
   const shown = typed.length > 120 ? `${typed.slice(0, 120)}…` : typed

@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { link, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Descriptor } from '../oci/descriptor.js'
 import { type Digest, hexOf } from '../oci/digest.js'
@@ -77,21 +77,17 @@ export class Ingest implements BlobSource, AsyncDisposable {
   async reuse({ digest, size }: Pick<Descriptor, 'digest' | 'size'>): Promise<boolean> {
     if (this.#staged.has(digest)) return true
     const existing = await this.target.layout.pathOf(digest)
-    if (existing === null) return false
-    const path = join(this.directory, hexOf(digest))
-    try {
-      await link(existing, path)
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT') return false
-      if (code !== 'EEXIST') throw error
-    }
-    if ((await lstat(path)).size !== size) {
-      await rm(path)
-      return false
-    }
-    this.#staged.add(digest)
-    return true
+    return existing !== null && (await this.#link(existing, digest, size))
+  }
+
+  /** As {@link reuse}, or else a blob that another ingest under way has: it was checked there, and stays ours when that one is given up. */
+  async borrow({ digest, size }: Pick<Descriptor, 'digest' | 'size'>): Promise<boolean> {
+    if (await this.reuse({ digest, size })) return true
+    const parent = dirname(this.directory)
+    for (const name of await readdir(parent))
+      if (DIRECTORY_NAME.test(name) && (await this.#link(join(parent, name, hexOf(digest)), digest, size))) return true
+    // That one may have been committed meanwhile.
+    return this.reuse({ digest, size })
   }
 
   async has(digest: Digest): Promise<boolean> {
@@ -148,6 +144,24 @@ export class Ingest implements BlobSource, AsyncDisposable {
     const path = await this.pathOf(descriptor.digest)
     if (path === null) throw missingBlob(descriptor)
     return path
+  }
+
+  /** Another name for a finished file, in this ingest's folder; false when it is not there or of another size. */
+  async #link(existing: string, digest: Digest, size: number): Promise<boolean> {
+    const path = join(this.directory, hexOf(digest))
+    try {
+      await link(existing, path)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') return false
+      if (code !== 'EEXIST') throw error
+    }
+    if ((await lstat(path)).size !== size) {
+      await rm(path)
+      return false
+    }
+    this.#staged.add(digest)
+    return true
   }
 
   async #stage(digest: Digest, path: string): Promise<void> {

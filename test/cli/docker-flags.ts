@@ -44,6 +44,9 @@ images: -a --all --digests -f --filter --format --no-trunc -q --quiet --tree
 history: --format -H --human --no-trunc --platform -q --quiet
 import: -c --change -m --message --platform
 load: -i --input --platform -q --quiet
+pull: -a --all-tags --disable-content-trust --platform -q --quiet
+login: -p --password --password-stdin -u --username
+logout:
 rmi: -f --force --no-prune --platform
 image prune: -a --all --filter -f --force
 build: --add-host --allow --annotation --attest --build-arg --build-context --builder --cache-from --cache-to --call --cgroup-parent --check

@@ -145,6 +145,7 @@ test('an empty entrypoint is none, and a given one is one word', () => {
 test('what docker takes for nothing is nothing', () => {
   const plain = parse('x')
   for (const flag of ['--name', '-w', '-h', '--network', '-u', '--platform', '--runtime']) assert.equal(parse(flag, '', 'x'), plain, flag)
+  assert.equal(parse('--pull', '', 'x'), plain)
   assert.equal(parse('-m', '0', 'x'), plain)
   assert.equal(parse('--init', '-q', 'x'), plain)
 })

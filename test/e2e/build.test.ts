@@ -90,7 +90,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
     /^ {3}3 \| >>> COPY nosuch \/x$/m,
     /^wolffia: Dockerfile:3: "nosuch" is not in the build context$/m,
   ],
-  ['build from-nowhere', 1, /there is no image "nosuch:1" here/, /wolffia (load|import|images)/],
+  ['build from-nowhere', 1, /there is no image "nosuch:1" here/, /HTTPS_PROXY/],
   ['buildx build .', 1, /`buildx` is not built yet/, /wolffia build/],
 ]
 

@@ -165,7 +165,7 @@ test('an image for another machine says where one for this is', async () => {
   await wolffia.output('import', '--platform', 'linux/s390x', 'small.tar', 'foreign')
   const { code, stderr } = await wolffia.run(['run', '--rm', 'foreign', 'true'])
   assert.is(code, 125)
-  assert.match(stderr, /it is for linux\/s390x\nBring in its variant for linux\/\w+: docker pull --platform linux\//)
+  assert.match(stderr, /it is for linux\/s390x\nBring in its variant for linux\/\w+: wolffia pull --platform linux\//)
 })
 
 test.needs(SKOPEO)('the store is an OCI layout, which skopeo copies from', async () => {

@@ -53,7 +53,9 @@ export class CommandLine {
   get #env(): NodeJS.ProcessEnv {
     // A word of this home in the environment of everything it starts: so what is left behind can be found.
     const path = `${dirname(process.execPath)}:${process.env.PATH}`
-    return { PATH: path, HOME: this.folder, LANG: 'C.UTF-8', TERM: 'xterm', WOLFFIA_HOME: this.home }
+    // Nobody answers there: no test asks a registry of the world for an image that it has misspelt.
+    const proxies = { HTTPS_PROXY: 'http://127.0.0.1:9', HTTP_PROXY: 'http://127.0.0.1:9' }
+    return { PATH: path, HOME: this.folder, LANG: 'C.UTF-8', TERM: 'xterm', WOLFFIA_HOME: this.home, ...proxies }
   }
 
   /** Starts a command without waiting for it. */

@@ -7,6 +7,7 @@ import { EngineError, messageOf } from '../../errors.js'
 import type { CliCommand, CliOptions } from '../command.js'
 import { SignalRelay } from '../foreground.js'
 import { printable } from '../output.js'
+import { PullProgress } from '../pull-progress.js'
 import { UsageError } from '../report.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
@@ -27,6 +28,7 @@ export const command: CliCommand = {
       .option('--no-cache', 'run every step; it is always so, as there is no cache yet')
       .option('--platform <os/arch>', "linux/amd64, wasi/wasm, or several with commas between; this machine's Linux unless said")
       .option('--progress <form>', 'plain, the only one: a line for each step')
+      .option('--pull', 'pull the images of FROM, those that are here too')
       .option('--target <stage>', 'the stage to build; the last one unless said')
       .addHelpText(
         'after',
@@ -40,6 +42,7 @@ export const command: CliCommand = {
     const write = quiet
       ? (text: string | Uint8Array) => void kept.push(Buffer.from(text).toString())
       : (text: string | Uint8Array) => void process.stdout.write(text)
+    const progress = new PullProgress(process.stderr)
     const signals = new SignalRelay()
     try {
       const { Engine } = await import('../../engine/engine.js')
@@ -48,6 +51,10 @@ export const command: CliCommand = {
         ...wanted,
         signal: signals.signal,
         onEvent: (event) => {
+          if (event.event === 'pull') {
+            if (!quiet) progress.show(event.progress)
+            return
+          }
           // As docker: what a program says on stderr stays there.
           if (event.event === 'output' && event.stream === 'stderr' && !quiet) process.stderr.write(event.bytes)
           else write(textOf(event))
@@ -73,7 +80,7 @@ export const command: CliCommand = {
 
 async function buildOptions(
   path: string,
-  { file, tag, buildArg, label, network, platform, progress, target }: CliOptions,
+  { file, tag, buildArg, label, network, platform, progress, pull, target }: CliOptions,
 ): Promise<BuildOptions> {
   if (progress !== undefined && progress !== 'plain' && progress !== 'auto')
     throw new EngineError('NOT_BUILT', `--progress ${progress} is not built yet`, { hint: 'Leave it out: progress is plain.' })
@@ -83,6 +90,7 @@ async function buildOptions(
     })
   return {
     ...(await contextOf(path, file === undefined ? undefined : String(file))),
+    pull: pull === true ? 'always' : 'missing',
     tags: (tag as readonly string[] | undefined) ?? [],
     buildArgs: pairsOf((buildArg as readonly string[] | undefined) ?? [], '--build-arg', process.env),
     labels: pairsOf((label as readonly string[] | undefined) ?? [], '--label', {}),
@@ -126,7 +134,7 @@ function pairsOf(words: readonly string[], flag: string, environment: NodeJS.Pro
   )
 }
 
-function textOf(event: BuildEvent): string | Uint8Array {
+function textOf(event: Exclude<BuildEvent, { event: 'pull' }>): string | Uint8Array {
   switch (event.event) {
     case 'platform':
       return `Platform ${event.platform}\n`

@@ -1,5 +1,8 @@
+import { EngineError } from '../../errors.js'
 import { idWriter } from '../cidfile.js'
 import type { CliCommand } from '../command.js'
+import { SignalRelay } from '../foreground.js'
+import { implicitPull } from '../pull-progress.js'
 import { addCreateFlags, createOptions } from '../run-options.js'
 
 /** `wolffia create`: makes a container without starting it, and prints its id. */
@@ -10,11 +13,19 @@ export const command: CliCommand = {
   async run(positional, options) {
     const wanted = createOptions(positional, options, process.env)
     const idTo = idWriter(options)
-    const { Engine } = await import('../../engine/engine.js')
-    await using engine = await Engine.open()
-    const container = await engine.containers.define(wanted)
-    idTo?.(container.id)
-    process.stdout.write(`${container.id}\n`)
-    return 0
+    const signals = new SignalRelay()
+    try {
+      const { Engine } = await import('../../engine/engine.js')
+      await using engine = await Engine.open()
+      const container = await engine.containers.define({ ...wanted, pullProgress: implicitPull(wanted, options), signal: signals.signal })
+      idTo?.(container.id)
+      process.stdout.write(`${container.id}\n`)
+      return 0
+    } catch (error) {
+      if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
+      throw error
+    } finally {
+      signals.dispose()
+    }
   },
 }

@@ -9,6 +9,7 @@ import { idWriter } from '../cidfile.js'
 import type { CliCommand, CliOptions } from '../command.js'
 import { runInForeground, type Shown, SignalRelay, signalTarget } from '../foreground.js'
 import { printable } from '../output.js'
+import { implicitPull } from '../pull-progress.js'
 import { UsageError } from '../report.js'
 import { addRunFlags, attachedStreams, createOptions, rewriteReceiptFlag } from '../run-options.js'
 import { terminalSize } from '../terminal.js'
@@ -36,7 +37,7 @@ export const command: CliCommand = {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
       const size = wanted.tty ? { terminalSize: terminalSize() } : {}
-      const request = { ...wanted, ...size, signal: signals.signal }
+      const request = { ...wanted, ...size, pullProgress: implicitPull(wanted, options), signal: signals.signal }
       // What is started again after its end is nobody's from the beginning.
       if (isDetached || (wanted.restart !== undefined && wanted.restart.name !== 'no')) {
         const container = await engine.containers.define({ ...request, keepStdin: isDetached })

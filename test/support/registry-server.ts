@@ -1,0 +1,229 @@
+/**
+ * A registry of ours in this process, which behaves as it is told: rules are asked in turn what to do with a request, and what none of them
+ * takes is answered from the repository's content as the distribution-spec says. It listens on loopback alone.
+ */
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import * as http from 'node:http'
+import * as https from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Descriptor } from '../../src/oci/descriptor.js'
+import { type Digest, digestFromHex } from '../../src/oci/digest.js'
+import { MEDIA_TYPE } from '../../src/oci/media-type.js'
+
+/** A request as rules see it. */
+export interface Asked {
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly headers: http.IncomingHttpHeaders
+  readonly body: string
+  /** How often this very path was asked for before. */
+  readonly before: number
+  readonly response: http.ServerResponse
+  readonly socket: Socket
+}
+
+/** Answers a request and returns true, or leaves it to the next. */
+export type Rule = (asked: Asked) => boolean | Promise<boolean>
+
+/** Key and certificate of a server, in PEM. */
+export interface ServerIdentity {
+  readonly key: string
+  readonly cert: string
+}
+
+interface Content {
+  readonly bytes: Uint8Array
+  readonly mediaType: string
+}
+
+/** What stands in a repository; what is added has a digest, and a tag where it is given one. */
+export class RepositoryContent {
+  readonly blobs = new Map<string, Uint8Array>()
+  readonly manifests = new Map<string, Content>()
+
+  blob(content: string | Uint8Array | object, mediaType: string): Descriptor {
+    const bytes = bytesOf(content)
+    const digest = sha256(bytes)
+    this.blobs.set(digest, bytes)
+    return { mediaType, digest, size: bytes.length }
+  }
+
+  manifest(document: object | string | Uint8Array, mediaType: string, ...tags: readonly string[]): Descriptor {
+    const bytes = bytesOf(document)
+    const digest = sha256(bytes)
+    for (const name of [digest, ...tags]) this.manifests.set(name, { bytes, mediaType })
+    return { mediaType, digest, size: bytes.length }
+  }
+
+  /** An image of layers as their bytes are (tar, or packed with the diffId given), for linux/amd64 unless said. */
+  image(
+    layers: readonly Uint8Array[],
+    { tags = [], config = {}, layerType = MEDIA_TYPE.ociLayer, diffIds = layers.map(sha256) }: ImageForm = {},
+  ): Descriptor {
+    const whole = { architecture: hostArchitecture(), os: 'linux', ...config, rootfs: { type: 'layers', diff_ids: diffIds } }
+    return this.manifest(
+      {
+        schemaVersion: 2,
+        mediaType: MEDIA_TYPE.ociManifest,
+        config: this.blob(whole, MEDIA_TYPE.ociConfig),
+        layers: layers.map((layer) => this.blob(layer, layerType)),
+      },
+      MEDIA_TYPE.ociManifest,
+      ...tags,
+    )
+  }
+
+  index(manifests: readonly object[], ...tags: readonly string[]): Descriptor {
+    return this.manifest({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests }, MEDIA_TYPE.ociIndex, ...tags)
+  }
+}
+
+/** Form of an image of {@link RepositoryContent.image}. */
+export interface ImageForm {
+  readonly tags?: readonly string[]
+  readonly config?: object
+  readonly layerType?: string
+  readonly diffIds?: readonly Digest[]
+}
+
+/** This machine's architecture in Go's words. */
+export function hostArchitecture(): string {
+  return process.arch === 'x64' ? 'amd64' : process.arch
+}
+
+/** sha256 as a digest. */
+export function sha256(content: Uint8Array): Digest {
+  return digestFromHex(createHash('sha256').update(content).digest('hex'))
+}
+
+function bytesOf(content: string | Uint8Array | object): Uint8Array {
+  return Buffer.from(typeof content === 'string' || content instanceof Uint8Array ? content : JSON.stringify(content))
+}
+
+/** The server. */
+export class RegistryServer implements AsyncDisposable {
+  /** `METHOD path` of all requests, with what was asked. */
+  readonly log: (Pick<Asked, 'path' | 'query' | 'headers' | 'body'> & { readonly method: string })[] = []
+  readonly rules: Rule[] = []
+  readonly #repositories = new Map<string, RepositoryContent>()
+  readonly #counts = new Map<string, number>()
+  readonly #sockets = new Set<Socket>()
+  readonly #server: http.Server | https.Server
+
+  private constructor(identity: ServerIdentity | null) {
+    const listener = (request: http.IncomingMessage, response: http.ServerResponse) =>
+      void this.#answer(request, response).catch((error) => response.destroy(error))
+    this.#server = identity === null ? http.createServer(listener) : https.createServer(identity, listener)
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.on('error', () => {})
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
+    this.#server.on('tlsClientError', () => {})
+  }
+
+  /** Begins to listen, on an address of loopback. */
+  static async start({
+    identity = null,
+    address = '127.0.0.1',
+  }: {
+    identity?: ServerIdentity | null
+    address?: string
+  } = {}): Promise<RegistryServer> {
+    const server = new RegistryServer(identity)
+    server.#server.listen(0, address)
+    await once(server.#server, 'listening')
+    return server
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** `127.0.0.1:PORT`. */
+  get host(): string {
+    const { address, family } = this.#server.address() as AddressInfo
+    return `${family === 'IPv6' ? `[${address}]` : address}:${this.port}`
+  }
+
+  repository(name: string): RepositoryContent {
+    const content = this.#repositories.get(name) ?? new RepositoryContent()
+    this.#repositories.set(name, content)
+    return content
+  }
+
+  /** Paths asked for that match, in order. */
+  asked(pattern: RegExp): readonly string[] {
+    return this.log.map(({ path }) => path).filter((path) => pattern.test(path))
+  }
+
+  async #answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const { pathname: path, searchParams: query } = new URL(request.url ?? '/', 'http://registry.invalid')
+    const { headers, method = '' } = request
+    let body = ''
+    for await (const piece of request) body += piece
+    const before = this.#counts.get(path) ?? 0
+    this.#counts.set(path, before + 1)
+    this.log.push({ method, path, query, headers, body })
+    response.on('error', () => {})
+    for (const rule of this.rules) if (await rule({ path, query, headers, body, before, response, socket: request.socket })) return
+    this.#serve(path, headers, response)
+  }
+
+  #serve(path: string, headers: http.IncomingHttpHeaders, response: http.ServerResponse): void {
+    const [, name = '', kind = '', last = ''] = /^\/v2\/(.+)\/(manifests|blobs|tags)\/([^/]+)$/.exec(path) ?? []
+    const content = this.#repositories.get(name)
+    if (path === '/v2/') send(response, 200, {}, '{}')
+    else if (content === undefined) sendError(response, 404, 'NAME_UNKNOWN', 'repository name not known to registry')
+    else if (kind === 'tags') serveTags(response, name, content)
+    else if (kind === 'manifests') serveManifest(response, content.manifests.get(last))
+    else serveBlob(response, content.blobs.get(last), headers)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+}
+
+function serveTags(response: http.ServerResponse, name: string, { manifests }: RepositoryContent): void {
+  const tags = [...manifests.keys()].filter((key) => !key.startsWith('sha256:'))
+  send(response, 200, { 'content-type': 'application/json' }, JSON.stringify({ name, tags }))
+}
+
+function serveManifest(response: http.ServerResponse, found: Content | undefined): void {
+  if (found === undefined) sendError(response, 404, 'MANIFEST_UNKNOWN', 'manifest unknown')
+  else send(response, 200, { 'content-type': found.mediaType, 'docker-content-digest': sha256(found.bytes) }, found.bytes)
+}
+
+function serveBlob(response: http.ServerResponse, blob: Uint8Array | undefined, { range = '' }: http.IncomingHttpHeaders): void {
+  const start = Number(/^bytes=(\d+)-$/.exec(range)?.[1] ?? 0)
+  if (blob === undefined) sendError(response, 404, 'BLOB_UNKNOWN', 'blob unknown to registry')
+  else if (start === 0) send(response, 200, {}, blob)
+  else send(response, 206, { 'content-range': `bytes ${start}-${blob.length - 1}/${blob.length}` }, blob.subarray(start))
+}
+
+/** Sends a whole answer. */
+export function send(
+  response: http.ServerResponse,
+  status: number,
+  headers: http.OutgoingHttpHeaders,
+  body: string | Uint8Array = '',
+): void {
+  response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers })
+  response.end(body)
+}
+
+/** Sends an error as the distribution-spec has them. */
+export function sendError(
+  response: http.ServerResponse,
+  status: number,
+  code: string,
+  message: string,
+  headers: http.OutgoingHttpHeaders = {},
+): void {
+  send(response, status, { 'content-type': 'application/json', ...headers }, JSON.stringify({ errors: [{ code, message }] }))
+}
