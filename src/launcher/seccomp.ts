@@ -178,11 +178,6 @@ export function ruleFor(name: SyscallName, opened: readonly CapabilityName[] = [
 
 const ALLOWED_NAMES: ReadonlySet<string> = new Set(ALLOWED.trim().split(/\s+/))
 
-/** Whether a capability opens anything that is shut without it. */
-export function opensCalls(name: CapabilityName): boolean {
-  return Object.hasOwn(OPENED, name) || name === 'NET_RAW' || name === 'NET_ADMIN'
-}
-
 /** The policy for one architecture, and a guest with these capabilities besides the usual, as the bytes `seccomp(2)` takes. */
 export function seccompProgram(architecture: Architecture, opened: readonly CapabilityName[] = []): Uint8Array {
   const { column, audit, killFrom } = ARCHITECTURES[architecture]

@@ -1,8 +1,6 @@
 import { EngineError } from '../errors.js'
 import type { LaunchOptions } from '../launcher/client.js'
 import { assetPath, ownArchitecture, seccompAsset } from '../launcher/installation.js'
-import { compileProfile } from '../launcher/profile-program.js'
-import { opensCalls, seccompProgram } from '../launcher/seccomp.js'
 import type { ProfileEvidence } from '../runtime/receipt.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import { ROOT_CAPABILITIES, rootCapabilities } from './capabilities.js'
@@ -18,8 +16,10 @@ export interface GuestFilter {
 /**
  * The filter that a spec asks for: the user's in place of ours, none, or ours, with what added capabilities are for. Throws
  * RUNTIME_UNAVAILABLE on a processor without one, INVALID_ARGUMENT for a profile under which nothing starts.
+ *
+ * What compiles is loaded when it is needed: most containers have the filter that lies there.
  */
-export function guestFilter(spec: ContainerSpec): GuestFilter {
+export async function guestFilter(spec: ContainerSpec): Promise<GuestFilter> {
   const [architecture, asset] = [ownArchitecture(), seccompAsset()]
   if (architecture === null || asset === null)
     throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall is not built for ${process.arch}`)
@@ -28,11 +28,12 @@ export function guestFilter(spec: ContainerSpec): GuestFilter {
   const capabilities = rootCapabilities(spec)
   if (seccomp !== undefined) {
     const { source, profile } = seccomp
+    const { compileProfile } = await import('../launcher/profile-program.js')
     const { bytes, digest, unknownNames } = compileProfile(profile, { source, architecture, capabilities })
     return { launch: { seccompProgram: bytes }, profile: { source, digest, instructions: bytes.length / 8, unknownNames } }
   }
-  const opened = capabilities.filter((name) => !ROOT_CAPABILITIES.includes(name) && opensCalls(name))
-  // The usual one lies there, compiled.
-  if (opened.length === 0) return { launch: { seccompProgramPath: assetPath(asset) }, profile: null }
-  return { launch: { seccompProgram: seccompProgram(architecture, opened) }, profile: null }
+  const added = capabilities.filter((name) => !ROOT_CAPABILITIES.includes(name))
+  if (added.length === 0) return { launch: { seccompProgramPath: assetPath(asset) }, profile: null }
+  const { seccompProgram } = await import('../launcher/seccomp.js')
+  return { launch: { seccompProgram: seccompProgram(architecture, added) }, profile: null }
 }

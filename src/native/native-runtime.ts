@@ -70,7 +70,7 @@ export class NativeRuntime implements Runtime {
 
   async create(request: CreateRequest): Promise<Task> {
     const { id, directory, spec, rootfs, openStdin, keepStdin = false, terminalSize = TERMINAL_SIZE, supervision, signal, record } = request
-    const filter = guestFilter(spec)
+    const filter = await guestFilter(spec)
     const inMemory = (spec.ephemeral || spec.readonlyRootfs) && (await availability(this.#trees)).upperInMemory
     const ways = limitWays(inMemory ? 'memory' : 'disk')
     assertLimits(spec.limits, this.name, ways)
@@ -163,7 +163,7 @@ export class NativeRuntime implements Runtime {
     endRecord,
   }: ExecRequest): Promise<Task> {
     const own = ownFolder(directory)
-    const filter = guestFilter(spec)
+    const filter = await guestFilter(spec)
     // Output and time are limits of the container's own program.
     const { outputBytes: _output, timeoutMs: _time, diskBytes: _disk, ...limits } = spec.limits
     const joined: ContainerSpec = { ...spec, process: program, limits }
