@@ -26,6 +26,7 @@ export type { HealthResult, HealthState } from './container/health.js'
 export type { EngineEvent } from './container/journal.js'
 export type { LogEntry, LogOptions } from './container/logs.js'
 export type { CreateOptions, ObjectMountRequest } from './container/options.js'
+export type { PrivilegeOptions } from './container/privileges.js'
 export type { ContainerSettings, HealthCheck, LogSettings, RestartPolicy } from './container/settings.js'
 export type { BuildOptions } from './engine/build-options.js'
 export type { ContainerOptions, Containers, PrunedContainers } from './engine/containers.js'
@@ -67,7 +68,9 @@ export { type NodeFs, type NodeFsOptions, nodeFsOf, type OpenNodeFs } from './fs
 export type { NodeFsLike, NodeFsStats } from './fs/node-fs-like.js'
 export type { SystemCallOptions } from './fs/system-calls.js'
 export type { RemovedImage } from './image/remove.js'
+export type { Comparison } from './launcher/bpf.js'
 export type { Finding } from './launcher/probe.js'
+export type { ProfileAction, ProfileArgument, ProfileRule, ProfileScope, SeccompProfile } from './launcher/seccomp-profile.js'
 export type { Compression } from './layer/compression.js'
 export type { DiffId, Digest } from './oci/digest.js'
 export type { ContainerConfig } from './oci/image-spec.js'
@@ -86,6 +89,7 @@ export type {
   MountEvidence,
   NamespaceEvidence,
   NamespaceName,
+  ProfileEvidence,
   Receipt,
   WasmEvidence,
 } from './runtime/receipt.js'
@@ -103,13 +107,16 @@ export type {
 export type {
   BindMount,
   ContainerSpec,
+  DeviceSpec,
   ExtraHost,
   FileSystemObjects,
   Mount,
   NetworkSpec,
   ObjectMount,
+  PrivilegeSpec,
   ProcessSpec,
   Rootfs,
+  SeccompSource,
   TmpfsMount,
   VolumeMount,
 } from './runtime/spec.js'

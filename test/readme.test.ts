@@ -30,6 +30,7 @@ async function prepareFiles(): Promise<void> {
   const copy = ['--insecure-policy', 'copy', `oci:${wolffia.home}:docker.io/library/busybox:latest`]
   await promisify(execFile)('skopeo', [...copy, `docker-archive:${join(wolffia.folder, 'image.tar')}:example:1`])
   copyFileSync(resolve('dist/wasm/hello.wasm'), join(wolffia.folder, 'hello.wasm'))
+  copyFileSync(resolve('test/fixtures/seccomp-profile.json'), join(wolffia.folder, 'profile.json'))
   mkdirSync(join(wolffia.folder, 'app'))
   writeFileSync(join(wolffia.folder, 'app/greeting'), 'hello from a Dockerfile\n')
   const dockerfile = 'FROM debian:12\nWORKDIR /srv\nCOPY greeting .\nRUN cat greeting > shown\nCMD ["cat", "shown"]\n'

@@ -1,6 +1,7 @@
 import type { Container } from '../container/container.js'
 import type { ImageDetails } from '../engine/image-summary.js'
 import { EngineError } from '../errors.js'
+import type { PrivilegeSpec } from '../runtime/spec.js'
 
 /**
  * A container in the words of `GET /containers/{id}/json`, with wolffia's own under `Wolffia`. `imageEntrypoint` is its image's, which
@@ -58,6 +59,7 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       PidsLimit: spec.limits.pids ?? null,
       Memory: spec.limits.memoryBytes ?? 0,
       ReadonlyRootfs: spec.readonlyRootfs,
+      ...privilegesOf(spec.privileges ?? {}),
       Runtime: container.runtime,
       ...(Object.keys(spec.annotations).length === 0 ? {} : { Annotations: spec.annotations }),
     },
@@ -87,6 +89,33 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       Labels: labels,
     },
     Wolffia: { Exit: exit, Limits: spec.limits, Receipt: receipt },
+  }
+}
+
+/** As docker has them. */
+function privilegesOf(privileges: PrivilegeSpec): object {
+  const { capAdd = [], capDrop = [], devices = [], seccomp, sysctls, noNewPrivileges, systemPaths } = privileges
+  const isPrivileged = privileges.privileged === true
+  const named = (name: string) => (name === 'ALL' ? name : `CAP_${name}`)
+  const securityOptions = [
+    ...(seccomp === undefined || (isPrivileged && seccomp === 'unconfined')
+      ? []
+      : [`seccomp=${seccomp === 'unconfined' ? seccomp : seccomp.source}`]),
+    ...(noNewPrivileges === false && !isPrivileged ? ['no-new-privileges=false'] : []),
+    ...(systemPaths === undefined || isPrivileged ? [] : [`systempaths=${systemPaths}`]),
+  ]
+  return {
+    Privileged: isPrivileged,
+    CapAdd: isPrivileged || capAdd.length === 0 ? null : capAdd.map(named),
+    CapDrop: capDrop.length === 0 ? null : capDrop.map(named),
+    SecurityOpt: securityOptions.length === 0 ? null : securityOptions,
+    Devices: devices.map(({ source, destination }) => ({ PathOnHost: source, PathInContainer: destination, CgroupPermissions: 'rwm' })),
+    ...(sysctls === undefined ? {} : { Sysctls: sysctls }),
+    IpcMode: privileges.ipc ?? 'private',
+    UTSMode: privileges.uts ?? '',
+    CgroupnsMode: privileges.cgroupns ?? 'private',
+    PidMode: '',
+    UsernsMode: '',
   }
 }
 

@@ -14,19 +14,15 @@ const CGROUP = 'wolffia holds no cgroup yet; --pids-limit, --timeout and --stora
 const NETWORKS = 'There is --network none, the default, and --network host.'
 const FOREGROUND = 'A container keeps its files when it stops, and no more.'
 const HEALTH = 'The first check comes after --health-interval.'
-const NAMESPACES = 'Every native container has namespaces of its own; see what is in force with --receipt.'
 const NO_CONTENT_TRUST = 'There is no content trust to disable; every blob is checked by its digest.'
-const DEVICES = 'A container has null, zero, full, random, urandom, tty and nothing of the host.'
-const PRIVILEGES = 'Every container runs without any capability of the host; see what is in force with --receipt.'
+const DEVICES = 'Give a device that you may open by its path, with --device.'
+const PRIVILEGES = 'Leave it out: nothing here gives a program capabilities of the host. `run` has --cap-add and --security-opt.'
 
 /** Flags of `docker run` that are not built. */
 export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--blkio-weight <n>', CGROUP],
   ['--blkio-weight-device <list>', CGROUP],
-  ['--cap-add <list>', PRIVILEGES],
-  ['--cap-drop <list>', PRIVILEGES],
   ['--cgroup-parent <string>', CGROUP],
-  ['--cgroupns <string>', NAMESPACES],
   ['--cpu-count <n>', WINDOWS],
   ['--cpu-percent <n>', WINDOWS],
   ['--cpu-period <n>', CGROUP],
@@ -37,7 +33,6 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--cpus <n>', CGROUP],
   ['--cpuset-cpus <string>', 'Run the command itself under taskset: taskset -c 0,1 wolffia run …'],
   ['--cpuset-mems <string>', CGROUP],
-  ['--device <list>', DEVICES],
   ['--device-cgroup-rule <list>', DEVICES],
   ['--device-read-bps <list>', CGROUP],
   ['--device-read-iops <list>', CGROUP],
@@ -55,7 +50,6 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--io-maxiops <n>', WINDOWS],
   ['--ip <string>', NETWORKS],
   ['--ip6 <string>', NETWORKS],
-  ['--ipc <string>', NAMESPACES],
   ['--isolation <string>', WINDOWS],
   ['--kernel-memory <bytes>', CGROUP],
   ['--link <list>', NETWORKS],
@@ -67,17 +61,11 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--network-alias <list>', NETWORKS],
   ['--oom-kill-disable', CGROUP],
   ['--oom-score-adj <n>', 'Run the command itself under choom: choom -n 500 -- wolffia run …'],
-  ['--pid <string>', NAMESPACES],
-  ['--privileged', PRIVILEGES],
   ['-p, --publish <list>', NETWORKS],
   ['-P, --publish-all', NETWORKS],
-  ['--security-opt <list>', PRIVILEGES],
   ['--shm-size <bytes>', 'Mount one of the size you want: --tmpfs /dev/shm:size=256m'],
-  ['--sysctl <map>', 'A guest sees /proc/sys read-only.'],
   ['--ulimit <ulimit>', 'There is --pids-limit; open files are limited by wolffia itself.'],
   ['--use-api-socket', 'wolffia has no daemon and no socket.'],
-  ['--userns <string>', NAMESPACES],
-  ['--uts <string>', NAMESPACES],
 ]
 
 /** Flags of `volume create` that are about a swarm. */

@@ -29,7 +29,17 @@ const ASPECTS: readonly Aspect[] = [
     say: ofKernel(({ namespaces }) => (namespaces[name].isolated ? `its own, ${namespaces[name].inode}` : "THE HOST'S")),
   })),
   { label: 'root', say: ofKernel(({ root }) => `${root.fileSystem}, ${root.hostRootVisible ? "HOST'S VISIBLE" : "host's gone"}`) },
-  { label: 'seccomp', say: ofKernel(({ seccomp }) => (seccomp.mode === 2 ? `filters: ${seccomp.filters}` : 'NONE')) },
+  {
+    label: 'seccomp',
+    say: ({ kernel, seccompProfile }) =>
+      kernel === null
+        ? '-'
+        : kernel.seccomp.mode !== 2
+          ? 'NONE'
+          : seccompProfile === null
+            ? `filters: ${kernel.seccomp.filters}`
+            : "THE USER'S PROFILE",
+  },
   { label: 'capabilities', say: ofKernel(({ capabilities }) => capabilitiesOf(capabilities.effective)) },
   { label: 'no_new_privs', say: ofKernel(({ noNewPrivileges }) => (noNewPrivileges ? 'set' : 'NOT SET')) },
   {
@@ -64,7 +74,7 @@ function cell(text: string): string {
 }
 
 function painted(text: string, style: Style): string {
-  return /(THE HOST'S|VISIBLE|NONE|NOT SET|SINGLE|DISAGREE)/.test(text) ? style.red(text) : text
+  return /(THE HOST'S|THE USER'S|VISIBLE|NONE|NOT SET|SINGLE|DISAGREE)/.test(text) ? style.red(text) : text
 }
 
 function capabilitiesOf(mask: string): string {

@@ -13,6 +13,7 @@ import { wrapped } from './help.js'
 import { addLifeFlags, lifeOptions } from './life-options.js'
 import { driven, parseMount, parseVolume } from './mount-flags.js'
 import { NOT_BUILT_RUN_FLAGS } from './not-built.js'
+import { addPrivilegeFlags, privilegeOptions } from './privilege-flags.js'
 
 const WASM_PAGE_BYTES = 64 * 1024
 /** Linux's PID_MAX_LIMIT. */
@@ -23,6 +24,7 @@ const collect = (value: string, before: readonly string[] | undefined) => [...(b
 /** Adds the flags that `run` and `create` share. */
 export function addCreateFlags(parser: Command): void {
   addLifeFlags(parser)
+  addPrivilegeFlags(parser)
   parser
     .passThroughOptions()
     .option('--add-host <host:ip>', 'one more line of /etc/hosts', collect)
@@ -109,6 +111,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
     network: networkOf(text('network') ?? text('net')),
     limits,
     readonlyRootfs: options.readOnly === true,
+    privileges: privilegeOptions(options),
     runtime: runtimeOf(text('runtime')),
     platform: text('platform'),
     pull: pullPolicyOf(text('pull')),

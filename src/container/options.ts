@@ -3,6 +3,7 @@ import type { Limits } from '../runtime/limits.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 import type { ExtraHost } from '../runtime/spec.js'
 import type { MountRequest } from '../volume/volume.js'
+import type { PrivilegeOptions } from './privileges.js'
 import type { HealthCheck, LogSettings, RestartPolicy } from './settings.js'
 
 /**
@@ -58,6 +59,8 @@ export interface CreateOptions {
   readonly network?: 'none' | 'host'
   readonly limits?: Limits
   readonly readonlyRootfs?: boolean
+  /** Capabilities, filter, devices, kernel parameters; the usual unless said. */
+  readonly privileges?: PrivilegeOptions
   /** The wall: `auto` chooses by the program, a named one is used or fails. */
   readonly runtime?: 'auto' | 'native' | 'wasm'
   /** `linux/amd64`, `wasi/wasm`: which of the image's platforms. */

@@ -1,3 +1,4 @@
+import { hostname as ownHostname } from 'node:os'
 import { posix } from 'node:path'
 import { EngineError } from '../errors.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
@@ -7,6 +8,7 @@ import { ownHardLimits } from '../runtime/process-files.js'
 import type { ContainerSpec, Mount, ProcessSpec } from '../runtime/spec.js'
 import { bareEnvironment, linuxEnvironment } from './environment.js'
 import type { CreateOptions } from './options.js'
+import { settlePrivileges } from './privileges.js'
 import { readTextFile } from './rootfs.js'
 import { type ResolvedUser, resolveUser } from './user.js'
 
@@ -29,8 +31,11 @@ export interface SpecSources {
 
 /** What a wall is asked to run: the image's defaults with the caller's options over them, by docker's rules, checked. */
 export function containerSpec({ id, options, image, tree, mounts, world }: SpecSources): ContainerSpec {
-  const hostname = options.hostname ?? id.slice(0, 12)
-  if (!HOSTNAME.test(hostname))
+  const isHostsName = options.privileges?.uts === 'host'
+  if (isHostsName && options.hostname !== undefined)
+    throw new EngineError('INVALID_ARGUMENT', 'conflicting options: hostname and the UTS mode', { hint: 'Leave --hostname or --uts out.' })
+  const hostname = isHostsName ? ownHostname() : (options.hostname ?? id.slice(0, 12))
+  if (!isHostsName && !HOSTNAME.test(hostname))
     throw new EngineError('INVALID_ARGUMENT', `invalid hostname: ${JSON.stringify(hostname)}`, {
       data: { hostname },
       hint: 'A host name has at most 64 letters, digits, dots and dashes.',
@@ -40,6 +45,11 @@ export function containerSpec({ id, options, image, tree, mounts, world }: SpecS
       hint: 'Leave them out.',
     })
   const user = userOf(options.user ?? image.User ?? '', options.additionalGroups, tree, world)
+  const privileges = settlePrivileges(options.privileges ?? {}, {
+    network: options.network ?? 'none',
+    uid: user.uid,
+    groups: world === 'linux' ? user.namedGids : [],
+  })
   const terminal = options.tty ?? false
   const env =
     world === 'linux'
@@ -62,6 +72,7 @@ export function containerSpec({ id, options, image, tree, mounts, world }: SpecS
     readonlyRootfs: options.readonlyRootfs ?? false,
     ephemeral: options.autoRemove ?? false,
     annotations: options.annotations ?? {},
+    ...(privileges === undefined ? {} : { privileges }),
   }
 }
 

@@ -5,6 +5,8 @@ export interface ResolvedUser {
   readonly uid: number
   readonly gid: number
   readonly additionalGids: readonly number[]
+  /** Those of them that were named, and not found in the image. */
+  readonly namedGids: readonly number[]
   readonly home: string
 }
 
@@ -39,10 +41,10 @@ export function resolveUser(
   const added = more.map((group) => findGroup(group, groups))
   const entry = findUser(userName === '' ? '0' : userName, users)
   if (groupName !== undefined && groupName !== '') {
-    return { uid: entry.uid, gid: findGroup(groupName, groups), additionalGids: [...new Set(added)], home: entry.home }
+    return { uid: entry.uid, gid: findGroup(groupName, groups), additionalGids: [...new Set(added)], namedGids: added, home: entry.home }
   }
   const additionalGids = groups.filter((group) => entry.name !== '' && group.members.includes(entry.name)).map((group) => group.gid)
-  return { uid: entry.uid, gid: entry.gid, additionalGids: [...new Set([...additionalGids, ...added])], home: entry.home }
+  return { uid: entry.uid, gid: entry.gid, additionalGids: [...new Set([...additionalGids, ...added])], namedGids: added, home: entry.home }
 }
 
 function findUser(wanted: string, users: readonly PasswdEntry[]): PasswdEntry {

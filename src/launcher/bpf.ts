@@ -3,8 +3,11 @@
  * tree loads six times faster than a list of comparisons and decides in a few steps.
  */
 
-/** What is to happen to a call: let through, refuse with an errno, or kill the process. */
-export type Decision = 'allow' | 'kill' | { readonly errno: number }
+/**
+ * What is to happen to a call: let through, refuse with an errno, kill the process, or whatever the kernel makes of a filter's
+ * value (`SECCOMP_RET_…`).
+ */
+export type Decision = 'allow' | 'kill' | { readonly errno: number } | { readonly returns: number }
 
 /**
  * A decision that depends on an argument. Only its low 32 bits are looked at: every argument tested here is an `int` or a flag
@@ -19,8 +22,32 @@ export interface ArgumentTest {
   readonly otherwise: Rule
 }
 
+/** How an argument is compared, all 64 bits of it and without a sign. `masked-equal` looks at the bits of `mask` alone. */
+export type Comparison = 'equal' | 'not-equal' | 'less' | 'less-or-equal' | 'greater' | 'greater-or-equal' | 'masked-equal'
+
+/** A number of 64 bits in two halves, each without a sign. */
+export interface Halves {
+  readonly high: number
+  readonly low: number
+}
+
+/** One condition on an argument. */
+export interface Condition {
+  readonly argument: 0 | 1 | 2 | 3 | 4 | 5
+  readonly comparison: Comparison
+  readonly value: Halves
+  /** Of `masked-equal`. */
+  readonly mask?: Halves
+}
+
+/** The first of `cases` all of whose conditions hold decides, else `otherwise`. */
+export interface Cases {
+  readonly cases: readonly { readonly conditions: readonly Condition[]; readonly decision: Decision }[]
+  readonly otherwise: Decision
+}
+
 /** What a policy says about one call. */
-export type Rule = Decision | ArgumentTest
+export type Rule = Decision | ArgumentTest | Cases
 
 /** One instruction: `struct sock_filter`. */
 export interface Instruction {
@@ -36,12 +63,21 @@ export const OPCODES = {
   and: 0x54,
   jump: 0x05,
   jumpIfEqual: 0x15,
+  jumpIfGreater: 0x25,
   jumpIfGreaterOrEqual: 0x35,
   return: 0x06,
 } as const
 
-/** Actions (linux/seccomp.h). An errno is added to the second. */
-export const ACTIONS = { allow: 0x7fff0000, errno: 0x00050000, killProcess: 0x80000000 } as const
+/** Actions (linux/seccomp.h). An errno is added to `errno`, a number for the tracer to `trace`. */
+export const ACTIONS = {
+  allow: 0x7fff0000,
+  log: 0x7ffc0000,
+  trace: 0x7ff00000,
+  errno: 0x00050000,
+  trap: 0x00030000,
+  killThread: 0x00000000,
+  killProcess: 0x80000000,
+} as const
 
 /** Offsets in `struct seccomp_data`. */
 export const DATA_OFFSETS = { number: 0, architecture: 4, argument: (index: number) => 16 + 8 * index } as const
@@ -56,11 +92,77 @@ function instruction(code: number, value: number, jumpTrue = 0, jumpFalse = 0): 
 function compileDecision(decision: Decision): Instruction[] {
   if (decision === 'allow') return [instruction(OPCODES.return, ACTIONS.allow)]
   if (decision === 'kill') return [instruction(OPCODES.return, ACTIONS.killProcess)]
-  return [instruction(OPCODES.return, ACTIONS.errno + decision.errno)]
+  return [instruction(OPCODES.return, 'errno' in decision ? ACTIONS.errno + decision.errno : decision.returns)]
+}
+
+function isDecision(rule: Rule): rule is Decision {
+  return typeof rule === 'string' || 'errno' in rule || 'returns' in rule
+}
+
+/** Where a comparison goes: on to the next instruction, or out of the conditions. */
+type Target = 'holds' | 'fails' | 'next'
+
+/** An instruction whose jumps lead to the end of its condition or out of them all. */
+interface Step {
+  readonly code: number
+  readonly value: number
+  readonly jumpTrue: Target
+  readonly jumpFalse: Target
+}
+
+/** Its steps: the high half first, where mostly all is decided. */
+function stepsOf({ argument, comparison, value, mask }: Condition): readonly Step[] {
+  const half = (name: keyof Halves): Step[] => {
+    const offset = DATA_OFFSETS.argument(argument) + (name === 'high' ? 4 : 0)
+    const bits = comparison === 'masked-equal' ? (mask?.[name] ?? 0xffffffff) : 0xffffffff
+    const load: Step = { code: OPCODES.load, value: offset, jumpTrue: 'next', jumpFalse: 'next' }
+    return bits === 0xffffffff ? [load] : [load, { code: OPCODES.and, value: bits, jumpTrue: 'next', jumpFalse: 'next' }]
+  }
+  const compare = (code: number, name: keyof Halves, jumpTrue: Target, jumpFalse: Target): Step => {
+    return { code, value: value[name], jumpTrue, jumpFalse }
+  }
+  const { jumpIfEqual, jumpIfGreater, jumpIfGreaterOrEqual } = OPCODES
+  switch (comparison) {
+    case 'equal':
+    case 'masked-equal':
+      return [...half('high'), compare(jumpIfEqual, 'high', 'next', 'fails'), ...half('low'), compare(jumpIfEqual, 'low', 'holds', 'fails')]
+    case 'not-equal':
+      return [...half('high'), compare(jumpIfEqual, 'high', 'next', 'holds'), ...half('low'), compare(jumpIfEqual, 'low', 'fails', 'holds')]
+    default: {
+      const isGreater = comparison.startsWith('greater')
+      const last = comparison === 'greater' || comparison === 'less-or-equal' ? jumpIfGreater : jumpIfGreaterOrEqual
+      const [above, below]: [Target, Target] = isGreater ? ['holds', 'fails'] : ['fails', 'holds']
+      return [
+        ...half('high'),
+        compare(jumpIfGreater, 'high', above, 'next'),
+        compare(jumpIfEqual, 'high', 'next', below),
+        ...half('low'),
+        compare(last, 'low', above, below),
+      ]
+    }
+  }
+}
+
+/** The conditions in a row and the decision behind them; whichever fails leads past that. */
+function compileCase({ conditions, decision }: Cases['cases'][number]): Instruction[] {
+  const decided = compileDecision(decision)
+  const lists = conditions.map(stepsOf)
+  const total = lists.reduce((sum, steps) => sum + steps.length, 0)
+  let at = 0
+  const compiled = lists.flatMap((steps) => {
+    const end = at + steps.length
+    return steps.map(({ code, value, jumpTrue, jumpFalse }) => {
+      at++
+      const distance = (target: Target) => (target === 'next' ? 0 : target === 'holds' ? end - at : total + decided.length - at)
+      return instruction(code, value, distance(jumpTrue), distance(jumpFalse))
+    })
+  })
+  return [...compiled, ...decided]
 }
 
 function compileRule(rule: Rule): Instruction[] {
-  if (typeof rule === 'string' || 'errno' in rule) return compileDecision(rule)
+  if (isDecision(rule)) return compileDecision(rule)
+  if ('cases' in rule) return [...rule.cases.flatMap(compileCase), ...compileDecision(rule.otherwise)]
   const otherwise = compileRule(rule.otherwise)
   const matching = compileRule(rule.matching)
   const comparisons = rule.equals.map((value, index) =>
@@ -84,7 +186,7 @@ interface Range {
 /** Neighbours with the same decision are one range. */
 function rangesOf(rules: ReadonlyMap<number, Rule>, unknown: Decision): Range[] {
   const ranges: Range[] = []
-  const highest = Math.max(...rules.keys())
+  const highest = Math.max(-1, ...rules.keys())
   for (let number = 0; number <= highest + 1; number++) {
     const rule = rules.get(number) ?? unknown
     if (JSON.stringify(ranges.at(-1)?.rule) !== JSON.stringify(rule)) ranges.push({ first: number, rule })

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import { deferred } from './deferred.js'
@@ -19,8 +21,9 @@ export interface LaunchOptions {
   readonly stdio?: readonly [stdin: StdioEnd, stdout: StdioEnd, stderr: StdioEnd]
   /** Descriptors 6, 7, … of the launcher: numbers of this process's own, or `pipe` for an entry of {@link LauncherProcess.streams}. */
   readonly descriptors?: readonly (number | 'pipe')[]
-  /** Needed when the plan says `seccomp`. */
+  /** What a plan that says `seccomp` needs: the file of a program, or its bytes. */
   readonly seccompProgramPath?: string
+  readonly seccompProgram?: Uint8Array
   /** Kills the container, at any time; what waits rejects with ABORTED. */
   readonly signal?: AbortSignal
 }
@@ -57,7 +60,8 @@ export function launch(plan: Plan, options: LaunchOptions = {}): LauncherProcess
   let seccomp: number | 'ignore' = 'ignore'
   let child: ChildProcess
   try {
-    if (options.seccompProgramPath !== undefined) seccomp = openSync(options.seccompProgramPath, 'r')
+    if (options.seccompProgram !== undefined) seccomp = openBytes(options.seccompProgram)
+    else if (options.seccompProgramPath !== undefined) seccomp = openSync(options.seccompProgramPath, 'r')
     const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'ignore', 'ignore']
     child = spawn(assetPath('launcher'), [], {
       stdio: [stdin, stdout, stderr, 'pipe', 'pipe', seccomp, ...(options.descriptors ?? [])],
@@ -76,6 +80,18 @@ export function launch(plan: Plan, options: LaunchOptions = {}): LauncherProcess
     throw spawnError(Object.assign(new Error('too many open files'), { code: 'EMFILE' }))
   }
   return new LauncherProcess(child, bytes, options.signal)
+}
+
+/** A file of these bytes that has no name any more. */
+function openBytes(bytes: Uint8Array): number {
+  const folder = mkdtempSync(join(tmpdir(), 'wolffia-'))
+  try {
+    const path = join(folder, 'program')
+    writeFileSync(path, bytes, { mode: 0o600 })
+    return openSync(path, 'r')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 /** Runs a plan without a program to its end. Rejects with what failed. */

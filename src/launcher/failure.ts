@@ -121,6 +121,13 @@ function hintFor({ operation, call, argument }: FailedEvent, name: string): stri
   if (name === 'ENOSYS') return `The kernel is too old for ${call}: Linux 5.13 is the least.`
   if (operation === 'mount-console' || argument === 'ptmx' || argument === 'TIOCGPTPEER')
     return 'This host makes no terminal for -t: leave it out, or see `wolffia doctor`.'
+  if (operation === 'sysctl' && name === 'ENOENT') return `There is no ${argument} in a namespace of this kernel's: look below /proc/sys.`
+  if (operation === 'sysctl' && denied)
+    return `This kernel lets no user namespace set ${argument}: parameters of message queues and shared memory take Linux 5.19.`
+  if (operation === 'sysctl' && name === 'EINVAL') return `The kernel does not take that value for ${argument}.`
+  if (operation === 'capabilities' && denied)
+    return 'With no-new-privileges=false the seccomp profile must allow capget, capset and prctl: they come after it.'
+  if (operation === 'bind' && name === 'ENODEV') return 'It was a device when the container was made, and is none any more.'
   if (operation === 'bind' && name === 'ELOOP') return 'Somebody put a symlink in that path while the container was made.'
   if (operation === 'bind' && call === 'open_tree' && name === 'EINVAL')
     return 'Other mounts lie below it, and no user namespace may look under those: leave bind-recursive=disabled out.'

@@ -73,20 +73,23 @@ static void execute(const struct plan *plan) {
   errno = error;
 }
 
-static int send_receipt(int channel, const struct setup *setup) {
-  struct event event = {0};
-  char kind = MESSAGE_RECEIPT;
-  event_raw(&event, &kind, 1);
+/* A plan without a filter has not collected it yet. */
+static int send_receipt(int channel, struct setup *setup) {
   failure_begin("receipt");
-  if (receipt_collect(setup, &event) < 0)
+  if ((setup->status < 0 && receipt_collect(setup, setup->receipt) < 0) ||
+      receipt_add_status(setup, setup->receipt) < 0)
     return -1;
-  return channel_send_event(channel, &event, setup->master) < 0 ? failure_set("sendmsg", "") : 0;
+  return channel_send_event(channel, setup->receipt, setup->master) < 0 ? failure_set("sendmsg", "") : 0;
 }
 
 void guest_run(const struct handover *handover, const struct plan *plan, struct setup *setup) {
   int channel = handover->channel;
   int *const spared[] = {&channel, &setup->proc, &setup->master};
   unsigned spared_count = setup->master < 0 ? 2 : 3;
+  struct event receipt = {0};
+  char kind = MESSAGE_RECEIPT;
+  event_raw(&receipt, &kind, 1);
+  setup->receipt = &receipt;
   failure_begin("launch");
   setsid();
   if (take_stdio(handover, setup) < 0 || limit_descriptors(setup, spared, spared_count) < 0 ||

@@ -21,11 +21,17 @@ export function launcherBuildCommand(): string {
   return `node ${assetPath('../scripts/launcher.mjs')}`
 }
 
+/** The processor this runs on, by the kernel's name, or null for one that no seccomp program is made for. */
+export function ownArchitecture(): 'x86_64' | 'aarch64' | null {
+  if (process.arch === 'x64') return 'x86_64'
+  if (process.arch === 'arm64') return 'aarch64'
+  return null
+}
+
 /** Name of the seccomp program for the processor this runs on, or null where there is none. */
 export function seccompAsset(): 'seccomp-x86_64.bin' | 'seccomp-aarch64.bin' | null {
-  if (process.arch === 'x64') return 'seccomp-x86_64.bin'
-  if (process.arch === 'arm64') return 'seccomp-aarch64.bin'
-  return null
+  const architecture = ownArchitecture()
+  return architecture === null ? null : `seccomp-${architecture}.bin`
 }
 
 function packageRoot(start: string): string {

@@ -137,6 +137,7 @@ struct flags {
   uint64_t attributes;
   unsigned recursive; /* AT_RECURSIVE or 0 */
   bool no_symlinks;
+  bool device; /* and nothing else */
 };
 
 /* Reads `ro,nosuid`; `recursive` and `no-symlinks` are told apart, they are no attributes. */
@@ -150,7 +151,8 @@ static int parse_flags(char *words, struct flags *flags) {
                {"noexec", MOUNT_ATTR_NOEXEC},
                {"noatime", MOUNT_ATTR_NOATIME},
                {"recursive", 0},
-               {"no-symlinks", 0}};
+               {"no-symlinks", 0},
+               {"device", 0}};
   *flags = (struct flags){0};
   for (char *at = words; *at != '\0';) {
     size_t length = strcspn(at, ","), index = 0;
@@ -164,6 +166,8 @@ static int parse_flags(char *words, struct flags *flags) {
       flags->recursive = AT_RECURSIVE;
     if (strcmp(known[index].word, "no-symlinks") == 0)
       flags->no_symlinks = true;
+    if (strcmp(known[index].word, "device") == 0)
+      flags->device = true;
     at += length + (at[length] == ',');
   }
   return 0;
@@ -229,6 +233,7 @@ int mount_tree(struct setup *setup, char **fields) {
 /* A detached copy of what a `bind` names, or -1 with the failure set. */
 static int clone_source(char **fields) {
   struct flags flags;
+  struct stat status;
   if (parse_flags(fields[2], &flags) < 0)
     return -1;
   const char *path = fields[0];
@@ -246,6 +251,11 @@ static int clone_source(char **fields) {
     return failure_set("open_tree", fields[0]);
   if (flags.no_symlinks)
     close(source);
+  /* Without nodev, so it is looked at once more: what was a device when the caller looked may be a folder by now. */
+  if (flags.device && (fstat(mount, &status) < 0 || !(S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)))) {
+    errno = ENODEV;
+    return failure_set("open_tree", fields[0]);
+  }
   /* Private: what the host mounts below the source later must not appear inside. */
   struct kernel_mount_attributes change = {.set = flags.attributes, .propagation = MS_PRIVATE};
   return kernel_mount_setattr(mount, flags.recursive, &change) < 0 ? failure_set("mount_setattr", fields[0]) : mount;

@@ -16,6 +16,7 @@
 #include "privilege.h"
 #include "root.h"
 #include "supervise.h"
+#include "sysctl.h"
 #include "terminal.h"
 #include "tree.h"
 #include "tree_return.h"
@@ -72,6 +73,7 @@ static const struct operation operations[] = {
     {"mask", 1, PHASE_CHILD, CLONE_NEWNS, mount_mask},
     {"read-only", 1, PHASE_CHILD, CLONE_NEWNS, mount_read_only},
     {"root-read-only", 0, PHASE_CHILD, CLONE_NEWNS, root_make_read_only},
+    {"sysctl", 2, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC, sysctl_set},
     {"exercise-directory", 1, PHASE_CHILD, CLONE_NEWNS, make_exercise},
     {"switch-root", 0, PHASE_CHILD, CLONE_NEWNS, root_switch},
     {"open-terminal", 1, PHASE_CHILD, CLONE_NEWNS, terminal_open_found},
@@ -82,7 +84,7 @@ static const struct operation operations[] = {
     {"working-directory", 1, PHASE_GUEST, 0, privilege_enter_directory},
     {"group", 1, PHASE_GUEST, 0, privilege_add_group},
     {"user", 2, PHASE_GUEST, 0, privilege_become_user},
-    {"capabilities", 1, PHASE_GUEST, 0, privilege_limit_capabilities},
+    {"capabilities", 2, PHASE_GUEST, 0, privilege_limit_capabilities},
     {"no-new-privileges", 0, PHASE_GUEST, 0, privilege_forbid_gain},
     {"landlock-scope", 1, PHASE_GUEST, 0, privilege_scope},
     {"seccomp", 0, PHASE_GUEST, 0, privilege_filter},

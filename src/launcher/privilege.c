@@ -4,6 +4,7 @@
 #include "kernel.h"
 #include "number.h"
 #include "plan.h"
+#include "receipt.h"
 #include "setup.h"
 
 #include <errno.h>
@@ -94,14 +95,14 @@ static int raise_permitted(void) {
 
 int privilege_limit_capabilities(struct setup *setup, char **fields) {
   (void)setup;
-  uint64_t mask;
-  if (number_parse(fields[0], 16, UINT64_MAX, &mask) < 0)
+  uint64_t bound, held;
+  if (number_parse(fields[0], 16, UINT64_MAX, &bound) < 0 || number_parse(fields[1], 16, UINT64_MAX, &held) < 0)
     return -1;
   /* A user other than root has lost its effective set; dropping from the bounding set takes CAP_SETPCAP. */
   if (raise_permitted() < 0)
     return failure_set("capset", fields[0]);
   for (int capability = 0; capability < 64; capability++) {
-    if ((mask >> capability & 1) != 0 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
+    if ((bound >> capability & 1) != 0 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
       continue;
     /* Past the kernel's last one there is nothing to drop. */
     if (errno == EINVAL && prctl(PR_CAPBSET_READ, capability, 0, 0, 0) < 0)
@@ -110,7 +111,7 @@ int privilege_limit_capabilities(struct setup *setup, char **fields) {
   }
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
     return failure_set("prctl", "PR_CAP_AMBIENT_CLEAR_ALL");
-  return set_capabilities(mask) < 0 ? failure_set("capset", fields[0]) : 0;
+  return set_capabilities(held) < 0 ? failure_set("capset", fields[1]) : 0;
 }
 
 int privilege_reduce_init(void) {
@@ -150,6 +151,9 @@ int privilege_scope(struct setup *setup, char **fields) {
   /* Older kernels can't: the receipt says which scopes hold, and whoever requires one judges by that. */
   if (setup->landlock_abi < 6)
     return 0;
+  /* As for the filter: without no_new_privs it takes CAP_SYS_ADMIN. */
+  if (raise_permitted() < 0)
+    return failure_set("capset", fields[0]);
   if (scope_by_landlock(scope, fields[0]) < 0)
     return -1;
   setup->landlock_scopes |= scope;
@@ -177,6 +181,14 @@ int privilege_read_filter(const struct plan *plan, struct setup *setup) {
 
 int privilege_filter(struct setup *setup, char **fields) {
   (void)fields;
+  failure_begin("receipt");
+  if (receipt_collect(setup, setup->receipt) < 0)
+    return -1;
+  failure_begin("seccomp");
+  /* Without no_new_privs it takes CAP_SYS_ADMIN in this user namespace, which a user other than root has, but not in
+   * effect. */
+  if (raise_permitted() < 0)
+    return failure_set("capset", "");
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &setup->seccomp) < 0)
     return failure_set("seccomp", "program");
   return 0;

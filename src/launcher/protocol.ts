@@ -38,6 +38,10 @@ export interface ReceiptEvent {
   readonly working_directory: string
   /** Names in /dev, sorted. */
   readonly devices: readonly string[]
+  /** Kernel parameters that the plan has set, by their paths below /proc/sys, as they are read back. */
+  readonly sysctls: Readonly<Record<string, string>>
+  /** Length of the system call filter that is in force; 0 for none. */
+  readonly seccomp_instructions: number
   /** Size of the root file system as statfs gives it. */
   readonly root: { readonly bytes: number; readonly inodes: number }
   /** Size of the terminal on descriptor 0; null when that is none. */

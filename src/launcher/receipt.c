@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,18 +22,20 @@
 #include <sys/utsname.h>
 
 /* `self` is /proc/self of the guest-to-be. */
-static int read_file(int self, const char *path, struct event *text) {
+static int read_all(int descriptor, const char *path, struct event *text) {
   char piece[16384];
   ssize_t count;
-  int descriptor = openat(self, path, O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0)
-    return failure_set("openat", path);
   while ((count = read(descriptor, piece, sizeof piece)) > 0)
     event_raw(text, piece, (size_t)count);
   if (count < 0)
     return failure_set("read", path);
   close(descriptor);
   return 0;
+}
+
+static int read_file(int self, const char *path, struct event *text) {
+  int descriptor = openat(self, path, O_RDONLY | O_CLOEXEC);
+  return descriptor < 0 ? failure_set("openat", path) : read_all(descriptor, path, text);
 }
 
 static int add_file(int self, struct event *event, const char *key, const char *path) {
@@ -46,8 +49,10 @@ static int add_file(int self, struct event *event, const char *key, const char *
 
 static int add_texts(int self, struct event *event) {
   static const char *const files[][2] = {
-      {"status", "status"},   {"mountinfo", "mountinfo"}, {"limits", "limits"},
-      {"uid_map", "uid_map"}, {"gid_map", "gid_map"},
+      {"mountinfo", "mountinfo"},
+      {"limits", "limits"},
+      {"uid_map", "uid_map"},
+      {"gid_map", "gid_map"},
   };
   for (size_t index = 0; index < sizeof files / sizeof *files; index++)
     if (add_file(self, event, files[index][0], files[index][1]) < 0)
@@ -199,6 +204,25 @@ static int add_root(struct event *event) {
   return 0;
 }
 
+/* Read back, each as the kernel has it for the namespaces of whoever asks. */
+static int add_sysctls(const struct setup *setup, struct event *event) {
+  char path[PATH_MAX];
+  event_open(event, "sysctls", '{');
+  for (unsigned index = 0; index < setup->sysctl_count; index++) {
+    struct event text = {0};
+    if (snprintf(path, sizeof path, "sys/%s", setup->sysctls[index]) >= (int)sizeof path)
+      return failure_invalid(setup->sysctls[index]);
+    if (read_file(setup->proc, path, &text) < 0)
+      return -1;
+    while (text.length > 0 && text.bytes[text.length - 1] == '\n')
+      text.length--;
+    event_text(event, setup->sysctls[index], text.bytes, text.length);
+    free(text.bytes);
+  }
+  event_close(event, '}');
+  return 0;
+}
+
 static void add_terminal(struct event *event) {
   struct winsize size;
   if (ioctl(0, TIOCGWINSZ, &size) < 0) {
@@ -211,15 +235,27 @@ static void add_terminal(struct event *event) {
   event_close(event, '}');
 }
 
-int receipt_collect(const struct setup *setup, struct event *event) {
+int receipt_collect(struct setup *setup, struct event *event) {
   int self = openat(setup->proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (self < 0)
     return failure_set("openat", "self");
   event_begin(event, "receipt");
   if (add_namespaces(self, event) < 0 || add_texts(self, event) < 0 || add_descriptors(self, event) < 0 ||
-      add_interfaces(self, event) < 0 || add_process(self, event) < 0 || add_devices(event) < 0 || add_root(event) < 0)
+      add_interfaces(self, event) < 0 || add_process(self, event) < 0 || add_devices(event) < 0 ||
+      add_root(event) < 0 || add_sysctls(setup, event) < 0)
     return -1;
   add_landlock(setup, event);
   add_terminal(event);
-  return close(self);
+  event_number(event, "seccomp_instructions", setup->seccomp_wanted ? setup->seccomp.len : 0);
+  setup->status = openat(self, "status", O_RDONLY | O_CLOEXEC);
+  return setup->status < 0 ? failure_set("openat", "status") : close(self);
+}
+
+int receipt_add_status(struct setup *setup, struct event *event) {
+  struct event text = {0};
+  if (read_all(setup->status, "status", &text) < 0)
+    return -1;
+  event_text(event, "status", text.bytes, text.length);
+  free(text.bytes);
+  return 0;
 }

@@ -3,9 +3,13 @@
  * been reached from containers: no io_uring, no keyrings, no nested namespaces, and only the socket families programs need.
  *
  * Refused calls that exist answer EPERM. What is newer than the table answers ENOSYS, so that libraries fall back to older calls.
+ *
+ * Capabilities that a guest is given besides the usual open what they are for, as in docker's profile, where that is of any use in a
+ * user namespace: bpf, perf_event_open, modules, clocks and the like stay shut, the kernel would refuse them there or should have.
  */
 import type { Decision, Rule } from './bpf.js'
 import { assemble, compileFilter } from './bpf.js'
+import type { CapabilityName } from './capabilities.js'
 import type { SyscallName } from './syscalls.js'
 import { SYSCALLS } from './syscalls.js'
 
@@ -59,12 +63,14 @@ const UNKNOWN_TO_GUESTS: readonly SyscallName[] = [
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. NEWTIME is not among clone's flags. */
 const CLONE_NAMESPACES = 0x7e020000
 
-const AF = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const
+const AF = { unix: 1, inet: 2, inet6: 10, netlink: 16, packet: 17 } as const
 const SOCK_TYPE_MASK = 0xf
 const SOCK = { stream: 1, datagram: 2 } as const
 /** The default one, ICMP, TCP, UDP, ICMPv6, UDP-Lite, MPTCP: the others load kernel modules. */
 const INTERNET_PROTOCOLS = [0, 1, 6, 17, 58, 136, 262]
 const NETLINK_ROUTE = 0
+const NETLINK_NETFILTER = 12
+const NETLINK_GENERIC = 16
 /** PER_LINUX, PER_LINUX32, UNAME26, both, and asking. */
 const PERSONALITIES = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff]
 /**
@@ -109,29 +115,76 @@ const CONDITIONAL: Readonly<Partial<Record<SyscallName, Rule>>> = {
   },
 }
 
+/** What a guest may do besides when it has a capability that others have not. */
+const OPENED: Readonly<Partial<Record<CapabilityName, Readonly<Partial<Record<SyscallName, Rule>>>>>> = {
+  SYS_ADMIN: {
+    clone: 'allow',
+    clone3: 'allow',
+    fsconfig: 'allow',
+    fsmount: 'allow',
+    fsopen: 'allow',
+    fspick: 'allow',
+    mount: 'allow',
+    mount_setattr: 'allow',
+    move_mount: 'allow',
+    open_tree: 'allow',
+    pivot_root: 'allow',
+    setdomainname: 'allow',
+    sethostname: 'allow',
+    setns: 'allow',
+    umount2: 'allow',
+    unshare: 'allow',
+  },
+  SYS_PTRACE: { kcmp: 'allow' },
+}
+
+const RAW_SOCKETS: Rule = { argument: 0, equals: [AF.unix, AF.inet, AF.inet6, AF.packet], matching: 'allow', otherwise: EAFNOSUPPORT }
+const NETLINK_SOCKETS: Rule = {
+  argument: 2,
+  equals: [NETLINK_ROUTE, NETLINK_NETFILTER, NETLINK_GENERIC],
+  matching: 'allow',
+  otherwise: EPROTONOSUPPORT,
+}
+
+/** Sockets depend on two capabilities: raw ones and those of packets on one, what sets up a network on the other. */
+function socketRule(opened: readonly CapabilityName[]): Rule {
+  const plain = CONDITIONAL.socket ?? EAFNOSUPPORT
+  const inner: Rule = opened.includes('NET_RAW') ? RAW_SOCKETS : plain
+  const netlink = opened.includes('NET_ADMIN')
+    ? NETLINK_SOCKETS
+    : ({ argument: 2, equals: [NETLINK_ROUTE], matching: 'allow', otherwise: EPROTONOSUPPORT } as const)
+  return { argument: 0, equals: [AF.netlink], matching: netlink, otherwise: inner }
+}
+
 /** A processor wolffia has a program for. */
 export type Architecture = 'x86_64' | 'aarch64'
 
-const ARCHITECTURES = {
+/** Each with its place in the table of calls, its name for the kernel's audit, and where the numbers of another convention begin. */
+export const ARCHITECTURES = {
   x86_64: { column: 0, audit: 0xc000003e, killFrom: 0x40000000 },
   aarch64: { column: 1, audit: 0xc00000b7, killFrom: null },
 } as const satisfies Record<Architecture, { column: 0 | 1; audit: number; killFrom: number | null }>
 
-/** What the policy says about a call by name. */
-export function ruleFor(name: SyscallName): Rule {
+/** What the policy says about a call by name, for a guest with these capabilities besides the usual. */
+export function ruleFor(name: SyscallName, opened: readonly CapabilityName[] = []): Rule {
+  if (name === 'socket' && opened.some((capability) => capability === 'NET_RAW' || capability === 'NET_ADMIN')) return socketRule(opened)
+  for (const capability of opened) {
+    const rule = OPENED[capability]?.[name]
+    if (rule !== undefined) return rule
+  }
   if (ALLOWED_NAMES.has(name)) return 'allow'
   return CONDITIONAL[name] ?? (UNKNOWN_TO_GUESTS.includes(name) ? ENOSYS : EPERM)
 }
 
 const ALLOWED_NAMES: ReadonlySet<string> = new Set(ALLOWED.trim().split(/\s+/))
 
-/** The policy for one architecture as the bytes `seccomp(2)` takes. */
-export function seccompProgram(architecture: Architecture): Uint8Array {
+/** The policy for one architecture, and a guest with these capabilities besides the usual, as the bytes `seccomp(2)` takes. */
+export function seccompProgram(architecture: Architecture, opened: readonly CapabilityName[] = []): Uint8Array {
   const { column, audit, killFrom } = ARCHITECTURES[architecture]
   const rules = new Map<number, Rule>()
   for (const [name, numbers] of Object.entries(SYSCALLS)) {
     const number = numbers[column]
-    if (number !== null) rules.set(number, ruleFor(name as SyscallName))
+    if (number !== null) rules.set(number, ruleFor(name as SyscallName, opened))
   }
   return assemble(compileFilter({ architecture: audit, rules, unknown: ENOSYS, killFrom }))
 }

@@ -13,6 +13,8 @@
 #define SETUP_KEEPS   128
 /* NGROUPS_MAX is 65536; a plan that needs more than this is a mistake. */
 #define SETUP_GROUPS 1024
+/* More kernel parameters of namespaces than there are. */
+#define SETUP_SYSCTLS 256
 /* Of a command that the plan names, and of its environment. */
 #define SETUP_WORDS 64
 /* OVL_MAX_STACK. */
@@ -87,12 +89,16 @@ struct setup {
   int lowers[SETUP_LOWERS];
   unsigned lower_count;
   bool upper_in_memory;
+  char *sysctls[SETUP_SYSCTLS]; /* below /proc/sys, as they were set */
+  unsigned sysctl_count;
 
   /* The guest-to-be's. */
   gid_t groups[SETUP_GROUPS];
   unsigned group_count;
   bool seccomp_wanted, landlock_wanted;
   struct sock_fprog seccomp;
+  struct event *receipt; /* what of it has been collected */
+  int status;            /* /proc/self/status, the part that comes last; -1 before the rest is collected */
   int landlock_abi;
   uint64_t landlock_scopes;
   bool substitute_owners, substitute_devices;

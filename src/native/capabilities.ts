@@ -1,21 +1,6 @@
-/** Capabilities by their numbers (linux/capability.h); only those that a guest may hold. */
-const NUMBERS = {
-  CHOWN: 0,
-  DAC_OVERRIDE: 1,
-  FOWNER: 3,
-  FSETID: 4,
-  KILL: 5,
-  SETGID: 6,
-  SETUID: 7,
-  SETPCAP: 8,
-  NET_BIND_SERVICE: 10,
-  SYS_CHROOT: 18,
-  AUDIT_WRITE: 29,
-  SETFCAP: 31,
-} as const
-
-/** Name of a capability without `CAP_`. */
-export type CapabilityName = keyof typeof NUMBERS
+import type { CapabilityName } from '../launcher/capabilities.js'
+import { CAPABILITIES } from '../launcher/capabilities.js'
+import type { ContainerSpec } from '../runtime/spec.js'
 
 /**
  * What root in a container may do: docker's default set, so that package managers and servers work, but for two.
@@ -24,16 +9,43 @@ export type CapabilityName = keyof typeof NUMBERS
  *   container forge packets on a bridge. `ping` does without it (`net.ipv4.ping_group_range`).
  * - `MKNOD` does nothing in a user namespace but for the whiteout 0:0, which an overlay in the guest's own tree would read as a deletion.
  *
- * All of them act in the container's user namespace alone.
+ * All of them act in the container's user namespace alone, and so do those that `--cap-add` gives.
  */
-export const ROOT_CAPABILITIES = Object.keys(NUMBERS) as readonly CapabilityName[]
+export const ROOT_CAPABILITIES: readonly CapabilityName[] = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETGID',
+  'SETUID',
+  'SETPCAP',
+  'NET_BIND_SERVICE',
+  'SYS_CHROOT',
+  'AUDIT_WRITE',
+  'SETFCAP',
+]
 
-/** Bit mask of `names`, as the kernel writes sets. */
-export function capabilityMask(names: readonly CapabilityName[]): bigint {
-  return names.reduce((mask, name) => mask | (1n << BigInt(NUMBERS[name])), 0n)
+/** What a container's root may do, by docker's rules: ALL added is all but those dropped by name, ALL dropped leaves those added by name. */
+export function rootCapabilities({ privileges: { capAdd = [], capDrop = [] } = {} }: ContainerSpec): readonly CapabilityName[] {
+  if (capAdd.includes('ALL')) return CAPABILITIES.filter((name) => !capDrop.includes(name))
+  const base = capDrop.includes('ALL') ? [] : ROOT_CAPABILITIES.filter((name) => !capDrop.includes(name))
+  return CAPABILITIES.filter((name) => base.includes(name) || capAdd.includes(name))
 }
 
-/** The set of a guest that runs as `uid`: none but for root, which is what execve would leave it under no_new_privs. */
-export function guestCapabilities(uid: number): bigint {
-  return capabilityMask(uid === 0 ? ROOT_CAPABILITIES : [])
+/** The sets of a guest. */
+export interface GuestCapabilities {
+  /** All that it or a program it executes may ever have. */
+  readonly bounding: readonly CapabilityName[]
+  /** Permitted and effective. */
+  readonly held: readonly CapabilityName[]
+}
+
+/**
+ * Those of a guest's user: none but root holds any, which is what execve would leave it, and what it could gain by a setuid program is
+ * nothing under no_new_privs.
+ */
+export function guestCapabilities(spec: ContainerSpec): GuestCapabilities {
+  const held = spec.process.user.uid === 0 ? rootCapabilities(spec) : []
+  return { bounding: spec.privileges?.noNewPrivileges === false ? rootCapabilities(spec) : held, held }
 }

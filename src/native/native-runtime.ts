@@ -7,7 +7,6 @@ import { type LaunchOptions, launch } from '../launcher/client.js'
 import type { Holder } from '../launcher/holder.js'
 import type { IdMap } from '../launcher/id-map.js'
 import { chooseIdMap } from '../launcher/id-map.js'
-import { assetPath, seccompAsset } from '../launcher/installation.js'
 import { etcFiles } from '../rootfs/etc-files.js'
 import type { OverlayUpper } from '../rootfs/overlay.js'
 import { diskUpper } from '../rootfs/overlay.js'
@@ -30,6 +29,8 @@ import { pidOf, startOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
 import { exitStatus } from './exit-status.js'
+import { guestFilter } from './filter.js'
+import { withRealDevices } from './host-devices.js'
 import { keptUpper } from './kept-upper.js'
 import { LentObjects } from './lent-objects.js'
 import { limitWays } from './limit-ways.js'
@@ -86,12 +87,11 @@ export class NativeRuntime implements Runtime {
 
   async #create(request: CreateRequest, { onDisk }: { readonly onDisk: boolean }): Promise<Task> {
     const { id, directory, spec, rootfs, openStdin, keepStdin = false, terminalSize = TERMINAL_SIZE, supervision, signal, record } = request
-    const seccomp = seccompAsset()
-    if (seccomp === null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall is not built for ${process.arch}`)
+    const filter = await guestFilter(spec)
     const inMemory = (spec.ephemeral || spec.readonlyRootfs) && (await availability(this.#trees)).upperInMemory
     const ways = limitWays(inMemory ? 'memory' : 'disk')
     assertLimits(spec.limits, this.name, ways)
-    const resolved = withRealSources(spec)
+    const resolved = withRealDevices(withRealSources(spec), this.#idMap)
     const host = hostBounds()
     // What comes back is measured before any of it is written.
     const opened = openObjects(request, () => ({}))
@@ -127,7 +127,7 @@ export class NativeRuntime implements Runtime {
       })
       const launcher = launch(plan, {
         stdio: stdioEnds({ openStdin, terminal: spec.process.terminal, outlives: supervision?.outlives === true }),
-        seccompProgramPath: assetPath(seccomp),
+        ...filter.launch,
         ...(lent === null ? {} : { descriptors: lent.descriptors }),
         ...(signal === undefined ? {} : { signal }),
       })
@@ -142,6 +142,7 @@ export class NativeRuntime implements Runtime {
           wall: this.name,
           kernel: { pid: created.guest, texts, outer },
           wasm: null,
+          seccompProfile: filter.profile,
           limits: spec.limits,
           ways,
         })
@@ -181,8 +182,7 @@ export class NativeRuntime implements Runtime {
     endRecord,
   }: ExecRequest): Promise<Task> {
     const own = ownFolder(directory)
-    const seccomp = seccompAsset()
-    if (seccomp === null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall is not built for ${process.arch}`)
+    const filter = await guestFilter(spec)
     // Output and time are limits of the container's own program.
     const { outputBytes: _output, timeoutMs: _time, diskBytes: _disk, ...limits } = spec.limits
     const joined: ContainerSpec = { ...spec, process: program, limits }
@@ -197,12 +197,13 @@ export class NativeRuntime implements Runtime {
     })
     const launcher = launch(plan, {
       stdio: stdioEnds({ openStdin, terminal: program.terminal, outlives }),
-      seccompProgramPath: assetPath(seccomp),
+      ...filter.launch,
     })
     try {
       const { created, receipt: texts } = await launcher.ready
       const kernel = { pid: created.guest, texts, outer: readGuest(own)?.outer ?? null }
-      const receipt = collectReceipt({ container: id, wall: this.name, kernel, wasm: null, limits, ways: limitWays('disk') })
+      const ways = limitWays('disk')
+      const receipt = collectReceipt({ container: id, wall: this.name, kernel, wasm: null, seccompProfile: filter.profile, limits, ways })
       return new NativeTask({
         launcher,
         folder: own,

@@ -1,5 +1,6 @@
 import { join } from 'node:path/posix'
 import { EngineError } from '../errors.js'
+import { capabilityMask } from '../launcher/capabilities.js'
 import { FIRST_DESCRIPTOR } from '../launcher/client.js'
 import type { IdMap } from '../launcher/id-map.js'
 import { idMapOperations, isMapped } from '../launcher/id-map.js'
@@ -80,20 +81,22 @@ export function containerPlan(request: PlanRequest): Plan {
       ...namespaceOperations(request),
       ...stdioOperations(request),
       ...request.supervision,
-      ['hostname', spec.hostname],
+      ...(spec.privileges?.uts === 'host' ? [] : [['hostname', spec.hostname] as const]),
       ...(spec.network.mode === 'none' ? [['loopback-up'] as const] : []),
       ...overlayOperations(request.root),
       ['mount-proc', '/proc'],
       ...deviceOperations({
         terminal: spec.process.terminal,
-        ownSharedMemory: !spec.mounts.some(({ destination }) => normalized(destination) === '/dev/shm'),
+        ownSharedMemory: spec.privileges?.ipc !== 'none' && !spec.mounts.some(({ destination }) => normalized(destination) === '/dev/shm'),
       }),
+      ...hostDeviceOperations(spec),
       // The first that waits for the network namespace, which is made meanwhile; before all that an image's symlinks might lead there.
       ...sysOperations(spec),
       ...etcOperations(request),
       ...mountOperations(request),
+      ...sysctlOperations(spec),
       ...maskedPaths(spec).map((path): Operation => ['mask', path]),
-      ...READ_ONLY_PATHS.map((path): Operation => ['read-only', path]),
+      ...readOnlyPaths(spec).map((path): Operation => ['read-only', path]),
       ['directory', spec.process.cwd, octal(0o755)],
       ...(spec.readonlyRootfs ? [['root-read-only'] as const] : []),
       ['switch-root'],
@@ -177,8 +180,13 @@ export function joinPlan({ spec, init, ...request }: JoinRequest): Plan {
   }
 }
 
-function otherNamespaces({ network }: ContainerSpec): readonly string[] {
-  return ['mount', 'pid', 'ipc', 'uts', 'cgroup', ...(network.mode === 'host' ? [] : ['net'])]
+function otherNamespaces({ network, privileges: { uts, cgroupns } = {} }: ContainerSpec): readonly string[] {
+  const shared = [
+    ...(uts === 'host' ? ['uts'] : []),
+    ...(cgroupns === 'host' ? ['cgroup'] : []),
+    ...(network.mode === 'host' ? ['net'] : []),
+  ]
+  return ['mount', 'pid', 'ipc', 'uts', 'cgroup', 'net'].filter((name) => !shared.includes(name))
 }
 
 function namespaceOperations({ spec, idMap, root }: PlanRequest): Operation[] {
@@ -209,8 +217,27 @@ function etcOperations({ spec, etcFiles }: PlanRequest): Operation[] {
   return etcFiles.map(({ path, content }): Operation => ['mount-file', path, octal(0o644), content, flags])
 }
 
+/** After all that makes /dev, and like its own nodes without nodev; looked at once more whether they are devices. */
+function hostDeviceOperations({ privileges: { devices = [] } = {} }: ContainerSpec): Operation[] {
+  return devices.map(({ source, destination }): Operation => {
+    return ['bind', source, permittedDestination(destination), 'device,no-symlinks,nosuid,noexec']
+  })
+}
+
+/** While /proc/sys can still be written. */
+function sysctlOperations({ privileges: { sysctls = {} } = {} }: ContainerSpec): Operation[] {
+  return Object.entries(sysctls).map(([name, value]): Operation => {
+    return ['sysctl', name.replace(/[./]/g, (separator) => (separator === '.' ? '/' : '.')), value]
+  })
+}
+
+function readOnlyPaths({ privileges: { systemPaths } = {} }: ContainerSpec): readonly string[] {
+  return systemPaths === 'unconfined' ? [] : READ_ONLY_PATHS
+}
+
 /** The host's own /sys comes with the host's control groups, which tell what runs there. */
-function maskedPaths({ network }: ContainerSpec): readonly string[] {
+function maskedPaths({ network, privileges: { systemPaths } = {} }: ContainerSpec): readonly string[] {
+  if (systemPaths === 'unconfined') return []
   return network.mode === 'host' ? [...MASKED_PATHS, '/sys/fs'] : MASKED_PATHS
 }
 
@@ -280,12 +307,20 @@ function guestOperations({ spec, idMap, host }: Pick<PlanRequest, 'spec' | 'idMa
     ...groupOperations(idMap, user.additionalGids),
     ['user', user.uid, user.gid],
     ['working-directory', cwd],
-    ['capabilities', guestCapabilities(user.uid).toString(16)],
-    ['no-new-privileges'],
+    ...privilegeOperations(spec),
+  ]
+}
+
+/** Who may gain privileges still has to have CAP_SYS_ADMIN when Landlock and the filter are set, and drops it under them (seccomp(2)). */
+function privilegeOperations(spec: ContainerSpec): Operation[] {
+  const { bounding, held } = guestCapabilities(spec)
+  const capabilities: Operation = ['capabilities', capabilityMask(bounding).toString(16), capabilityMask(held).toString(16)]
+  const filters: Operation[] = [
     // With a network namespace of its own there is no abstract socket of the host's to reach.
     ...(spec.network.mode === 'host' ? [['landlock-scope', 'abstract-unix-socket'] as const, ['landlock-scope', 'signal'] as const] : []),
-    ['seccomp'],
+    ...(spec.privileges?.seccomp === 'unconfined' ? [] : [['seccomp'] as const]),
   ]
+  return spec.privileges?.noNewPrivileges === false ? [...filters, capabilities] : [capabilities, ['no-new-privileges'], ...filters]
 }
 
 /** The kernel lets nobody set groups under a single-id map; the receipt shows the groups that are in force. */
@@ -296,6 +331,7 @@ function groupOperations(idMap: IdMap, gids: readonly number[]): Operation[] {
 
 function assertUser({ spec, idMap }: Pick<PlanRequest, 'spec' | 'idMap'>): void {
   const { uid, gid } = spec.process.user
+  assertGroups(spec, idMap)
   if (isMapped(idMap.uids, uid) && isMapped(idMap.gids, gid)) return
   throw new EngineError('UNSUPPORTED_BY_HOST', `user ${uid}:${gid} does not exist in a container here: only ids that are mapped do`, {
     hint:
@@ -303,5 +339,20 @@ function assertUser({ spec, idMap }: Pick<PlanRequest, 'spec' | 'idMap'>): void 
         ? 'Use --user 0, or have a range of ids given to you in /etc/subuid and /etc/subgid (wolffia doctor says how).'
         : 'Choose an id within the range of /etc/subuid and /etc/subgid.',
     data: { uid, gid },
+  })
+}
+
+/** Of the image's own groups the kernel may leave out what it must; of those that somebody has named it may not. */
+function assertGroups({ process: { user }, privileges: { groups = [] } = {} }: ContainerSpec, idMap: IdMap): void {
+  const missing = groups.find(
+    (gid) => gid !== user.gid && user.additionalGids.includes(gid) && !(idMap.kind === 'range' && isMapped(idMap.gids, gid)),
+  )
+  if (missing === undefined) return
+  throw new EngineError('UNSUPPORTED_BY_HOST', `--group-add ${missing}: nobody can be in that group in a container here`, {
+    hint:
+      idMap.kind === 'single'
+        ? 'With a single id the kernel lets nobody set groups: have a range of ids given to you in /etc/subuid and /etc/subgid (wolffia doctor says how).'
+        : 'Choose an id within the range of /etc/subgid.',
+    data: { gid: missing },
   })
 }

@@ -4,7 +4,7 @@ import type { ReceiptTexts } from './kernel-evidence.js'
 import { hostIdentity, kernelEvidence } from './kernel-evidence.js'
 import type { Limits, LimitWays } from './limits.js'
 import { limitEvidence } from './limits.js'
-import type { IdMapEvidence, Receipt, WasmEvidence } from './receipt.js'
+import type { IdMapEvidence, ProfileEvidence, Receipt, WasmEvidence } from './receipt.js'
 
 /** What {@link collectReceipt} puts together. */
 export interface ReceiptParts {
@@ -17,6 +17,8 @@ export interface ReceiptParts {
   readonly kernel: { readonly pid: number; readonly texts: ReceiptTexts; readonly outer?: IdMapEvidence | null } | null
   /** The Wasm engine's own account; null for a native guest. */
   readonly wasm: WasmEvidence | null
+  /** The user's own filter; none unless said. */
+  readonly seccompProfile?: ProfileEvidence | null
   readonly limits: Limits
   readonly ways: LimitWays
 }
@@ -25,10 +27,14 @@ export interface ReceiptParts {
  * Makes the receipt of a guest that waits for its first instruction: evidence from inside, limits read from the evidence, everything
  * compared from outside. Throws LAUNCHER_FAILED when a comparison or a limit fails: such a guest must not start.
  */
-export function collectReceipt({ container, wall, kernel, wasm, limits: asked, ways }: ReceiptParts): Receipt {
+export function collectReceipt({ container, wall, kernel, wasm, seccompProfile = null, limits: asked, ways }: ReceiptParts): Receipt {
   const evidence = kernel === null ? null : kernelEvidence(kernel.texts, hostIdentity(), kernel.outer ?? null)
   const limits = limitEvidence(asked, ways, evidence)
-  const checks = kernel === null || evidence === null ? {} : crossCheck({ pid: kernel.pid, evidence, limits })
+  const checks = {
+    ...(kernel === null || evidence === null ? {} : crossCheck({ pid: kernel.pid, evidence, limits })),
+    // What the launcher was given is what it has set.
+    ...(seccompProfile === null ? {} : { seccompProfile: evidence?.seccomp.instructions === seccompProfile.instructions }),
+  }
   const failed = failedChecks(checks)
   if (failed.length > 0)
     throw new EngineError(
@@ -45,6 +51,7 @@ export function collectReceipt({ container, wall, kernel, wasm, limits: asked, w
     wall,
     doubleWall: wasm !== null && evidence?.namespaces.user.isolated === true && evidence.seccomp.mode === 2,
     kernel: evidence,
+    seccompProfile,
     wasm,
     limits,
     crossCheck: checks,

@@ -19,8 +19,8 @@ const CLOSE_ON_EXEC = 0o2000000
  * Compares what was collected inside with what the kernel shows outside, file by file of /proc/PID. A file that can't be read
  * is a check that failed: nothing here is taken on trust.
  *
- * Not compared, because nothing outside shows it: the hostname (its namespace is), Landlock, the size of the terminal, and
- * whether an interface is up (the list of interfaces is).
+ * Not compared, because nothing outside shows it: the hostname (its namespace is), Landlock, the size of the terminal, kernel
+ * parameters of its namespaces, and whether an interface is up (the list of interfaces is).
  */
 export function crossCheck({ pid, evidence, limits }: Claim): Record<string, boolean> {
   const read = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8')
@@ -50,7 +50,10 @@ export function crossCheck({ pid, evidence, limits }: Claim): Record<string, boo
   }
   const status = once(() => parseStatus(read('status')))
   Object.assign(checks, {
-    seccomp: () => Number(status().get('Seccomp')) === evidence.seccomp.mode && filtersOf(status()) === evidence.seccomp.filters,
+    seccomp: () =>
+      Number(status().get('Seccomp')) === evidence.seccomp.mode &&
+      filtersOf(status()) === evidence.seccomp.filters &&
+      (evidence.seccomp.instructions === 0 || evidence.seccomp.mode === 2),
     capabilities: () => same(capabilityEvidence(status()), evidence.capabilities),
     noNewPrivileges: () => status().has('NoNewPrivs') && (status().get('NoNewPrivs') === '1') === evidence.noNewPrivileges,
     user: () => sameUser(userEvidence(status()), evidence),

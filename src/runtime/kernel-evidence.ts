@@ -60,7 +60,12 @@ export function kernelEvidence(texts: ReceiptTexts, host: HostIdentity, outer: I
       inodes: texts.root.inodes,
     },
     mounts: mounts.map(mountEvidence),
-    seccomp: { mode: Number(status.get('Seccomp') ?? -1), filters: Number(status.get('Seccomp_filters') ?? -1) },
+    seccomp: {
+      mode: Number(status.get('Seccomp') ?? -1),
+      filters: Number(status.get('Seccomp_filters') ?? -1),
+      instructions: texts.seccomp_instructions,
+    },
+    sysctls: Object.fromEntries(Object.entries(texts.sysctls).map(([path, value]) => [withDots(path), value])),
     capabilities: capabilityEvidence(status),
     noNewPrivileges: status.get('NoNewPrivs') === '1',
     landlock: texts.landlock,
@@ -157,6 +162,11 @@ function withoutHostPaths(superOptions: string): string {
   if (lowers > 0) kept.push(`lowers=${lowers}`)
   if (upper) kept.push('upper')
   return kept.join(',')
+}
+
+/** `net.ipv4.conf.eth0/1.forwarding` of `net/ipv4/conf/eth0.1/forwarding`, as sysctl(8) writes it. */
+function withDots(path: string): string {
+  return path.replace(/[./]/g, (separator) => (separator === '/' ? '.' : '/'))
 }
 
 function splitOnce(text: string, separator: string): [string, string | undefined] {

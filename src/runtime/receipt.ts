@@ -70,8 +70,10 @@ export interface KernelEvidence {
     readonly inodes: number
   }
   readonly mounts: readonly MountEvidence[]
-  /** `mode` 2 is a filter; `filters` how many are stacked. */
-  readonly seccomp: { readonly mode: number; readonly filters: number }
+  /** `mode` 2 is a filter; `filters` how many are stacked; `instructions` how long the wall's or the user's is, 0 for none. */
+  readonly seccomp: { readonly mode: number; readonly filters: number; readonly instructions: number }
+  /** Kernel parameters that were set for the container, by names with dots, as they are read back inside. */
+  readonly sysctls: Readonly<Record<string, string>>
   readonly capabilities: CapabilityEvidence
   readonly noNewPrivileges: boolean
   /** Landlock ABI in use and what it scopes; null when not in force. */
@@ -101,6 +103,16 @@ export interface KernelEvidence {
   readonly supervisor: { readonly outputBytes: number | null; readonly timeMs: number | null }
 }
 
+/** A system call filter that is the user's and not the wall's. */
+export interface ProfileEvidence {
+  readonly source: string
+  /** `sha256:…` of the program that the kernel was given. */
+  readonly digest: string
+  readonly instructions: number
+  /** Names in its rules that are no call here, and were passed over. */
+  readonly unknownNames: number
+}
+
 /** The engine's side of a receipt for a Wasm guest. */
 export interface WasmEvidence {
   readonly engine: string
@@ -123,6 +135,8 @@ export interface Receipt {
   /** Two walls, one inside the other: Wasm within namespaces and seccomp. */
   readonly doubleWall: boolean
   readonly kernel: KernelEvidence | null
+  /** What took the place of the wall's own filter; null where that is in force, or none. */
+  readonly seccompProfile: ProfileEvidence | null
   readonly wasm: WasmEvidence | null
   readonly limits: readonly LimitEvidence[]
   /** What was compared from outside, and whether each agreed. Any `false` makes the receipt a failure. */

@@ -39,6 +39,13 @@ export const ASPECTS = {
     (evidence) => evidence.namespaces.net.isolated && Object.keys(evidence.interfaces).every((name) => name === 'lo'),
   ),
   seccomp: kernel('a system call filter', (evidence) => evidence.seccomp.mode === 2 && evidence.seccomp.filters >= 1),
+  'own-seccomp': {
+    meaning: "wolffia's own system call filter, and no other",
+    holds: ({ kernel: evidence, seccompProfile }) => seccompProfile === null && evidence?.seccomp.mode === 2,
+  },
+  'system-paths': kernel('/proc/sys and what the kernel shows of the host closed to it', ({ mounts }) =>
+    mounts.some(({ mountPoint, options }) => mountPoint === '/proc/sys' && options.split(',').includes('ro')),
+  ),
   'no-capabilities': kernel('no capability held or to be had', ({ capabilities }) =>
     Object.values(capabilities).every((set) => set === EMPTY_SET),
   ),

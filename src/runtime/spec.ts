@@ -1,5 +1,6 @@
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import type { NodeFsLike } from '../fs/node-fs-like.js'
+import type { SeccompProfile } from '../launcher/seccomp-profile.js'
 import type { StoredLayer } from '../store/layer-store.js'
 import type { Limits } from './limits.js'
 
@@ -72,6 +73,47 @@ export type Mount = BindMount | VolumeMount | TmpfsMount | ObjectMount
 /** Whom the container can reach. `none` has a loopback of its own. */
 export type NetworkSpec = { readonly mode: 'none' } | { readonly mode: 'host' }
 
+/** A device of the host's, as it can be found in the container. */
+export interface DeviceSpec {
+  /** Absolute path on the host, symlinks and all: where it leads is found out when the container is made. */
+  readonly source: string
+  readonly destination: string
+}
+
+/** A system call filter that the user has written, kept whole so that a later start has the same. */
+export interface SeccompSource {
+  /** What it is called: mostly the path it came from. */
+  readonly source: string
+  readonly profile: SeccompProfile
+}
+
+/**
+ * What a container may do more, or less, than others. Each part is what the wall always gives unless it is there: a filter of its own, hidden
+ * paths of /proc and /sys, namespaces for everything, no_new_privs.
+ */
+export interface PrivilegeSpec {
+  /** Asked for as a whole (`--privileged`); what that comes to stands in the other members. */
+  readonly privileged?: true
+  /** `ALL`, or names without `CAP_`: over the container's own namespaces and nothing else. */
+  readonly capAdd?: readonly string[]
+  readonly capDrop?: readonly string[]
+  /** False: a setuid program or one with file capabilities may give what the container's root has. */
+  readonly noNewPrivileges?: false
+  readonly seccomp?: 'unconfined' | SeccompSource
+  /** Nothing of /proc and /sys is hidden or read-only but what the kernel makes so. */
+  readonly systemPaths?: 'unconfined'
+  readonly devices?: readonly DeviceSpec[]
+  /** Kernel parameters of the container's namespaces, by names with dots. */
+  readonly sysctls?: Readonly<Record<string, string>>
+  /** No /dev/shm. */
+  readonly ipc?: 'none'
+  /** The host's name and the host's cgroup tree are seen. */
+  readonly uts?: 'host'
+  readonly cgroupns?: 'host'
+  /** Groups that were named: a wall that cannot put the user into each refuses. */
+  readonly groups?: readonly number[]
+}
+
 /** A line of /etc/hosts. */
 export interface ExtraHost {
   readonly name: string
@@ -91,6 +133,8 @@ export interface ContainerSpec {
   /** Writable layer lives in memory and dies with the container (`--rm`). */
   readonly ephemeral: boolean
   readonly annotations: Readonly<Record<string, string>>
+  /** The usual unless said. */
+  readonly privileges?: PrivilegeSpec
 }
 
 /** Where the guest's root comes from: layers of an image, base first. */

@@ -98,7 +98,7 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       ['oom-score-adjust', 500],
       ['user', 0, 0],
       ['working-directory', '/'],
-      ['capabilities', '0'],
+      ['capabilities', '0', '0'],
       ['no-new-privileges'],
       ['seccomp'],
     ],

@@ -26,6 +26,7 @@ import { changesInSandbox, readSandboxFile } from './file-session.js'
 import { serveFileSystems } from './file-system-server.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
+import { assertNoPrivileges } from './no-privileges.js'
 import { nodeFiles } from './node-files.js'
 import { preparationMs, within } from './preparation.js'
 import { RunningFiles } from './running-files.js'
@@ -321,7 +322,8 @@ function noNativeWall(): string | null {
 }
 
 /** Refuses by name what this wall cannot give. */
-function assertPossible({ network, mounts }: ContainerSpec): void {
+function assertPossible({ network, mounts, privileges = {} }: ContainerSpec): void {
+  assertNoPrivileges(privileges)
   if (network.mode !== 'none')
     throw new EngineError('NOT_BUILT', `--network ${network.mode}: programs of preview1 have no sockets`, {
       hint: 'Leave --network out for Wasm images.',

@@ -93,6 +93,7 @@ test('a receipt is shown aspect by aspect, and what is not in force in capitals'
     wall: 'native',
     doubleWall: false,
     kernel,
+    seccompProfile: null,
     wasm: null,
     limits: [{ name: 'pids', value: 32, mechanism: 'rlimit' }],
     crossCheck: { namespaces: true, seccomp: false },

@@ -20,19 +20,19 @@ function refusal(wanted: string): EngineError {
 }
 
 test('nobody named means root, with the groups the image lists for it', () => {
-  assert.equal(resolveUser('', files), { uid: 0, gid: 0, additionalGids: [0, 4], home: '/root' })
+  assert.equal(resolveUser('', files), { uid: 0, gid: 0, additionalGids: [0, 4], namedGids: [], home: '/root' })
 })
 
 test('a name gives its ids, its home and the groups it is a member of', () => {
-  assert.equal(resolveUser('web', files), { uid: 33, gid: 33, additionalGids: [4, 50], home: '/var/www' })
+  assert.equal(resolveUser('web', files), { uid: 33, gid: 33, additionalGids: [4, 50], namedGids: [], home: '/var/www' })
 })
 
 test('a number with an entry is that user', () => {
-  assert.equal(resolveUser('33', files), { uid: 33, gid: 33, additionalGids: [4, 50], home: '/var/www' })
+  assert.equal(resolveUser('33', files), { uid: 33, gid: 33, additionalGids: [4, 50], namedGids: [], home: '/var/www' })
 })
 
 test('a number without an entry is taken as it is, with group 0', () => {
-  assert.equal(resolveUser('1234', files), { uid: 1234, gid: 0, additionalGids: [], home: '/' })
+  assert.equal(resolveUser('1234', files), { uid: 1234, gid: 0, additionalGids: [], namedGids: [], home: '/' })
 })
 
 test('a name made of digits wins over the number, as in docker', () => {
@@ -40,7 +40,7 @@ test('a name made of digits wins over the number, as in docker', () => {
 })
 
 test('a group that is named leaves no others', () => {
-  assert.equal(resolveUser('web:staff', files), { uid: 33, gid: 50, additionalGids: [], home: '/var/www' })
+  assert.equal(resolveUser('web:staff', files), { uid: 33, gid: 50, additionalGids: [], namedGids: [], home: '/var/www' })
   assert.is(resolveUser('web:9999', files).gid, 9999)
   assert.is(resolveUser(':staff', files).gid, 50)
 })
@@ -53,7 +53,7 @@ test('an unknown name, an unknown group and an id beyond 2³¹−1 are refused',
 })
 
 test('an image without these files knows numbers only', () => {
-  assert.equal(resolveUser('', { passwd: '', group: '' }), { uid: 0, gid: 0, additionalGids: [], home: '/' })
+  assert.equal(resolveUser('', { passwd: '', group: '' }), { uid: 0, gid: 0, additionalGids: [], namedGids: [], home: '/' })
   assert.throws(() => resolveUser('root', { passwd: '', group: '' }), /unable to find user root/)
 })
 

@@ -112,6 +112,23 @@ test.needs(NATIVE, DEBIAN)('a package program that changes many files works in t
   assert.match(await wolffia.output('run', '--rm', 'debian:12', 'ls', '-A', '/etc/skel'), '.bashrc')
 })
 
+test.needs(
+  NATIVE,
+  DEBIAN,
+  ID_RANGE,
+)('a package with owners of its own is built and installed under a range of ids', async () => {
+  const script = `set -e
+    mkdir -p /p/DEBIAN /p/srv/games; echo played > /p/srv/games/score; chown games:mail /p/srv/games/score; chmod 640 /p/srv/games/score
+    printf 'Package: scores\\nVersion: 1\\nArchitecture: all\\nMaintainer: t <t@localhost>\\nDescription: t\\n' > /p/DEBIAN/control
+    printf '#!/bin/sh\\nchown -R games:games /srv/games\\n' > /p/DEBIAN/postinst; chmod 755 /p/DEBIAN/postinst
+    dpkg-deb -b /p /p.deb >/dev/null
+    dpkg-deb -c /p.deb | grep -o 'games/mail'
+    dpkg -i /p.deb >/dev/null 2>&1
+    stat -c '%U:%G %a' /srv/games/score; dpkg-query -W -f '\${Status}\\n' scores`
+  const output = await wolffia.output('run', '--rm', await debian(), 'bash', '-c', script)
+  assert.is(output, 'games/mail\ngames:games 640\ninstall ok installed\n')
+})
+
 test.needs(NATIVE, DEBIAN)('a Debian program behind the Wasm wall is refused with the way out', async () => {
   const { code, stderr } = await wolffia.run(['run', '--rm', '--runtime', 'wasm', await debian(), 'bash'])
   assert.is(code, 125)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
-import { singleIdMap } from '../../src/launcher/id-map.js'
+import { chooseIdMap, singleIdMap } from '../../src/launcher/id-map.js'
 import type { ExitStatus } from '../../src/runtime/exit.js'
 import type { Receipt } from '../../src/runtime/receipt.js'
 import type { CreateRequest } from '../../src/runtime/runtime.js'
@@ -200,6 +200,24 @@ native('under a single id a program runs as root and another user is refused by 
     { idMap: singleIdMap() },
   ),
 )
+
+for (const map of [singleIdMap, () => chooseIdMap().map])
+  native(`what root of a container writes into a folder of its user’s is the user’s (${map().kind} map)`, () =>
+    withNativeWall(
+      async (wall) => {
+        const mine = join(wall.folder, 'mine')
+        mkdirSync(mine)
+        await shell(wall, 'echo x > /mine/file; busybox mkdir /mine/folder', {
+          mounts: [{ type: 'bind', source: mine, destination: '/mine', readonly: false }],
+        })
+        for (const name of ['file', 'folder']) {
+          const { uid, gid } = statSync(join(mine, name))
+          assert.equal([uid, gid], [process.geteuid?.(), process.getegid?.()], name)
+        }
+      },
+      { idMap: map() },
+    ),
+  )
 
 native('a terminal is one: it has a size, echoes, turns newlines, and the guest leads its session', () =>
   withNativeWall(async (wall) => {

@@ -126,6 +126,22 @@ test.needs(NATIVE, BUSYBOX)(
   { timeoutMs: 120_000 },
 )
 
+test.needs(NATIVE, BUSYBOX, ID_RANGE)(
+  'removing any operation changes the receipt: a user who may gain privileges, with a device and kernel parameters',
+  () =>
+    assertEveryOperationShows(chooseIdMap().map, {
+      process: { cwd: '/made', user: { uid: 33, gid: 33, additionalGids: [] } },
+      privileges: {
+        capAdd: ['NET_ADMIN'],
+        noNewPrivileges: false,
+        ipc: 'none',
+        devices: [{ source: '/dev/null', destination: '/dev/given' }],
+        sysctls: { 'net.ipv4.ip_forward': '1', 'net.ipv4.ping_group_range': '0\t7' },
+      },
+    }),
+  { timeoutMs: 120_000 },
+)
+
 test.needs(NATIVE, BUSYBOX)('the receipt of a plain container says what docker would promise, and more', () =>
   withPlan(singleIdMap(), {}, async (plan) => {
     const { evidence, disagreeing } = await outcomeOf(plan)

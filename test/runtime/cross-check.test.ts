@@ -34,6 +34,8 @@ function textsOf(pid: number): ReceiptTexts {
     landlock: null,
     working_directory: '/',
     devices: [],
+    sysctls: {},
+    seccomp_instructions: 0,
     root: { bytes: bsize * blocks, inodes: files },
     terminal: null,
     supervisor: { output_bytes: null, time_ms: null },

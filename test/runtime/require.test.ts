@@ -12,6 +12,7 @@ const bare: Receipt = {
   wall: 'wasm',
   doubleWall: false,
   kernel: null,
+  seccompProfile: null,
   wasm: null,
   limits: [{ name: 'memory', value: 65536, mechanism: 'wasm' }],
   crossCheck: {},

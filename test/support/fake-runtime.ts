@@ -201,6 +201,7 @@ class FakeTask implements Task {
       wall: 'native',
       doubleWall: false,
       kernel: null,
+      seccompProfile: null,
       wasm: null,
       limits: [],
       crossCheck: {},

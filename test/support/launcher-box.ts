@@ -116,7 +116,7 @@ export class Box {
         ['umask', '0022'],
         ['working-directory', options.workingDirectory ?? '/'],
         ['user', ...user],
-        ['capabilities', 'a80425fb'],
+        ['capabilities', 'a80425fb', 'a80425fb'],
         ['no-new-privileges'],
         ['landlock-scope', 'abstract-unix-socket'],
         ...(options.seccomp === false ? [] : [['seccomp'] as const]),
