@@ -44,28 +44,32 @@ test.needs(
   BUSYBOX,
   SKOPEO,
   PYTHON3,
-)('the commands work as the README shows them', async () => {
-  await prepareFiles()
-  const [script] = blocks('sh')
-  assert.ok(script)
-  const lines = script.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  for (const line of lines) {
-    const words = line.split(' ')
-    if (words.includes('-it')) {
-      const { code, stdout } = await wolffia.atTerminal(words.slice(1), [{ expect: '#' }, { send: 'exit 3\r' }])
-      assert.is(code, 3, `${line}: ${stdout}`)
-      continue
+)(
+  'the commands work as the README shows them',
+  async () => {
+    await prepareFiles()
+    const [script] = blocks('sh')
+    assert.ok(script)
+    const lines = script.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+    for (const line of lines) {
+      const words = line.split(' ')
+      if (words.includes('-it')) {
+        const { code, stdout } = await wolffia.atTerminal(words.slice(1), [{ expect: '#' }, { send: 'exit 3\r' }])
+        assert.is(code, 3, `${line}: ${stdout}`)
+        continue
+      }
+      const command = `wolffia() { "${process.execPath}" "${resolve('dist/cli.cjs')}" "$@"; }; ${line}`
+      const env = { PATH: process.env.PATH, HOME: wolffia.folder, WOLFFIA_HOME: wolffia.home, WOLFFIA_HOLDER_SECONDS: '2' }
+      const { stdout } = await promisify(execFile)('bash', ['-c', command], { cwd: wolffia.folder, env })
+      if (line.includes('sum(')) assert.is(stdout, '3\n')
+      if (line.endsWith('run --rm app')) assert.is(stdout, 'hello from a Dockerfile\n')
+      if (line.includes('os-release')) assert.match(stdout, 'ID=debian')
     }
-    const command = `wolffia() { "${process.execPath}" "${resolve('dist/cli.cjs')}" "$@"; }; ${line}`
-    const env = { PATH: process.env.PATH, HOME: wolffia.folder, WOLFFIA_HOME: wolffia.home, WOLFFIA_HOLDER_SECONDS: '2' }
-    const { stdout } = await promisify(execFile)('bash', ['-c', command], { cwd: wolffia.folder, env })
-    if (line.includes('sum(')) assert.is(stdout, '3\n')
-    if (line.endsWith('run --rm app')) assert.is(stdout, 'hello from a Dockerfile\n')
-    if (line.includes('os-release')) assert.match(stdout, 'ID=debian')
-  }
-  const receipt = JSON.parse(readFileSync(join(wolffia.folder, 'receipt.json'), 'utf8'))
-  assert.is(receipt.kernel.seccomp.mode, 2)
-})
+    const receipt = JSON.parse(readFileSync(join(wolffia.folder, 'receipt.json'), 'utf8'))
+    assert.is(receipt.kernel.seccomp.mode, 2)
+  },
+  { timeoutMs: 300_000 },
+)
 
 test('the library example works as the README shows it', async () => {
   await wolffia.output('import', resolve('dist/wasm/hello.wasm'), 'hello')
