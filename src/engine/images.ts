@@ -17,11 +17,11 @@ import type { ContainerConfig } from '../oci/image-spec.js'
 import { type Platform, WASI_PLATFORM } from '../oci/platform.js'
 import { familiarReference, parseReference, withDefaultTag } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
-import type { PruneOptions } from '../store/prune.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
 import type { ImageFsOptions } from './image-fs.js'
 import type { CommitOptions, ImageDetails, ImageProcess, ImageSummary, ImportOptions, SaveOptions } from './image-summary.js'
+import { pruneOptions } from './prune-options.js'
 
 /** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
 export interface PlatformOption {
@@ -138,7 +138,7 @@ export class Images {
     const { context, dockerfile, dockerfileText, tags = [], target, platform, signal } = options
     const references = tags.map(nameFor)
     const { buildImage } = await import('../build/build.js')
-    const prune = async () => (await import('../store/prune.js')).prune(this.#store, this.#pruneOptions())
+    const prune = async () => (await import('../store/prune.js')).prune(this.#store, pruneOptions(this.#containers))
     const descriptor = await buildImage(
       { store: this.#store, workshop: this.#workshop, prune },
       {
@@ -254,7 +254,7 @@ export class Images {
     const removed = await removeImage(this.#store, reference, {
       force,
       unnamed,
-      ...this.#pruneOptions(),
+      ...pruneOptions(this.#containers),
       uses: async () =>
         (await this.#containers.list()).map((record) => ({
           container: record.name,
@@ -277,21 +277,6 @@ export class Images {
   #happened(action: string, id: Digest, name: Reference | string | null): void {
     const shown = name === null ? id : typeof name === 'string' ? name : familiarReference(name)
     this.#journal.add(action, { type: 'image', id, attributes: { name: shown } })
-  }
-
-  /** What is needed to remove layers without taking any from a container. */
-  #pruneOptions(): PruneOptions {
-    return {
-      removeTree: async (path) => {
-        const [{ removeLayerTree }, { chooseIdMap }] = await Promise.all([
-          import('../rootfs/remove-tree.js'),
-          import('../launcher/id-map.js'),
-        ])
-        await removeLayerTree(chooseIdMap().map, path)
-      },
-      holdContainers: (action) => this.#containers.hold(action),
-      usedLayers: async () => (await this.#containers.list()).flatMap((record) => record.image.diffIds),
-    }
   }
 
   async #summary(descriptor: Descriptor, names: readonly Reference[]): Promise<ImageSummary> {

@@ -171,7 +171,7 @@ async function packLayer(ingest: Ingest, layer: Layer, compression: Compression)
     const found = digestFromHex(hash.digest('hex'))
     if (found !== layer.diffId)
       throw new EngineError('DIGEST_MISMATCH', `layer ${layer.descriptor.digest} should unpack to ${layer.diffId}, but does to ${found}`, {
-        hint: 'The store is damaged: remove the image and load it again.',
+        hint: 'The store is damaged: `wolffia system check --repair` takes out what is, and then the image can be loaded again.',
         data: { expected: layer.diffId, found },
       })
   }

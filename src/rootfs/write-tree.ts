@@ -41,12 +41,13 @@ export interface TreesRequest {
   readonly signal?: AbortSignal
 }
 
-const PARTIAL = 'tree.partial-'
+/** How a folder begins whose tree is being written; its writer's identity follows. */
+export const PARTIAL = 'tree.partial-'
 /** Writes begun by this process: two at once must not share a folder. */
 let treesBegun = 0
 
 /** What stands in `complete`. */
-interface Marker {
+export interface Marker {
   /** The boot it was written in; null once the tree is known to be on the disk. */
   readonly boot: string | null
   /** Of a stack: names of the folders to be stacked, base first. Whoever writes one of them anew takes the marker away before. */
@@ -77,7 +78,7 @@ function readStack(folder: string, stack: string): Required<Marker> | null {
 const FLUSHED_AFTER_MS = 60_000
 
 /** Beside a marker: the one to take its place when the tree is on the disk. Who writes the tree anew removes it first. */
-const LASTING = 'complete.lasting'
+export const LASTING = 'complete.lasting'
 
 /**
  * Makes the trees of a stack, its own last, known to be on the disk: flushes the file system, then lets the markers say so. A process of its
@@ -108,7 +109,7 @@ function writeMarker(folder: string, marker: Marker, suffix: string): void {
 }
 
 /** The marker of a tree that can be used: one of this boot, or one that lasts. */
-function readMarker(folder: string): Marker | null {
+export function readMarker(folder: string): Marker | null {
   try {
     const marker: Marker = JSON.parse(readFileSync(join(folder, 'complete'), 'utf8'))
     return marker.boot === null || marker.boot === bootId() ? marker : null
@@ -218,11 +219,16 @@ async function writeTrees(folder: string, jobs: readonly TreeJob[], { directory,
     for (const tar of tars) if (tar !== null) closeSync(tar)
   }
   // One at a time, so that nobody takes away a tree that has just been put there.
-  const replaced = await new Lock(join(directory, 'publish.lock')).hold(async () => {
+  const replaced = await publishing(directory).hold(async () => {
     for (const { name, lowers } of jobs) publish(join(folder, name), partial, lowers)
     return jobs.map(({ name }) => join(folder, name, partial))
   })
   await removeTrees(idMap, replaced)
+}
+
+/** Held while trees come to their places, and while they are judged. */
+export function publishing(directory: string): Lock {
+  return new Lock(join(directory, 'publish.lock'))
 }
 
 /**
