@@ -176,10 +176,7 @@ export class Images {
     })
     // What is wrong is said here, and not by a stream that has begun.
     const first = await archive.next()
-    for (const text of images) {
-      const { descriptor, reference } = await findImage(this.#store, text).catch(() => ({ descriptor: null, reference: null }))
-      if (descriptor !== null) this.#happened('save', descriptor.digest, reference)
-    }
+    await this.#saved(images)
     async function* all(): AsyncGenerator<Uint8Array> {
       try {
         if (!first.done) yield first.value
@@ -189,6 +186,30 @@ export class Images {
       }
     }
     return Readable.from(all(), { objectMode: false })
+  }
+
+  /**
+   * Images as the folder of an OCI layout, which skopeo, umoci and buildah read as `oci:FOLDER`: there as a whole or not at all. Rejects as
+   * {@link save}, and with INVALID_ARGUMENT where there is something already.
+   */
+  async saveLayout(images: readonly string[], folder: string, options: Omit<SaveOptions, 'format'> = {}): Promise<void> {
+    const { compression, platform, signal } = options
+    const { assertLayoutFolder, saveLayout } = await import('../image/save.js')
+    await assertLayoutFolder(folder)
+    await saveLayout(this.#store, folder, {
+      images,
+      ...(compression === undefined ? {} : { compression }),
+      ...(platform === undefined ? {} : { wish: wishOf(options) }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    await this.#saved(images)
+  }
+
+  async #saved(images: readonly string[]): Promise<void> {
+    for (const text of images) {
+      const { descriptor, reference } = await findImage(this.#store, text).catch(() => ({ descriptor: null, reference: null }))
+      if (descriptor !== null) this.#happened('save', descriptor.digest, reference)
+    }
   }
 
   /** All images, newest first. */
