@@ -253,6 +253,8 @@ class HomeCheck {
 
   /** What {@link prune} would remove. */
   async #unused(known: readonly Flaw[]): Promise<readonly Flaw[]> {
+    // What an image with a damaged manifest still has looks as if it were nobody's, and is wanted when the manifest comes back.
+    if (known.some(({ kind }) => kind === 'blob' || kind === 'names')) return []
     const { store, state } = this.parts
     const options = pruneOptions(state)
     const { blobs, layers, trees } = await findUnused(store, options)
