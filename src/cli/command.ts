@@ -138,6 +138,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   system: {
     summary: 'The commands of all that is here, under one word',
     commands: {
+      check: { summary: 'Say what is damaged of all that is kept, and mend it', load: () => import('./commands/system-check.js') },
       df: { summary: 'Show what takes how much of the disk', load: () => import('./commands/system-df.js') },
       ...SYSTEM,
       prune: { summary: 'Remove what is not used', load: () => import('./commands/system-prune.js') },

@@ -103,3 +103,9 @@ export function isOwned(record: ContainerRecord): boolean {
 export function isTaskAlive(record: ContainerRecord): boolean {
   return record.status !== 'exited' && record.task !== null && mayBeAlive(record.task.identity)
 }
+
+/** Made to be removed when it ends, and nobody is left to do so. One that was never anybody's has yet to be started. */
+export function isOrphan(record: ContainerRecord): boolean {
+  const isToCome = record.status === 'created' && record.owner === null
+  return record.autoRemove && !isToCome && !isOwned(record) && !isTaskAlive(record)
+}

@@ -6,7 +6,7 @@ import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
 import type { Journal } from '../container/journal.js'
 import type { CreateOptions } from '../container/options.js'
-import { type ContainerRecord, isGone, isOwned, isTaskAlive } from '../container/record.js'
+import { type ContainerRecord, isGone, isOrphan } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError, messageOf } from '../errors.js'
 import { didYouMean } from '../reference/nearest.js'
@@ -219,6 +219,12 @@ export class Containers implements AsyncDisposable {
     return this.#swept
   }
 
+  /** The same, whatever was removed before. @internal */
+  sweepAgain(): Promise<void> {
+    this.#swept = null
+    return this.#sweep()
+  }
+
   async #sweepOnce(): Promise<void> {
     const { state, walls } = this.#parts
     await state.removeRubbish(async (id, directory) => {
@@ -243,9 +249,3 @@ export class Containers implements AsyncDisposable {
 const RUNNING: ReadonlySet<ContainerStatus> = new Set(['running', 'paused', 'restarting'])
 /** How long the process that holds a container's lock may keep a list from being shown. */
 const SETTLE_TIMEOUT_MS = 2000
-
-/** Made to be removed when it ends, and nobody is left to do so. One that was never anybody's has yet to be started. */
-function isOrphan(record: ContainerRecord): boolean {
-  const isToCome = record.status === 'created' && record.owner === null
-  return record.autoRemove && !isToCome && !isOwned(record) && !isTaskAlive(record)
-}

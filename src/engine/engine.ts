@@ -3,6 +3,7 @@ import type { LogOptions } from '../container/logs.js'
 import { ContainerState } from '../container/state.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Store } from '../store/store.js'
+import type { CheckOptions, CheckReport } from './check.js'
 import { Containers } from './containers.js'
 import type { DiskUsageReport } from './disk-usage.js'
 import { type Diagnosis, diagnose } from './doctor.js'
@@ -10,6 +11,7 @@ import { Images } from './images.js'
 import type { InfoReport } from './info.js'
 import { type VersionReport, versionReport } from './version.js'
 import { Volumes, volumeLoader } from './volumes.js'
+import { storeIdMap } from './store-id-map.js'
 import { ownRuntimes, Walls } from './walls.js'
 
 /** What {@link Engine.open} takes. */
@@ -32,6 +34,7 @@ interface EngineParts {
   readonly walls: Walls
   readonly journal: Journal
   readonly store: Store
+  readonly state: ContainerState
 }
 
 /** The engine: images in a store, containers behind walls, volumes that outlive them. Open it, use it, dispose of it (`await using`). */
@@ -44,8 +47,9 @@ export class Engine implements AsyncDisposable {
   readonly #walls: Walls
   readonly #journal: Journal
   readonly #store: Store
+  readonly #state: ContainerState
 
-  private constructor({ home, images, containers, volumes, walls, journal, store }: EngineParts) {
+  private constructor({ home, images, containers, volumes, walls, journal, store, state }: EngineParts) {
     this.home = home
     this.images = images
     this.containers = containers
@@ -53,6 +57,7 @@ export class Engine implements AsyncDisposable {
     this.#walls = walls
     this.#journal = journal
     this.#store = store
+    this.#state = state
   }
 
   /** Opens the engine over its folder, making it when it is missing. Throws INVALID_ARGUMENT when the folder is something else. */
@@ -72,6 +77,7 @@ export class Engine implements AsyncDisposable {
       walls,
       journal,
       store,
+      state,
     })
   }
 
@@ -103,6 +109,16 @@ export class Engine implements AsyncDisposable {
   async diskUsage(): Promise<DiskUsageReport> {
     const { diskUsage } = await import('./disk-usage.js')
     return diskUsage(this, this.#store)
+  }
+
+  /**
+   * Whether all that is kept is whole: every blob, layer, tree and record is read. With `repair` what can be made anew is, what is nobody's is
+   * removed, and what only a fresh copy of an image can mend is named.
+   */
+  async check(options: CheckOptions = {}): Promise<CheckReport> {
+    const [{ checkHome }, { map: idMap }] = await Promise.all([import('./check.js'), storeIdMap(this.home)])
+    const sweep = () => this.containers.sweepAgain()
+    return checkHome({ store: this.#store, state: this.#state, idMap, sweep, bringIn: (reference) => this.images.pull(reference) }, options)
   }
 
   /** Kills what this process made and still runs, and removes what was made to be removed. */

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Container } from '../container/container.js'
 import type { ImageForContainer, Workshop } from '../container/create.js'
@@ -20,7 +19,6 @@ import { familiarReference, parseReference, withDefaultTag } from '../reference/
 import { formatReference, type Reference } from '../reference/reference.js'
 import type { Pulled } from '../registry/pull.js'
 import type { PullEvent } from '../registry/pull-event.js'
-import type { PruneOptions } from '../store/prune.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
 import type { ImageFsOptions } from './image-fs.js'
@@ -35,6 +33,7 @@ import type {
   PullOptions,
   SaveOptions,
 } from './image-summary.js'
+import { pruneOptions } from './prune-options.js'
 
 /** Chooses one of an image's platforms; this machine's Linux, or else `wasi/wasm`, unless said. */
 export interface PlatformOption {
@@ -224,10 +223,7 @@ export class Images {
     })
     // What is wrong is said here, and not by a stream that has begun.
     const first = await archive.next()
-    for (const text of images) {
-      const { descriptor, reference } = await findImage(this.#store, text).catch(() => ({ descriptor: null, reference: null }))
-      if (descriptor !== null) this.#happened('save', descriptor.digest, reference)
-    }
+    await this.#saved(images)
     async function* all(): AsyncGenerator<Uint8Array> {
       try {
         if (!first.done) yield first.value
@@ -237,6 +233,30 @@ export class Images {
       }
     }
     return Readable.from(all(), { objectMode: false })
+  }
+
+  /**
+   * Images as the folder of an OCI layout, which skopeo, umoci and buildah read as `oci:FOLDER`: there as a whole or not at all. Rejects as
+   * {@link save}, and with INVALID_ARGUMENT where there is something already.
+   */
+  async saveLayout(images: readonly string[], folder: string, options: Omit<SaveOptions, 'format'> = {}): Promise<void> {
+    const { compression, platform, signal } = options
+    const { assertLayoutFolder, saveLayout } = await import('../image/save.js')
+    await assertLayoutFolder(folder)
+    await saveLayout(this.#store, folder, {
+      images,
+      ...(compression === undefined ? {} : { compression }),
+      ...(platform === undefined ? {} : { wish: wishOf(options) }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    await this.#saved(images)
+  }
+
+  async #saved(images: readonly string[]): Promise<void> {
+    for (const text of images) {
+      const { descriptor, reference } = await findImage(this.#store, text).catch(() => ({ descriptor: null, reference: null }))
+      if (descriptor !== null) this.#happened('save', descriptor.digest, reference)
+    }
   }
 
   /** All images, newest first. */
@@ -302,7 +322,7 @@ export class Images {
     const removed = await removeImage(this.#store, reference, {
       force,
       unnamed,
-      ...this.#pruneOptions(),
+      ...pruneOptions(this.#store.root, this.#containers),
       uses: async () =>
         (await this.#containers.list()).map((record) => ({
           container: record.name,
@@ -333,28 +353,12 @@ export class Images {
 
   async #prune(): Promise<void> {
     const { prune } = await import('../store/prune.js')
-    await prune(this.#store, this.#pruneOptions())
+    await prune(this.#store, pruneOptions(this.#store.root, this.#containers))
   }
 
   #happened(action: string, id: Digest, name: Reference | string | null): void {
     const shown = name === null ? id : typeof name === 'string' ? name : familiarReference(name)
     this.#journal.add(action, { type: 'image', id, attributes: { name: shown } })
-  }
-
-  /** What is needed to remove layers without taking any from a container. */
-  #pruneOptions(): PruneOptions {
-    return {
-      removeTree: async (path) => {
-        const [{ removeLayerTree }, { chooseIdMap }, { Holder }] = await Promise.all([
-          import('../rootfs/remove-tree.js'),
-          import('../launcher/id-map.js'),
-          import('../launcher/holder.js'),
-        ])
-        await removeLayerTree(chooseIdMap(new Holder(join(this.#store.root, 'holder'))).map, path)
-      },
-      holdContainers: (action) => this.#containers.hold(action),
-      usedLayers: async () => (await this.#containers.list()).flatMap((record) => record.image.diffIds),
-    }
   }
 
   async #summary(descriptor: Descriptor, names: readonly Reference[]): Promise<ImageSummary> {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, hostname, release, totalmem } from 'node:os'
-import { join } from 'node:path'
 import type { IdMap } from '../launcher/id-map.js'
 import { pidOf } from '../store/process-identity.js'
 import type { Engine } from './engine.js'
+import { storeIdMap } from './store-id-map.js'
 import { versionReport } from './version.js'
 import type { Walls } from './walls.js'
 
@@ -32,9 +32,8 @@ export interface InfoReport {
 
 /** What is here. @internal */
 export async function infoReport({ home, containers, images }: Engine, walls: Walls): Promise<InfoReport> {
-  const [{ chooseIdMap }, { Holder }] = await Promise.all([import('../launcher/id-map.js'), import('../launcher/holder.js')])
-  const { map, reason } = chooseIdMap()
-  const holder = new Holder(join(home, 'holder')).living()
+  const { map, reason } = await storeIdMap(home)
+  const holder = map.holder?.living() ?? null
   const statuses = (await containers.list({ all: true })).map(({ status }) => status)
   const paused = statuses.filter((status) => status === 'paused').length
   const running = statuses.filter((status) => status === 'running' || status === 'restarting').length

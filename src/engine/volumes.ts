@@ -1,9 +1,9 @@
-import { join } from 'node:path'
 import { type LoadVolumes, volumesOf } from '../container/container-volumes.js'
 import type { Journal } from '../container/journal.js'
 import { type ContainerState, RECORD_FILE } from '../container/state.js'
 import type { NewVolume, Volume } from '../volume/volume.js'
 import type { PrunedVolumes, VolumeStore } from '../volume/volumes.js'
+import { storeHolder } from './store-id-map.js'
 
 /** A volume, and who has it. */
 export interface VolumeSummary extends Volume {
@@ -74,12 +74,11 @@ export class Volumes {
 export function volumeLoader(home: string, state: ContainerState, journal: Journal): LoadVolumes {
   let store: Promise<VolumeStore> | null = null
   const load = async () => {
-    const [{ VolumeStore }, { chooseIdMap }, { Holder }] = await Promise.all([
+    const [{ VolumeStore }, { chooseIdMap }, holder] = await Promise.all([
       import('../volume/volumes.js'),
       import('../launcher/id-map.js'),
-      import('../launcher/holder.js'),
+      storeHolder(home),
     ])
-    const holder = new Holder(join(home, 'holder'))
     return new VolumeStore({
       home,
       idMap: () => chooseIdMap(holder).map,

@@ -4,6 +4,7 @@ import { EngineError } from '../errors.js'
 import { hostPlatform, namedPlatform, type PlatformWish } from '../image/platform-select.js'
 import { WASI_PLATFORM } from '../oci/platform.js'
 import type { Runtime } from '../runtime/runtime.js'
+import { storeHolder } from './store-id-map.js'
 
 /** The walls, each loaded when it is first needed: most commands need none. */
 export class Walls {
@@ -40,10 +41,10 @@ export class Walls {
 
 /** wolffia's own walls, in the order `auto` tries them. */
 export async function ownRuntimes(home: string): Promise<readonly Runtime[]> {
-  const [{ NativeRuntime }, { WasmRuntime }, { Holder }] = await Promise.all([
+  const [{ NativeRuntime }, { WasmRuntime }, holder] = await Promise.all([
     import('../native/native-runtime.js'),
     import('../wasm/wasm-runtime.js'),
-    import('../launcher/holder.js'),
+    storeHolder(home),
   ])
-  return [new NativeRuntime({ treesDirectory: join(home, 'trees'), holder: new Holder(join(home, 'holder')) }), new WasmRuntime()]
+  return [new NativeRuntime({ treesDirectory: join(home, 'trees'), holder }), new WasmRuntime()]
 }

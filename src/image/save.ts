@@ -1,11 +1,13 @@
 /**
- * Saves images as one tar that docker, podman, skopeo, umoci (unpacked) and wolffia itself read: an OCI layout, and beside it, for a Docker archive,
+ * Saves images as one tar, or as a folder, that docker, podman, skopeo, umoci (unpacked) and wolffia itself read: an OCI layout, and beside it, for a Docker archive,
  * the `manifest.json` of `docker save` since version 25, which names the same blobs. The same images give the same bytes.
  *
  * Blobs go out as they are stored, so that an image keeps its id, unless a compression is asked for: then each layer is packed anew, whatever it
  * was packed with, and gets another manifest, but the same config.
  */
 import { createHash } from 'node:crypto'
+import { chmod, constants, copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { EngineError } from '../errors.js'
 import { type Compression, compress } from '../layer/compression.js'
 import { openFileSource } from '../layer/file-source.js'
@@ -56,32 +58,85 @@ const LAYERS_AT_ONCE = 4
  * with IMAGE_NOT_FOUND, PLATFORM_NOT_FOUND, INVALID_IMAGE, DIGEST_MISMATCH, UNSUPPORTED_BY_HOST.
  */
 export async function* saveImages(store: Store, request: SaveRequest): AsyncGenerator<Uint8Array, void, undefined> {
-  const { signal, compression, wish, format } = request
-  const names = await store.references.list()
-  const found = request.images.flatMap((text) => imagesOf(names, text))
-  const ingest = await store.ingest(signal === undefined ? {} : { signal })
+  const ingest = await store.ingest(request.signal === undefined ? {} : { signal: request.signal })
   try {
-    const saved: Saved[] = []
-    const packed = new Map<string, Promise<Descriptor>>()
-    for (const { descriptor, names } of merged(found)) {
-      const wanted = wish === undefined ? descriptor : (await selectImage(ingest, descriptor, wish)).image.descriptor
-      saved.push({ descriptor: compression === undefined ? wanted : await repacked(ingest, wanted, { compression, packed }), names })
-    }
-    const blobs = await blobsOf(ingest, saved)
-    const paths = await Promise.all(blobs.map(({ digest }) => ingest.pathOf(digest)))
-    const documents: [string, string][] = [
-      ['index.json', json({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: saved.flatMap(namedDescriptors) })],
-      ...(format === 'docker-archive' ? [['manifest.json', json(await dockerManifest(ingest, saved))] as [string, string]] : []),
-      ['oci-layout', json({ imageLayoutVersion: '1.0.0' })],
-    ]
-    for (const entry of archiveEntries(
-      blobs.map((blob, at) => [blobName(blob), paths[at] ?? ''] as const),
-      documents,
-    ))
-      yield* packEntry(entry)
+    const { blobs, documents } = await layoutFiles(store, ingest, request)
+    for (const entry of archiveEntries(blobs, documents)) yield* packEntry(entry)
     yield ARCHIVE_END
   } finally {
     await ingest.discard()
+  }
+}
+
+/**
+ * The same as the folder of an OCI layout, which is there as a whole or not at all. One that is there already must be empty. Rejects likewise,
+ * and with INVALID_ARGUMENT.
+ */
+export async function saveLayout(store: Store, folder: string, request: Omit<SaveRequest, 'format'>): Promise<void> {
+  const { signal } = request
+  const ingest = await store.ingest(signal === undefined ? {} : { signal })
+  const unfinished = `${folder.replace(/\/+$/, '')}.${process.pid}.new`
+  try {
+    const { blobs, documents } = await layoutFiles(store, ingest, { ...request, format: 'oci-archive' })
+    await mkdir(join(unfinished, 'blobs/sha256'), { recursive: true })
+    for (const [name, path] of blobs) {
+      if (signal?.aborted) throw new EngineError('ABORTED', 'stopped before everything was saved', { cause: signal.reason })
+      // Shared with the store where the file system can, and never the store's own file.
+      await copyFile(path, join(unfinished, name), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+      await chmod(join(unfinished, name), 0o644)
+    }
+    for (const [name, text] of documents) await writeFile(join(unfinished, name), text)
+    await rename(unfinished, folder)
+  } catch (error) {
+    throw isTaken(error) ? taken(folder, error) : error
+  } finally {
+    await rm(unfinished, { recursive: true, force: true })
+    await ingest.discard()
+  }
+}
+
+/** Throws INVALID_ARGUMENT unless {@link saveLayout} can make this folder. */
+export async function assertLayoutFolder(folder: string): Promise<void> {
+  const found = await readdir(folder).catch((error: NodeJS.ErrnoException) => error)
+  if (Array.isArray(found) ? found.length > 0 : found.code !== 'ENOENT') throw taken(folder, Array.isArray(found) ? undefined : found)
+}
+
+function isTaken(error: unknown): boolean {
+  return ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+}
+
+function taken(folder: string, cause: unknown): EngineError {
+  return new EngineError('INVALID_ARGUMENT', `${folder} is there already, and no empty folder`, {
+    cause,
+    hint: 'Name a folder that is not there yet, or remove this one.',
+    data: { path: folder },
+  })
+}
+
+/** The files of a layout: blobs by name with where they lie, held by the ingest, and its documents. */
+interface LayoutFiles {
+  readonly blobs: readonly (readonly [name: string, path: string])[]
+  readonly documents: readonly (readonly [name: string, text: string])[]
+}
+
+async function layoutFiles(store: Store, ingest: Ingest, { images, format, compression, wish }: SaveRequest): Promise<LayoutFiles> {
+  const names = await store.references.list()
+  const found = images.flatMap((text) => imagesOf(names, text))
+  const saved: Saved[] = []
+  const packed = new Map<string, Promise<Descriptor>>()
+  for (const { descriptor, names } of merged(found)) {
+    const wanted = wish === undefined ? descriptor : (await selectImage(ingest, descriptor, wish)).image.descriptor
+    saved.push({ descriptor: compression === undefined ? wanted : await repacked(ingest, wanted, { compression, packed }), names })
+  }
+  const blobs = await blobsOf(ingest, saved)
+  const paths = await Promise.all(blobs.map(({ digest }) => ingest.pathOf(digest)))
+  return {
+    blobs: blobs.map((blob, at) => [blobName(blob), paths[at] ?? ''] as const),
+    documents: [
+      ['index.json', json({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: saved.flatMap(namedDescriptors) })],
+      ...(format === 'docker-archive' ? [['manifest.json', json(await dockerManifest(ingest, saved))] as const] : []),
+      ['oci-layout', json({ imageLayoutVersion: '1.0.0' })],
+    ],
   }
 }
 
@@ -171,7 +226,7 @@ async function packLayer(ingest: Ingest, layer: Layer, compression: Compression)
     const found = digestFromHex(hash.digest('hex'))
     if (found !== layer.diffId)
       throw new EngineError('DIGEST_MISMATCH', `layer ${layer.descriptor.digest} should unpack to ${layer.diffId}, but does to ${found}`, {
-        hint: 'The store is damaged: remove the image and load it again.',
+        hint: 'The store is damaged: `wolffia system check --repair` takes out what is, and then the image can be loaded again.',
         data: { expected: layer.diffId, found },
       })
   }

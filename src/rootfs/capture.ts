@@ -65,11 +65,16 @@ export async function* recordsOf(operations: readonly Operation[]): AsyncGenerat
 }
 
 /** Every path of that tree, in the order of `fs/list`: a directory before what is in it, names in byte order. */
-export async function listKernelTree(idMap: IdMap, root: OverlayRoot): Promise<KernelPath[]> {
+export function listKernelTree(idMap: IdMap, root: OverlayRoot): Promise<KernelPath[]> {
+  return listRecords(captureTree(idMap, root))
+}
+
+/** Every path of the tree that records tell of, in that order. */
+export async function listRecords(records: AsyncIterable<TreeRecord> | Iterable<TreeRecord>): Promise<KernelPath[]> {
   const inodes = new Map<ByteString, CapturedInode>()
   const names: { readonly path: ByteString; readonly inode: CapturedInode }[] = []
   let current: CapturedInode | undefined
-  for await (const record of captureTree(idMap, root)) {
+  for await (const record of records) {
     if (record.record === 'entry') {
       const { entry } = record
       current = entry.kind === 'hard-link' ? inodes.get(entry.target ?? '') : new CapturedInode(entry)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, lstatSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { EngineError } from '../errors.js'
 import type { ByteString, Ino } from '../fs/file-system.js'
@@ -51,7 +51,8 @@ interface StackIndex {
   readonly tarBytes: Float64Array
 }
 
-function stackIndexPath(layers: readonly StoredLayer[]): string {
+/** Where the index of a stack is kept: beside its topmost layer. */
+export function stackIndexPath(layers: readonly StoredLayer[]): string {
   return join(dirname(layers.at(-1)?.indexPath ?? ''), stackName(layers))
 }
 
@@ -69,15 +70,33 @@ function readStackIndex(layers: readonly StoredLayer[]): StackIndex | null {
 }
 
 function makeStackIndex(layers: readonly StoredLayer[]): StackIndex {
+  const made = mergedIndexOf(layers)
+  keepStackIndex(stackIndexPath(layers), made)
+  return made
+}
+
+function mergedIndexOf(layers: readonly StoredLayer[]): StackIndex {
   const opened: PackedLayer[] = []
   try {
     for (const layer of layers) opened.push(openStoredLayer(layer))
-    const made = { index: mergeIndexes(opened), tarBytes: Float64Array.from(opened, ({ tarBytes }) => tarBytes) }
-    keepStackIndex(stackIndexPath(layers), made)
-    return made
+    return { index: mergeIndexes(opened), tarBytes: Float64Array.from(opened, ({ tarBytes }) => tarBytes) }
   } finally {
     for (const layer of opened) layer.close()
   }
+}
+
+/** Whether an index of all of these sound layers, if one is kept, is what would be made of them now. */
+export function isStackIndexSound(layers: readonly StoredLayer[]): boolean {
+  const path = stackIndexPath(layers)
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return true
+  const kept = readStackIndex(layers)
+  if (kept === null) return false
+  const made = mergedIndexOf(layers)
+  return bytesOf(kept.tarBytes).equals(bytesOf(made.tarBytes)) && Buffer.from(serializeIndex(kept.index)).equals(serializeIndex(made.index))
+}
+
+function bytesOf(numbers: Float64Array): Buffer {
+  return Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength)
 }
 
 /** It only saves time, so a full disk, or a layer that is being removed, is nothing to fail for. */

@@ -47,7 +47,8 @@ export interface TreesRequest {
   readonly signal?: AbortSignal
 }
 
-const PARTIAL = 'tree.partial-'
+/** How a folder begins whose tree is being written; its writer's identity follows. */
+export const PARTIAL = 'tree.partial-'
 /** Writes begun by this process: two at once must not share a folder. */
 let treesBegun = 0
 
@@ -194,7 +195,7 @@ async function holdTrees(
     throw error
   }
   // One at a time, so that of those who wrote the same at once all use what the first has written.
-  const unwanted = await new Lock(join(directory, 'publish.lock')).hold(async () =>
+  const unwanted = await publishing(directory).hold(async () =>
     missing.flatMap(({ name }) => {
       const own = made.get(name) ?? ''
       mkdirSync(join(folder, name), { recursive: true, mode: 0o700 })
@@ -232,7 +233,7 @@ async function writeTrees(folder: string, jobs: readonly TreeJob[], { directory,
     throw await afterCleanUp(error, () => removeTrees(idMap, partials))
   }
   // One at a time, so that nobody takes away a tree that has just been put there.
-  const replaced = await new Lock(join(directory, 'publish.lock')).hold(async () => {
+  const replaced = await publishing(directory).hold(async () => {
     for (const { name, lowers } of jobs) publish(join(folder, name), partial, lowers)
     return partials
   })
@@ -272,6 +273,11 @@ async function sendTrees(
   } finally {
     for (const tar of tars) if (tar !== null) closeSync(tar)
   }
+}
+
+/** Held while trees come to their places, and while they are judged. */
+export function publishing(directory: string): Lock {
+  return new Lock(join(directory, 'publish.lock'))
 }
 
 /**

@@ -3,13 +3,14 @@
  * to the disk, and only then gets its name.
  */
 import { createHash } from 'node:crypto'
-import { constants, createReadStream, readFileSync, statSync } from 'node:fs'
-import { type FileHandle, open, rm, stat } from 'node:fs/promises'
+import { closeSync, createReadStream } from 'node:fs'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { type Digest, digestFromHex } from '../oci/digest.js'
 import { MAXIMUM_DOCUMENT_BYTES } from '../oci/document.js'
+import { openPlainFile, type PlainFile, readPlainFile } from './plain-file.js'
 
 /** Bytes as they come: a Node stream is one. */
 export type ByteStream = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
@@ -109,13 +110,22 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let offset = 0; offset < chunk.length; ) offset += (await file.write(chunk, offset, chunk.length - offset)).bytesWritten
 }
 
-/** Opens a blob's file for reading from its start. Throws INVALID_IMAGE when its size is not the descriptor's. */
+/** Opens a blob's file for reading from its start. Throws INVALID_IMAGE when its size is not the descriptor's, or when it is no file. */
 export async function openBlobFile(path: string, descriptor: Descriptor): Promise<Readable> {
-  const { size } = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'ENOENT' ? missingBlob(descriptor) : error
-  })
-  if (size !== descriptor.size) throw wrongSize(descriptor, size)
-  return createReadStream(path, { flags: constants.O_RDONLY | constants.O_NOFOLLOW, highWaterMark: 1 << 18 } as object)
+  const { descriptor: file, stat } = openExisting(path, descriptor)
+  if (stat.size !== descriptor.size) {
+    closeSync(file)
+    throw wrongSize(descriptor, stat.size)
+  }
+  return createReadStream('', { fd: file, start: 0, highWaterMark: 1 << 18 })
+}
+
+function openExisting(path: string, descriptor: Descriptor): PlainFile {
+  try {
+    return openPlainFile(path)
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? missingBlob(descriptor) : error
+  }
 }
 
 /** Reads a small blob whole and checks its size and digest. */
@@ -129,7 +139,7 @@ export async function readBlobFile(path: string, descriptor: Descriptor): Promis
   const found = digestOf(bytes)
   if (found !== descriptor.digest)
     throw new EngineError('DIGEST_MISMATCH', `a blob should be ${descriptor.digest}, but its bytes are ${found}`, {
-      hint: 'The store is damaged: remove the image and load it again.',
+      hint: 'The store is damaged: `wolffia system check --repair` takes out what is, and then the image can be loaded again.',
       data: { expected: descriptor.digest, found },
     })
   return bytes
@@ -138,9 +148,9 @@ export async function readBlobFile(path: string, descriptor: Descriptor): Promis
 /** At once: two such reads come before every start, and each takes longer on its way through the thread pool than on the disk. */
 function readSmall(path: string, descriptor: Descriptor): Buffer {
   try {
-    const { size } = statSync(path)
-    if (size !== descriptor.size) throw wrongSize(descriptor, size)
-    return readFileSync(path)
+    const bytes = readPlainFile(path, MAXIMUM_DOCUMENT_BYTES)
+    if (bytes.length !== descriptor.size) throw wrongSize(descriptor, bytes.length)
+    return bytes
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? missingBlob(descriptor) : error
   }

@@ -172,8 +172,14 @@ export class Ingest implements BlobSource, AsyncDisposable {
 
 /** Removes the folders of ingests whose process is gone. */
 export async function removeLeftovers(parent: string): Promise<void> {
-  for (const name of await readdir(parent)) {
-    const identity = DIRECTORY_NAME.exec(name)?.[1]
-    if (identity !== undefined && !mayBeAlive(identity)) await rm(join(parent, name), { recursive: true, force: true })
+  for (const name of leftIngests(await readdir(parent)).dead) await rm(join(parent, name), { recursive: true, force: true })
+}
+
+/** Of the names in the folder of all ingests: those whose process is gone, and those that are no ingests. */
+export function leftIngests(names: readonly string[]): { readonly dead: readonly string[]; readonly strange: readonly string[] } {
+  const identityOf = (name: string) => DIRECTORY_NAME.exec(name)?.[1]
+  return {
+    dead: names.filter((name) => !mayBeAlive(identityOf(name) ?? ownIdentity())),
+    strange: names.filter((name) => identityOf(name) === undefined),
   }
 }

@@ -7,7 +7,7 @@
  * is there, so that whoever reads it meanwhile finds the one or the other, which are alike.
  */
 import { lstatSync } from 'node:fs'
-import { link, mkdir, open, readdir, rename } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
@@ -51,7 +51,7 @@ export class LayerStore {
 
   /** The layer if it is there already. */
   async find(diffId: DiffId): Promise<StoredLayer | null> {
-    const layer = this.#at(diffId)
+    const layer = this.at(diffId)
     // At once: of a hundred layers each would wait for its turn in the thread pool, which costs ten times the look.
     return [layer.indexPath, layer.tarPath].every((path) => lstatSync(path, { throwIfNoEntry: false })?.isFile()) ? layer : null
   }
@@ -65,6 +65,17 @@ export class LayerStore {
     const making = this.#make(layer, options).finally(() => this.#making.delete(layer.diffId))
     this.#making.set(layer.diffId, making)
     return making
+  }
+
+  /** Makes the layer again from its blob, over what is there. Rejects as {@link ensure}. */
+  remake(layer: Layer, options: { readonly signal?: AbortSignal } = {}): Promise<StoredLayer> {
+    return this.#make(layer, { ...options, over: true })
+  }
+
+  /** Where a layer lies, whether it is there or not. */
+  at(diffId: DiffId): StoredLayer {
+    const folder = join(this.#directory, hexOf(diffId))
+    return { diffId, tarPath: join(folder, 'tar'), indexPath: join(folder, 'index') }
   }
 
   /** DiffIds of all layers that are there. */
@@ -82,7 +93,7 @@ export class LayerStore {
     await ingest.discard()
   }
 
-  async #make(layer: Layer, options: { readonly signal?: AbortSignal }): Promise<StoredLayer> {
+  async #make(layer: Layer, options: { readonly signal?: AbortSignal; readonly over?: boolean }): Promise<StoredLayer> {
     const ingest = await Ingest.begin(this.target, options)
     try {
       const folder = ingest.temporaryPath()
@@ -92,13 +103,13 @@ export class LayerStore {
       await writeIndex(tarPath, join(folder, 'index'))
       await flushFolder(folder)
       await mkdir(this.#directory, { recursive: true, mode: 0o700 })
-      const made = this.#at(layer.diffId)
+      const made = this.at(layer.diffId)
       await rename(folder, join(this.#directory, hexOf(layer.diffId))).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
         // Another process was first, and theirs is as good; or what stands there has lost a file.
-        if ((await this.find(layer.diffId)) !== null) return
-        await rename(tarPath, made.tarPath)
-        await rename(join(folder, 'index'), made.indexPath)
+        if (options.over !== true && (await this.find(layer.diffId)) !== null) return
+        await replace(tarPath, made.tarPath)
+        await replace(join(folder, 'index'), made.indexPath)
       })
       return made
     } finally {
@@ -129,11 +140,12 @@ export class LayerStore {
       )
     }
   }
+}
 
-  #at(diffId: DiffId): StoredLayer {
-    const folder = join(this.#directory, hexOf(diffId))
-    return { diffId, tarPath: join(folder, 'tar'), indexPath: join(folder, 'index') }
-  }
+/** By rename, also over what no file can be renamed over. */
+async function replace(from: string, to: string): Promise<void> {
+  if (lstatSync(to, { throwIfNoEntry: false })?.isDirectory()) await rm(to, { recursive: true })
+  await rename(from, to)
 }
 
 async function writeIndex(tarPath: string, indexPath: string): Promise<void> {

@@ -106,6 +106,21 @@ export class Lock {
   }
 }
 
+/** The files of a lock's folder: how many are of processes that may live, which are of dead ones, and which are no claims at all. */
+export function deadClaims(files: readonly string[]): {
+  readonly alive: number
+  readonly dead: readonly string[]
+  readonly strange: readonly string[]
+} {
+  const claims = files.map(readClaim).filter((claim) => claim !== null)
+  const dead = claims.filter(({ identity }) => identity !== ownIdentity() && !mayBeAlive(identity))
+  return {
+    alive: claims.length - dead.length,
+    dead: dead.map(({ file }) => file),
+    strange: files.filter((file) => readClaim(file) === null),
+  }
+}
+
 function readClaim(file: string): Claim | null {
   const choosing = CHOOSING.exec(file)
   if (choosing?.[1] && choosing[2]) return { file, ticket: 0, who: choosing[1], identity: choosing[2] }

@@ -4,7 +4,7 @@
  * Invariant: what stands under `blobs/sha256/` is complete and is what its name says. Blobs come only through an
  * {@link Ingest} (`ingest.ts`), which has checked and flushed them before.
  */
-import { linkSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { link, lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -13,8 +13,11 @@ import type { Descriptor } from '../oci/descriptor.js'
 import { type Digest, digestFromHex, hexOf } from '../oci/digest.js'
 import { openBlobFile, readBlobFile } from './blob-file.js'
 import type { BlobSource } from './blob-source.js'
+import { readPlainFile } from './plain-file.js'
 
 const LAYOUT_VERSION = '1.0.0'
+/** Of `oci-layout`, which says one thing. */
+const MAXIMUM_LAYOUT_BYTES = 4096
 const EMPTY_INDEX = '{"schemaVersion":2,"manifests":[]}'
 
 /** Blobs by digest. */
@@ -59,11 +62,20 @@ export class OciLayout implements BlobSource {
     return (await readdir(this.#blobs)).filter((name) => /^[0-9a-f]{64}$/.test(name)).map(digestFromHex)
   }
 
-  /** Gives a finished file its place among the blobs, by a hard link. One that is there already stays. The caller holds the lock. */
+  /**
+   * Gives a finished file its place among the blobs, by a hard link. One that is there already stays, unless it is plainly not what it should
+   * be: another size, or no file at all. The caller holds the lock.
+   */
   async adopt(digest: Digest, path: string): Promise<void> {
-    await link(path, this.#path(digest)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    })
+    try {
+      await link(path, this.#path(digest))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      const [there, ours] = await Promise.all([lstat(this.#path(digest)), lstat(path)])
+      if (there.isFile() && there.size === ours.size) return
+      await rm(this.#path(digest), { recursive: true })
+      await link(path, this.#path(digest))
+    }
   }
 
   /** Flushes the folder of blobs, so that new names last. */
@@ -111,14 +123,18 @@ export async function replaceFile(path: string, content: string): Promise<void> 
 function checkLayoutVersion(root: string): void {
   const path = join(root, 'oci-layout')
   writeIfMissing(path, JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION }))
+  const wayOut = `If the folder is a store of wolffia's, write it anew: echo '{"imageLayoutVersion":"${LAYOUT_VERSION}"}' > ${path}`
   let version: unknown
   try {
-    version = (JSON.parse(readFileSync(path, 'utf8')) as { imageLayoutVersion?: unknown }).imageLayoutVersion
+    version = (JSON.parse(readPlainFile(path, MAXIMUM_LAYOUT_BYTES).toString()) as { imageLayoutVersion?: unknown }).imageLayoutVersion
   } catch (cause) {
-    throw new EngineError('INVALID_IMAGE', `${path} is not JSON`, { cause, hint: 'Move the folder away, or set WOLFFIA_HOME to another.' })
+    if (cause instanceof EngineError) throw cause
+    throw new EngineError('INVALID_IMAGE', `${path} is not JSON`, { cause, hint: wayOut })
   }
   if (version !== LAYOUT_VERSION)
-    throw new EngineError('INVALID_IMAGE', `${path} is of version ${JSON.stringify(version)}; only ${LAYOUT_VERSION} is read`)
+    throw new EngineError('INVALID_IMAGE', `${path} is of version ${JSON.stringify(version)}; only ${LAYOUT_VERSION} is read`, {
+      hint: wayOut,
+    })
 }
 
 /** Whole or not at all, and never over what another process has just made. */

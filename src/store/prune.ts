@@ -49,23 +49,29 @@ export function whileNothingChanges<T>(
 }
 
 /** {@link prune} for a caller within {@link whileNothingChanges}. */
-export async function pruneLocked(store: Store, { usedLayers, removeTree = removeFolder }: PruneOptions): Promise<Pruned> {
+export async function pruneLocked(store: Store, options: PruneOptions): Promise<Pruned> {
+  const ingests = join(store.root, 'ingest')
+  await mkdir(ingests, { recursive: true, mode: 0o700 })
+  await removeLeftovers(ingests)
+  const { blobs, layers, trees } = await findUnused(store, options)
+  const { removeTree = removeFolder } = options
+  let bytes = 0
+  for (const digest of blobs) bytes += await store.layout.remove(digest)
+  for (const diffId of layers) await store.layers.remove(diffId)
+  for (const tree of trees) await removeTree(join(store.root, tree))
+  return { blobs, layers, trees, bytes }
+}
+
+/** What {@link prune} would remove, for a caller within {@link whileNothingChanges}. */
+export async function findUnused(store: Store, { usedLayers }: Pick<PruneOptions, 'usedLayers'>): Promise<Omit<Pruned, 'bytes'>> {
   const { blobs: kept, diffIds } = await reachableFrom(
     store.layout,
     (await store.references.list()).map((name) => name.descriptor),
   )
-  const ingests = join(store.root, 'ingest')
-  await mkdir(ingests, { recursive: true, mode: 0o700 })
-  await removeLeftovers(ingests)
-  const keptLayers = new Set([...diffIds, ...((await usedLayers?.()) ?? []), ...(await layersUnderWay(ingests))])
+  const keptLayers = new Set([...diffIds, ...((await usedLayers?.()) ?? []), ...(await layersUnderWay(join(store.root, 'ingest')))])
   const blobs = (await store.layout.digests()).filter((digest) => !kept.has(digest))
-  let bytes = 0
-  for (const digest of blobs) bytes += await store.layout.remove(digest)
   const layers = (await store.layers.diffIds()).filter((diffId) => !keptLayers.has(diffId))
-  for (const diffId of layers) await store.layers.remove(diffId)
-  const trees = await unusedTrees(store.root, keptLayers)
-  for (const tree of trees) await removeTree(join(store.root, tree))
-  return { blobs, layers, trees, bytes }
+  return { blobs, layers, trees: await unusedTrees(store.root, keptLayers) }
 }
 
 /** What a build has made so far and stands on: layers made here are stored as they are, so that a blob's digest is the layer's. */

@@ -3,14 +3,14 @@
  * `org.opencontainers.image.ref.name`, where skopeo and umoci look for it. An image without a name has a descriptor without
  * the annotation. The file is replaced by rename, under the store's lock.
  */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Descriptor } from '../oci/descriptor.js'
-import { parseIndex } from '../oci/document.js'
+import { MAXIMUM_DOCUMENT_BYTES, parseIndex } from '../oci/document.js'
 import { MEDIA_TYPE } from '../oci/media-type.js'
 import { parseReference, withDefaultTag } from '../reference/normalize.js'
 import { formatReference, type Reference } from '../reference/reference.js'
 import { flushFolder, replaceFile } from './oci-layout.js'
+import { readPlainFile } from './plain-file.js'
 
 /** Annotation of a descriptor in index.json that holds its name (image-spec, annotations.md). */
 export const REFERENCE_ANNOTATION = 'org.opencontainers.image.ref.name'
@@ -33,8 +33,7 @@ export class References {
 
   /** All names, in the order they were given. */
   async list(): Promise<readonly NamedDescriptor[]> {
-    const index = parseIndex(readFileSync(this.#path), MEDIA_TYPE.ociIndex, 'index.json')
-    return index.manifests.map((descriptor) => ({ reference: referenceOf(descriptor), descriptor }))
+    return namesIn(readPlainFile(this.#path, MAXIMUM_DOCUMENT_BYTES))
   }
 
   /** Replaces all names. The caller holds the store's lock and has read {@link list} under it. */
@@ -43,6 +42,12 @@ export class References {
     await replaceFile(this.#path, `${JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests }, null, 2)}\n`)
     await flushFolder(this.root)
   }
+}
+
+/** The names that the bytes of an index.json hold. Throws INVALID_IMAGE. */
+export function namesIn(bytes: Uint8Array): readonly NamedDescriptor[] {
+  const { manifests } = parseIndex(bytes, MEDIA_TYPE.ociIndex, 'index.json')
+  return manifests.map((descriptor) => ({ reference: referenceOf(descriptor), descriptor }))
 }
 
 /**

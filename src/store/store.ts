@@ -7,6 +7,7 @@
  * - `containers/<id>/`: belongs to `container/`
  * - `volumes/<name>/`: belongs to `volume/`
  * - `ingest/`, `locks/`: what is under way (`ingest.ts`, `lock.ts`)
+ * - `events.log`, `events.log.1`: belong to `container/journal`
  */
 import { chmodSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -18,7 +19,11 @@ import { Lock } from './lock.js'
 import { OciLayout } from './oci-layout.js'
 import { References } from './references.js'
 
-const OWN_NAMES = ['oci-layout', 'index.json', 'blobs', 'layers', 'trees', 'containers', 'volumes', 'ingest', 'locks']
+/** What may lie in a home; anything else is not wolffia's. */
+export const OWN_NAMES: readonly string[] = [
+  ...['oci-layout', 'index.json', 'index.json.damaged', 'blobs', 'layers', 'trees'],
+  ...['containers', 'volumes', 'ingest', 'locks', 'events.log', 'events.log.1', 'demo', 'holder'],
+]
 
 /** Images, layers and names on disk. Holds no open files and needs no closing. */
 export class Store {

@@ -11,7 +11,7 @@ import { UnionFs } from '../../src/fs/union-fs.js'
 import { findImage } from '../../src/image/find.js'
 import { loadImages } from '../../src/image/load.js'
 import { selectImage } from '../../src/image/platform-select.js'
-import { type SaveRequest, saveImages } from '../../src/image/save.js'
+import { assertLayoutFolder, type SaveRequest, saveImages, saveLayout } from '../../src/image/save.js'
 import { tagImage } from '../../src/image/tag.js'
 import { readEntries } from '../../src/layer/entry.js'
 import { packTar } from '../../src/layer/pack.js'
@@ -203,6 +203,32 @@ test('an archive that nobody reads to its end leaves nothing', () =>
     assert.is(leftIn(store).length, 1)
     await archive.return()
     assert.equal(leftIn(store), [])
+  }))
+
+test('as a folder the same is saved as in an archive, and loaded as it was', () =>
+  withImages(async (store, folder) => {
+    const archive = filesOf(await save(store, ['one', 'both:1'], { format: 'oci-archive' }))
+    const layout = join(folder, 'saved')
+    mkdirSync(layout)
+    await assertLayoutFolder(layout)
+    await saveLayout(store, layout, { images: ['one', 'both:1'] })
+    for (const [name, bytes] of archive) assert.equal(new Uint8Array(readFileSync(join(layout, name))), new Uint8Array(bytes), name)
+    assert.is(readdirSync(join(layout, 'blobs/sha256')).length, [...archive.keys()].filter((name) => name.startsWith('blobs/')).length)
+    await assertRejects(assertLayoutFolder(layout), 'INVALID_ARGUMENT', /is there already/)
+    await assertRejects(saveLayout(store, layout, { images: ['one'] }), 'INVALID_ARGUMENT', /is there already/)
+    await assertRejects(saveLayout(store, join(folder, 'other'), { images: ['nosuch'] }), 'IMAGE_NOT_FOUND')
+    assert.equal(leftIn(store), [])
+    assert.equal(
+      readdirSync(folder).filter((name) => /other|\.new$/.test(name)),
+      [],
+    )
+    const loaded = await loadImages(store, layout)
+    assert.equal(
+      loaded.map(({ reference, descriptor }) => [reference === null ? null : formatReference(reference), descriptor.digest]),
+      await Promise.all(
+        ['one:1', 'one:2', 'both:1'].map(async (name) => [`docker.io/library/${name}`, (await findImage(store, name)).descriptor.digest]),
+      ),
+    )
   }))
 
 test.needs(SKOPEO, UMOCI)('skopeo and umoci read what is saved, in every form', () =>
