@@ -4,6 +4,9 @@ import { ErrnoError } from '../../src/fs/errno.js'
 import type { FileSystem, Ino } from '../../src/fs/file-system.js'
 import { listTree } from '../../src/fs/list.js'
 
+/** The seed of this run, which a failure prints: `WOLFFIA_SEED` repeats it. */
+export const SEEDED = { seed: Number(process.env.WOLFFIA_SEED ?? Date.now() & 0x7fffffff) }
+
 const DIRECTORIES = ['', 'a', 'b', 'a/c', 'b/c', 'a/c/d']
 const directory = fc.constantFrom(...DIRECTORIES)
 const name = fc.constantFrom('a', 'b', 'c', 'd', 'f')

@@ -7,7 +7,7 @@ import { changedEntries, treeEntries } from '../../src/layer/pack-tree.js'
 import { memfsFileSystem } from '../contract/memfs-file-system.js'
 import { layerOf } from '../layer/tar.js'
 import { suite } from '../support/suite.js'
-import { operations, perform, snapshot } from './random-operations.js'
+import { operations, perform, SEEDED, snapshot } from './random-operations.js'
 
 const test = suite('fs/union-fs, random operations')
 
@@ -21,7 +21,7 @@ test('a union without layers does what memfs does', () => {
       for (const each of all) assert.is(perform(union, each, options), perform(oracle, each, options), JSON.stringify(each))
       assert.equal(snapshot(union), snapshot(oracle))
     }),
-    { numRuns: 100 },
+    { ...SEEDED, numRuns: 100 },
   )
 })
 
@@ -40,7 +40,28 @@ test('a union over packed layers does what a tree made of the same operations do
       }
       assert.equal(withoutLinks(snapshot(union)), withoutLinks(snapshot(plain)))
     }),
-    { numRuns: 100 },
+    { ...SEEDED, numRuns: 100 },
+  )
+})
+
+test('a union over packed layers does what memfs does, however many layers its past has become', () => {
+  fc.assert(
+    fc.property(fc.array(operations, { minLength: 2, maxLength: 4 }), (stages) => {
+      const oracle = memfsFileSystem()
+      const options = { symlinksMove: false }
+      let union = new UnionFs({ lowers: [] })
+      for (const stage of stages) {
+        for (const each of stage) assert.is(perform(union, each, options), perform(oracle, each, options), JSON.stringify(each))
+        assert.equal(withoutLinks(snapshot(union)), withoutLinks(snapshot(oracle)))
+        const layer = layerOf(Buffer.concat([...packTar(changedEntries(union))]))
+        union = new UnionFs({ lowers: [...union.lowers, layer] })
+      }
+      // A fork goes on from there, and leaves what it was made of alone.
+      const fork = union.fork()
+      for (const each of stages[0] ?? []) assert.is(perform(fork, each, options), perform(oracle, each, options), JSON.stringify(each))
+      assert.equal(withoutLinks(snapshot(fork)), withoutLinks(snapshot(oracle)))
+    }),
+    { ...SEEDED, numRuns: 60 },
   )
 })
 
@@ -86,7 +107,7 @@ test('changes name exactly the paths that differ from the layers', () => {
         if (gone !== null && !hidden) assert.ok(gone, `${path} went unnoticed`)
       }
     }),
-    { numRuns: 150 },
+    { ...SEEDED, numRuns: 150 },
   )
 })
 

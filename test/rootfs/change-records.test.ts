@@ -10,7 +10,7 @@ import { packTar } from '../../src/layer/pack.js'
 import { treeEntries } from '../../src/layer/pack-tree.js'
 import { applyRecords } from '../../src/rootfs/apply-records.js'
 import { changeRecords } from '../../src/rootfs/change-records.js'
-import { operations, perform, snapshot } from '../fs/random-operations.js'
+import { operations, perform, SEEDED, snapshot } from '../fs/random-operations.js'
 import { layerOf } from '../layer/tar.js'
 import { suite } from '../support/suite.js'
 
@@ -66,7 +66,7 @@ test('random changes of a tree make the same of one like it', () => {
       applyRecords(other, records)
       assert.equal(snapshot(other), snapshot(after))
     }),
-    { numRuns: 200 },
+    { ...SEEDED, numRuns: 200 },
   )
 })
 
