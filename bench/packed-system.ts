@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Index } from '../src/oci/image-spec.js'
@@ -8,6 +8,8 @@ import type { Workbench } from './workbench.js'
 
 /** A system as an image of one layer, in the forms that unpackers read. */
 export interface PackedSystem {
+  /** For files of the run's folder. */
+  readonly name: string
   readonly tarPath: string
   /** Name in the engine. */
   readonly reference: string
@@ -15,32 +17,42 @@ export interface PackedSystem {
   readonly layoutPath: string
 }
 
-const FILES = 5000
-const QUICK_FILES = 1000
-/** Files of a distribution: most are small, some are large. */
-const SIZES = [600, 1200, 4000, 9000, 20_000, 60_000, 200_000]
+/** How large a system is. */
+export interface SystemSize {
+  readonly files: number
+  readonly megabytes: number
+}
 
-/** Makes it once for a run. */
-export function packedSystem(workbench: Workbench): Promise<PackedSystem> {
-  return workbench.once('packed system', async () => {
-    const tree = join(workbench.directory, 'system')
-    const count = workbench.quick ? QUICK_FILES : FILES
+const QUICK_SHARE = 5
+const FOLDERS = 250
+/** Files of a distribution, as parts of their sum: most are small, some are large. */
+const SIZES = [600, 1200, 4000, 9000, 20_000, 60_000, 200_000]
+const SIZES_SUM = SIZES.reduce((sum, size) => sum + size)
+
+/** Makes it once for a run; with `--quick` a fifth of it. */
+export function packedSystem(workbench: Workbench, size: SystemSize): Promise<PackedSystem> {
+  const name = `system-${size.files}-${size.megabytes}`
+  return workbench.once(name, async () => {
+    const tree = join(workbench.directory, name)
+    const count = workbench.quick ? size.files / QUICK_SHARE : size.files
+    // A quick run has fewer files, each as long.
+    const scale = (size.megabytes * 1e6 * SIZES.length) / (size.files * SIZES_SUM)
     for (let number = 0; number < count; number++) {
-      const folder = join(tree, 'usr/lib', `package-${number % 250}`)
-      if (number < 250) await mkdir(folder, { recursive: true })
-      await writeFile(join(folder, `file-${number}`), seededBytes(SIZES[number % SIZES.length] ?? 0, number))
+      const folder = join(tree, 'usr/lib', `package-${number % FOLDERS}`)
+      if (number < FOLDERS) await mkdir(folder, { recursive: true })
+      await writeFile(join(folder, `file-${number}`), seededBytes(Math.round((SIZES[number % SIZES.length] ?? 0) * scale), number))
     }
-    const tarPath = join(workbench.directory, 'system.tar')
+    const tarPath = join(workbench.directory, `${name}.tar`)
     await promisify(execFile)('tar', ['-C', tree, '--owner=0', '--group=0', '-cf', tarPath, '.'])
+    await rm(tree, { recursive: true })
     const engine = await workbench.engine()
-    const { id } = await engine.images.import(tarPath, { reference: 'system' })
-    return { tarPath, reference: 'system', layoutPath: await layoutOf(workbench, engine.home, id) }
+    const { id } = await engine.images.import(tarPath, { reference: name })
+    return { name, tarPath, reference: name, layoutPath: await layoutOf(join(workbench.directory, `${name}-layout`), engine.home, id) }
   })
 }
 
 /** A layout over the engine's blobs with a name that umoci takes. */
-async function layoutOf(workbench: Workbench, home: string, digest: string): Promise<string> {
-  const layoutPath = join(workbench.directory, 'layout')
+async function layoutOf(layoutPath: string, home: string, digest: string): Promise<string> {
   await mkdir(layoutPath)
   await symlink(join(home, 'blobs'), join(layoutPath, 'blobs'))
   await writeFile(join(layoutPath, 'oci-layout'), await readFile(join(home, 'oci-layout')))

@@ -16,7 +16,7 @@ import { openedImage } from './workloads/opened-image.js'
 import { startInNode } from './workloads/start-in-node.js'
 import { startToExit } from './workloads/start-to-exit.js'
 import { unionLookup } from './workloads/union-lookup.js'
-import { unpack } from './workloads/unpack.js'
+import { unpack, unpackBySize } from './workloads/unpack.js'
 import { nBody, sha256 } from './workloads/wasm-cpu.js'
 import { largeRead, largeWrite, listing, smallFiles } from './workloads/wasm-files.js'
 
@@ -73,6 +73,11 @@ export const TARGETS: readonly Target[] = [
   ratio('unpack of a 200 MB image', unpack, 'trees', 1.5, 'tar'),
   ratio('  the same', unpack, 'trees', 0.5, 'umoci'),
   ratio('  the same', unpack, 'trees', 0.5, 'podman'),
+  ...unpackBySize.flatMap((workload) => [
+    ratio(`unpack of ${workload.summary}`, workload, 'trees', 1.5, 'tar'),
+    ratio('  the same', workload, 'trees', 0.5, 'umoci'),
+    ratio('  the same', workload, 'trees', 0.5, 'podman'),
+  ]),
   value('an image of 100,000 files opened', openImage, '100000-files', 50),
   value('memory of an opened image, a file of 10,000', openedImage, 'walked-10000', 400),
   ratio('  the same, to memfs', openedImage, 'walked-10000', 1, 'memfs-10000'),

@@ -14,12 +14,12 @@ import { require } from './unavailable.js'
 import type { Workbench } from './workbench.js'
 
 /** Layers as the native wall writes them for the kernel's overlay: through the launcher, inside a user namespace. */
-export async function unpackTrees(workbench: Workbench, { reference }: PackedSystem): Promise<Subject> {
+export async function unpackTrees(workbench: Workbench, { name, reference }: PackedSystem): Promise<Subject> {
   require(launcherMissing() === null, launcherMissing() ?? '')
   const store = await Store.open({ root: (await workbench.engine()).home })
   const { image } = await selectImage(store.layout, (await findImage(store, reference)).descriptor)
   const layers = await Promise.all((await image.layers()).map((layer) => store.layers.ensure(layer)))
-  const directory = join(workbench.directory, 'unpack-trees')
+  const directory = join(workbench.directory, `${name}-trees`)
   const merged = () => new UnionFs({ lowers: layers.map(openStoredLayer) })
   const sample = async () => {
     const start = performance.now()

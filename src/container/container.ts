@@ -211,9 +211,11 @@ export interface Container extends AsyncDisposable {
   copyIn(path: string, tar: AsyncIterable<Uint8Array>, options?: { readonly signal?: AbortSignal }): Promise<void>
   /**
    * Its files as they are now, as `node:fs`, without what is mounted on them: a library that takes an `fs` can be given this one. Dispose of it
-   * (`await using`). With `writable`, behind the Wasm wall, what is written is kept when it is disposed, and nobody can start the container
-   * before; without, it holds nothing, and each write is EROFS. Rejects with CONFLICT where only the guest has its files: of a native one that
-   * runs with its writable layer in memory (`autoRemove`); and with NOT_BUILT for `writable` of one that runs, or behind the native wall.
+   * (`await using`). With `writable` what is written is put into the container when it is disposed, whether it runs by then or not, and one that
+   * does not run cannot be started before; without, it holds nothing, and each write is EROFS. Rejects with CONFLICT where only the guest has
+   * its files (a native one that runs with its writable layer in memory, `autoRemove`), and for `writable` where nothing would be kept
+   * (`autoRemove` of one that does not run). Disposing of it rejects with CONFLICT where the container has meanwhile put something else where
+   * a change belongs, with LIMIT_EXCEEDED without room, and with CONTAINER_NOT_FOUND when the container is gone.
    */
   fs(options?: ContainerFsOptions): Promise<OpenNodeFs>
   /** Its whole root as a tar, without what is mounted on it. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import type { OpenNodeFs } from '../fs/node-fs.js'
+import type { TreeRecord } from '../launcher/tree-stream.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
 import type { ContainerFiles } from '../runtime/container-files.js'
 import type { Usage } from '../runtime/guest-processes.js'
@@ -45,6 +46,8 @@ interface OpenFiles {
   readonly files: ContainerFiles
   /** Of its image. */
   readonly layers: readonly StoredLayer[]
+  /** Whether it did not run, and nobody starts it before they are closed. */
+  readonly isHeld: boolean
   readonly close: () => void
 }
 
@@ -227,8 +230,11 @@ export abstract class RecordedContainer {
 
   async fs(options: ContainerFsOptions = {}): Promise<OpenNodeFs> {
     const { openContainerFs } = await import('./container-fs.js')
-    const { files, layers, close } = await this.#openFiles()
-    const parts = { name: this.name, spec: this.spec, files, layers, spoolPath: this.#temporaryPath(), release: close }
+    const { files, layers, isHeld, close } = await this.#openFiles()
+    const change = (records: Iterable<TreeRecord>): Promise<void> =>
+      isHeld ? files.change(records) : this.#files((current) => current.change(records))
+    const { name, spec } = this
+    const parts = { name, spec, files, layers, isHeld, change, spoolPath: this.#temporaryPath(), release: close }
     try {
       return await openContainerFs(parts, options)
     } catch (error) {
@@ -270,7 +276,8 @@ export abstract class RecordedContainer {
 
   /** One that does not run is not started while its files are open. */
   async #openFiles(): Promise<OpenFiles> {
-    const release = (await this.#runs()) ? () => {} : await this.#holdStopped()
+    const held = (await this.#runs()) ? null : await this.#holdStopped()
+    const release = held ?? (() => {})
     try {
       const layers = await layersOf(this.layers, this.current().image.diffIds)
       const rootfs = new ImageRootfs(layers)
@@ -279,6 +286,7 @@ export abstract class RecordedContainer {
       return {
         files,
         layers,
+        isHeld: held !== null,
         close: () => {
           rootfs.close()
           release()
@@ -295,13 +303,13 @@ export abstract class RecordedContainer {
     return (await this.wall.open(this.id, this.state.directoryOf(this.id))) !== null
   }
 
-  /** Takes its lock, unless it has been started meanwhile. */
-  #holdStopped(): Promise<() => void> {
+  /** Takes its lock; null when it has been started meanwhile. */
+  #holdStopped(): Promise<(() => void) | null> {
     return new Promise((resolve, reject) => {
       this.state
         .exclusively(this.id, async () => {
           if (this.state.read(this.id) === null) throw this.removed()
-          if (await this.#runs()) return resolve(() => {})
+          if (await this.#runs()) return resolve(null)
           await new Promise<void>((release) => resolve(release))
         })
         .catch(reject)

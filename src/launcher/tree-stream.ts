@@ -6,8 +6,11 @@
  */
 import { EngineError } from '../errors.js'
 
+/** Kind of an entry. */
+export type EntryKind = 'directory' | 'file' | 'symlink' | 'hard-link' | 'fifo' | 'character-device' | 'block-device' | 'socket'
+
 /** Kinds of entry, with their numbers in the stream. */
-export const ENTRY_KINDS = {
+export const ENTRY_KINDS: Readonly<Record<EntryKind, number>> = {
   directory: 1,
   file: 2,
   symlink: 3,
@@ -16,10 +19,7 @@ export const ENTRY_KINDS = {
   'character-device': 6,
   'block-device': 7,
   socket: 8,
-} as const
-
-/** Kind of an entry. */
-export type EntryKind = keyof typeof ENTRY_KINDS
+}
 
 /** One name in the tree and the attributes of its inode. A hard link's attributes are ignored: they are its target's. */
 export interface TreeEntry {
@@ -41,9 +41,19 @@ export interface TreeEntry {
   readonly loose?: boolean
 }
 
+/** Attributes that are set together. */
+export type AttributeSet = 'mode' | 'owner' | 'times'
+
+/** The same with their bits in the stream. */
+const ATTRIBUTE_SETS: Readonly<Record<AttributeSet, number>> = { mode: 1, owner: 2, times: 4 }
+
 /** What a stream consists of. Attributes and data belong to the entry before them. */
 export type TreeRecord =
   | { readonly record: 'entry'; readonly entry: TreeEntry }
+  /** For `path-write`: what bears the path is to be gone, with all below it. */
+  | { readonly record: 'remove'; readonly path: string }
+  /** For `path-write`: a file, directory or symlink stays what it is, with these attributes of the entry's. */
+  | { readonly record: 'attributes'; readonly sets: readonly AttributeSet[]; readonly entry: TreeEntry }
   | { readonly record: 'xattr'; readonly name: string; readonly value: Uint8Array }
   /** Of `path-read`: where a file with holes has bytes, before them. */
   | { readonly record: 'segments'; readonly segments: readonly { readonly position: number; readonly length: number }[] }
@@ -62,8 +72,18 @@ export const MAXIMUM_RECORD_BYTES = 1024 * 1024 + 4096
 const MAGIC = Buffer.from('WOLFTREE', 'latin1')
 const HEADER_BYTES = 5
 const ENTRY_BYTES = 56
-const RECORD_TYPES = { entry: 0x45, xattr: 0x58, segments: 0x53, data: 0x44, copy: 0x43, end: 0x46, broken: 0x42 } as const
-const KIND_NAMES = new Map(Object.entries(ENTRY_KINDS).map(([name, number]) => [number as number, name as EntryKind]))
+const RECORD_TYPES = {
+  entry: 0x45,
+  remove: 0x52,
+  attributes: 0x41,
+  xattr: 0x58,
+  segments: 0x53,
+  data: 0x44,
+  copy: 0x43,
+  end: 0x46,
+  broken: 0x42,
+} as const
+const KIND_NAMES = new Map(Object.entries(ENTRY_KINDS).map(([name, number]) => [number, name as EntryKind]))
 const SEGMENT_BYTES = 16
 const NANOSECONDS = 1_000_000_000n
 
@@ -77,6 +97,19 @@ export function encodeTreeRecord(record: TreeRecord): Buffer {
   switch (record.record) {
     case 'entry':
       return encodeEntry(record.entry)
+    case 'remove': {
+      const path = Buffer.from(record.path, 'latin1')
+      const bytes = framed(RECORD_TYPES.remove, path.length)
+      path.copy(bytes, HEADER_BYTES)
+      return bytes
+    }
+    case 'attributes': {
+      const entry = encodeEntry(record.entry).subarray(HEADER_BYTES)
+      const bytes = framed(RECORD_TYPES.attributes, 1 + entry.length)
+      bytes[HEADER_BYTES] = record.sets.reduce((bits, set) => bits | ATTRIBUTE_SETS[set], 0)
+      entry.copy(bytes, HEADER_BYTES + 1)
+      return bytes
+    }
     case 'xattr': {
       const name = Buffer.from(record.name, 'latin1')
       const bytes = framed(RECORD_TYPES.xattr, 2 + name.length + record.value.length)
@@ -200,6 +233,13 @@ function decodeRecord(type: number, payload: Buffer): TreeRecord {
   switch (type) {
     case RECORD_TYPES.entry:
       return { record: 'entry', entry: decodeEntry(payload) }
+    case RECORD_TYPES.remove:
+      return { record: 'remove', path: payload.toString('latin1') }
+    case RECORD_TYPES.attributes: {
+      const bits = payload[0] ?? 0
+      const sets = (Object.keys(ATTRIBUTE_SETS) as AttributeSet[]).filter((set) => (bits & ATTRIBUTE_SETS[set]) !== 0)
+      return { record: 'attributes', sets, entry: decodeEntry(payload.subarray(1)) }
+    }
     case RECORD_TYPES.xattr: {
       const end = payload.length < 2 ? Number.POSITIVE_INFINITY : 2 + payload.readUInt16LE(0)
       if (end > payload.length) throw malformed('an attribute that is cut short')

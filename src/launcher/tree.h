@@ -14,6 +14,11 @@ int tree_list(struct setup *setup, char **fields);
 int tree_move(struct setup *setup, char **fields);
 int tree_remove(struct setup *setup, char **fields);
 
+/* Removes the directory `name` of `parent` and all below it, which others may write to meanwhile. `path` is for the
+ * failure.
+ */
+int tree_clear(int parent, const char *name, const char *path);
+
 /* `file-read PATH DESCRIPTOR BYTES`: at most so many bytes of a regular file of the root; nothing when there is none.
  */
 int tree_read_file(struct setup *setup, char **fields);
@@ -26,7 +31,7 @@ void tree_give(int user_namespace, int root, int output);
 
 /* `path-stat PATH DESCRIPTOR`, `path-read PATH DESCRIPTOR`: a stream of what a container path names, alone or with all
  * below it, over mounts too. `path-write PATH DESCRIPTOR` makes a stream's entries below a directory of the container,
- * in place of what bears their names. */
+ * in place of what bears their names, removes others and changes attributes. */
 int tree_stat_path(struct setup *setup, char **fields);
 int tree_read_path(struct setup *setup, char **fields);
 int tree_write_path(struct setup *setup, char **fields);

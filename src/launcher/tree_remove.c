@@ -1,6 +1,6 @@
 /* Removes a tree without leaving its file system. A guest may have nested directories deeper than any number of
  * descriptors or any path reaches: below a certain depth they are moved up to near the tree's root instead of followed.
- */
+ * What somebody else has removed meanwhile is gone too. */
 #include "failure.h"
 #include "kernel.h"
 #include "setup.h"
@@ -52,6 +52,8 @@ static int remove_directory(struct remover *remover, int parent, const char *nam
     return renameat(parent, name, remover->attic, moved) < 0 ? failure_set("renameat", remover->path) : 0;
   }
   int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (directory < 0 && errno == ENOENT)
+    return 0;
   if (directory < 0 || fstat(directory, &status) < 0)
     return failure_set("openat", remover->path);
   if (status.st_dev != remover->device) {
@@ -60,7 +62,7 @@ static int remove_directory(struct remover *remover, int parent, const char *nam
   }
   if (empty_directory(remover, directory, depth + 1) < 0)
     return -1;
-  return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? failure_set("unlinkat", remover->path) : 0;
+  return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? failure_set("unlinkat", remover->path) : 0;
 }
 
 /* Takes the descriptor over. */
@@ -73,7 +75,7 @@ static int empty_directory(struct remover *remover, int directory, unsigned dept
     bool is_attic = depth == 0 && remover->attic >= 0 && strcmp(name, remover->attic_name) == 0;
     if (is_attic || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
       continue;
-    if (unlinkat(directory, name, 0) == 0)
+    if (unlinkat(directory, name, 0) == 0 || errno == ENOENT)
       continue;
     if (errno != EISDIR)
       return failure_set("unlinkat", remover->path);
@@ -100,18 +102,23 @@ static int remove_below(struct remover *remover) {
   }
 }
 
-int tree_remove(struct setup *setup, char **fields) {
-  struct remover remover = {.path = fields[0], .attic = -1};
+int tree_clear(int parent, const char *name, const char *path) {
+  struct remover remover = {.path = path, .attic = -1};
   struct stat status;
-  (void)setup;
-  remover.root = open(fields[0], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (remover.root < 0 && errno == ENOENT)
-    return 0;
+  remover.root = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (remover.root < 0 || fstat(remover.root, &status) < 0)
-    return failure_set("open", fields[0]);
+    return failure_set("openat", path);
   remover.device = status.st_dev;
   if (remove_below(&remover) < 0)
     return -1;
   close(remover.root);
-  return rmdir(fields[0]) < 0 ? failure_set("rmdir", fields[0]) : 0;
+  return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? failure_set("unlinkat", path) : 0;
+}
+
+int tree_remove(struct setup *setup, char **fields) {
+  struct stat status;
+  (void)setup;
+  if (fstatat(AT_FDCWD, fields[0], &status, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+    return 0;
+  return tree_clear(AT_FDCWD, fields[0], fields[0]);
 }

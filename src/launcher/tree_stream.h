@@ -12,6 +12,8 @@
 
 enum tree_record {
   TREE_ENTRY = 'E',
+  TREE_REMOVE = 'R',
+  TREE_ATTRIBUTES = 'A',
   TREE_XATTR = 'X',
   TREE_SEGMENTS = 'S',
   TREE_DATA = 'D',
@@ -33,6 +35,9 @@ enum tree_kind {
   TREE_BLOCK_DEVICE,
   TREE_SOCKET,
 };
+
+/* Which attributes an 'A' record sets. */
+enum tree_attributes { TREE_SET_MODE = 1, TREE_SET_OWNER = 2, TREE_SET_TIMES = 4 };
 
 /* Before each payload. */
 struct __attribute__((packed)) tree_header {

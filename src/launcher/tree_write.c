@@ -2,8 +2,8 @@
  * following a link or crossing a mount, every length is checked, and nothing but the tree is ever written to.
  *
  * In a container (`path-write`) others may write meanwhile and swap what they can: a directory of the stream's own is
- * reached through no symlink, any other way stays inside the container's root, and attributes go to what was made and
- * to nothing that has taken its name since. */
+ * reached through no symlink, any other way stays inside the container's root, and attributes go to what was made, or
+ * to what is still of the kind that the stream names, and to nothing that has taken its name since. */
 #include "failure.h"
 #include "kernel.h"
 #include "make.h"
@@ -340,9 +340,7 @@ static int copy_text(struct writer *writer, char *to, const char *from, size_t l
   return 0;
 }
 
-static int take_entry(struct writer *writer, const char *payload, size_t length) {
-  if (finish_entry(writer) < 0)
-    return -1;
+static int read_entry(struct writer *writer, const char *payload, size_t length) {
   writer->path[0] = '\0';
   if (length < sizeof writer->entry)
     return refuse(writer, "stream", EINVAL);
@@ -356,7 +354,73 @@ static int take_entry(struct writer *writer, const char *payload, size_t length)
     return -1;
   if (!is_plain(writer->path) || (entry->kind == TREE_HARD_LINK && !is_plain(writer->target)))
     return refuse(writer, "stream", EINVAL);
-  return make_entry(writer);
+  return 0;
+}
+
+static int take_entry(struct writer *writer, const char *payload, size_t length) {
+  return finish_entry(writer) < 0 || read_entry(writer, payload, length) < 0 ? -1 : make_entry(writer);
+}
+
+/* What bears the name is gone then, with all below it; that nothing did is no error. */
+static int take_remove(struct writer *writer, const char *payload, size_t length) {
+  const char *name;
+  if (finish_entry(writer) < 0 || copy_text(writer, writer->path, payload, length) < 0)
+    return -1;
+  if (writer->base == NULL || writer->path[0] == '\0' || !is_plain(writer->path))
+    return refuse(writer, "stream", EINVAL);
+  if (open_parent(writer, writer->path, false, &name) < 0)
+    return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+  if (unlinkat(writer->parent, name, 0) == 0 || errno == ENOENT)
+    return 0;
+  return errno == EISDIR ? tree_clear(writer->parent, name, writer->path) : failure_set("unlinkat", writer->path);
+}
+
+/* Of what can be changed in place; 0 of anything else. */
+static mode_t type_of(uint8_t kind) {
+  return kind == TREE_FILE ? S_IFREG : kind == TREE_DIRECTORY ? S_IFDIR : kind == TREE_SYMLINK ? S_IFLNK : 0;
+}
+
+static int set_in_place(struct writer *writer, int place, unsigned which) {
+  struct timespec times[2];
+  struct stat status;
+  uid_t uid;
+  gid_t gid;
+  owners(writer, &uid, &gid);
+  entry_times(&writer->entry, times);
+  if (fstat(place, &status) < 0)
+    return failure_set("fstat", writer->path);
+  if ((status.st_mode & S_IFMT) != type_of(writer->entry.kind))
+    return refuse(writer, "openat", EBUSY);
+  if ((which & TREE_SET_OWNER) != 0 && fchownat(place, "", uid, gid, AT_EMPTY_PATH) < 0)
+    return failure_set("fchownat", writer->path);
+  /* Behind the owner, whose change takes setuid and setgid away. */
+  if ((which & TREE_SET_MODE) != 0 && fchmod(place, writer->entry.mode & 07777) < 0)
+    return failure_set("fchmod", writer->path);
+  if ((which & TREE_SET_TIMES) != 0 && utimensat(place, "", times, AT_EMPTY_PATH) < 0)
+    return failure_set("utimensat", writer->path);
+  return 0;
+}
+
+/* Some attributes of what is there, which stays what it is to whoever has it open. */
+static int take_attributes(struct writer *writer, const char *payload, size_t length) {
+  const char *name = ".";
+  if (finish_entry(writer) < 0)
+    return -1;
+  if (writer->base == NULL || length == 0)
+    return refuse(writer, "stream", EINVAL);
+  unsigned which = (unsigned char)payload[0];
+  if (read_entry(writer, payload + 1, length - 1) < 0)
+    return -1;
+  if (writer->path[0] != '\0' && open_parent(writer, writer->path, false, &name) < 0)
+    return -1;
+  int access = writer->entry.kind == TREE_SYMLINK ? O_PATH : O_RDONLY | O_NONBLOCK;
+  int parent = writer->path[0] == '\0' ? writer->root : writer->parent;
+  int place = openat(parent, name, access | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (place < 0)
+    return failure_set("openat", writer->path);
+  int result = set_in_place(writer, place, which);
+  close(place);
+  return result;
 }
 
 static int take_xattr(struct writer *writer, const char *payload, size_t length) {
@@ -477,6 +541,10 @@ static int take_record(struct writer *writer) {
   switch (header.type) {
   case TREE_ENTRY:
     return take_entry(writer, payload, header.length);
+  case TREE_REMOVE:
+    return take_remove(writer, payload, header.length);
+  case TREE_ATTRIBUTES:
+    return take_attributes(writer, payload, header.length);
   case TREE_XATTR:
     return take_xattr(writer, payload, header.length);
   case TREE_DATA:

@@ -1,6 +1,6 @@
 import type { ByteString } from '../fs/file-system.js'
 import { toBytes } from '../fs/names.js'
-import { allocateIndex, IMPLIED, type LayerIndex, OPAQUE, TYPES } from './index-table.js'
+import { allocateIndex, HIDDEN_NAMES, IMPLIED, type LayerIndex, OPAQUE, TYPES } from './index-table.js'
 import type { LayerNode } from './tree-builder.js'
 
 type Child = readonly [name: ByteString, node: LayerNode]
@@ -90,14 +90,17 @@ function fillInodes(
 ): void {
   const next = { entry: 0, segment: 0, xattr: 0 }
   for (const [place, node] of nodes.entries()) {
-    index.kind[place] = TYPES.indexOf(node.type) | (node.opaque ? OPAQUE : 0) | (node.implied ? IMPLIED : 0)
+    const names = linkCounts.get(node) ?? 1
+    const layerNames = node.layerNames ?? names
+    index.kind[place] =
+      TYPES.indexOf(node.type) | (node.opaque ? OPAQUE : 0) | (node.implied ? IMPLIED : 0) | (layerNames > names ? HIDDEN_NAMES : 0)
     index.mode[place] = node.mode
     index.uid[place] = node.uid
     index.gid[place] = node.gid
     index.size[place] = node.size
     index.mtimeNs[place] = node.mtimeNs
     index.atimeNs[place] = node.atimeNs
-    index.linkCount[place] = linkCounts.get(node) ?? 1
+    index.linkCount[place] = layerNames
     index.firstXattr[place] = next.xattr
     index.xattrCount[place] = node.xattrs.size
     next.xattr += node.xattrs.size

@@ -1,6 +1,6 @@
 import { MAXIMUM_FILE_BYTES } from '../fs/file-system.js'
 import { MAXIMUM_ID } from './entry.js'
-import { brokenIndex, IMPLIED, type LayerIndex, OPAQUE, TYPE_MASK, TYPES } from './index-table.js'
+import { brokenIndex, HIDDEN_NAMES, IMPLIED, type LayerIndex, OPAQUE, TYPE_MASK, TYPES } from './index-table.js'
 import { MAXIMUM_MAJOR, MAXIMUM_MINOR, MAXIMUM_PATH_BYTES, MAXIMUM_XATTR_BYTES } from './tree-builder.js'
 
 const FILE = TYPES.indexOf('file')
@@ -22,8 +22,10 @@ export function checkIndex(index: LayerIndex): void {
   for (let place = 0; place < inodes; place++) checkInode(index, place, seen)
   for (let place = 0; place < inodes; place++) {
     const isDirectory = ((index.kind[place] ?? 0) & TYPE_MASK) === DIRECTORY
-    const names = seen.names[place]
-    if (names !== (isDirectory ? Number(place > 0) : index.linkCount[place]) || (!isDirectory && names === 0))
+    const names = seen.names[place] ?? 0
+    const linkCount = isDirectory ? Number(place > 0) : (index.linkCount[place] ?? 0)
+    const isWhole = ((index.kind[place] ?? 0) & HIDDEN_NAMES) === 0
+    if ((isWhole ? names !== linkCount : names >= linkCount) || (!isDirectory && names === 0))
       throw brokenIndex(`inode ${place + 1} has a wrong number of names`)
   }
   checkWhiteouts(index)
@@ -58,7 +60,7 @@ function checkInode(index: LayerIndex, place: number, seen: Seen): void {
   const type = kind & TYPE_MASK
   const first = index.first[place] ?? 0
   const count = index.count[place] ?? 0
-  if (type >= TYPES.length || (kind & ~(TYPE_MASK | OPAQUE | IMPLIED)) !== 0 || (index.mode[place] ?? 0) > 0o7777)
+  if (type >= TYPES.length || (kind & ~(TYPE_MASK | OPAQUE | IMPLIED | HIDDEN_NAMES)) !== 0 || (index.mode[place] ?? 0) > 0o7777)
     throw brokenIndex(`inode ${place + 1} is of no known type`)
   if ((index.uid[place] ?? 0) > MAXIMUM_ID || (index.gid[place] ?? 0) > MAXIMUM_ID) throw brokenIndex(`inode ${place + 1} is nobody's`)
   const size = index.size[place] ?? 0

@@ -17,6 +17,8 @@ export const TYPE_MASK = 0x0f
 export const OPAQUE = 0x10
 /** The directory has no entry of its own in the tar. */
 export const IMPLIED = 0x20
+/** Set in `kind` beside the type of a file whose link count is that of its layer, where a stack of layers hides some of its names. */
+export const HIDDEN_NAMES = 0x40
 
 // Widest first, so that every column is aligned without padding.
 const COLUMNS = {

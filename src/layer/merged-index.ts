@@ -37,6 +37,8 @@ export function mergeIndexes(layers: readonly PackedLayer[]): LayerIndex {
       whiteouts: null,
       opaque: false,
       implied: type === 'directory' && layer.isImplied(giving.ino),
+      // Also those that are hidden, as the kernel's overlay and a union of the layers count them.
+      layerNames: type === 'directory' ? null : layer.linkCount(giving.ino),
     }
     if (key !== null) linked.set(key, node)
     return node

@@ -1,9 +1,8 @@
-import { EngineError } from '../errors.js'
 import { ErrnoError } from '../fs/errno.js'
 import type { ByteString, Change, Ino, ReadonlyFileSystem } from '../fs/file-system.js'
 import { listTree } from '../fs/list.js'
 import type { PackEntry } from './pack.js'
-import { OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from './whiteout.js'
+import { OPAQUE_WHITEOUT, refuseMarkerName, WHITEOUT_PREFIX } from './whiteout.js'
 
 /** A tree whose differences from its layers are known: a union. */
 export interface ChangedTree extends ReadonlyFileSystem {
@@ -49,15 +48,6 @@ function* missingParents(union: ReadonlyFileSystem, path: ByteString, written: S
     written.add(parent)
     yield packEntryOf(union, parent, find(union, parent), null)
   }
-}
-
-// A guest may make such a file; in a layer it would take another file away.
-function refuseMarkerName(path: ByteString): void {
-  if (path.slice(path.lastIndexOf('/') + 1).startsWith(WHITEOUT_PREFIX))
-    throw new EngineError('UNSAFE_PATH', `a file whose name begins with ".wh." can't be stored in a layer: ${path}`, {
-      data: { path },
-      hint: 'Rename or remove it.',
-    })
 }
 
 function find(fs: ReadonlyFileSystem, path: ByteString): Ino {

@@ -33,6 +33,8 @@ export interface LayerNode {
   opaque: boolean
   /** A directory without an entry of its own. */
   implied: boolean
+  /** Names that a file has in a layer of which this tree may hide some; null where it is those that are here. */
+  layerNames: number | null
 }
 
 // What Linux can hold: a name, a path, an xattr's name and value, a device's numbers.
@@ -195,6 +197,7 @@ function emptyNode(type: FileType): LayerNode {
     whiteouts: null,
     opaque: false,
     implied: true,
+    layerNames: null,
   }
 }
 

@@ -22,3 +22,15 @@ export function parseMarker(component: ByteString): Marker | null {
     throw new EngineError('UNSAFE_PATH', `a whiteout of nothing in the layer: ${component}`, { data: { entry: component } })
   return name.startsWith(WHITEOUT_PREFIX) ? { kind: 'ignored' } : { kind: 'whiteout', name }
 }
+
+/**
+ * Throws UNSAFE_PATH for a path whose last name a layer would read as a marker: a guest may make such a file, and in a layer it would take
+ * another file away. `shown` is the path of the message.
+ */
+export function refuseMarkerName(path: ByteString, shown = path): void {
+  if (!path.slice(path.lastIndexOf('/') + 1).startsWith(WHITEOUT_PREFIX)) return
+  throw new EngineError('UNSAFE_PATH', `a file whose name begins with ".wh." can't be stored in a layer: ${shown}`, {
+    data: { path: shown },
+    hint: 'Rename or remove it.',
+  })
+}

@@ -11,6 +11,7 @@ import { packTar } from '../layer/pack.js'
 import { cannotOverwrite, noDirectory, readOnlyPlace } from '../layer/tree-copy.js'
 import { archiveRecords } from '../rootfs/archive-records.js'
 import { recordsOf } from '../rootfs/capture.js'
+import { cannotChange } from '../rootfs/change-records.js'
 import { diskUpper, type OverlayRoot, type OverlayUpper } from '../rootfs/overlay.js'
 import { recordTar } from '../rootfs/record-tar.js'
 import { readUpper } from '../rootfs/upper-layer.js'
@@ -42,7 +43,6 @@ const PLACES: OverlayUpper = { kind: 'memory', bytes: 1 << 20, inodes: 1024 }
  * (CVE-2018-15664), and no program or library of the container's is ever loaded (CVE-2019-14271).
  */
 export class NativeFiles implements ContainerFiles {
-  readonly addLayer = null
   readonly #parts: NativeFilesParts
 
   constructor(parts: NativeFilesParts) {
@@ -65,14 +65,10 @@ export class NativeFiles implements ContainerFiles {
   }
 
   async write(path: ByteString, tar: TarFileSource): Promise<void> {
-    const { idMap, request } = this.#parts
-    if (request.spec.ephemeral && !this.#runs())
-      throw new EngineError('CONFLICT', 'nothing can be copied into a container that was made with --rm before it runs', {
-        hint: 'Its files are in its own memory, from its start to its end: start it first, or make it without --rm.',
-      })
+    this.#assertKept()
     const operations: Operation[] = [
       ...(await this.#view('mounts', 'write')),
-      ...substituteOperations(idMap),
+      ...substituteOperations(this.#parts.idMap),
       ['tree-source', FIRST_DESCRIPTOR],
       ['path-write', toBytes(path), FIRST_DESCRIPTOR + 1],
     ]
@@ -80,6 +76,20 @@ export class NativeFiles implements ContainerFiles {
       await sendRecords(operations, archiveRecords(tar), { descriptors: [tar.descriptor, 'pipe'] })
     } catch (error) {
       throw writeError(this.#translated(error), path)
+    }
+  }
+
+  async change(records: Iterable<TreeRecord>): Promise<void> {
+    this.#assertKept()
+    const operations: Operation[] = [
+      ...(await this.#view('root', 'write')),
+      ...substituteOperations(this.#parts.idMap),
+      ['path-write', '/', FIRST_DESCRIPTOR],
+    ]
+    try {
+      await sendRecords(operations, records, { descriptors: ['pipe'] })
+    } catch (error) {
+      throw changeError(this.#translated(error))
     }
   }
 
@@ -106,6 +116,13 @@ export class NativeFiles implements ContainerFiles {
     } finally {
       upper.close()
     }
+  }
+
+  #assertKept(): void {
+    if (!this.#parts.request.spec.ephemeral || this.#runs()) return
+    throw new EngineError('CONFLICT', 'nothing can be copied into a container that was made with --rm before it runs', {
+      hint: 'Its files are in its own memory, from its start to its end: start it first, or make it without --rm.',
+    })
   }
 
   #runs(): boolean {
@@ -160,6 +177,13 @@ export class NativeFiles implements ContainerFiles {
 function statOf({ kind, mode, uid, gid, size = 0, mtimeNs, target = '' }: TreeEntry): PathStat {
   if (kind === 'hard-link') throw new TypeError('a hard link is no inode')
   return { type: kind, mode, uid, gid, size: kind === 'symlink' ? target.length : size, mtimeNs, target }
+}
+
+/** What of a change is of the container's making, in such words. */
+function changeError(error: unknown): unknown {
+  if (!(error instanceof EngineError) || error.data.operation !== 'path-write') return error
+  const { errno, argument } = error.data
+  return errno === 'EROFS' ? readOnlyPlace(`/${argument}`) : cannotChange(String(argument), String(errno), error)
 }
 
 /** What of copying in is a mistake of the user's, in such words. */

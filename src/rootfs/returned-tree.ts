@@ -94,6 +94,8 @@ export class ReturnedTree {
         return
       case 'xattr':
       case 'copy':
+      case 'remove':
+      case 'attributes':
         return
     }
   }

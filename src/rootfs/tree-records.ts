@@ -85,7 +85,8 @@ export function* subtreeRecords(tree: ReadonlyFileSystem, directory: Ino): Gener
 
 const DATA_BYTES = 256 * 1024
 
-function* dataRecords(tree: ReadonlyFileSystem, ino: Ino): Generator<TreeRecord> {
+/** What a file holds, its holes left out. */
+export function* dataRecords(tree: ReadonlyFileSystem, ino: Ino): Generator<TreeRecord> {
   const segments = tree.segments?.(ino) ?? [{ position: 0, length: tree.stat(ino).size }]
   for (const { position, length } of segments)
     for (let offset = position; offset < position + length; ) {
@@ -107,7 +108,8 @@ export function entryKind(type: FileType): EntryKind {
   return type
 }
 
-function* inodeRecords(tree: ReadonlyFileSystem, ino: Ino, path: ByteString): Generator<TreeRecord> {
+/** An inode as the entry of a path, with the xattrs that are kept. */
+export function* inodeRecords(tree: ReadonlyFileSystem, ino: Ino, path: ByteString): Generator<TreeRecord> {
   const stat = tree.stat(ino)
   yield {
     record: 'entry',
@@ -118,7 +120,8 @@ function* inodeRecords(tree: ReadonlyFileSystem, ino: Ino, path: ByteString): Ge
   for (const [name, value] of tree.xattrs(ino)) if (isKeptXattr(name)) yield { record: 'xattr', name, value }
 }
 
-function entryOf(stat: Stat, path: ByteString): TreeEntry {
+/** The attributes of an inode as the entry of a path. */
+export function entryOf(stat: Stat, path: ByteString): TreeEntry {
   return {
     // 0:0 would be a whiteout to overlay, and no device of an image can be made anyway: an empty file stands for it.
     kind: isDevice(stat.type) ? 'file' : entryKind(stat.type),

@@ -3,13 +3,12 @@
  * of a tar with whiteouts and opaque markers (image-spec, layer.md). The same upper makes the same bytes.
  */
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
-import { EngineError } from '../errors.js'
 import type { ByteString, ReadonlyFileSystem } from '../fs/file-system.js'
 import { find } from '../fs/find.js'
 import type { IdMap } from '../launcher/id-map.js'
 import type { TreeEntry } from '../launcher/tree-stream.js'
 import type { PackEntry } from '../layer/pack.js'
-import { OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from '../layer/whiteout.js'
+import { OPAQUE_WHITEOUT, refuseMarkerName, WHITEOUT_PREFIX } from '../layer/whiteout.js'
 import { captureUpper } from './capture.js'
 import { below, isKeptXattr } from './tree-records.js'
 
@@ -170,15 +169,6 @@ function ownerUnderSingleId(lower: ReadonlyFileSystem, { path, kind }: TreeEntry
   const ino = find(lower, path)
   const before = ino === undefined ? undefined : lower.stat(ino)
   return before?.type === kind ? { uid: before.uid, gid: before.gid } : { uid: 0, gid: 0 }
-}
-
-// A guest may make such a file; in a layer it would take another file away.
-function refuseMarkerName(path: ByteString): void {
-  if (!nameOf(path).startsWith(WHITEOUT_PREFIX)) return
-  throw new EngineError('UNSAFE_PATH', `a file whose name begins with ".wh." can't be stored in a layer: ${path}`, {
-    data: { path },
-    hint: 'Rename or remove it.',
-  })
 }
 
 function marker(path: ByteString): PackEntry {

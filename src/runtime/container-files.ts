@@ -1,4 +1,5 @@
 import type { ByteString, FileType } from '../fs/file-system.js'
+import type { TreeRecord } from '../launcher/tree-stream.js'
 import type { ByteSource } from '../layer/source.js'
 import type { ContainerSpec, Rootfs } from './spec.js'
 
@@ -61,8 +62,9 @@ export interface ContainerFiles {
   /** What has been written over the image's layers, as a layer's tar (image-spec, layer.md). Rejects with CONFLICT where only the guest has it. */
   readLayer(): AsyncIterable<Uint8Array>
   /**
-   * Puts one more layer's tar (image-spec, layer.md) over what has been written, whole or not at all. Null where the container's own layers
-   * are no such tars, and while it runs.
+   * Does to the root, without what is mounted on it, what `changeRecords` (rootfs) says. No symlink is followed on the way to a path.
+   * Rejects with CONFLICT where something else stands there than the changes were made to, LIMIT_EXCEEDED without room, and INVALID_ARGUMENT
+   * for a root that is read-only; while it runs, and behind the native wall, what came before is kept then.
    */
-  readonly addLayer: ((tar: Iterable<Uint8Array>) => void) | null
+  change(records: Iterable<TreeRecord>): Promise<void>
 }

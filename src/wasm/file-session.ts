@@ -31,7 +31,26 @@ export async function changesInSandbox(folder: string): Promise<WritableLayer> {
 
 /** Unpacks a tar below the directory at `path`. Rejects with what the sandbox says is in its way. */
 export async function writeInSandbox(folder: string, path: ByteString, tar: TarFileSource): Promise<void> {
-  const session = await mustOpenSession(folder, { request: 'write', path, bytes: tar.size })
+  const pieces = function* () {
+    for (let position = 0; position < tar.size; ) {
+      const piece = Buffer.allocUnsafe(PIECE_BYTES)
+      const count = tar.read(piece, position)
+      if (count === 0) return
+      position += count
+      yield piece.subarray(0, count)
+    }
+  }
+  await sendInto(folder, { request: 'write', path, bytes: tar.size }, pieces())
+}
+
+/** Has the root changed as a tree stream says. Rejects as {@link writeInSandbox}. */
+export function changeInSandbox(folder: string, stream: Iterable<Uint8Array>): Promise<void> {
+  return sendInto(folder, { request: 'change' }, stream)
+}
+
+/** Makes a request whose input are these pieces, each asked for when the one before it has gone. */
+async function sendInto(folder: string, request: FileRequest, pieces: Iterable<Uint8Array>): Promise<void> {
+  const session = await mustOpenSession(folder, request)
   session.stdout.resume()
   session.stderr.resume()
   const finished = session.finished()
@@ -42,15 +61,9 @@ export async function writeInSandbox(folder: string, path: ByteString, tar: TarF
       isOver = true
     })
   try {
-    const piece = Buffer.allocUnsafe(PIECE_BYTES)
-    for (let position = 0; position < tar.size && !isOver; ) {
-      const count = tar.read(piece, position)
-      if (count === 0) break
-      position += count
-      await Promise.race([
-        over,
-        new Promise<void>((resolve) => session.stdin.write(Buffer.from(piece.subarray(0, count)), () => resolve())),
-      ])
+    for (const piece of pieces) {
+      if (isOver) break
+      await Promise.race([over, new Promise<void>((resolve) => session.stdin.write(piece, () => resolve()))])
     }
     if (!isOver) session.stdin.end()
     await finished

@@ -6,13 +6,15 @@ import { MountTable } from '../fs/mounts.js'
 import { fromUtf8 } from '../fs/names.js'
 import { type DirectoryHandle, resolve, rootHandle } from '../fs/resolve.js'
 import { UnionFs } from '../fs/union-fs.js'
+import type { TreeRecord } from '../launcher/tree-stream.js'
 import { CopiedTree } from '../layer/copied-tree.js'
 import { openFileSource } from '../layer/file-source.js'
 import { parseIndex } from '../layer/index.js'
 import { packTar } from '../layer/pack.js'
 import { changedEntries } from '../layer/pack-tree.js'
 import { PackedLayer } from '../layer/packed-layer.js'
-import { type MountedTree, placeAt, placeEntries, statPlace, unpackInto, writeFile } from '../layer/tree-copy.js'
+import { type MountedTree, placeAt, placeEntries, readOnlyPlace, statPlace, unpackInto, writeFile } from '../layer/tree-copy.js'
+import { applyRecords } from '../rootfs/apply-records.js'
 import type { ContainerFiles, FilesRequest, PathStat, PathTar, TarFileSource } from '../runtime/container-files.js'
 import { openRunningTask } from '../runtime/running-task.js'
 import { hostPathOf, isHostMount, withRealSources } from '../runtime/sources.js'
@@ -51,10 +53,7 @@ export class WasmFiles implements ContainerFiles {
   }
 
   async write(path: ByteString, tar: TarFileSource): Promise<void> {
-    if (this.#request.spec.ephemeral)
-      throw new EngineError('CONFLICT', 'nothing can be copied into a container that was made with --rm before it runs', {
-        hint: 'Its files are in its own memory, from its start to its end: start it first, or make it without --rm.',
-      })
+    this.#assertKept()
     const opened = this.#open()
     try {
       const copied = new CopiedTree(opened.union)
@@ -86,9 +85,17 @@ export class WasmFiles implements ContainerFiles {
     }
   }
 
-  addLayer(tar: Iterable<Uint8Array>): void {
-    this.#assertStopped()
-    addLayer(this.#own, tar)
+  /** Whole or not at all: it becomes one more layer. */
+  async change(records: Iterable<TreeRecord>): Promise<void> {
+    this.#assertKept()
+    const opened = this.#open({ mounts: 'none' })
+    try {
+      if (opened.tree.isReadonly(opened.union)) throw readOnlyPlace('/')
+      applyRecords(opened.union, records)
+      if (opened.union.changes()[Symbol.iterator]().next().done !== true) addLayer(this.#own, packTar(changedEntries(opened.union)))
+    } finally {
+      opened.close()
+    }
   }
 
   async *#tar(path: ByteString, name: ByteString): AsyncIterable<Uint8Array> {
@@ -99,6 +106,13 @@ export class WasmFiles implements ContainerFiles {
     } finally {
       opened.close()
     }
+  }
+
+  #assertKept(): void {
+    if (!this.#request.spec.ephemeral) return
+    throw new EngineError('CONFLICT', 'nothing can be copied into a container that was made with --rm before it runs', {
+      hint: 'Its files are in its own memory, from its start to its end: start it first, or make it without --rm.',
+    })
   }
 
   #assertStopped(): void {

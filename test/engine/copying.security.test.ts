@@ -1,6 +1,6 @@
 /** Guests that attack whoever copies their files. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -67,6 +67,41 @@ native('CVE-2018-15664: a guest that swaps a directory and a symlink while files
   assert.is(readFileSync(join(secret, 'file'), 'utf8'), "the host's")
   assert.not.ok(existsSync(join(secret, 'written')))
 })
+
+native(
+  'CVE-2018-15664: a guest that swaps a directory and a symlink leads nothing that is written through container.fs out of that directory',
+  async () => {
+    const outside = join(wolffia.folder, 'outside')
+    mkdirSync(outside)
+    writeFileSync(join(outside, 'file'), "the host's")
+    const script = `mkdir -p /x/in /aside/in; cd /; while :; do
+    mv x y; ln -s ${outside} x; rm x; ln -s /aside x; rm x; ln -s ../../../../../../../..${outside} x; rm x; mv y x; sleep 0.05
+  done`
+    await withRunning(
+      { script, mounts: [{ type: 'bind', source: outside, destination: '/mounted', readonly: false }] },
+      async (container) => {
+        let written = 0
+        for (let round = 0; round < 60 && (round < 20 || written === 0); round++) {
+          const fs = await container.fs({ writable: true })
+          // Where the symlink is in the files of the moment, it is followed there, and that is asked for.
+          for (const folder of ['/x', '/x/in', '/mounted'])
+            if (fs.existsSync(folder) && fs.realpathSync(folder) === folder) {
+              fs.writeFileSync(`${folder}/written-${round}`, 'x')
+              fs.rmSync(`${folder}/file`, { force: true })
+              fs.chmodSync(folder, 0o700 | (round & 7))
+            }
+          await fs[Symbol.asyncDispose]().then(() => written++, ignored)
+        }
+        assert.ok(written > 0, 'the guest was never in the state that it should be')
+        await using after = await container.fs()
+        assert.equal(after.readdirSync('/aside'), ['in'])
+        assert.equal(after.readdirSync('/aside/in'), [])
+      },
+    )
+    assert.equal(readdirSync(outside), ['file'])
+    assert.is(readFileSync(join(outside, 'file'), 'utf8'), "the host's")
+  },
+)
 
 native('a path through /proc of a container leads nowhere, whether it runs or not', () =>
   withRunning({ script: 'busybox ln -s /proc/self/root/etc /tmp/link; sleep 60' }, async (container) => {

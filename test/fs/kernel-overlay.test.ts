@@ -104,6 +104,11 @@ native('calls that programs rely on have the answers of the kernel’s overlay',
         ['link', 'a', 'never'],
         ['link', 'two', 'one'],
       ],
+      // A layer's file counts the names that other layers hide as well, until it is copied up, when the kernel's loses the others.
+      [
+        ['stat', 'h'],
+        ['stat', 'c/f'],
+      ],
       // Loops and forty symlinks; names and paths that are too long; symlinks that hang.
       [
         ...DEEP,

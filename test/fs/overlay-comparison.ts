@@ -38,6 +38,8 @@ function furniture(work: string): readonly (readonly PackEntry[])[] {
       file(`${work}/d/f`, 'opaque'),
       file(`${work}/f`, 'file'),
       packEntry(`${work}/s`, { type: 'symlink', target: 'a', mode: 0o777 }),
+      // One name of two, since the other layer hides the other.
+      packEntry(`${work}/h`, { type: 'hardlink', target: `${work}/c/f` }),
       packEntry(`${work}/l`, { type: 'symlink', target: 'l', mode: 0o777 }),
     ],
     [

@@ -207,6 +207,60 @@ native('the way to an entry is followed inside the root alone, and only where th
   }),
 )
 
+native('what is removed is gone with all below it, what is not there is no error, and nothing is followed', () =>
+  withBox(async (box) => {
+    mkdirSync(join(box.root, 'home/d/e'), { recursive: true })
+    writeFileSync(join(box.root, 'home/d/e/f'), '')
+    writeFileSync(join(box.root, 'etc/kept'), 'kept')
+    symlinkSync('/etc', join(box.root, 'home/d/link'))
+    symlinkSync('/etc', join(box.root, 'home/way'))
+    const remove = (path: string): TreeRecord => ({ record: 'remove', path })
+    const records = ['home/d', 'home/nothing', 'home/nothing/below', 'bin/busybox/below'].map(remove)
+    assert.equal(shown(await work(box, { write: { path: '/', records }, read: '/home' })), [
+      'directory . 755 0:0',
+      'symlink way 777 0:0 -> /etc',
+    ])
+    assert.is(await refused(work(box, { write: { path: '/', records: [remove('home/way/kept')] } })), 'openat2 ELOOP')
+    for (const path of ['', '..', 'home/../etc', '/etc'])
+      assert.is(await refused(work(box, { write: { path: '/', records: [remove(path)] } })), 'stream EINVAL', path)
+    // A tree deeper than any path.
+    const deep = Array.from({ length: 3000 }, (_, depth) =>
+      entry('directory', Array.from({ length: (depth % 1000) + 1 }, () => 'd').join('/')),
+    )
+    const gone = await work(box, { write: { path: '/home', records: [...deep, remove('d')] }, read: '/home' })
+    assert.equal(shown(gone), ['directory . 755 0:0', 'symlink way 777 0:0 -> /etc'])
+    assert.is(readFileSync(join(box.root, 'etc/kept'), 'utf8'), 'kept')
+  }),
+)
+
+native('attributes are set of what is there and of its kind, one by one', () =>
+  withBox(async (box) => {
+    writeFileSync(join(box.root, 'home/f'), 'text', { mode: 0o600 })
+    symlinkSync('/etc', join(box.root, 'home/link'))
+    const set = (sets: readonly ('mode' | 'owner' | 'times')[], kind: TreeEntry['kind'], path: string): TreeRecord => {
+      const made = entry(kind, path, { mode: 0o4751, mtimeNs: 7n })
+      return { record: 'attributes', sets, entry: made.record === 'entry' ? made.entry : (assert.unreachable() as never) }
+    }
+    const read = await work(box, {
+      write: {
+        path: '/home',
+        records: [set(['mode'], 'file', 'f'), set(['times'], 'symlink', 'link'), set(['mode', 'times'], 'directory', '')],
+      },
+      read: '/home',
+    })
+    assert.equal(shown(read), ['directory . 4751 0:0', 'file f 4751 0:0 text', 'symlink link 777 0:0 -> /etc'])
+    const times = read.flatMap((record) => (record.record === 'entry' ? [record.entry.mtimeNs] : []))
+    assert.equal([times[0], times[2]], [7n, 7n])
+    assert.ok((times[1] ?? 0n) > 1_000_000_000n)
+    const into = (record: TreeRecord) => refused(work(box, { write: { path: '/home', records: [record] } }))
+    assert.is(await into(set(['mode'], 'file', 'link')), 'openat ELOOP')
+    assert.is(await into(set(['mode'], 'directory', 'f')), 'openat EBUSY')
+    assert.is(await into(set(['owner'], 'fifo', 'f')), 'openat EBUSY')
+    assert.is(await into(set(['mode'], 'file', 'link/passwd')), 'openat2 ELOOP')
+    assert.is(await into(set(['mode'], 'file', 'nothing')), 'openat ENOENT')
+  }),
+)
+
 native('a tree is read over its mounts, and written over them, unless they are read-only', () =>
   withBox(async (box) => {
     const bound = join(box.folder, 'bound')

@@ -67,6 +67,8 @@ const LIES: Readonly<Record<string, (index: LayerIndex) => void>> = {
   'a name that is a dot': (index) => index.heap.fill(0x2e, index.entryName[0], (index.entryName[0] ?? 0) + 1),
   'a link count of none': (index) => index.linkCount.fill(0, file, file + 1),
   'a link count too high': (index) => index.linkCount.fill(9, file, file + 1),
+  'a link count too low for hidden names': (index) => index.kind.fill((index.kind[file] ?? 0) | 0x40, file, file + 1),
+  'hidden names of a directory': (index) => index.kind.fill((index.kind[directory] ?? 0) | 0x40, directory, directory + 1),
   'a size that is no number': (index) => index.size.fill(Number.NaN, file, file + 1),
   'a size below zero': (index) => index.size.fill(-1, file, file + 1),
   'a size above all files': (index) => index.size.fill(2 ** 41, file, file + 1),

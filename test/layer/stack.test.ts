@@ -146,6 +146,10 @@ test('a stack of layers is the tree that the image specification describes', () 
   )
 })
 
+function linkCountsOf(fs: UnionFs): readonly string[] {
+  return [...listTree(fs)].map(({ path: name, ino }) => `${name} ${fs.stat(ino).linkCount}`)
+}
+
 test('one index of the whole stack shows what its layers show, contents and hard links too', () => {
   fc.assert(
     fc.property(fc.array(layerPlan, { minLength: 1, maxLength: 5 }), (plans) => {
@@ -158,6 +162,7 @@ test('one index of the whole stack shows what its layers show, contents and hard
       )
       const [one, many] = [new UnionFs({ lowers: [whole] }), unionOf(plans)]
       assert.is(formatListing(listTree(one)), formatListing(listTree(many)))
+      assert.equal(linkCountsOf(one), linkCountsOf(many))
       assert.equal(contentsOf(one), contentsOf(many))
     }),
     { numRuns: 300 },

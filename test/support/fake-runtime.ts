@@ -94,7 +94,7 @@ export class FakeRuntime implements Runtime {
       write: none,
       readRoot: () => Readable.from([]),
       readLayer: () => Readable.from([]),
-      addLayer: null,
+      change: none,
     }
   }
 

@@ -3,9 +3,11 @@ import { ErrnoError } from '../../fs/errno.js'
 import type { ByteString } from '../../fs/file-system.js'
 import { MountTable } from '../../fs/mounts.js'
 import { UnionFs } from '../../fs/union-fs.js'
+import { type TreeRecord, TreeStreamDecoder } from '../../launcher/tree-stream.js'
 import { packTar } from '../../layer/pack.js'
 import { changedEntries } from '../../layer/pack-tree.js'
-import { type MountedTree, placeAt, placeEntries, statPlace, unpackInto } from '../../layer/tree-copy.js'
+import { type MountedTree, placeAt, placeEntries, readOnlyPlace, statPlace, unpackInto } from '../../layer/tree-copy.js'
+import { applyRecords } from '../../rootfs/apply-records.js'
 import { writableLayer } from '../../runtime/writable-layer.js'
 import { KeptTree, type KeptTreeParts } from '../kept-tree.js'
 import type { GuestTree, Place } from '../preview1/guest-tree.js'
@@ -61,7 +63,22 @@ export function answerFileRequest(request: FileRequest, { files, imageLayers, in
     case 'write':
       unpackInto(tree, request.path, new InputSource(input, request.bytes))
       break
+    case 'change':
+      if (tree.isReadonly(files.tree.root.fs)) throw readOnlyPlace('/')
+      applyRecords(files.tree.root.fs, recordsFrom(input))
+      break
   }
+}
+
+function* recordsFrom(input: InputStream): Generator<TreeRecord> {
+  const decoder = new TreeStreamDecoder()
+  for (;;) {
+    const piece = Buffer.allocUnsafe(PIECE_BYTES)
+    const count = input.read(piece)
+    if (count === 0) break
+    yield* decoder.push(piece.subarray(0, count))
+  }
+  decoder.finish()
 }
 
 function mountedTree(tree: GuestTree): MountedTree {

@@ -62,6 +62,8 @@ export type FileRequest =
   | { readonly request: 'changes' }
   /** Unpacks a tar of so many bytes, which comes as input, below the directory at a path. */
   | { readonly request: 'write'; readonly path: ByteString; readonly bytes: number }
+  /** Changes the root as a tree stream says that comes as input (`rootfs/change-records`). */
+  | { readonly request: 'change' }
 
 /** An answer to `stat`: null when nothing is there. Nanoseconds are a string. */
 export type SaidStat = null | {

@@ -18,13 +18,18 @@ export function parseRequest(text: string): SessionRequest | null {
   return isObject(said) ? (said.request === 'exec' ? readExec(said) : readFileRequest(said)) : null
 }
 
+/** Whether a request changes files, by what comes as its input. */
+export function changesFiles({ request }: FileRequest): boolean {
+  return request === 'write' || request === 'change'
+}
+
 function readExec({ process: asked, openStdin }: Members): ExecRequest | null {
   const process = readProcess(asked)
   return process === null || typeof openStdin !== 'boolean' ? null : { request: 'exec', process, openStdin }
 }
 
 function readFileRequest({ request, path, name, maximumBytes, bytes }: Members): FileRequest | null {
-  if (request === 'read-root' || request === 'read-layer' || request === 'changes') return { request }
+  if (request === 'read-root' || request === 'read-layer' || request === 'changes' || request === 'change') return { request }
   if (!isPath(path)) return null
   if (request === 'stat') return { request, path }
   if (request === 'read-file' && isCount(maximumBytes)) return { request, path, maximumBytes }

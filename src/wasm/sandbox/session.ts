@@ -20,7 +20,7 @@ import {
   type SessionEvent,
   type SessionRequest,
 } from './session-protocol.js'
-import { parseRequest } from './session-request.js'
+import { changesFiles, parseRequest } from './session-request.js'
 import { exitStatusOf } from './supervision.js'
 import type { WorkerThreads } from './worker-threads.js'
 
@@ -253,7 +253,7 @@ export class Session {
 }
 
 function readsInput(request: SessionRequest): boolean {
-  return request.request === 'exec' ? request.openStdin : request.request === 'write'
+  return request.request === 'exec' ? request.openStdin : changesFiles(request)
 }
 
 function workOf(request: SessionRequest): WorkerTask {

@@ -29,6 +29,7 @@ import { descriptorOutput, pause, writeAll } from './output.js'
 import type { GuestProcess } from './protocol.js'
 import { OutputWriter, StdinReader } from './ring.js'
 import type { FileRequest } from './session-protocol.js'
+import { changesFiles } from './session-request.js'
 
 type GuestTask = Extract<WorkerTask, { kind: 'guest' }>
 
@@ -59,7 +60,7 @@ function prepareGuest({ process: guest, findsProgram }: GuestTask, shared: Share
 }
 
 function doWithFiles(request: FileRequest, shared: SharedFiles): void {
-  const files = openFilesFromOutside(start, shared, request.request === 'write' ? null : (fork) => tell({ type: 'forked', fork }))
+  const files = openFilesFromOutside(start, shared, changesFiles(request) ? null : (fork) => tell({ type: 'forked', fork }))
   tellReady(files)
   answerFileRequest(request, { files, imageLayers: start.imageLayers, input: stdin, output: stdout })
   tell({ type: 'ended', outcome: { kind: 'exit', exitCode: 0, signal: null } })
