@@ -69,6 +69,21 @@ export type { Compression } from './layer/compression.js'
 export type { DiffId, Digest } from './oci/digest.js'
 export type { ContainerConfig } from './oci/image-spec.js'
 export type { Platform } from './oci/platform.js'
+export type {
+  CallNumbers,
+  CallOptions,
+  HostAnswer,
+  HostCall,
+  HostFunction,
+  PluginLimits,
+  PluginMount,
+  PluginOptions,
+  PluginRun,
+  PluginSource,
+  RunOptions,
+} from './plugin/options.js'
+export { PLUGIN_LIMITS } from './plugin/options.js'
+export { Plugin } from './plugin/plugin.js'
 export type { ContainerFiles, FilesRequest, PathStat, PathTar, TarFileSource } from './runtime/container-files.js'
 export type { ExitReason, ExitStatus } from './runtime/exit.js'
 export type { Usage } from './runtime/guest-processes.js'
@@ -113,3 +128,4 @@ export type { WritableLayer } from './runtime/writable-layer.js'
 export type { StoredLayer } from './store/layer-store.js'
 export type { MountRequest, NewVolume, Volume, VolumeRequest } from './volume/volume.js'
 export type { PrunedVolumes } from './volume/volumes.js'
+export type { NativeWall } from './wasm/double-wall.js'

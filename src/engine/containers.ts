@@ -6,6 +6,7 @@ import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
 import type { Journal } from '../container/journal.js'
 import type { CreateOptions } from '../container/options.js'
+import { type OpenedProgram, openProgram, type ProgramOptions } from '../container/program.js'
 import { type ContainerRecord, isGone, isOwned, isTaskAlive } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError, messageOf } from '../errors.js'
@@ -79,6 +80,13 @@ export class Containers implements AsyncDisposable {
     await this.#sweep()
     const workshop = await this.workshop()
     return { workshop, found: await imageForContainer(store, options.image, await walls.wish(options)) }
+  }
+
+  /** What an image runs by itself, with nothing made of it. A module is preferred to a native program. @internal */
+  async openProgram(options: ProgramOptions): Promise<OpenedProgram> {
+    const { store, walls } = this.#parts
+    const found = await imageForContainer(store, options.image, await walls.wish({ runtime: 'wasm' }))
+    return openProgram(store.layers, found, options)
   }
 
   /** What containers are made with, those of a build too. @internal */
