@@ -80,9 +80,13 @@ export type HostAnswer = Uint8Array | string | undefined
 export type HostFunction =
   // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement is one.
   | ((input: Uint8Array, call: HostCall) => HostAnswer | void | Promise<HostAnswer | void>)
-  // biome-ignore lint/suspicious/noConfusingVoidType: as above.
-  | { readonly text: (input: string, call: HostCall) => HostAnswer | void | Promise<HostAnswer | void> }
   | {
+      /** Is given text, and answers text or bytes. */
+      // biome-ignore lint/suspicious/noConfusingVoidType: as above.
+      readonly text: (input: string, call: HostCall) => HostAnswer | void | Promise<HostAnswer | void>
+    }
+  | {
+      /** Is given numbers, and answers one or none. */
       // biome-ignore lint/suspicious/noConfusingVoidType: as above.
       readonly numbers: (inputs: readonly (number | bigint)[], call: HostCall) => number | bigint | void | Promise<number | bigint | void>
     }

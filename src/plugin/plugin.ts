@@ -116,6 +116,7 @@ export class Plugin implements AsyncDisposable {
     await this.#native?.close()
   }
 
+  /** The same as {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
