@@ -9,10 +9,11 @@ import { LATER_TARGETS, TARGETS } from './targets.js'
 import { Workbench } from './workbench.js'
 import type { Workload } from './workload.js'
 import { life } from './workloads/life.js'
+import { plugin } from './workloads/plugin.js'
 import { startWasm } from './workloads/start-wasm.js'
 
 const DEFAULT_SEED = 1
-const WORKLOADS = [...new Set([...TARGETS.map(({ workload }) => workload), startWasm, life])]
+const WORKLOADS = [...new Set([...TARGETS.map(({ workload }) => workload), startWasm, life, plugin])]
 const USAGE = `npm run bench -- targets [--quick] [--only WORD] [--json] [--seed N]   judge the targets
 npm run bench -- WORKLOAD … [--quick] [--json] [--seed N]              measure workloads, their subjects side by side
 `

@@ -10,7 +10,13 @@ import { buildLauncher } from './launcher.mjs'
 import { dist, filesBelow, root, whenChanged } from './tree.mjs'
 
 /** Programs of this package: each one file, in CommonJS, which Node starts in a fifth less than the same as a module. */
-const PROGRAMS = { cli: 'src/cli/main.ts', 'sandbox/main': 'src/wasm/sandbox/main.ts', 'sandbox/worker': 'src/wasm/sandbox/worker.ts' }
+const PROGRAMS = {
+  cli: 'src/cli/main.ts',
+  'sandbox/main': 'src/wasm/sandbox/main.ts',
+  'sandbox/worker': 'src/wasm/sandbox/worker.ts',
+  'sandbox/plugin': 'src/plugin/sandbox/main.ts',
+  'sandbox/plugin-worker': 'src/plugin/sandbox/worker.ts',
+}
 
 async function buildTypeScript(esbuild) {
   const options = { absWorkingDir: root, platform: 'node', target: 'node20', bundle: true, logLevel: 'warning', legalComments: 'none' }
@@ -99,11 +105,14 @@ async function buildSeccompPrograms(esbuild) {
   for (const [name, bytes] of Object.entries(compiledPrograms())) writeFileSync(join(dist, name), bytes)
 }
 
-// AssemblyScript, which only its own compiler reads: programs of their own in wasm/NAME/ and those of images in images/NAME/wasi/.
+// AssemblyScript, which only its own compiler reads: programs of their own in wasm/NAME/ and those of images in images/NAME/wasi/. A folder with
+// a main.ts is a program, its top level the program's start; one with a plugin.ts is a library, whose functions are called.
 const isGuest = (path) => /^(wasm|images\/[^/]+\/wasi)\//.test(path)
 
 async function buildGuests() {
-  const guests = ['wasm', 'images'].flatMap((folder) => filesBelow(folder, (name) => name === 'main.ts')).filter(isGuest)
+  const guests = ['wasm', 'images']
+    .flatMap((folder) => filesBelow(folder, (name) => name === 'main.ts' || name === 'plugin.ts'))
+    .filter(isGuest)
   if (guests.length === 0) return
   mkdirSync(join(dist, 'wasm'), { recursive: true })
   for (const guest of guests) {
@@ -112,7 +121,7 @@ async function buildGuests() {
       `guest-${name}`,
       [
         ...filesBelow(dirname(guest), (file) => file.endsWith('.ts')),
-        ...filesBelow('wasm/wasi', (file) => file.endsWith('.ts')),
+        ...['wasm/wasi', 'wasm/host'].flatMap((folder) => filesBelow(folder, (file) => file.endsWith('.ts'))),
         'scripts/build.mjs',
       ],
       [`dist/wasm/${name}.wasm`],
@@ -127,7 +136,7 @@ async function buildGuests() {
             `dist/wasm/${name}.wasm`,
             '--optimize',
             '--exportStart',
-            '_start',
+            guest.endsWith('/plugin.ts') ? '_initialize' : '_start',
             '--use',
             'abort=wasm/wasi/abort/abort',
           ],

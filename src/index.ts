@@ -77,6 +77,21 @@ export type { Compression } from './layer/compression.js'
 export type { DiffId, Digest } from './oci/digest.js'
 export type { ContainerConfig } from './oci/image-spec.js'
 export type { Platform } from './oci/platform.js'
+export type {
+  CallNumbers,
+  CallOptions,
+  HostAnswer,
+  HostCall,
+  HostFunction,
+  PluginLimits,
+  PluginMount,
+  PluginOptions,
+  PluginRun,
+  PluginSource,
+  RunOptions,
+} from './plugin/options.js'
+export { PLUGIN_LIMITS } from './plugin/options.js'
+export { Plugin } from './plugin/plugin.js'
 export type { LayerStatus, PullEvent } from './registry/pull-event.js'
 export type { ContainerFiles, FilesRequest, PathStat, PathTar, TarFileSource } from './runtime/container-files.js'
 export type { ExitReason, ExitStatus } from './runtime/exit.js'
@@ -127,3 +142,4 @@ export type { FlawKind } from './store/flaw.js'
 export type { StoredLayer } from './store/layer-store.js'
 export type { MountRequest, NewVolume, Volume, VolumeRequest } from './volume/volume.js'
 export type { PrunedVolumes } from './volume/volumes.js'
+export type { NativeWall } from './wasm/double-wall.js'

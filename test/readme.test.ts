@@ -90,6 +90,11 @@ test('the example of a container’s files works as the README shows it', async 
   assert.is(await outputOfExample(3), 'written before the start\nfalse\n')
 })
 
+test('the example of a plugin that is called ten thousand times works as the README shows it', async () => {
+  copyFileSync(resolve('dist/wasm/slug.wasm'), join(wolffia.folder, 'slug.wasm'))
+  assert.is(await outputOfExample(4), 'hello-world\ntitle-no-9999 10000\n')
+})
+
 /** What the README's example with this number prints as a program of its own. */
 async function outputOfExample(number: number): Promise<string> {
   const example = blocks('ts')[number]
@@ -103,7 +108,10 @@ async function outputOfExample(number: number): Promise<string> {
   const esbuild = resolve('node_modules/esbuild/bin/esbuild')
   const program = join(folder, 'example.mjs')
   await promisify(execFile)(esbuild, [source, '--format=esm', '--target=node20', `--outfile=${program}`])
-  const { stdout } = await promisify(execFile)(process.execPath, [program], { env: { ...process.env, WOLFFIA_HOME: wolffia.home } })
+  const { stdout } = await promisify(execFile)(process.execPath, [program], {
+    cwd: wolffia.folder,
+    env: { ...process.env, WOLFFIA_HOME: wolffia.home },
+  })
   return stdout
 }
 

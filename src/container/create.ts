@@ -274,7 +274,8 @@ async function settle({
   return { runtime, spec: { ...bare, process: { ...bare.process, args: [path, ...bare.process.args.slice(1)] } } }
 }
 
-async function storedLayers(layers: LayerStore, image: Image, signal: AbortSignal | undefined): Promise<readonly StoredLayer[]> {
+/** An image's layers, unpacked into the store where they are not yet. */
+export async function storedLayers(layers: LayerStore, image: Image, signal: AbortSignal | undefined): Promise<readonly StoredLayer[]> {
   const stored: StoredLayer[] = []
   for (const layer of await image.layers()) stored.push(await layers.ensure(layer, signal === undefined ? {} : { signal }))
   return stored

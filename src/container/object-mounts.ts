@@ -1,7 +1,8 @@
 import * as nodeFs from 'node:fs'
 import { EngineError } from '../errors.js'
 import { NODE_FS_CALLS, type NodeFsLike } from '../fs/node-fs-like.js'
-import type { FileSystemObjects } from '../runtime/spec.js'
+import type { Limits } from '../runtime/limits.js'
+import type { FileSystemObjects, ObjectMount } from '../runtime/spec.js'
 import type { SettledMount } from '../volume/volume.js'
 import { normalDestination } from './mounts.js'
 import type { CreateOptions, ObjectMountRequest } from './options.js'
@@ -15,13 +16,20 @@ export function settleObjects({ mounts = [], limits }: Pick<CreateOptions, 'moun
   readonly objects: FileSystemObjects
 } {
   const objects = new Map<string, NodeFsLike>()
-  const settle = ({ fs, destination: wanted, source = '/', readonly = false, sizeBytes }: ObjectMountRequest): SettledMount => {
-    const destination = normalDestination(wanted)
-    assertObject(fs, destination)
-    objects.set(destination, fs)
-    return { type: 'fs', source, destination, readonly, sizeBytes: sizeBytes ?? limits?.diskBytes ?? DEFAULT_BYTES }
+  const settle = (request: ObjectMountRequest): SettledMount => {
+    const mount = settleObject(request, limits)
+    objects.set(mount.destination, request.fs)
+    return mount
   }
   return { mounts: mounts.map((mount) => (mount.type === 'fs' ? settle(mount) : mount)), objects }
+}
+
+/** The mount of an object, without the object. Throws INVALID_ARGUMENT. */
+export function settleObject(request: ObjectMountRequest, limits: Limits | undefined): ObjectMount {
+  const { fs, source = '/', readonly = false, sizeBytes } = request
+  const destination = normalDestination(request.destination)
+  assertObject(fs, destination)
+  return { type: 'fs', source, destination, readonly, sizeBytes: sizeBytes ?? limits?.diskBytes ?? DEFAULT_BYTES }
 }
 
 function assertObject(fs: NodeFsLike, destination: string): void {

@@ -6,6 +6,7 @@ import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
 import type { Journal } from '../container/journal.js'
 import type { CreateOptions } from '../container/options.js'
+import { type OpenedProgram, openProgram, type ProgramOptions } from '../container/program.js'
 import { type ContainerRecord, isGone, isOrphan } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError, messageOf } from '../errors.js'
@@ -91,6 +92,13 @@ export class Containers implements AsyncDisposable {
     await this.#sweep()
     const workshop = await this.workshop()
     return { workshop, found: await images().forContainer(image, pull, { wish: await walls.wish(options), progress, signal }) }
+  }
+
+  /** What an image runs by itself, with nothing made of it. A module is preferred to a native program. @internal */
+  async openProgram(options: ProgramOptions): Promise<OpenedProgram> {
+    const { store, walls, images } = this.#parts
+    const found = await images().forContainer(options.image, 'never', { wish: await walls.wish({ runtime: 'wasm' }) })
+    return openProgram(store.layers, found, options)
   }
 
   /** What containers are made with, those of a build too. @internal */

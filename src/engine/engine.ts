@@ -9,9 +9,9 @@ import type { DiskUsageReport } from './disk-usage.js'
 import { type Diagnosis, diagnose } from './doctor.js'
 import { Images } from './images.js'
 import type { InfoReport } from './info.js'
+import { storeIdMap } from './store-id-map.js'
 import { type VersionReport, versionReport } from './version.js'
 import { Volumes, volumeLoader } from './volumes.js'
-import { storeIdMap } from './store-id-map.js'
 import { ownRuntimes, Walls } from './walls.js'
 
 /** What {@link Engine.open} takes. */

@@ -18,8 +18,8 @@ import { bootId, mayBeAlive } from '../store/process-identity.js'
 import { captureUpper, type KernelPath, listRecords } from './capture.js'
 import { openStoredLayer } from './layer-stack.js'
 import { removeTrees } from './remove-tree.js'
-import { layerRecords } from './tree-records.js'
 import { COMPLETE, IN_MEMORY, LASTING, type Marker } from './tree-marker.js'
+import { layerRecords } from './tree-records.js'
 import { PARTIAL, publishing } from './write-tree.js'
 
 const HEX = /^[0-9a-f]{64}$/

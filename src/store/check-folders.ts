@@ -10,7 +10,17 @@ import { IDENTITY_PATTERN, mayBeAlive } from './process-identity.js'
 import { OWN_NAMES } from './store.js'
 
 /** Of the home and what is in it: how deep it is wolffia's alone to say who may enter. What is below may be a guest's. */
-const PRIVATE_FOLDERS: readonly string[] = ['blobs', 'blobs/sha256', 'layers', 'trees', 'containers', 'volumes', 'ingest', 'locks', 'holder']
+const PRIVATE_FOLDERS: readonly string[] = [
+  'blobs',
+  'blobs/sha256',
+  'layers',
+  'trees',
+  'containers',
+  'volumes',
+  'ingest',
+  'locks',
+  'holder',
+]
 /** Written beside a file that is being replaced; the first is the lock holder's, the others carry the pid of their writer. */
 const UNFINISHED = /^(?:index\.json\.new|(?:oci-layout|index\.json)\.(\d+)\.\d+\.new)$/
 const PROBE = new RegExp(`^wolffia-probe-(${IDENTITY_PATTERN})-`)

@@ -76,10 +76,12 @@ export class BinaryReader {
     })
   }
 
-  valueType(): void {
+  /** The first byte of a value type. */
+  valueType(): number {
     const first = this.byte()
     // A reference with a heap type, which is a number of its own.
     if (first === 0x63 || first === 0x64) this.skipLeb()
+    return first
   }
 }
 

@@ -32,6 +32,8 @@ export interface PreparedModule {
   readonly tableElementsMaximum: number
 }
 
+const NOTHING: ReadonlySet<string> = new Set()
+
 /** The largest module that is read; the largest known programs of WASI have 50 MiB. */
 export const MAXIMUM_MODULE_BYTES = 256 * 2 ** 20
 
@@ -63,8 +65,8 @@ const EXTERNAL = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as cons
 const SHARED = 2
 const IS_64_BIT = 4
 
-/** Parses and bounds a module. Throws COMMAND_NOT_EXECUTABLE for what cannot run here, LIMIT_EXCEEDED for what starts too large. */
-export function prepareModule(bytes: Uint8Array, limits: ModuleLimits): PreparedModule {
+/** Parses and bounds a module, which may import preview1 and what is `provided` besides (`module.name`). Throws COMMAND_NOT_EXECUTABLE for what cannot run here, LIMIT_EXCEEDED for what starts too large. */
+export function prepareModule(bytes: Uint8Array, limits: ModuleLimits, provided: ReadonlySet<string> = NOTHING): PreparedModule {
   checkHeader(bytes)
   const parts: Uint8Array[] = []
   /** What stands before it is in the parts. */
@@ -81,7 +83,7 @@ export function prepareModule(bytes: Uint8Array, limits: ModuleLimits): Prepared
   }
   for (const { id, at, contents, end } of sectionsOf(bytes)) {
     if (id === SECTION.type) types = readTypes(contents())
-    else if (id === SECTION.import) ({ names: imports, functions: imported } = readImports(contents()))
+    else if (id === SECTION.import) ({ names: imports, functions: imported } = readImports(contents(), provided))
     else if (id === SECTION.function) functions = readFunctions(contents())
     else if (id === SECTION.code) functionCost = greatestFunctionCost(contents(), { types, imported, functions }, OPTIMIZED_COST)
     else if (id === SECTION.table) rewrite(id, at, end, bound.tables(contents()))
@@ -177,12 +179,12 @@ function readFunctions(reader: BinaryReader): number[] {
 }
 
 /** Throws COMMAND_NOT_EXECUTABLE for an import that nothing here provides, with what would. */
-function checkImport(module: string, field: string): void {
-  if (module === PREVIEW1 && PREVIEW1_NAMES.has(field)) return
+function checkImport(module: string, field: string, provided: ReadonlySet<string>): void {
   const name = `${module}.${field}`
+  if ((module === PREVIEW1 && PREVIEW1_NAMES.has(field)) || provided.has(name)) return
   const hint = HINTS.find(([pattern]) => pattern.test(name))?.[1]
   throw new EngineError('COMMAND_NOT_EXECUTABLE', `the module imports ${name}, which this wall does not provide`, {
-    hint: hint ?? `It provides ${PREVIEW1} and nothing else.`,
+    hint: hint ?? `It provides ${[PREVIEW1, ...provided].join(', ')} and nothing else.`,
     data: { import: name },
   })
 }
@@ -197,12 +199,15 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
 ]
 
 /** Names of all imports, each once, and types of the functions among them. Throws at the first name that nothing here provides. */
-function readImports(reader: BinaryReader): { readonly names: readonly string[]; readonly functions: number[] } {
+function readImports(
+  reader: BinaryReader,
+  provided: ReadonlySet<string>,
+): { readonly names: readonly string[]; readonly functions: number[] } {
   const names = new Set<string>()
   const functions: number[] = []
   for (let count = reader.u32(); count > 0; count--) {
     const [module, field] = [reader.name(), reader.name()]
-    checkImport(module, field)
+    checkImport(module, field, provided)
     names.add(`${module}.${field}`)
     const kind = reader.byte()
     if (functions.length > MAXIMUM_FUNCTIONS) throw malformed(`it imports more than ${MAXIMUM_FUNCTIONS} functions`)

@@ -21,8 +21,10 @@ export interface SandboxPlanRequest {
   readonly layers: readonly SandboxLayer[]
   /** How many descriptors the sandbox inherits from 3 on. */
   readonly descriptors: number
-  /** Folder of the host in which it listens, at one descriptor more. */
-  readonly sessionsFolder: string
+  /** File of that folder that Node executes. */
+  readonly program: string
+  /** Folder of the host in which it listens, at one descriptor more; null for one that listens nowhere. */
+  readonly sessionsFolder: string | null
   readonly openStdin: boolean
   /** Whether stdin stays open when a caller has no more to say. */
   readonly keepStdin: boolean
@@ -75,8 +77,7 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       ...Array.from({ length: request.descriptors }, (_, index): Operation => {
         return ['keep-descriptor', LAUNCHER_DESCRIPTOR + index, SANDBOX_DESCRIPTOR + index]
       }),
-      ['listening-socket', request.sessionsFolder, SESSIONS_SOCKET, LAUNCHER_DESCRIPTOR + request.descriptors],
-      ['keep-descriptor', LAUNCHER_DESCRIPTOR + request.descriptors, SANDBOX_DESCRIPTOR + request.descriptors],
+      ...listeningOperations(request),
       ['hostname', spec.hostname],
       ['mount-private'],
       ['root-tmpfs', ROOT_BYTES, ROOT_INODES + 2 * request.layers.length + spec.mounts.length, octal(0o755)],
@@ -102,8 +103,16 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       ['no-new-privileges'],
       ['seccomp'],
     ],
-    exec: { args: ['/node', ...request.nodeFlags, '/sandbox/main.cjs'], env: ['LD_LIBRARY_PATH=/lib'] },
+    exec: { args: ['/node', ...request.nodeFlags, `/sandbox/${request.program}`], env: ['LD_LIBRARY_PATH=/lib'] },
   }
+}
+
+function listeningOperations({ sessionsFolder, descriptors }: Pick<SandboxPlanRequest, 'sessionsFolder' | 'descriptors'>): Operation[] {
+  if (sessionsFolder === null) return []
+  return [
+    ['listening-socket', sessionsFolder, SESSIONS_SOCKET, LAUNCHER_DESCRIPTOR + descriptors],
+    ['keep-descriptor', LAUNCHER_DESCRIPTOR + descriptors, SANDBOX_DESCRIPTOR + descriptors],
+  ]
 }
 
 function fileOperations(node: NodeFiles, { sandboxPath }: Pick<SandboxPlanRequest, 'sandboxPath'>): Operation[] {

@@ -27,6 +27,8 @@ export interface SandboxProcess {
   /** The process's descriptors 3 and 4. */
   readonly start: Duplex
   readonly control: Duplex
+  /** Its further channels, in the order of its descriptors. */
+  readonly channels: readonly Duplex[]
   /** Where it asks for file systems of this process; null where it has none. */
   readonly remote: Duplex | null
   /** What the launcher found inside, before Node was executed; null without a wall. */
@@ -49,6 +51,9 @@ export interface SandboxProcess {
   kill(): void
 }
 
+/** What a sandbox of a container executes, of the folder dist/sandbox. */
+export const SANDBOX_PROGRAM = 'main.cjs'
+
 /** What both kinds are started with. */
 export interface SandboxStart {
   readonly openStdin: boolean
@@ -57,6 +62,8 @@ export interface SandboxStart {
   readonly upperPath: string | null
   /** File that becomes the next descriptor; null for none. */
   readonly endPath: string | null
+  /** How many more descriptors are channels of this process. */
+  readonly channels: number
   /** Whether it has one more descriptor, the last, at which it asks for file systems of this process. */
   readonly asksRemote: boolean
   /** Its stdio is nobody's. */
@@ -72,13 +79,14 @@ export async function startWalled(plan: Plan, seccompName: string, start: Sandbo
       stdio: start.outlives
         ? ['ignore', 'ignore', 'ignore']
         : [start.openStdin ? 'pipe' : 'ignore', 'pipe', start.terminal ? 'ignore' : 'pipe'],
-      descriptors: ['pipe', 'pipe', ...descriptors, ...(start.asksRemote ? ['pipe' as const] : [])],
+      descriptors: ['pipe', 'pipe', ...descriptors, ...channelEnds(start)],
       seccompProgramPath: assetPath(seccompName),
       ...(start.signal === undefined ? {} : { signal: start.signal }),
     })
-    const [startStream, control, remote = null] = launcher.streams.filter((stream) => stream !== null)
+    const [startStream, control, ...streams] = launcher.streams.filter((stream) => stream !== null)
     if (!startStream || !control) throw new EngineError('INTERNAL', 'the launcher has no pipes')
-    for (const stream of [startStream, control, remote]) stream?.on('error', () => {})
+    const { channels, remote } = channelsOf(streams, start)
+    for (const stream of [startStream, control, ...streams]) stream.on('error', () => {})
     const { created, receipt } = await launcher.ready
     return {
       pid: created.guest,
@@ -87,6 +95,7 @@ export async function startWalled(plan: Plan, seccompName: string, start: Sandbo
       stderr: start.terminal ? null : launcher.stderr,
       start: startStream,
       control,
+      channels,
       remote,
       kernel: { pid: created.guest, texts: receipt },
       holders: { supervisor: launcher.pid, init: created.pid },
@@ -110,7 +119,7 @@ export async function startWalled(plan: Plan, seccompName: string, start: Sandbo
 }
 
 /** Starts a sandbox as a plain child process with an empty environment: the Wasm wall alone. */
-export function startAlone(nodeFlags: readonly string[], start: SandboxStart): SandboxProcess {
+export function startAlone(nodeFlags: readonly string[], start: SandboxStart, program = SANDBOX_PROGRAM): SandboxProcess {
   start.signal?.throwIfAborted()
   if (start.outlives) throw needsWall('a container that goes on by itself')
   if (start.terminal)
@@ -119,26 +128,18 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
     })
   const descriptors = openFiles(start)
   try {
-    const child = spawn(process.execPath, [...nodeFlags, assetPath('sandbox/main.cjs')], {
-      stdio: [
-        start.openStdin ? 'pipe' : 'ignore',
-        'pipe',
-        'pipe',
-        'pipe',
-        'pipe',
-        ...descriptors,
-        ...(start.asksRemote ? ['pipe' as const] : []),
-      ],
+    const child = spawn(process.execPath, [...nodeFlags, assetPath(`sandbox/${program}`)], {
+      stdio: [start.openStdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...descriptors, ...channelEnds(start)],
       env: {},
       cwd: '/',
       detached: true,
     })
-    const [, , , startStream, control] = child.stdio as unknown as readonly Duplex[]
-    const remote = start.asksRemote ? ((child.stdio as unknown as readonly Duplex[])[5 + descriptors.length] ?? null) : null
-    remote?.on('error', () => {})
+    const [, , , startStream, control, ...further] = child.stdio as unknown as readonly Duplex[]
+    const streams = further.slice(descriptors.length)
+    const { channels, remote } = channelsOf(streams, start)
     if (child.pid === undefined || startStream === undefined || control === undefined)
       throw new EngineError('SANDBOX_FAILED', `Node cannot be started: ${process.execPath}`)
-    for (const stream of [startStream, control, child]) stream.on('error', () => {})
+    for (const stream of [startStream, control, ...streams, child]) stream.on('error', () => {})
     const abort = (): void => send(constants.signals.SIGKILL)
     start.signal?.addEventListener('abort', abort, { once: true })
     let gone = false
@@ -152,6 +153,7 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
       stderr: child.stderr,
       start: startStream,
       control,
+      channels,
       remote,
       kernel: null,
       holders: null,
@@ -176,6 +178,14 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart): S
   } finally {
     for (const descriptor of descriptors) closeSync(descriptor)
   }
+}
+
+function channelEnds({ channels, asksRemote }: SandboxStart): 'pipe'[] {
+  return Array.from({ length: channels + (asksRemote ? 1 : 0) }, () => 'pipe')
+}
+
+function channelsOf(streams: readonly Duplex[], { channels }: SandboxStart): Pick<SandboxProcess, 'channels' | 'remote'> {
+  return { channels: streams.slice(0, channels), remote: streams[channels] ?? null }
 }
 
 function needsWall(what: string): EngineError {

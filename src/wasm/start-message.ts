@@ -44,7 +44,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     preopens: parts.preopens,
     layers: parts.layers,
     imageLayers: parts.imageLayers,
-    mounts: orderedMounts(spec, parts.bindPath),
+    mounts: sandboxMounts(spec, parts.bindPath),
     readonlyRootfs: spec.readonlyRootfs,
     keepsUpper: parts.keepsUpper,
     endDescriptor: parts.endDescriptor,
@@ -92,8 +92,8 @@ function diskDefault(): number {
   return Math.floor(totalmem() / 4)
 }
 
-/** A parent's mount before its children's, else in the order given. */
-function orderedMounts({ mounts }: ContainerSpec, bindPath: StartMessageParts['bindPath']): SandboxMount[] {
+/** A parent's mount before its children's, else in the order given. Throws INVALID_ARGUMENT for one that cannot be. */
+export function sandboxMounts({ mounts }: ContainerSpec, bindPath: StartMessageParts['bindPath']): SandboxMount[] {
   const depth = (mount: SandboxMount): number => mount.destination.split('/').length
   return mounts.map((mount, place) => sandboxMount(mount, place, bindPath)).sort((left, right) => depth(left) - depth(right))
 }

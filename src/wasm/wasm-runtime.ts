@@ -1,14 +1,12 @@
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { afterCleanUp, EngineError, type ErrorCode } from '../errors.js'
+import { afterCleanUp, EngineError } from '../errors.js'
 import { MAXIMUM_FILE_BYTES, type ReadonlyFileSystem } from '../fs/file-system.js'
 import { fromUtf8 } from '../fs/names.js'
-import { launcherMissing } from '../launcher/client.js'
 import { singleIdMap } from '../launcher/id-map.js'
 import { assetPath, seccompAsset } from '../launcher/installation.js'
-import { type Finding, obstacle, probeHost } from '../launcher/probe.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
 import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js'
 import { assertLimits } from '../runtime/limits.js'
@@ -22,6 +20,7 @@ import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import { removeFolder } from '../store/remove-folder.js'
+import { type NativeWall, NODE_FLAGS, noNativeWall, startDoubleWalled } from './double-wall.js'
 import { changesInSandbox, readSandboxFile } from './file-session.js'
 import { serveFileSystems } from './file-system-server.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
@@ -34,7 +33,7 @@ import { type SandboxLayer, START_DESCRIPTOR, type StartMessage } from './sandbo
 import { SandboxControl, type SandboxExit } from './sandbox-control.js'
 import { parseEvent } from './sandbox-event.js'
 import { bindPath, layerPaths, sandboxPlan } from './sandbox-plan.js'
-import { type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
+import { SANDBOX_PROGRAM, type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
 import { type StartMessageParts, sandboxLimits, startMessage } from './start-message.js'
 import { keepLeftUpper, keptLayers, type NewUpper, newUpper } from './uppers.js'
 import { keepReceipt, startExec } from './wasm-exec.js'
@@ -48,18 +47,10 @@ export interface WasmRuntimeOptions {
    * Whether the sandbox stands behind the native wall: `auto` where this host can make one, `required` or not at all, `never` for
    * tests and hosts that are a wall themselves. The receipt says which it was (`doubleWall`).
    */
-  readonly nativeWall?: 'auto' | 'required' | 'never'
+  readonly nativeWall?: NativeWall
   /** `none`: guests are given no directory, not even their root, and compute with arguments, environment and stdio alone. */
   readonly preopens?: 'all' | 'none'
 }
-
-const NODE_MAJOR = Number.parseInt(process.versions.node, 10)
-
-/**
- * What the sandbox does without of Node, and this Node can do without: the newest have fetch in any case. None is a flag of V8's: with one, V8 takes nothing that was compiled for it before, neither
- * Node's own modules nor the sandbox's, and the start costs a sixth more. The sandbox sets those itself when it has come up.
- */
-const NODE_FLAGS = ['--no-addons', '--no-deprecation', ...(NODE_MAJOR < 24 ? ['--no-experimental-fetch'] : [])]
 
 const DIGEST_PIECE_BYTES = 1 << 20
 const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
@@ -67,7 +58,7 @@ const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
 /** The Wasm wall: WASI programs in V8, in a process of their own, behind the native wall where there is one. */
 export class WasmRuntime implements Runtime {
   readonly name = 'wasm'
-  readonly #nativeWall: 'auto' | 'required' | 'never'
+  readonly #nativeWall: NativeWall
   readonly #preopens: 'all' | 'none'
 
   constructor({ nativeWall = 'auto', preopens = 'all' }: WasmRuntimeOptions = {}) {
@@ -181,28 +172,13 @@ export class WasmRuntime implements Runtime {
       const { message, start } = prepare(stored, (_place, source) => source, { folder: ownFolder(request.directory) })
       return { sandbox: startAlone(NODE_FLAGS, start), message }
     }
-    if (this.#nativeWall === 'never') return alone()
-    const missing = noNativeWall()
-    try {
-      if (missing !== null) throw new EngineError('RUNTIME_UNAVAILABLE', `the native wall cannot stand around the sandbox: ${missing}`)
+    const walled = () => {
       const inside = stored.map((_layer, place) => layerPaths(place))
-      return await startBehindWall(request, stored, prepare(inside, bindPath, null))
-    } catch (error) {
-      if (this.#nativeWall === 'required' || !(error instanceof EngineError) || !NO_WALL.has(error.code)) throw error
-      // Asked only now, since it costs as much as a start: does this host allow no wall, or is this container at fault?
-      if (missing === null && wallObstacle(await probeHost(), request.spec) === null) throw error
-      return alone()
+      return startBehindWall(request, stored, prepare(inside, bindPath, null))
     }
+    return startDoubleWalled(this.#nativeWall, request.spec, { walled, alone })
   }
 }
-
-/** What stands in the way of a wall around a sandbox, among the steps that one takes: it has no overlay, and mostly no terminal. */
-export function wallObstacle(findings: readonly Finding[], { process: { terminal } }: ContainerSpec): string | null {
-  return obstacle(findings.filter(({ name }) => name !== 'overlay on disk' && (terminal || name !== 'terminal')))
-}
-
-/** Errors that a host may be the reason of. */
-const NO_WALL: ReadonlySet<ErrorCode> = new Set(['LAUNCHER_FAILED', 'RUNTIME_UNAVAILABLE', 'UNSUPPORTED_BY_HOST'])
 
 type BindPath = (place: number, source: string) => string
 
@@ -240,7 +216,10 @@ function prepared(
     outlives,
   })
   const { terminal } = spec.process
-  return { message, start: { openStdin, terminal, upperPath, endPath, asksRemote, outlives, ...(signal === undefined ? {} : { signal }) } }
+  return {
+    message,
+    start: { openStdin, terminal, upperPath, endPath, channels: 0, asksRemote, outlives, ...(signal === undefined ? {} : { signal }) },
+  }
 }
 
 /** The image's layers and those that earlier runs have left, by their paths on the host. */
@@ -288,6 +267,7 @@ async function startBehindWall(
     node: nodeFiles(),
     sandboxPath: assetPath('sandbox'),
     nodeFlags: NODE_FLAGS,
+    program: SANDBOX_PROGRAM,
     layers,
     descriptors: descriptorCount(start),
     sessionsFolder: ownFolder(directory),
@@ -312,13 +292,6 @@ const LAST_WORD_BYTES = 64 * 1024
 /** The wall's part of a container's folder. */
 function ownFolder(directory: string): string {
   return join(directory, 'wasm')
-}
-
-/** Why no native wall can be made around a sandbox here, or null. */
-function noNativeWall(): string | null {
-  const seccomp = seccompAsset()
-  if (seccomp === null || !existsSync(assetPath(seccomp))) return `it is not built for ${process.arch}`
-  return launcherMissing()
 }
 
 /** Refuses by name what this wall cannot give. */

@@ -10,13 +10,13 @@ import { singleIdMap } from '../../src/launcher/id-map.js'
 import { seccompAsset } from '../../src/launcher/installation.js'
 import type { Receipt } from '../../src/runtime/receipt.js'
 import type { ContainerSpec } from '../../src/runtime/spec.js'
+import { wallObstacle } from '../../src/wasm/double-wall.js'
 import { nodeFiles } from '../../src/wasm/node-files.js'
 import { SandboxControl } from '../../src/wasm/sandbox-control.js'
 import { parseEvent } from '../../src/wasm/sandbox-event.js'
 import { sandboxPlan } from '../../src/wasm/sandbox-plan.js'
 import { type ProcessEnd, type SandboxProcess, startWalled } from '../../src/wasm/sandbox-process.js'
 import { startMessage } from '../../src/wasm/start-message.js'
-import { wallObstacle } from '../../src/wasm/wasm-runtime.js'
 import { WasmTask } from '../../src/wasm/wasm-task.js'
 import { NATIVE } from '../support/requirements.js'
 import { containerSpec } from '../support/specs.js'
@@ -75,13 +75,22 @@ native('V8 broken open: no layer, program, process or file of the host is writte
     for (const path of [sandboxPath, join(folder, 'listens')]) mkdirSync(path)
     writeFileSync(join(sandboxPath, 'hostile.mjs'), HOSTILE)
     writeFileSync(join(sandboxPath, 'main.cjs'), "import('./hostile.mjs')")
-    const start = { openStdin: false, terminal: false, upperPath: join(folder, 'upper'), endPath: null, asksRemote: false, outlives: false }
+    const start = {
+      openStdin: false,
+      terminal: false,
+      upperPath: join(folder, 'upper'),
+      endPath: null,
+      channels: 0,
+      asksRemote: false,
+      outlives: false,
+    }
     const plan = sandboxPlan({
       spec: containerSpec({}),
       idMap: singleIdMap(),
       node: nodeFiles(),
       sandboxPath,
       nodeFlags: [],
+      program: 'main.cjs',
       layers: [{ tarPath, indexPath }],
       descriptors: 3,
       sessionsFolder: join(folder, 'listens'),
@@ -203,6 +212,7 @@ function fakeTask(timeoutMs: number | null) {
     start: new PassThrough(),
     control: line,
     kernel: null,
+    channels: [],
     remote: null,
     ended,
     execute: async () => {},

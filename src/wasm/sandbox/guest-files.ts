@@ -50,6 +50,12 @@ interface Step {
   readonly ino: Ino
 }
 
+/** What of a start message is about files. */
+export type FilesStart = Pick<
+  StartMessage,
+  'layers' | 'mounts' | 'limits' | 'readonlyRootfs' | 'user' | 'cwd' | 'preopens' | 'remoteDescriptor'
+>
+
 /** Whom a tree is opened for. */
 export interface GuestIdentity {
   readonly user: Credentials
@@ -61,7 +67,7 @@ export interface GuestIdentity {
 const DEVICES = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
 
 /** The files of a sandbox, made. Throws INVALID_ARGUMENT where a mount or the working directory cannot be. */
-export function makeFiles(start: StartMessage): { readonly files: GuestFiles; readonly shared: () => SharedFiles } {
+export function makeFiles(start: FilesStart): { readonly files: GuestFiles; readonly shared: () => SharedFiles } {
   const layers = start.layers.map(loadLayer)
   const remote = start.remoteDescriptor === null ? null : RemoteChannel.socket(start.remoteDescriptor)
   const root = new UnionFs({
@@ -83,7 +89,7 @@ export function makeFiles(start: StartMessage): { readonly files: GuestFiles; re
 }
 
 /** The same files for another thread, and another guest. Throws INVALID_ARGUMENT where its working directory is none. */
-export function openFiles(start: StartMessage, shared: SharedFiles, guest: GuestIdentity): GuestFiles {
+export function openFiles(start: FilesStart, shared: SharedFiles, guest: GuestIdentity): GuestFiles {
   return openTrees(start, shared, guest, { treeOf: (union) => union, devices: true })
 }
 
@@ -92,7 +98,7 @@ export function openFiles(start: StartMessage, shared: SharedFiles, guest: Guest
  * moment, folders of the host and objects of the supervisor's excepted: it is told of each copy that is to be closed, by another thread
  * when this one is ended.
  */
-export function openFilesFromOutside(start: StartMessage, shared: SharedFiles, onFork: ((fork: SharedUnion) => void) | null): GuestFiles {
+export function openFilesFromOutside(start: FilesStart, shared: SharedFiles, onFork: ((fork: SharedUnion) => void) | null): GuestFiles {
   const treeOf = (union: UnionFs) => {
     if (onFork === null) return union
     const fork = union.fork()
@@ -106,7 +112,7 @@ export function openFilesFromOutside(start: StartMessage, shared: SharedFiles, o
 const HOST: Credentials = { uid: 0, gid: 0, additionalGids: [] }
 
 function openTrees(
-  start: StartMessage,
+  start: FilesStart,
   { layers, unions, places, remote }: SharedFiles,
   guest: GuestIdentity,
   { treeOf, devices }: { readonly treeOf: (union: UnionFs) => UnionFs; readonly devices: boolean },
@@ -133,12 +139,12 @@ function openTrees(
 }
 
 /** /dev, then the mounts. */
-function mountPlaces({ mounts }: StartMessage): readonly Pick<SandboxMount, 'destination' | 'readonly'>[] {
+function mountPlaces({ mounts }: Pick<FilesStart, 'mounts'>): readonly Pick<SandboxMount, 'destination' | 'readonly'>[] {
   return [{ destination: '/dev', readonly: false }, ...mounts]
 }
 
 // wasi-libc cannot tell `.` from `/` and takes the later: absolute paths must not begin at the working directory.
-function preopensOf(start: StartMessage, tree: GuestTree, cwd: DirectoryHandle, mounts: GuestFiles['preopens']): GuestFiles['preopens'] {
+function preopensOf(start: FilesStart, tree: GuestTree, cwd: DirectoryHandle, mounts: GuestFiles['preopens']): GuestFiles['preopens'] {
   if (start.preopens === 'none') return []
   // /dev is reached from the root.
   return [...(tree.isRoot(cwd) ? [] : [{ name: '.', handle: cwd }]), { name: '/', handle: tree.root }, ...mounts.slice(1)]

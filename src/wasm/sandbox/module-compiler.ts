@@ -10,6 +10,16 @@ export interface CompiledModule {
   readonly evidence: Pick<WasmEvidence, 'engine' | 'v8' | 'moduleDigest' | 'imports' | 'memoryPagesMaximum' | 'tableElementsMaximum'>
 }
 
+/** What modules are compiled for. */
+export interface ModuleUse {
+  /** Whether each must be a program, with a `_start`. */
+  readonly isProgram: boolean
+  /** What they may import besides preview1, as `module.name`. */
+  readonly provided: ReadonlySet<string>
+}
+
+const PROGRAM: ModuleUse = { isProgram: true, provided: new Set() }
+
 type Compiler = PreparedModule['compiler']
 
 /** From Node 24 on the optimising compiler inlines by what the baseline compiler has counted, and dies where there is none. */
@@ -28,12 +38,14 @@ const KEPT = 8
  */
 export class ModuleCompiler {
   readonly #limits: ModuleLimits
+  readonly #use: ModuleUse
   readonly #compiled = new Map<string, CompiledModule>()
   #compiler: Compiler | null = null
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(limits: ModuleLimits) {
+  constructor(limits: ModuleLimits, use: ModuleUse = PROGRAM) {
     this.#limits = limits
+    this.#use = use
   }
 
   /**
@@ -50,12 +62,13 @@ export class ModuleCompiler {
     const moduleDigest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
     const known = this.#compiled.get(moduleDigest)
     if (known !== undefined) return known
-    const prepared = prepareModule(bytes, this.#limits)
+    const prepared = prepareModule(bytes, this.#limits, this.#use.provided)
     const flags = this.#flagsFor(prepared.compiler)
     if (flags.length > 0) await beforeFlags
     for (const flag of flags) setFlagsFromString(flag)
     const { imports, memoryPagesMaximum, tableElementsMaximum } = prepared
     const module = await compiledModule(prepared.bytes)
+    if (this.#use.isProgram) assertProgram(module)
     const engine = 'v8, wolffia preview1'
     const evidence = { engine, v8: process.versions.v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum }
     const compiled = { module, evidence }
@@ -77,16 +90,17 @@ export class ModuleCompiler {
 }
 
 async function compiledModule(bytes: Uint8Array): Promise<WebAssembly.Module> {
-  let module: WebAssembly.Module
   try {
-    module = await WebAssembly.compile(bytes)
+    return await WebAssembly.compile(bytes)
   } catch (cause) {
     throw new EngineError('COMMAND_NOT_EXECUTABLE', `the program is not a valid WebAssembly module: ${messageOf(cause)}`, { cause })
   }
+}
+
+function assertProgram(module: WebAssembly.Module): void {
   const isCommand = WebAssembly.Module.exports(module).some(({ name, kind }) => name === '_start' && kind === 'function')
   if (!isCommand)
     throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module exports no _start: it is a library, not a program', {
-      hint: 'Build it as a WASI command.',
+      hint: 'Build it as a WASI command, or load it as a plugin (Plugin.load) and call its functions.',
     })
-  return module
 }

@@ -12,40 +12,30 @@ const WORKER_STACK_MB = 4
 
 /** Makes a guest's thread. It waits for its files. */
 export function startWorker(start: WorkerStart): Worker {
-  return new Worker(fileURLToPath(new URL('./worker.cjs', import.meta.url)), {
-    workerData: start,
+  return guestThread('worker.cjs', start)
+}
+
+/** A thread in which guests may run, of a file beside this program's. */
+export function guestThread(file: string, workerData: unknown): Worker {
+  return new Worker(fileURLToPath(new URL(`./${file}`, import.meta.url)), {
+    workerData,
     env: {},
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB, stackSizeMb: WORKER_STACK_MB },
   })
 }
 
-/** The threads of a sandbox that see its files, and how each can be ended without harm to the others. */
-export class WorkerThreads {
-  /** A thread broke that may have had the lock of a tree: called once, does not return to it. */
-  readonly fell: (error: Error) => void
-  readonly #start: StartMessage
+/** The files that threads of a sandbox share, and how each thread can be ended without harm to the others. */
+export class SharedTrees {
+  /** The files, as a thread is told of them. */
+  readonly shared: SharedFiles
   readonly #unions: readonly UnionFs[]
-  readonly #shared: SharedFiles
   readonly #remote: RemoteChannel | null
 
-  constructor(start: StartMessage, { unions }: GuestFiles, shared: SharedFiles, fell: (error: Error) => void) {
-    this.#start = start
+  constructor({ unions }: GuestFiles, shared: SharedFiles) {
     this.#unions = unions
-    this.#shared = shared
+    this.shared = shared
     this.#remote = shared.remote === null ? null : new RemoteChannel(shared.remote)
-    this.fell = fell
-  }
-
-  /** Makes a thread and shows it the files. */
-  start(of: Omit<WorkerStart, 'start'>): Worker {
-    const worker = startWorker({ ...of, start: this.#start })
-    this.showFiles(worker)
-    return worker
-  }
-
-  showFiles(worker: Worker): void {
-    worker.postMessage({ files: this.#shared } satisfies FilesMessage)
   }
 
   /**
@@ -58,5 +48,29 @@ export class WorkerThreads {
     await (this.#remote === null ? terminate() : this.#remote.exclusively(terminate))
     for (const [place, attachment] of attachments.entries()) this.#unions[place]?.forsake(attachment)
     for (const [place, fork] of forks.entries()) this.#unions[place]?.closeFork(fork)
+  }
+}
+
+/** The threads of a sandbox that see its files. */
+export class WorkerThreads extends SharedTrees {
+  /** A thread broke that may have had the lock of a tree: called once, does not return to it. */
+  readonly fell: (error: Error) => void
+  readonly #start: StartMessage
+
+  constructor(start: StartMessage, files: GuestFiles, shared: SharedFiles, fell: (error: Error) => void) {
+    super(files, shared)
+    this.#start = start
+    this.fell = fell
+  }
+
+  /** Makes a thread and shows it the files. */
+  start(of: Omit<WorkerStart, 'start'>): Worker {
+    const worker = startWorker({ ...of, start: this.#start })
+    this.showFiles(worker)
+    return worker
+  }
+
+  showFiles(worker: Worker): void {
+    worker.postMessage({ files: this.shared } satisfies FilesMessage)
   }
 }

@@ -1,0 +1,192 @@
+import { EngineError } from '../errors.js'
+import { type Deferred, deferred } from '../launcher/deferred.js'
+import type { ChannelCall, PluginChannel } from './channel.js'
+import type { CallOptions } from './options.js'
+import type { PluginSandbox } from './sandbox.js'
+
+/** What a {@link Pool} is made of. */
+export interface PoolOptions {
+  readonly start: () => Promise<PluginSandbox>
+  /** Calls that may wait. */
+  readonly queue: number
+  /** Milliseconds of a call that says nothing else. */
+  readonly timeoutMs: number
+}
+
+/** A call that waits for a thread, or has one. */
+interface Job {
+  readonly call: ChannelCall
+  readonly options: CallOptions
+  readonly outcome: Deferred<readonly Buffer[]>
+}
+
+/** Node's timers fire at once for more. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/**
+ * Gives calls to the threads of a sandbox, in order. A call whose time is up, or that nobody wants any more, takes its thread along, and another
+ * takes that one's place; a sandbox that dies takes all calls that it has along, and the next one starts at once.
+ */
+export class Pool {
+  readonly #options: PoolOptions
+  readonly #waiting: Job[] = []
+  readonly #idle: PluginChannel[] = []
+  readonly #roomWanted: Deferred<void>[] = []
+  #sandbox: Promise<PluginSandbox> | null = null
+  #closed: EngineError | null = null
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+  }
+
+  /** The sandbox, started when there is none. Rejects with why it cannot be. */
+  sandbox(): Promise<PluginSandbox> {
+    if (this.#closed !== null) return Promise.reject(this.#closed)
+    if (this.#sandbox !== null) return this.#sandbox
+    const starting = this.#options.start()
+    this.#sandbox = starting
+    starting.then(
+      (sandbox) => this.#take(sandbox),
+      (error) => this.#failed(error),
+    )
+    return starting
+  }
+
+  /** Has a call made. Rejects with LIMIT_EXCEEDED when too many wait, and with ABORTED and DEADLINE_EXCEEDED. */
+  perform(call: ChannelCall, options: CallOptions): Promise<readonly Buffer[]> {
+    const { queue } = this.#options
+    const { timeoutMs = this.#options.timeoutMs } = options
+    if (!(timeoutMs > 0))
+      return Promise.reject(new EngineError('INVALID_ARGUMENT', `timeoutMs ${timeoutMs}: the limit must be a positive number`))
+    if (this.#closed !== null) return Promise.reject(this.#closed)
+    if (options.signal?.aborted) return Promise.reject(aborted(options.signal))
+    if (this.#idle.length === 0 && this.#waiting.length >= queue)
+      return Promise.reject(
+        new EngineError('LIMIT_EXCEEDED', `${queue} calls wait for the plugin already`, {
+          hint: 'Wait for plugin.room() before the next call, or raise queue or threads.',
+          data: { queue },
+        }),
+      )
+    const job = { call, options, outcome: deferred<readonly Buffer[]>() }
+    this.#enqueue(job)
+    return job.outcome.promise
+  }
+
+  /** Resolves when a call could be made that would not be refused. */
+  room(): Promise<void> {
+    if (this.#closed !== null) return Promise.reject(this.#closed)
+    if (this.#hasRoom()) return Promise.resolve()
+    const wanted = deferred<void>()
+    this.#roomWanted.push(wanted)
+    return wanted.promise
+  }
+
+  /** Ends everything. What waits rejects with CONFLICT. */
+  async close(): Promise<void> {
+    this.#closed ??= new EngineError('CONFLICT', 'the plugin is closed')
+    for (const job of this.#waiting.splice(0)) job.outcome.reject(this.#closed)
+    for (const wanted of this.#roomWanted.splice(0)) wanted.reject(this.#closed)
+    const sandbox = await this.#sandbox?.catch(() => null)
+    await sandbox?.close()
+  }
+
+  #hasRoom(): boolean {
+    return this.#idle.length > 0 || this.#waiting.length < this.#options.queue
+  }
+
+  #enqueue(job: Job): void {
+    const { signal } = job.options
+    const channel = this.#idle.pop()
+    if (channel !== undefined) {
+      this.#give(job, channel)
+      return
+    }
+    this.#waiting.push(job)
+    if (signal !== undefined) {
+      const leave = (): void => {
+        const place = this.#waiting.indexOf(job)
+        if (place === -1) return
+        this.#waiting.splice(place, 1)
+        job.outcome.reject(aborted(signal))
+        this.#tellOfRoom()
+      }
+      signal.addEventListener('abort', leave, { once: true })
+      job.outcome.promise.catch(() => {}).finally(() => signal.removeEventListener('abort', leave))
+    }
+    this.sandbox().catch(() => {})
+  }
+
+  #give(job: Job, channel: PluginChannel): void {
+    const { signal, timeoutMs = this.#options.timeoutMs } = job.options
+    const end = (error: EngineError): void => {
+      clearTimeout(timer)
+      this.#replace(channel, error)
+    }
+    const late = () =>
+      end(
+        new EngineError('DEADLINE_EXCEEDED', `the call took longer than ${timeoutMs} ms`, {
+          hint: 'Raise timeoutMs.',
+          data: { timeoutMs },
+        }),
+      )
+    const abort = () => signal !== undefined && end(aborted(signal))
+    const timer = setTimeout(late, Math.min(timeoutMs, LONGEST_TIMER_MS))
+    signal?.addEventListener('abort', abort, { once: true })
+    const done = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    }
+    channel.perform(job.call).then(
+      (results) => {
+        done()
+        this.#free(channel)
+        job.outcome.resolve(results)
+      },
+      (error) => {
+        done()
+        if (channel.isIdle) this.#free(channel)
+        job.outcome.reject(error)
+      },
+    )
+  }
+
+  #replace(channel: PluginChannel, error: EngineError): void {
+    const replaced = this.#sandbox?.then((sandbox) => sandbox.replace(channel, error))
+    // A sandbox that cannot replace it is about to be replaced itself.
+    replaced?.then(
+      () => this.#free(channel),
+      () => {},
+    )
+  }
+
+  #free(channel: PluginChannel): void {
+    const job = this.#waiting.shift()
+    if (job === undefined) this.#idle.push(channel)
+    else this.#give(job, channel)
+    this.#tellOfRoom()
+  }
+
+  #tellOfRoom(): void {
+    // Room for one.
+    this.#roomWanted.shift()?.resolve()
+  }
+
+  #take(sandbox: PluginSandbox): void {
+    for (const channel of sandbox.channels) this.#free(channel)
+    sandbox.died.then(() => {
+      this.#sandbox = null
+      this.#idle.length = 0
+      if (this.#closed === null) this.sandbox().catch(() => {})
+    })
+  }
+
+  #failed(error: unknown): void {
+    this.#sandbox = null
+    for (const job of this.#waiting.splice(0)) job.outcome.reject(error)
+    for (const wanted of this.#roomWanted.splice(0)) wanted.resolve()
+  }
+}
+
+function aborted(signal: AbortSignal): EngineError {
+  return new EngineError('ABORTED', 'stopped before it was finished', { cause: signal.reason })
+}

@@ -1,0 +1,129 @@
+import { EngineError } from '../../errors.js'
+import type { GuestFiles } from '../../wasm/sandbox/guest-files.js'
+import { failureOf } from '../../wasm/sandbox/messages.js'
+import { stopped } from '../../wasm/sandbox/supervision.js'
+import { type CallRequest, decodeCall, encodeResult, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
+import type { ModuleFunctions, Signature } from '../signatures.js'
+import { callBytes, callNumbers } from './call.js'
+import { Instance } from './instance.js'
+import { CallOver, type OwnerChannel, OwnerGone } from './owner-channel.js'
+import type { PluginStart } from './plugin-start.js'
+import { RunOutput, runProgram } from './run.js'
+
+/** What instances are made of. */
+export interface InstanceParts {
+  readonly start: PluginStart
+  readonly files: GuestFiles
+  readonly module: WebAssembly.Module
+  readonly functions: ModuleFunctions
+}
+
+type NumberedCall = ReturnType<typeof decodeCall>
+
+/** Longest piece of a message that is told. */
+const MESSAGE_CHARACTERS = 8 * 1024
+
+/** Answers the calls of a channel. */
+export class CallServer {
+  readonly #parts: InstanceParts
+  readonly #channel: OwnerChannel
+  readonly #exports: readonly (readonly [name: string, signature: Signature])[]
+  /** The one that is kept from call to call. */
+  #kept: Instance | null = null
+
+  constructor(parts: InstanceParts, channel: OwnerChannel) {
+    this.#parts = parts
+    this.#channel = channel
+    this.#exports = [...parts.functions.exports]
+  }
+
+  /** Does so until the owner is gone, or has said that a call is over: it ends this thread then, which must not be found reading. */
+  serve(): void {
+    try {
+      for (;;) {
+        const { kind, bytes } = this.#channel.next()
+        // It may come when the call has just been answered.
+        if (kind === FRAME.over) return
+        this.#answer(decodeCall(bytes))
+      }
+    } catch (error) {
+      if (!(error instanceof OwnerGone) && !(error instanceof CallOver)) throw error
+    }
+  }
+
+  #answer(call: NumberedCall): void {
+    try {
+      const results = call.verb === VERB.run ? [this.#run(call)] : this.#callAll(call)
+      this.#channel.sendWhole(FRAME.result, encodeResult(call.number, results))
+    } catch (error) {
+      // What has failed may be left in any state.
+      this.#kept = null
+      if (error instanceof OwnerGone || error instanceof CallOver) throw error
+      this.#fail(call.number, error)
+    }
+  }
+
+  #callAll({ number, verb, keeps, function: place, inputs }: CallRequest & { readonly number: number }): Buffer[] {
+    const [name, signature] = this.#exports[place] ?? ['', { parameters: [], results: [] }]
+    const results: Buffer[] = []
+    let left = this.#parts.start.outputBytes
+    for (const [index, input] of inputs.entries()) {
+      const instance = (keeps ? this.#kept : null) ?? this.#open(number)
+      if (keeps) this.#kept = instance
+      try {
+        instance.number = number
+        const result =
+          verb === VERB.numbers
+            ? callNumbers(instance, name, Buffer.from(input), signature)
+            : callBytes(instance, name, input, { most: left, frees: keeps })
+        left -= result.length
+        results.push(result)
+      } catch (error) {
+        throw instance.failureOf(error, { function: name, ...(inputs.length > 1 ? { index } : {}) })
+      }
+    }
+    return results
+  }
+
+  #open(number: number): Instance {
+    const instance = new Instance(this.#parts, this.#channel, { args: ['plugin'], input: NO_BYTES, output: null })
+    instance.number = number
+    try {
+      instance.open()
+      instance.initialize()
+    } catch (error) {
+      throw instance.failureOf(error, { function: '_initialize' })
+    }
+    return instance
+  }
+
+  #run({ number, inputs: [args, input] }: NumberedCall): Buffer {
+    const { outputBytes, limits } = this.#parts.start
+    const send = (kind: number, bytes: Uint8Array): void => {
+      for (let at = 0; at < bytes.length; at += OUTPUT_BYTES) this.#channel.send(kind, number, bytes.subarray(at, at + OUTPUT_BYTES))
+    }
+    const output = new RunOutput(outputBytes, send)
+    const instance = new Instance(this.#parts, this.#channel, {
+      args: JSON.parse(String(args)),
+      input: input ?? NO_BYTES,
+      output: { stdout: output.stream(FRAME.stdout), stderr: output.stream(FRAME.stderr) },
+    })
+    instance.number = number
+    const started = performance.now()
+    const status = runProgram(instance, { limits, started })
+    const exit = output.isExceeded
+      ? stopped('limit', `it wrote more than ${outputBytes} bytes to stdout and stderr`, performance.now() - started)
+      : status
+    return Buffer.from(JSON.stringify({ event: 'exited', ...exit }))
+  }
+
+  #fail(number: number, error: unknown): void {
+    const { code, message, hint, data } = failureOf(error)
+    const told = { code, message: message.slice(0, MESSAGE_CHARACTERS), ...(hint === undefined ? {} : { hint }), data }
+    const bytes = Buffer.from(JSON.stringify(told))
+    if (bytes.length <= FAILURE_BYTES) this.#channel.send(FRAME.failure, number, bytes)
+    else this.#fail(number, new EngineError(code, told.message))
+  }
+}
+
+const NO_BYTES = new Uint8Array()

@@ -1,0 +1,106 @@
+/**
+ * The sandbox process of a plugin: one per plugin, the trust domain of its instances.
+ *
+ * This thread supervises and never executes guest code. It makes the files, bounds and compiles the module, and tells what it has found. Each
+ * channel to the owner has a thread, which the owner speaks to directly, since another thread between them would cost more than a call. Which of
+ * them is to be ended, and when, the owner says here; a spare thread that has come up already takes its place.
+ */
+import { readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { makeFiles } from '../../wasm/sandbox/guest-files.js'
+import { failureOf } from '../../wasm/sandbox/messages.js'
+import { ModuleCompiler } from '../../wasm/sandbox/module-compiler.js'
+import { writeAll } from '../../wasm/sandbox/output.js'
+import { CONTROL_DESCRIPTOR, START_DESCRIPTOR } from '../../wasm/sandbox/protocol.js'
+import { SharedTrees } from '../../wasm/sandbox/worker-threads.js'
+import { moduleFunctions } from '../signatures.js'
+import { decodeStart, HOST_MODULE } from './plugin-start.js'
+import { PluginThread } from './plugin-thread.js'
+import type { TakeMessage } from './thread-messages.js'
+
+const { start, module: bytes } = decodeStart(readFileSync(START_DESCRIPTOR))
+/** By channel. Before anything else: they take their time to come up. */
+const threads = start.channels.map(() => new PluginThread(fell))
+
+prepare().then(
+  ({ trees, evidence, taken }) => {
+    const spares = [new PluginThread(fell)]
+    onCommand((channel, nonce) => replace({ channel, nonce, trees, spares, taken }).catch(fell))
+    report({ event: 'ready', evidence })
+  },
+  (error) => {
+    report({ event: 'failed', ...failureOf(error) })
+    process.exit(1)
+  },
+)
+
+async function prepare() {
+  const { files, shared } = makeFiles(start)
+  const trees = new SharedTrees(files, shared())
+  const provided = new Set(start.hostFunctions.map(({ name }) => `${HOST_MODULE}.${name}`))
+  const compiler = new ModuleCompiler(start.limits, { isProgram: false, provided })
+  const warm = Promise.all(threads.map((thread) => thread.warm))
+  // A changed flag makes V8 refuse what Node has compiled beforehand, which the threads need to come up quickly.
+  const { module, evidence } = await compiler.compile(bytes, warm)
+  await warm
+  // The engine's own bound on memory, beside the one in the module.
+  setFlagsFromString(`--wasm-max-mem-pages=${Math.max(1, start.limits.memoryPages)}`)
+  const taken = { start, files: trees.shared, module, functions: moduleFunctions(bytes) }
+  await Promise.all(start.channels.map((channel, place) => threads[place]?.take({ ...taken, ...channel })))
+  return { trees, evidence: { ...evidence, preopens: files.preopens.map(({ name }) => name), environment: start.env }, taken }
+}
+
+interface Replacement {
+  readonly channel: number
+  readonly nonce: string
+  readonly trees: SharedTrees
+  /** One that comes up, unless another channel has just taken it. */
+  readonly spares: PluginThread[]
+  readonly taken: Omit<TakeMessage, 'descriptor' | 'nonce'>
+}
+
+async function replace({ channel, nonce, trees, spares, taken }: Replacement): Promise<void> {
+  const old = threads[channel]
+  const descriptor = start.channels[channel]?.descriptor
+  if (old === undefined || descriptor === undefined) return
+  await old.end(trees)
+  // From here on nobody reads from the channel or writes to it.
+  report({ event: 'replaced', channel })
+  const next = spares.pop() ?? new PluginThread(fell)
+  threads[channel] = next
+  await next.warm
+  await next.take({ ...taken, descriptor, nonce })
+  if (spares.length === 0) spares.push(new PluginThread(fell))
+}
+
+/** `end CHANNEL NONCE`, a line each. */
+function onCommand(end: (channel: number, nonce: string) => void): void {
+  let text = ''
+  const commands = new Socket({ fd: CONTROL_DESCRIPTOR })
+  commands.setEncoding('utf8')
+  commands.on('data', (chunk: string) => {
+    const lines = (text + chunk).split('\n')
+    text = lines.pop() ?? ''
+    for (const line of lines) {
+      const [, channel, nonce] = /^end (\d+) ([0-9a-f]+)$/.exec(line) ?? []
+      if (channel !== undefined && nonce !== undefined) end(Number(channel), nonce)
+    }
+  })
+  commands.on('error', () => {})
+  // Without an owner there is nobody to run for.
+  commands.on('close', () => process.kill(process.pid, 'SIGKILL'))
+}
+
+function report(event: Readonly<Record<string, unknown>>): void {
+  try {
+    writeAll(CONTROL_DESCRIPTOR, Buffer.from(`${JSON.stringify(event)}\n`))
+  } catch {
+    process.kill(process.pid, 'SIGKILL')
+  }
+}
+
+/** A thread broke by itself: it may have had the lock of a tree, so nobody can go on. The owner sees the end and starts anew. */
+function fell(): void {
+  process.kill(process.pid, 'SIGKILL')
+}
