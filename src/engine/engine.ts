@@ -9,7 +9,7 @@ import type { DiskUsageReport } from './disk-usage.js'
 import { type Diagnosis, diagnose } from './doctor.js'
 import { Images } from './images.js'
 import type { InfoReport } from './info.js'
-import { storeIdMap } from './store-id-map.js'
+import { storeHolder, storeIdMap } from './store-id-map.js'
 import { type VersionReport, versionReport } from './version.js'
 import { Volumes, volumeLoader } from './volumes.js'
 import { ownRuntimes, Walls } from './walls.js'
@@ -119,6 +119,12 @@ export class Engine implements AsyncDisposable {
     const [{ checkHome }, { map: idMap }] = await Promise.all([import('./check.js'), storeIdMap(this.home)])
     const sweep = () => this.containers.sweepAgain()
     return checkHome({ store: this.#store, state: this.#state, idMap, sweep, bringIn: (reference) => this.images.pull(reference) }, options)
+  }
+
+  /** Ends the holder of native containers, unless one runs: nothing of this store is in memory then, until the next start makes another. */
+  async endHolder(): Promise<void> {
+    const containers = await this.containers.list({ all: true })
+    if (containers.every(({ pid }) => pid === null)) (await storeHolder(this.home)).end()
   }
 
   /** Kills what this process made and still runs, and removes what was made to be removed. */

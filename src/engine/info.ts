@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, hostname, release, totalmem } from 'node:os'
-import type { IdMap } from '../launcher/id-map.js'
+import { type IdMap, livingHolder } from '../launcher/id-map.js'
 import { pidOf } from '../store/process-identity.js'
 import type { Engine } from './engine.js'
 import { storeIdMap } from './store-id-map.js'
@@ -33,7 +33,7 @@ export interface InfoReport {
 /** What is here. @internal */
 export async function infoReport({ home, containers, images }: Engine, walls: Walls): Promise<InfoReport> {
   const { map, reason } = await storeIdMap(home)
-  const holder = map.holder?.living() ?? null
+  const holder = livingHolder(map)
   const statuses = (await containers.list({ all: true })).map(({ status }) => status)
   const paused = statuses.filter((status) => status === 'paused').length
   const running = statuses.filter((status) => status === 'running' || status === 'restarting').length

@@ -29,6 +29,34 @@ int channel_expect(int channel, enum message message) {
   return length == 1 && kind == (char)message ? 0 : -1;
 }
 
+int channel_expect_with(int channel, enum message message, int *descriptor) {
+  char kind;
+  ssize_t length;
+  struct iovec bytes = {&kind, 1};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+  } control;
+  struct msghdr received;
+  do {
+    received =
+        (struct msghdr){.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    length = recvmsg(channel, &received, 0);
+  } while (length < 0 && errno == EINTR);
+  *descriptor = 0;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&received); length == 1 && header != NULL;
+       header = CMSG_NXTHDR(&received, header))
+    if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+      memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+  return length == 1 && kind == (char)message ? 0 : -1;
+}
+
+int channel_send_with(int channel, enum message message, int descriptor) {
+  char kind = (char)message;
+  struct event event = {.bytes = &kind, .length = 1};
+  return channel_send_event(channel, &event, descriptor > 0 ? descriptor : -1);
+}
+
 int channel_send(int channel, enum message message) {
   char kind = (char)message;
   return send(channel, &kind, 1, MSG_NOSIGNAL) == 1 ? 0 : -1;

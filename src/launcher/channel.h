@@ -21,8 +21,12 @@ int channel_make(int *parent, int *child);
 /* Waits for a message without contents. -1 when it is another one, or the other side is gone. */
 int channel_expect(int channel, enum message message);
 
+/* The same for one that may come with a descriptor, which execve leaves open; 0 where none came. */
+int channel_expect_with(int channel, enum message message, int *descriptor);
+
 /* Sends a message: a kind alone, or an event whose first byte is the kind, with a descriptor unless that is -1. */
 int channel_send(int channel, enum message message);
+int channel_send_with(int channel, enum message message, int descriptor);
 int channel_send_event(int channel, const struct event *event, int descriptor);
 
 /* Tells the parent of the current failure and ends this process. */

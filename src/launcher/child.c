@@ -187,8 +187,9 @@ void child_begin(struct handover *handover, int parents_channel, const struct pl
   int program = again ? open_own_program(setup) : -1;
   if (again && program < 0)
     channel_fail(handover->channel);
-  if (channel_expect(handover->channel, MESSAGE_MAPPED) < 0)
+  if (channel_expect_with(handover->channel, MESSAGE_MAPPED, &handover->memory) < 0)
     _exit(125);
+  setup->memory = handover->memory;
   if (setup->joined != 0)
     join(handover, plan, setup);
   network_go_on(setup);
@@ -234,7 +235,7 @@ void child_resume(int argc, char **argv) {
     _exit(125);
   setup_clear(&setup);
   setup.network = handover.network;
-  setup.lease = handover.lease;
+  setup.memory = handover.memory;
   setup.resumed = true;
   failure_begin("launch");
   prctl(PR_SET_NAME, CHILD_NAME, 0, 0, 0);

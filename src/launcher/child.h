@@ -13,7 +13,7 @@ struct handover {
   int status;   /* a pipe for the guest's wait status */
   int network;  /* where the network namespace comes from, 0 for none; made by the child itself */
   int joined;   /* a pidfd of the process whose namespaces are joined, 0 for none */
-  int lease;    /* the connection to the holder, 0 when the child wants nothing of it */
+  int memory;   /* a mount of the holder's memory, 0 for none; comes with the word that the ids are mapped */
   int stdio[3]; /* the guest's ends; unused with a terminal */
 };
 

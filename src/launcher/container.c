@@ -57,11 +57,6 @@ static int prepare(struct container *container, struct handover *handover, const
     return -1;
   if (plan->arguments == NULL)
     return 0;
-  /* Its own copy goes with the execution; this process's is the lease. */
-  if (setup->lease_wanted)
-    handover->lease = fcntl(setup->lease, F_DUPFD, DESCRIPTOR_FIRST);
-  if (handover->lease < 0)
-    return failure_set("fcntl", "lease");
   handover->plan = store_plan(bytes, length);
   return handover->plan < 0 || make_pipe(1, &container->status, &handover->status) < 0 ||
                  make_stdio(container, handover, setup) < 0
@@ -78,7 +73,6 @@ static void close_handover(struct handover *handover) {
   close_given(&handover->plan);
   close_given(&handover->channel);
   close_given(&handover->status);
-  close_given(&handover->lease);
   for (int descriptor = 0; descriptor < 3; descriptor++)
     close_given(&handover->stdio[descriptor]);
 }
@@ -114,7 +108,9 @@ int container_create(struct container *container, const struct plan *plan, struc
   }
   container->mount_namespace = hold_mount_namespace(container, setup);
   /* A child that is gone is noticed by its pidfd. */
-  channel_send(container->channel, MESSAGE_MAPPED);
+  channel_send_with(container->channel, MESSAGE_MAPPED, setup->memory);
+  if (setup->memory > 0)
+    close(setup->memory);
   return 0;
 }
 

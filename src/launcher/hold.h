@@ -5,12 +5,9 @@
 
 struct setup;
 
-/* The word that asks it for its memory, answered by a mount of it that is in no namespace yet. */
-#define HOLD_MEMORY 'm'
-
 /* `hold LISTENER SECONDS DESCRIPTOR`: a process that stays behind when the plan is done, in its namespaces and with its
- * root, which is its memory. It answers at the socket LISTENER (of `listening-socket`) until nobody has been connected
- * for so long. Its pid is written to DESCRIPTOR, in decimal. */
+ * root, which is its memory. It ends when nobody has been connected to the socket LISTENER (of
+ * `listening-socket`) for so long. Its pid is written to DESCRIPTOR, in decimal. */
 int hold_begin(struct setup *setup, char **fields);
 
 #endif

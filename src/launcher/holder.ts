@@ -5,14 +5,14 @@
  * `FOLDER/living` names the one that was started last; whether it lives is for the kernel to say. A start that finds it gone does without.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type Environment, readQuantity } from '../layer/limits.js'
 import { Lock } from '../store/lock.js'
-import { identityOf, mayBeAlive, pidOf } from '../store/process-identity.js'
+import { identityOf, mayBeAlive, ownIdentity, pidOf } from '../store/process-identity.js'
 import { FIRST_DESCRIPTOR, launch } from './client.js'
-import { type HolderSource, type IdMap, idMapOperations, type LivingHolder } from './id-map.js'
+import { type HolderSource, type IdMap, idMapOperations, type LivingHolder, livingHolder } from './id-map.js'
 
 /** What a holder may take. */
 export interface HolderSettings {
@@ -62,13 +62,18 @@ export class Holder implements HolderSource {
 
   /** The one that lives; null when there is none, which any moment may bring about. */
   living(): LivingHolder | null {
-    let living: Omit<LivingHolder, 'folder'>
+    const found = this.#read()
+    if (found === null || !isHere(found) || !mayBeAlive(found.identity)) return null
+    const { user: _user, ...living } = found
+    return { ...living, folder: this.#folder }
+  }
+
+  #read(): Living | null {
     try {
-      living = JSON.parse(readFileSync(join(this.#folder, LIVING), 'utf8'))
+      return JSON.parse(readFileSync(join(this.#folder, LIVING), 'utf8'))
     } catch {
       return null
     }
-    return mayBeAlive(living.identity) ? { ...living, folder: this.#folder } : null
   }
 
   /**
@@ -77,31 +82,36 @@ export class Holder implements HolderSource {
    */
   async ensure(idMap: IdMap): Promise<LivingHolder | null> {
     if (idMap.helpers === null || this.#failed) return null
-    const living = this.living()
+    const living = livingHolder({ ...idMap, holder: this })
     if (living !== null) return living
     const settings = this.#settings()
     if (settings.seconds === 0) return null
     try {
-      return await new Lock(join(this.#folder, 'lock')).hold(async () => this.living() ?? (await this.#start(idMap, settings)))
+      return await new Lock(join(this.#folder, 'lock')).hold(
+        async () => livingHolder({ ...idMap, holder: this }) ?? (await this.#start(idMap, settings)),
+      )
     } catch {
       this.#failed = true
       return null
     }
   }
 
-  /** Ends it; containers that run keep what they have of it. */
+  /** Ends it, and leaves nothing of it; containers that run keep what they have of it. */
   end(): void {
     const living = this.living()
-    if (living === null) return
-    try {
-      process.kill(pidOf(living.identity))
-    } catch {
-      // It has ended by itself.
-    }
+    if (living !== null)
+      try {
+        process.kill(pidOf(living.identity))
+      } catch {
+        // It has ended by itself.
+      }
+    rmSync(this.#folder, { recursive: true, force: true })
   }
 
   async #start(idMap: IdMap, { seconds, memoryBytes = freeMemory() / 4 }: HolderSettings): Promise<LivingHolder> {
-    for (const name of readdirSync(this.#folder)) if (name.startsWith('socket-')) rmSync(join(this.#folder, name))
+    const former = this.#read()
+    // One that lives, for other ids or from elsewhere, stays until nobody needs it.
+    if (former !== null && !mayBeAlive(former.identity)) rmSync(join(this.#folder, former.name), { force: true })
     mkdirSync(join(this.#folder, MEMORY), { recursive: true, mode: 0o700 })
     const name = `socket-${randomBytes(6).toString('hex')}`
     const bytes = Math.max(LEAST_BYTES, Math.floor(memoryBytes))
@@ -110,6 +120,7 @@ export class Holder implements HolderSource {
       {
         operations: [
           ...idMapOperations({ ...idMap, holder: null }),
+          ['limits-lifted'],
           ['namespace', 'mount'],
           ['listening-socket', this.#folder, name, listener],
           // Nothing of the host's is kept from being unmounted.
@@ -125,16 +136,36 @@ export class Holder implements HolderSource {
     const [pid] = await Promise.all([told === undefined || told === null ? '' : text(told), launcher.done])
     const identity = identityOf(Number(pid))
     if (identity === null) throw new Error('the holder has ended')
-    const living = { identity, name, memoryBytes: memoryBytes < LEAST_BYTES ? 0 : bytes }
+    const living = { identity, name, idMapKey: idMap.key, memoryBytes: memoryBytes < LEAST_BYTES ? 0 : bytes }
     const path = join(this.#folder, LIVING)
-    writeFileSync(`${path}.new`, JSON.stringify(living), { mode: 0o600 })
+    const content: Living = { ...living, user: userNamespace() }
+    writeFileSync(`${path}.new`, JSON.stringify(content), { mode: 0o600 })
     renameSync(`${path}.new`, path)
     return { ...living, folder: this.#folder }
   }
 }
 
-/** Bytes that could be had without swapping (proc_meminfo(5), MemAvailable). */
+/** What stands in `living`. */
+type Living = Omit<LivingHolder, 'folder'> & {
+  /** The user namespace that it was started from. */
+  readonly user: string
+}
+
+/** Only from where it was started may its user namespace be joined, and its pid means the same process. */
+function isHere({ user, identity }: Living): boolean {
+  const own = ownIdentity().split('-').slice(2).join('-')
+  return user === userNamespace() && identity.endsWith(`-${own}`)
+}
+
+let ownUser: string | undefined
+
+function userNamespace(): string {
+  return (ownUser ??= readlinkSync('/proc/self/ns/user'))
+}
+
+/** Bytes that could be had without swapping (proc_meminfo(5), MemAvailable), and no more than a control group leaves this process. */
 function freeMemory(): number {
   const [, kibibytes = '0'] = /^MemAvailable:\s*(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'latin1')) ?? []
-  return Number(kibibytes) * 1024
+  // 0 where nothing constrains it.
+  return Math.min(Number(kibibytes) * 1024, process.constrainedMemory() || Number.POSITIVE_INFINITY)
 }

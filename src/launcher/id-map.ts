@@ -17,6 +17,8 @@ export interface LivingHolder {
   readonly folder: string
   /** Its socket in the folder. */
   readonly name: string
+  /** Key of the map that it was given. */
+  readonly idMapKey: string
   /** Bytes that its memory may hold. */
   readonly memoryBytes: number
 }
@@ -100,7 +102,7 @@ export function isMapped(extents: readonly IdExtent[], id: number): boolean {
  * uses (`holder-memory`), without which it must fail.
  */
 export function idMapOperations(map: IdMap, memory: LivingHolder | null = null): Operation[] {
-  const holder = memory ?? map.holder?.living() ?? null
+  const holder = memory ?? livingHolder(map)
   return [
     ...(holder === null ? [] : [holderOperation(holder, memory === null ? 'ids' : 'memory')]),
     ['namespace', 'user'],
@@ -108,6 +110,12 @@ export function idMapOperations(map: IdMap, memory: LivingHolder | null = null):
     ...map.gids.map(({ inside, outside, count }): Operation => ['gid-map', inside, outside, count]),
     ...(map.helpers === null ? [] : [['id-map-helper', map.helpers.newuidmap, map.helpers.newgidmap] as const]),
   ]
+}
+
+/** The holder that gives this map's ids; null for a single id, which nobody has to give, and for one that was given others. */
+export function livingHolder({ helpers, holder, key }: IdMap): LivingHolder | null {
+  const living = helpers === null ? null : (holder?.living() ?? null)
+  return living?.idMapKey === key ? living : null
 }
 
 function holderOperation({ folder, name, identity }: LivingHolder, wanted: 'ids' | 'memory'): Operation {

@@ -9,6 +9,21 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+int limit_lift(struct setup *setup, char **fields) {
+  static const int kinds[] = {RLIMIT_NPROC, RLIMIT_MEMLOCK, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE};
+  (void)setup;
+  (void)fields;
+  for (size_t index = 0; index < sizeof kinds / sizeof *kinds; index++) {
+    struct rlimit limit;
+    if (getrlimit(kinds[index], &limit) < 0)
+      return failure_set("getrlimit", "");
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(kinds[index], &limit) < 0)
+      return failure_set("setrlimit", "");
+  }
+  return 0;
+}
+
 int limit_output(struct setup *setup, char **fields) {
   return number_parse(fields[0], 10, INT64_MAX, &setup->output_limit);
 }

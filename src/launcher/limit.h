@@ -4,6 +4,9 @@
 
 struct setup;
 
+/* `limits-lifted`: what the kernel bounds in a user namespace by the limits of whoever makes it is bounded by the hard
+ * ones. */
+int limit_lift(struct setup *setup, char **fields);
 int limit_output(struct setup *setup, char **fields);
 int limit_time(struct setup *setup, char **fields);
 int limit_keep_descriptor(struct setup *setup, char **fields);

@@ -116,10 +116,13 @@ int namespace_join(const struct setup *setup, uint64_t namespaces) {
   return kernel_setns(setup->joined_process, (int)namespaces) < 0 ? failure_set("setns", "") : 0;
 }
 
-pid_t namespace_clone(const struct setup *setup, int *process) {
+pid_t namespace_clone(struct setup *setup, int *process) {
   uint64_t made = setup->joined != 0 ? 0 : setup->namespaces & ~(uint64_t)CLONE_NEWNET;
-  if (setup->holder != 0 && (made & CLONE_NEWUSER) != 0)
-    return nest_clone(setup, made, process);
+  if (setup->holder != 0 && (made & CLONE_NEWUSER) != 0) {
+    pid_t nested = nest_clone(setup, made, process);
+    if (nested >= 0 || setup->holder != 0)
+      return nested;
+  }
   struct clone_args arguments = {
       .flags = made | CLONE_PIDFD,
       .pidfd = (uint64_t)(uintptr_t)process,

@@ -23,7 +23,7 @@ int namespace_set_hostname(struct setup *setup, char **fields);
 
 /* A child in all the namespaces at once, but for the network, which it makes itself: 0 in the child, its pid in the
  * parent with a pidfd in `process`, or -1. */
-pid_t namespace_clone(const struct setup *setup, int *process);
+pid_t namespace_clone(struct setup *setup, int *process);
 
 /* Enters some of the namespaces of the plan's `join`, from the process whose children are to be in them. */
 int namespace_join(const struct setup *setup, uint64_t namespaces);

@@ -16,7 +16,8 @@ int nest_set_holder(struct setup *setup, char **fields);
 int nest_mount_memory(struct setup *setup, char **fields);
 
 /* A child of this process with the namespaces of `flags` below the holder's, its id maps written: 0 in the child, its
- * pid here with a pidfd in `process`, or -1 with the failure set. */
-pid_t nest_clone(const struct setup *setup, uint64_t flags, int *process);
+ * pid here with a pidfd in `process`, or -1 with the failure set. When the holder is gone, and the plan can do without
+ * it, `setup` says so and nothing has been made. */
+pid_t nest_clone(struct setup *setup, uint64_t flags, int *process);
 
 #endif

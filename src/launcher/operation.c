@@ -32,6 +32,7 @@ static const struct operation operations[] = {
     {"holder", 5, PHASE_PARENT, CLONE_NEWUSER, nest_set_holder},
     {"stdio", 2, PHASE_PARENT, 0, terminal_set_stdio},
     {"terminal-size", 2, PHASE_PARENT, 0, terminal_set_size},
+    {"limits-lifted", 0, PHASE_PARENT, 0, limit_lift},
     {"output-limit", 1, PHASE_PARENT, 0, limit_output},
     {"time-limit", 1, PHASE_PARENT, 0, limit_time},
     {"keep-descriptor", 2, PHASE_PARENT, 0, limit_keep_descriptor},

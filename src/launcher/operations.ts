@@ -14,6 +14,7 @@ export const OPERATIONS = {
   holder: ['folder', 'name', 'pid', 'start', 'wanted'],
   stdio: ['kind', 'stdin'],
   'terminal-size': ['rows', 'columns'],
+  'limits-lifted': [],
   'output-limit': ['bytes'],
   'time-limit': ['milliseconds'],
   'keep-descriptor': ['from', 'to'],

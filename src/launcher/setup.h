@@ -62,9 +62,9 @@ struct setup {
   int joined_process;
   pid_t holder; /* below whose user namespace it is made, 0 for nobody's */
   int holder_process;
-  int lease;         /* the connection to it; 0 or -1 for none */
-  bool lease_wanted; /* by the child, for the holder's memory */
-  bool resumed;      /* read again by the copy that goes on inside */
+  int memory; /* a mount of the holder's memory, for the child; 0 or -1 for none */
+  bool memory_wanted;
+  bool resumed; /* read again by the copy that goes on inside */
 
   /* What the parent does besides waiting; NULL or none for what it does not. */
   bool outlives; /* from the start nobody's */

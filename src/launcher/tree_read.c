@@ -209,37 +209,30 @@ static bool is_passed_over(const struct reader *reader) {
   return reader->is_live && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR || errno == ENXIO);
 }
 
+/* Of a file that was opened. Attributes come first, since an archive says them first. */
+static int put_opened_file(struct reader *reader, int file, const struct stat *status) {
+  if (put_entry(reader, TREE_FILE, status, "") < 0 || put_xattrs(reader, file) < 0 ||
+      (reader->for_archive && put_segments(reader, file, status->st_size) < 0))
+    return -1;
+  return put_contents(reader, file, status->st_size);
+}
+
 /* What is said of the file is what was opened, whatever bore the name before. */
-static int put_archived_file(struct reader *reader, int folder, const char *name, uint64_t resolve) {
+static int put_file_at(struct reader *reader, int folder, const char *name, uint64_t resolve) {
   struct stat status;
   int file = kernel_openat2(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW, 0, resolve);
   if (file < 0)
     return is_passed_over(reader) ? 0 : failure_set("openat2", reader->path);
   if (fstat(file, &status) < 0)
     return failure_set("fstat", reader->path);
-  int result = 0;
-  if (S_ISREG(status.st_mode))
-    result = put_entry(reader, TREE_FILE, &status, "") < 0 || put_xattrs(reader, file) < 0 ||
-                     put_segments(reader, file, status.st_size) < 0 || put_contents(reader, file, status.st_size) < 0
-                 ? -1
-                 : 0;
+  int result = S_ISREG(status.st_mode) ? put_opened_file(reader, file, &status) : 0;
   close(file);
   return result;
 }
 
 static int put_file(struct reader *reader, int folder, const char *name, const struct stat *status) {
-  if (reader->for_archive)
-    return put_archived_file(reader, folder, name, reader->resolve);
-  if (put_entry(reader, TREE_FILE, status, "") < 0)
-    return -1;
-  if (reader->only_lists)
-    return 0;
-  int file = kernel_openat2(folder, name, O_RDONLY | O_NONBLOCK, 0, reader->resolve);
-  if (file < 0)
-    return failure_set("openat2", reader->path);
-  int result = put_contents(reader, file, status->st_size) < 0 || put_xattrs(reader, file) < 0 ? -1 : 0;
-  close(file);
-  return result;
+  return reader->only_lists ? put_entry(reader, TREE_FILE, status, "")
+                            : put_file_at(reader, folder, name, reader->resolve);
 }
 
 static int put_symlink(struct reader *reader, int folder, const char *name, const struct stat *status) {
@@ -457,8 +450,10 @@ void tree_give(int user_namespace, int root, int output) {
 }
 
 int tree_read(struct setup *setup, char **fields) {
+  struct reader *reader = new_reader(TREE_RESOLVE);
   (void)setup;
-  return write_stream(new_reader(TREE_RESOLVE), fields);
+  reader->is_live = true;
+  return write_stream(reader, fields);
 }
 
 int tree_list(struct setup *setup, char **fields) {
@@ -479,7 +474,7 @@ static int put_path(struct reader *reader, const struct setup *setup, char *path
     return put_symlink(reader, reader->root, "", &status);
   if (reader->only_lists || !(S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)))
     return put_entry(reader, kind_of(&status), &status, "");
-  return S_ISDIR(status.st_mode) ? put_directory(reader) : put_archived_file(reader, setup->root, path, PATH_RESOLVE);
+  return S_ISDIR(status.st_mode) ? put_directory(reader) : put_file_at(reader, setup->root, path, PATH_RESOLVE);
 }
 
 /* A stream without an entry says that nothing is there. */

@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs'
 import { totalmem } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterCleanUp, EngineError } from '../errors.js'
 import { type LaunchOptions, launch } from '../launcher/client.js'
@@ -58,9 +58,11 @@ export class NativeRuntime implements Runtime {
   readonly #trees: string
   readonly #idMap: IdMap
   readonly #holder: Holder | null
+  readonly #home: string
 
   constructor({ treesDirectory, holder = null, idMap = chooseIdMap().map }: NativeRuntimeOptions) {
     this.#trees = treesDirectory
+    this.#home = realPathOf(dirname(treesDirectory))
     this.#idMap = { ...idMap, holder }
     this.#holder = holder
   }
@@ -92,7 +94,7 @@ export class NativeRuntime implements Runtime {
     const ways = limitWays(inMemory ? 'memory' : 'disk')
     assertLimits(spec.limits, this.name, ways)
     const resolved = withRealDevices(withRealSources(spec), this.#idMap)
-    const host = hostBounds()
+    const host = this.#hostBounds()
     // What comes back is measured before any of it is written.
     const opened = openObjects(request, () => ({}))
     const layers = await ensureTrees({
@@ -193,7 +195,7 @@ export class NativeRuntime implements Runtime {
       openStdin,
       supervision: [...(outlives ? [['outlive'] as const] : []), ...(endRecord === null ? [] : [['end-record', endRecord] as const])],
       terminalSize,
-      host: hostBounds(),
+      host: this.#hostBounds(),
     })
     const launcher = launch(plan, {
       stdio: stdioEnds({ openStdin, terminal: program.terminal, outlives }),
@@ -234,7 +236,18 @@ export class NativeRuntime implements Runtime {
   }
 
   files(request: FilesRequest): ContainerFiles {
-    return new NativeFiles({ treesDirectory: this.#trees, idMap: this.#idMap, host: hostBounds(), request })
+    return new NativeFiles({ treesDirectory: this.#trees, idMap: this.#idMap, host: this.#hostBounds(), request })
+  }
+
+  /** What the host gives at most, and what of it no guest is to see. */
+  #hostBounds(): HostBounds {
+    const hard = ownHardLimits()
+    return {
+      openFiles: hard['Max open files'] ?? -1,
+      processes: hard['Max processes'] ?? -1,
+      tmpfsBytes: pages(totalmem() / 4),
+      home: this.#home,
+    }
   }
 
   async discard(_id: string, directory: string): Promise<void> {
@@ -243,6 +256,10 @@ export class NativeRuntime implements Runtime {
     await removeTrees(this.#idMap, [join(own, 'upper'), join(own, 'work')])
     removeFolder(own)
   }
+}
+
+function realPathOf(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path
 }
 
 /** The wall's part of a container's folder. */
@@ -261,7 +278,14 @@ function initOf(own: string): { readonly pid: number; readonly start: string } {
 function outerMap(holder: number | null): IdMapEvidence | null {
   if (holder === null) return null
   const read = (file: string) => parseIdMap(readFileSync(`/proc/${holder}/${file}`, 'utf8'))
-  return { uid: read('uid_map'), gid: read('gid_map') }
+  try {
+    return { uid: read('uid_map'), gid: read('gid_map') }
+  } catch (cause) {
+    throw new EngineError('LAUNCHER_FAILED', 'the holder has ended while the container was made', {
+      cause,
+      data: { operation: 'holder-memory' },
+    })
+  }
 }
 
 /** This process's ends of the guest's stdio. */
@@ -276,15 +300,6 @@ function stdioEnds({
 }): NonNullable<LaunchOptions['stdio']> {
   if (outlives) return ['ignore', 'ignore', 'ignore']
   return [openStdin ? 'pipe' : 'ignore', 'pipe', terminal ? 'ignore' : 'pipe']
-}
-
-function hostBounds(): HostBounds {
-  const hard = ownHardLimits()
-  return {
-    openFiles: hard['Max open files'] ?? -1,
-    processes: hard['Max processes'] ?? -1,
-    tmpfsBytes: pages(totalmem() / 4),
-  }
 }
 
 function memoryUpper({ limits }: ContainerSpec, { tmpfsBytes }: HostBounds): OverlayUpper {

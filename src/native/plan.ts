@@ -1,4 +1,4 @@
-import { join } from 'node:path/posix'
+import { join, relative } from 'node:path/posix'
 import { EngineError } from '../errors.js'
 import { capabilityMask } from '../launcher/capabilities.js'
 import { FIRST_DESCRIPTOR } from '../launcher/client.js'
@@ -53,6 +53,8 @@ export interface HostBounds {
   readonly processes: number
   /** Bytes that a tmpfs of a guest may take when nobody says how many. */
   readonly tmpfsBytes: number
+  /** The store's folder, free of symlinks: its sockets speak for every container, and no guest is to see them. */
+  readonly home?: string
 }
 
 /** Bytes of memory that go with each file of a tmpfs without being counted in its size: one inode for so many bytes bounds them. */
@@ -249,7 +251,8 @@ function mountOperations({ spec, host, trees }: Pick<PlanRequest, 'spec' | 'host
     .flatMap((mount): Operation[] => {
       const path = permittedDestination(mount.destination)
       const readonly = mount.readonly ? ',ro' : ''
-      if (isHostMount(mount)) return [['bind', mount.source, path, `${bindFlags(mount)},nosuid,nodev${readonly}`]]
+      if (isHostMount(mount))
+        return [['bind', mount.source, path, `${bindFlags(mount)},nosuid,nodev${readonly}`], ...maskedStore(mount.source, path, host.home)]
       if (mount.type === 'fs') return treeOperations(path, readonly, trees?.get(mount.destination))
       const bytes = mount.sizeBytes ?? host.tmpfsBytes
       const flags = `nosuid,nodev${mount.executable === true ? '' : ',noexec'}${readonly}`
@@ -263,6 +266,12 @@ function treeOperations(path: string, readonly: string, tree: TreeMount | undefi
   const { bytes, inodes, from, to } = tree
   const mounted: Operation = ['mount-tree', path, bytes, inodes, `nosuid,nodev,noatime${readonly}`, from]
   return to === null ? [mounted] : [mounted, ['return-tree', to]]
+}
+
+/** The store where a folder of the host's that is mounted has it in it: a socket can be spoken to through a read-only mount, too. */
+function maskedStore(source: string, path: string, home: string | undefined): Operation[] {
+  if (home === undefined || (home !== source && !home.startsWith(source === '/' ? '/' : `${source}/`))) return []
+  return [['mask', join(path, relative(source, home))]]
 }
 
 /** A source has been found to be free of symlinks, and has to be still. */

@@ -17,7 +17,7 @@ export class HostFunctions {
   /** As the sandbox is told of them: their places are their numbers. */
   readonly summaries: readonly HostFunctionSummary[]
   readonly #functions: readonly NamedFunction[]
-  readonly #answering = new AsyncLocalStorage<true>()
+  readonly #answering = new AsyncLocalStorage<{ isOpen: boolean }>()
 
   /** Throws INVALID_ARGUMENT where the module imports one with a type that it cannot have. What the module does not import is left out. */
   constructor(given: Readonly<Record<string, HostFunction>>, { imports }: ModuleFunctions) {
@@ -32,9 +32,9 @@ export class HostFunctions {
     this.summaries = functions.map(({ name, of }) => ({ name, takes: isOfNumbers(of) ? 'numbers' : 'bytes' }))
   }
 
-  /** Whether the caller is one of these functions, or was called by one. */
+  /** Whether the caller is one of these functions, or was called by one, that is still awaited. */
   get isAnswering(): boolean {
-    return this.#answering.getStore() === true
+    return this.#answering.getStore()?.isOpen === true
   }
 
   /** Has the one with this number answer. Rejects with HOST_FUNCTION_FAILED, whose cause is what it threw. */
@@ -43,13 +43,17 @@ export class HostFunctions {
     if (named === undefined)
       throw new EngineError('SANDBOX_FAILED', `the sandbox of the plugin asks for a host function ${place}, which there is not`)
     let answer: Uint8Array
+    // What it begins and does not wait for may call the plugin when it has answered.
+    const answering = { isOpen: true }
     try {
-      answer = await this.#answering.run(true, () => answerOf(named, input, { signal }))
+      answer = await this.#answering.run(answering, () => answerOf(named, input, { signal }))
     } catch (cause) {
       throw new EngineError('HOST_FUNCTION_FAILED', `the host function ${named.name} failed: ${messageOf(cause)}`, {
         cause,
         data: { hostFunction: named.name },
       })
+    } finally {
+      answering.isOpen = false
     }
     if (answer.length <= outputBytes) return answer
     throw new EngineError(

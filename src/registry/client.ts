@@ -55,6 +55,7 @@ const ACCEPT = [MEDIA_TYPE.ociIndex, MEDIA_TYPE.ociManifest, MEDIA_TYPE.dockerMa
 const MAXIMUM_REDIRECTS = 5
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const MAXIMUM_TAG_PAGES = 1000
+const MAXIMUM_TAGS = 200_000
 
 /** Speaks to registries. Dispose of it. */
 export class RegistryClient implements Disposable {
@@ -123,8 +124,14 @@ export class RegistryClient implements Disposable {
         const link = /<([^>]*)>\s*;\s*rel="?next"?/i.exec(String(response.headers.link ?? ''))?.[1]
         return { bytes: await readBody(response, MAXIMUM_DOCUMENT_BYTES, `the tags of ${name}`), next: link }
       })
-      tags.push(...tagsOf(bytes, name))
+      for (const tag of tagsOf(bytes, name)) tags.push(tag)
+      if (tags.length > MAXIMUM_TAGS) throw new EngineError('LIMIT_EXCEEDED', `${name} has more than ${MAXIMUM_TAGS} tags`)
       // Only what the next page is called is taken from it, and not where it would be.
+      if (next !== undefined && !URL.canParse(next, 'https://registry.invalid'))
+        throw new EngineError(
+          'REGISTRY_FAILED',
+          `the list of the tags of ${name} goes on at ${JSON.stringify(plainText(next))}, which is no address`,
+        )
       const following: string | null = next === undefined ? null : new URL(next, 'https://registry.invalid').search || null
       query = following === query ? null : following
     }
@@ -134,7 +141,9 @@ export class RegistryClient implements Disposable {
   /** Whether the credentials open the registry at all (`GET /v2/`). Rejects with ACCESS_DENIED, REGISTRY_FAILED. */
   async check(registry: string, signal?: AbortSignal): Promise<void> {
     const repository = { domain: registry, path: '' }
-    await this.#ask(repository, { path: '/v2/', scope: null, headers: {}, signal }, async (response) => {
+    const call: Call = { path: '/v2/', scope: null, headers: {}, signal }
+    // Of the registry itself: what a mirror lets in says nothing of it.
+    await this.#patiently(this.#ownEndpoint(repository), repository, call, async (response) => {
       await assertStatus(response, [200], { name: registry, repository })
       response.discard()
     })
@@ -158,9 +167,13 @@ export class RegistryClient implements Disposable {
         if (!(error instanceof EngineError) || error.code === 'ABORTED') throw error
       }
     }
-    const own = endpoints.at(-1)
-    if (own === undefined) throw new EngineError('INTERNAL', `no endpoint for ${repository.domain}`)
-    return this.#patiently(own, repository, call, take)
+    return this.#patiently(this.#ownEndpoint(repository), repository, call, take)
+  }
+
+  #ownEndpoint({ domain }: Repository): Endpoint {
+    const own = endpointsOf(domain, this.#parts.configuration).at(-1)
+    if (own === undefined) throw new EngineError('INTERNAL', `no endpoint for ${domain}`)
+    return own
   }
 
   /** Again after a cut connection, 429 and 5xx, as long as there is patience. */

@@ -1,5 +1,6 @@
 import { EngineError } from '../errors.js'
 import { parseReference } from '../reference/normalize.js'
+import type { Credentials } from './credential.js'
 import { CredentialFile, type SavedCredential } from './credential-file.js'
 import { type OpenClientOptions, openClient } from './open-client.js'
 
@@ -24,7 +25,9 @@ export async function login(
       `${JSON.stringify(username)} is no username: it is empty, or has a colon or a control character`,
     )
   if (password === '') throw new EngineError('INVALID_ARGUMENT', 'the password is empty')
-  using opened = await openClient({ ...options, credentials: { find: async () => ({ kind: 'password', username, password }) } })
+  // Nobody else's: a mirror is not asked, and would not be told.
+  const credentials: Credentials = { find: async (asked) => (asked === name ? { kind: 'password', username, password } : null) }
+  using opened = await openClient({ ...options, credentials })
   await opened.client.check(name, signal)
   return new CredentialFile(options.environment ?? process.env).save(name, username, password)
 }

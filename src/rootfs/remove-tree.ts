@@ -4,7 +4,7 @@ import { EngineError } from '../errors.js'
 import { perform } from '../launcher/client.js'
 import { holderMemory } from '../launcher/holder.js'
 import type { IdMap, LivingHolder } from '../launcher/id-map.js'
-import { idMapOperations } from '../launcher/id-map.js'
+import { idMapOperations, livingHolder } from '../launcher/id-map.js'
 import { COMPLETE, IN_MEMORY, readMemoryMarker } from './tree-marker.js'
 
 /**
@@ -25,7 +25,7 @@ export async function removeTrees(idMap: IdMap, paths: readonly string[]): Promi
  * half gone is never taken for whole.
  */
 export async function removeLayerTree(idMap: IdMap, folder: string): Promise<void> {
-  const holder = idMap.holder?.living() ?? null
+  const holder = livingHolder(idMap)
   const held = readMemoryMarker(folder, holder)
   for (const marker of [COMPLETE, IN_MEMORY]) rmSync(join(folder, marker), { force: true })
   if (holder !== null && held !== null) await removeFromMemory(idMap, holder, [held.tree])

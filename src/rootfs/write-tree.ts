@@ -18,7 +18,7 @@ import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import { FIRST_DESCRIPTOR, launch } from '../launcher/client.js'
 import { holderMemory } from '../launcher/holder.js'
 import type { IdMap, LivingHolder } from '../launcher/id-map.js'
-import { idMapOperations } from '../launcher/id-map.js'
+import { idMapOperations, livingHolder } from '../launcher/id-map.js'
 import type { Operation } from '../launcher/operations.js'
 import type { TreeRecord } from '../launcher/tree-stream.js'
 import type { PackedLayer } from '../layer/packed-layer.js'
@@ -66,7 +66,7 @@ export async function ensureTrees(request: TreesRequest): Promise<KernelLayers> 
     if (written.boot !== null) flushTrees(folder, names)
     return { lowers: written.lowers.map((name) => join(folder, name, 'tree')), memory: null }
   }
-  const holder = onDisk ? null : (idMap.holder?.living() ?? null)
+  const holder = onDisk ? null : livingHolder(idMap)
   const held = readHeldStack(folder, stack, holder)
   if (held !== null && holder !== null) return heldLayers(folder, held, holder)
   return writeStack(folder, stack, request, holder)
@@ -210,10 +210,11 @@ async function holdTrees(
   return held
 }
 
-/** Full, or gone with its holder: what the disk has room for all the same. */
+/** Full, gone with its holder, or unable to hold what the disk can. */
 function isForWantOfMemory(error: unknown): boolean {
   if (!(error instanceof EngineError)) return false
-  return error.data.errno === 'ENOSPC' || error.data.operation === 'holder-memory'
+  // A tmpfs has no xattrs of users before Linux 6.6.
+  return ['ENOSPC', 'EOPNOTSUPP', 'ENOTSUP'].includes(String(error.data.errno)) || error.data.operation === 'holder-memory'
 }
 
 async function writeTrees(folder: string, jobs: readonly TreeJob[], { directory, idMap, signal }: TreesRequest): Promise<void> {

@@ -85,7 +85,7 @@ async function layersUnderWay(ingests: string): Promise<readonly DiffId[]> {
 
 /**
  * Unpacked trees, `trees/<id-map key>/<diffId hex>`, of layers that are not kept, and trees made for a stack of layers one of which is not
- * kept: their `complete` names the folders they belong on top of (`rootfs/` writes both).
+ * kept: their `complete` or `memory` names the folders they belong on top of (`rootfs/` writes both).
  */
 async function unusedTrees(root: string, kept: ReadonlySet<DiffId>): Promise<readonly string[]> {
   const isGone = (name: string) => HEX.test(name) && !kept.has(digestFromHex(name))
@@ -100,9 +100,16 @@ async function unusedTrees(root: string, kept: ReadonlySet<DiffId>): Promise<rea
 
 /** None for a tree that is not complete: it may be under way, and its maker removes what killed makers left. */
 async function lowersOf(folder: string): Promise<readonly string[]> {
+  const lowers = await Promise.all(['complete', 'memory'].map((marker) => lowersIn(join(folder, marker))))
+  return lowers.flat()
+}
+
+/** Of a stack in a holder's memory each lower is named with where it is. */
+async function lowersIn(marker: string): Promise<readonly string[]> {
   try {
-    const { lowers } = JSON.parse(await readFile(join(folder, 'complete'), 'utf8')) as { lowers?: unknown }
-    return Array.isArray(lowers) ? lowers.filter((name) => typeof name === 'string') : []
+    const { lowers } = JSON.parse(await readFile(marker, 'utf8')) as { lowers?: unknown }
+    const names = Array.isArray(lowers) ? lowers.map((lower) => (typeof lower === 'string' ? lower : lower?.name)) : []
+    return names.filter((name) => typeof name === 'string')
   } catch {
     return []
   }

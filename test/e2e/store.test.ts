@@ -9,6 +9,8 @@ import { BUSYBOX, NATIVE } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('e2e/store')
+// What is checked of trees is those on disk.
+process.env.WOLFFIA_HOLDER_BYTES = '0'
 const wolffia = new CommandLine()
 const native = test.needs(NATIVE, BUSYBOX)
 const idOf = async (name: string) => (await wolffia.output('inspect', '-f', '{{.Id}}', name)).trim()
@@ -97,6 +99,10 @@ native('save writes the folder of a layout, and refuses one that is there', asyn
 })
 
 native('after everything was removed disk, memory and processes are as before', async () => {
+  delete process.env.WOLFFIA_HOLDER_BYTES
+  process.env.WOLFFIA_HOLDER_SECONDS = '300'
+  // The holder with it, so that the next one has memory to give.
+  await wolffia.output('system', 'prune', '-f')
   await wolffia.output('run', '--name', 'written', '-v', '/data', 'busybox', 'sh', '-c', 'echo x > /data/x; echo y > /y')
   await wolffia.output('commit', 'written', 'committed')
   await wolffia.output(

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import { Engine } from '../../src/index.js'
@@ -108,6 +108,29 @@ native('a holder that ends while a container is made is done without', () =>
     process.kill(pidOf(dying.identity), 'SIGKILL')
     await eventually('it has ended', () => !mayBeAlive(dying.identity))
     assert.is(await output(wall, 'echo without'), 'without\n')
+  }, HELD),
+)
+
+native('a guest that has the store mounted, or what the store is in, sees nothing of it and reaches no socket there', () =>
+  withNativeWall(async (wall) => {
+    await output(wall, 'true')
+    const script = `busybox find /host/${basename(wall.folder)} /store; busybox test -d /parent && echo seen`
+    const bind = (source: string, destination: string) => ({ type: 'bind' as const, source, destination, readonly: true })
+    const mounts = [bind('/tmp', '/parent'), bind(wall.folder, '/store'), bind(dirname(wall.folder), '/host')]
+    let said = ''
+    await withTask(
+      wall,
+      ['/bin/sh', '-c', script],
+      async (task) => {
+        const stdout = text(task.stdout)
+        await task.start()
+        await task.wait()
+        said = await stdout
+      },
+      { mounts },
+    )
+    assert.match(said, /seen\n$/)
+    assert.not.match(said, /living|socket-|trees/)
   }, HELD),
 )
 

@@ -35,6 +35,27 @@ test.needs(WASM)('a host function may be asynchronous, and answer bytes, text or
   await withPlugin({ bytes: RELAY, hostFunctions: { ask: () => {} } }, async (plugin) => assert.is(await plugin.call('relay', 'abc'), ''))
 })
 
+test.needs(WASM)('what a host function has begun and not waited for may call the plugin when it has answered', async () => {
+  let later: Promise<string> | undefined
+  const plugin = await Plugin.load({
+    bytes: RELAY,
+    hostFunctions: {
+      ask: {
+        text: (text) => {
+          later ??= sleep(50).then(() => plugin.call('relay', 'later'))
+          return text
+        },
+      },
+    },
+  })
+  try {
+    assert.is(await plugin.call('relay', 'first'), 'first')
+    assert.is(await later, 'later')
+  } finally {
+    await plugin.close()
+  }
+})
+
 test.needs(WASM)('numbers go to a host function and back as the module imports them', () =>
   withPlugin(
     {

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert'
+import { login } from '../../src/registry/login.js'
 import { assertRejects, tarOf } from '../support/image-fixtures.js'
 import { type Asked, RegistryServer, send, sendError } from '../support/registry-server.js'
 import { type RegistryUser, selfSigned, withUser } from '../support/registry-user.js'
@@ -163,6 +164,16 @@ test.needs(OPENSSL)('a registry over https cannot have the password sent to a to
     assert.equal(plain.log, [])
   }),
 )
+
+test('a password that is tried at a registry is not told to its mirrors', () =>
+  withServers(async (user, server, mirror) => {
+    await user.configure({ mirrors: { [server.host]: [`http://${mirror.host}`] } })
+    for (const each of [server, mirror]) requireBasic(each)
+    const request = { registry: server.host, username: 'me', password: 'secret' }
+    await login(request, { environment: user.environment })
+    assert.ok(server.log.length > 0)
+    assert.equal(mirror.log, [])
+  }))
 
 test('a token realm that is no URL, or has a password in it, is refused', () =>
   withServers(async (user, server) => {

@@ -27,10 +27,13 @@ function carried(records: Iterable<TreeRecord>): TreeRecord[] {
 
 /** A union over one layer made of `fill`, and its fork from before `change`. */
 function changed(fill: (fs: UnionFs) => void, change: (fs: UnionFs) => void) {
-  const base = new UnionFs({ lowers: [] })
+  // Each change has a moment of its own.
+  let moment = 0n
+  const now = () => ++moment * 1_000_000n
+  const base = new UnionFs({ lowers: [], now })
   fill(base)
   const layer = layerOf(Buffer.concat([...packTar(treeEntries(base))]))
-  const after = new UnionFs({ lowers: [layer] })
+  const after = new UnionFs({ lowers: [layer], now })
   const before = after.fork()
   change(after)
   return { layer, after, records: carried(changeRecords(before, after)) }

@@ -55,7 +55,9 @@ export class CommandLine {
     const path = `${dirname(process.execPath)}:${process.env.PATH}`
     // Nobody answers there: no test asks a registry of the world for an image that it has misspelt.
     const proxies = { HTTPS_PROXY: 'http://127.0.0.1:9', HTTP_PROXY: 'http://127.0.0.1:9' }
-    return { PATH: path, HOME: this.folder, LANG: 'C.UTF-8', TERM: 'xterm', WOLFFIA_HOME: this.home, ...proxies }
+    const { WOLFFIA_HOLDER_SECONDS = '2', WOLFFIA_HOLDER_BYTES = '' } = process.env
+    const holder = { WOLFFIA_HOLDER_SECONDS, WOLFFIA_HOLDER_BYTES }
+    return { PATH: path, HOME: this.folder, LANG: 'C.UTF-8', TERM: 'xterm', WOLFFIA_HOME: this.home, ...proxies, ...holder }
   }
 
   /** Starts a command without waiting for it. */

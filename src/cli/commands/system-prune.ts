@@ -28,6 +28,7 @@ export const command: CliCommand = {
     const containers = await engine.containers.prune({ matches })
     const volumesGone = volumes === true ? await engine.volumes.prune({ matches }) : { names: [], bytes: 0 }
     const images = await pruneImages(engine, { all: all === true, matches })
+    await engine.endHolder()
     const lists = [
       ['Deleted Containers:', containers.ids],
       ['Deleted Volumes:', volumesGone.names],
