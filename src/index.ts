@@ -102,6 +102,7 @@ export type { Usage } from './runtime/guest-processes.js'
 export { DEFAULT_LIMITS, type Limits } from './runtime/limits.js'
 export type {
   CapabilityEvidence,
+  IdMapEvidence,
   KernelEvidence,
   LimitEvidence,
   LimitMechanism,
