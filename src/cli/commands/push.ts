@@ -22,17 +22,19 @@ export const command: CliCommand = {
   },
   async run([name = ''], { allTags, platform, quiet }) {
     const isOfAllTags = allTags === true
+    const isTagless = !isOfAllTags && !/:[^/]*$/.test(name)
     const signals = new SignalRelay()
     const progress = new PushProgress(process.stdout)
     const show = (event: PushEvent) => {
       if (event.event === 'incomplete') process.stderr.write(notHere(event))
-      else if (quiet !== true) progress.show(event)
+      else if (quiet !== true) {
+        if (event.event === 'begun' && isTagless) process.stdout.write('Using default tag: latest\n')
+        progress.show(event)
+      }
     }
     try {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
-      const isTagless = !isOfAllTags && !/[:@][^/]*$/.test(name)
-      if (quiet !== true && isTagless) process.stdout.write('Using default tag: latest\n')
       const pushed = await engine.images.push(name, {
         allTags: isOfAllTags,
         ...(platform === undefined ? {} : { platform: String(platform) }),
