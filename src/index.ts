@@ -46,6 +46,8 @@ export type {
   ImportOptions,
   PulledImage,
   PullOptions,
+  PushedImage,
+  PushOptions,
   SaveOptions,
 } from './engine/image-summary.js'
 export type { ImageStep, Images, PlatformOption, ResolvedImage } from './engine/images.js'
@@ -93,12 +95,14 @@ export type {
 export { PLUGIN_LIMITS } from './plugin/options.js'
 export { Plugin } from './plugin/plugin.js'
 export type { LayerStatus, PullEvent } from './registry/pull-event.js'
+export type { PushEvent, PushedLayerStatus } from './registry/push-event.js'
 export type { ContainerFiles, FilesRequest, PathStat, PathTar, TarFileSource } from './runtime/container-files.js'
 export type { ExitReason, ExitStatus } from './runtime/exit.js'
 export type { Usage } from './runtime/guest-processes.js'
 export { DEFAULT_LIMITS, type Limits } from './runtime/limits.js'
 export type {
   CapabilityEvidence,
+  IdMapEvidence,
   KernelEvidence,
   LimitEvidence,
   LimitMechanism,

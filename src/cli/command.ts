@@ -77,6 +77,7 @@ const FILES: Readonly<Record<string, CommandEntry>> = {
 const IMAGES: Readonly<Record<string, CommandEntry>> = {
   images: { summary: 'List images', load: () => import('./commands/images.js') },
   pull: { summary: 'Bring an image from its registry', load: () => import('./commands/pull.js') },
+  push: { summary: 'Give an image to its registry', load: () => import('./commands/push.js') },
   load: { summary: 'Load images from an OCI or docker archive', load: () => import('./commands/load.js') },
   save: { summary: 'Write images to a tar that docker and others load', load: () => import('./commands/save.js') },
   import: { summary: 'Make an image of a root tar or a .wasm module', load: () => import('./commands/import.js') },

@@ -3,7 +3,6 @@
  * ignored. A command or flag that gets built leaves this list.
  */
 import type { Command } from 'commander'
-import { defaultHome } from '../engine/words.js'
 import { EngineError } from '../errors.js'
 
 /** Flag of docker's in commander's notation, and what to do instead. */
@@ -115,7 +114,7 @@ export const NOT_BUILT_BUILD_FLAGS: readonly NotBuiltFlag[] = [
   ['--no-cache-filter <list>', NO_CACHE],
   ['-o, --output <list>', BUILD_OUTPUT],
   ['--provenance <string>', NO_ATTESTATION],
-  ['--push', 'Send the image with skopeo: wolffia push says how.'],
+  ['--push', 'Call `wolffia push` afterwards.'],
   ['--rm', 'Leave it out: containers of a build are always removed.'],
   ['--sbom <string>', NO_ATTESTATION],
   ['--secret <list>', 'COPY what is secret into a stage of its own, and from there only what it made.'],
@@ -154,6 +153,8 @@ const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   build: NOT_BUILT_BUILD_FLAGS,
   pull: [['--disable-content-trust', NO_CONTENT_TRUST]],
   'image pull': [['--disable-content-trust', NO_CONTENT_TRUST]],
+  push: [['--disable-content-trust', NO_CONTENT_TRUST]],
+  'image push': [['--disable-content-trust', NO_CONTENT_TRUST]],
   load: [['--platform <os/arch>', 'Leave it out: all platforms of an archive are loaded, and `run --platform` chooses.']],
   rm: [['-l, --link', 'Leave it out: containers are not linked.']],
   rmi: [
@@ -205,17 +206,10 @@ export function notBuiltGlobalFlag(word: string): { readonly flag: string; reado
   return undefined
 }
 
-/** For skopeo: an image by its full name. STORE is where this user's is; {@link wayOutOf} says it. */
-const STORED_IMAGE = 'oci:STORE:docker.io/library/NAME:TAG'
-
 /** What to do instead of a command of docker's that is not built; undefined for one that docker does not have. */
 export function wayOutOf(command: string): string | undefined {
   if (!Object.hasOwn(NOT_BUILT_COMMANDS, command)) return undefined
-  return NOT_BUILT_COMMANDS[command]?.replace('oci:STORE:', () => `oci:${shellWord(defaultHome())}:`)
-}
-
-function shellWord(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+  return NOT_BUILT_COMMANDS[command]
 }
 
 /** Commands of docker that are not built, and what to do instead. */
@@ -232,13 +226,11 @@ export const NOT_BUILT_COMMANDS: Readonly<Record<string, string>> = {
   node: 'wolffia has no swarm.',
   plugin: 'wolffia has no plugins.',
   prune: 'Use `wolffia system prune`, `wolffia container prune`, `wolffia image prune` or `wolffia volume prune`.',
-  push: `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
   search: 'Look for the name on the web page of its registry, and `wolffia pull` it.',
   secret: 'wolffia has no swarm.',
   service: 'wolffia has no swarm.',
   stack: 'wolffia has no swarm.',
   swarm: 'wolffia has no swarm.',
   trust: 'Every blob is checked by its digest; signatures are not.',
-  'image push': `The store is an OCI layout: skopeo copy ${STORED_IMAGE} docker://docker.io/USER/NAME:TAG`,
   'volume update': 'It is for the cluster volumes of a swarm.',
 }

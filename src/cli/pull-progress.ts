@@ -2,11 +2,10 @@ import type { WriteStream } from 'node:tty'
 import type { ContainerOptions } from '../engine/containers.js'
 import type { LayerStatus, PullEvent } from '../registry/pull-event.js'
 import type { CliOptions } from './command.js'
+import { LayerLines } from './layer-lines.js'
 import { humanSize, printable } from './output.js'
 
 const BAR_WIDTH = 50
-const LEAST_PAUSE_MS = 100
-const FALLBACK_ROWS = 24
 
 type LayerEvent = Extract<PullEvent, { event: 'layer' }>
 
@@ -23,55 +22,33 @@ const LASTING: ReadonlySet<LayerStatus> = new Set(['waiting', 'downloaded', 'com
 
 /** What becomes of a pull, in docker's words: at a terminal one line a layer that changes in place, elsewhere one line for each step. */
 export class PullProgress {
-  readonly #stream: WriteStream
-  readonly #isLive: boolean
-  /** Lines of layers, the first one uppermost, since something else was written last. */
-  readonly #lines: string[] = []
-  readonly #shown = new Map<string, { readonly text: string; readonly status: LayerStatus; readonly atMs: number }>()
+  readonly #lines: LayerLines
 
   constructor(stream: WriteStream, environment: NodeJS.ProcessEnv = process.env) {
-    this.#stream = stream
-    this.#isLive = stream.isTTY === true && environment.TERM !== 'dumb'
+    this.#lines = new LayerLines(stream, environment)
   }
 
   show(event: PullEvent): void {
     if (event.event === 'layer') this.#showLayer(event)
-    else if (event.event === 'found') this.#write(`${printable(event.tagOrDigest)}: Pulling from ${printable(event.repository)}\n`)
+    else if (event.event === 'found') this.#lines.write(`${printable(event.tagOrDigest)}: Pulling from ${printable(event.repository)}\n`)
     else {
       const status = event.isNew ? 'Downloaded newer image' : 'Image is up to date'
-      this.#write(`Digest: ${event.digest}\nStatus: ${status} for ${printable(event.reference)}\n`)
+      this.#lines.write(`Digest: ${event.digest}\nStatus: ${status} for ${printable(event.reference)}\n`)
     }
   }
 
   #showLayer(event: LayerEvent): void {
-    const id = event.digest.slice('sha256:'.length, 'sha256:'.length + 12)
-    const before = this.#shown.get(id)
-    const text = `${id}: ${WORDS[event.status]}${this.#isLive && event.status === 'downloading' ? ` ${bar(event)}` : ''}`
-    if (before?.text === text) return
-    const now = performance.now()
-    if (before?.status === event.status && now - before.atMs < LEAST_PAUSE_MS) return
-    this.#shown.set(id, { text, status: event.status, atMs: now })
-    const rows = this.#isLive ? this.#stream.getWindowSize()[1] || FALLBACK_ROWS : 0
-    const line = this.#lines.indexOf(id)
-    // What has left the window cannot be changed any more.
-    const canChange = this.#lines.length < rows - 1
-    if (line >= 0 && canChange) {
-      const up = this.#lines.length - line
-      this.#stream.write(`\u001b[${up}A\r\u001b[2K${text}\u001b[${up}B\r`)
-    } else if (line < 0 && canChange) {
-      this.#lines.push(id)
-      this.#stream.write(`${text}\n`)
-    } else if (LASTING.has(event.status)) this.#stream.write(`${text}\n`)
-  }
-
-  #write(text: string): void {
-    this.#lines.length = 0
-    this.#shown.clear()
-    this.#stream.write(text)
+    const { digest, status } = event
+    this.#lines.show(digest, status, {
+      text: WORDS[status],
+      lasts: LASTING.has(status),
+      ...(status === 'downloading' ? { bar: sizeBar(event) } : {}),
+    })
   }
 }
 
-function bar({ bytes, totalBytes }: LayerEvent): string {
+/** How much has come, or gone, as docker draws it. */
+export function sizeBar({ bytes, totalBytes }: { readonly bytes: number; readonly totalBytes: number }): string {
   const done = totalBytes === 0 ? BAR_WIDTH : Math.min(BAR_WIDTH, Math.floor((bytes / totalBytes) * BAR_WIDTH))
   const drawn = `${'='.repeat(done)}>`.slice(0, BAR_WIDTH).padEnd(BAR_WIDTH)
   return `[${drawn}]  ${humanSize(bytes)}/${humanSize(totalBytes)}`

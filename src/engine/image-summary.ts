@@ -2,6 +2,7 @@ import type { Compression } from '../layer/compression.js'
 import type { DiffId, Digest } from '../oci/digest.js'
 import type { Platform } from '../oci/platform.js'
 import type { PullEvent } from '../registry/pull-event.js'
+import type { PushEvent } from '../registry/push-event.js'
 
 /** One platform of an image: what `run --platform` can choose. */
 export interface ImagePlatform {
@@ -109,4 +110,28 @@ export interface PulledImage extends ImageSummary {
   readonly reference: string
   /** Whether anything had to come, or the name meant another image before. */
   readonly isNew: boolean
+}
+
+/** What `images.push` takes. */
+export interface PushOptions {
+  /** Pushes all tags there are here of the repository that is named. */
+  readonly allTags?: boolean
+  /** Of an image for several platforms, the one that alone is pushed: `linux/arm64`. */
+  readonly platform?: string
+  /** Told what happens, in order. */
+  readonly progress?: (event: PushEvent) => void
+  /** Stops it, with ABORTED; nothing of it is left here. */
+  readonly signal?: AbortSignal
+}
+
+/** An image that a registry has been given. */
+export interface PushedImage {
+  /** Its name in full: `docker.io/library/alpine:3.20`. */
+  readonly reference: string
+  /** Of its manifest or index in the registry: another than here when layers were packed or platforms left out. */
+  readonly digest: Digest
+  /** Bytes of that document. */
+  readonly sizeBytes: number
+  /** Platforms that its index lists and that are not here: they were left out. */
+  readonly missing: readonly string[]
 }

@@ -31,6 +31,8 @@ import type {
   ImportOptions,
   PulledImage,
   PullOptions,
+  PushedImage,
+  PushOptions,
   SaveOptions,
 } from './image-summary.js'
 import { pruneOptions } from './prune-options.js'
@@ -103,6 +105,28 @@ export class Images {
   async pullAllTags(repository: string, options: PullOptions = {}): Promise<readonly PulledImage[]> {
     const pulled = await (await this.#pulls()).pullAllTags(repository, pullRequestOf(options))
     return Promise.all(pulled.map((image) => this.#pulledImage(image)))
+  }
+
+  /**
+   * Gives an image to its registry, by the name that it has here with a tag (`latest` unless said), or all tags of that name. Layers that are stored
+   * as plain tars are packed with gzip on the way. Rejects with IMAGE_NOT_FOUND, PLATFORM_NOT_FOUND, ACCESS_DENIED, REGISTRY_FAILED,
+   * DIGEST_MISMATCH, INVALID_IMAGE, ABORTED.
+   */
+  async push(reference: string, options: PushOptions = {}): Promise<readonly PushedImage[]> {
+    const { allTags = false, platform, progress, signal } = options
+    const { pushNamed } = await import('./image-pushes.js')
+    const pushed = await pushNamed({ store: this.#store, journal: this.#journal }, reference, {
+      allTags,
+      wish: platform === undefined ? undefined : wishOf({ platform }),
+      progress,
+      signal,
+    })
+    return pushed.map(({ reference, descriptor: { digest, size }, missing }) => ({
+      reference: formatReference(reference),
+      digest,
+      sizeBytes: size,
+      missing,
+    }))
   }
 
   /** The image a container is to be made of, pulled as the policy says. @internal */

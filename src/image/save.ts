@@ -5,22 +5,20 @@
  * Blobs go out as they are stored, so that an image keeps its id, unless a compression is asked for: then each layer is packed anew, whatever it
  * was packed with, and gets another manifest, but the same config.
  */
-import { createHash } from 'node:crypto'
 import { chmod, constants, copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EngineError } from '../errors.js'
-import { type Compression, compress } from '../layer/compression.js'
+import type { Compression } from '../layer/compression.js'
 import { openFileSource } from '../layer/file-source.js'
 import { ARCHIVE_END, type PackEntry, packEntry } from '../layer/pack.js'
 import { bytesSource } from '../layer/source.js'
 import { bareDescriptor, type Descriptor } from '../oci/descriptor.js'
-import { digestFromHex, hexOf } from '../oci/digest.js'
+import { hexOf } from '../oci/digest.js'
 import { isConfigType, isIndexType, isManifestType, MEDIA_TYPE } from '../oci/media-type.js'
 import { familiarReference, parseReference } from '../reference/normalize.js'
 import { formatReference, type Reference, sameRepository } from '../reference/reference.js'
 import { missingBlob } from '../store/blob-file.js'
 import type { Ingest } from '../store/ingest.js'
-import type { Layer } from '../store/layer-store.js'
 import { childrenOf } from '../store/reachable.js'
 import { type NamedDescriptor, REFERENCE_ANNOTATION } from '../store/references.js'
 import type { Store } from '../store/store.js'
@@ -28,6 +26,7 @@ import { composeIndex, writeManifest } from './edit.js'
 import { findAmong } from './find.js'
 import { type Image, openImage } from './image.js'
 import { CONTAINERD_NAME_ANNOTATION } from './load-oci.js'
+import { packLayer } from './pack-layer.js'
 import { hostPlatform, type PlatformWish, platformImages, selectImage } from './platform-select.js'
 
 /** What is saved, and how. */
@@ -49,7 +48,6 @@ interface Saved {
   readonly names: readonly Reference[]
 }
 
-const LAYER_TYPES = { none: MEDIA_TYPE.ociLayer, gzip: MEDIA_TYPE.ociLayerGzip, zstd: MEDIA_TYPE.ociLayerZstd } as const
 /** Layers that are packed at once: each has a thread of Node's pool to itself. */
 const LAYERS_AT_ONCE = 4
 
@@ -213,24 +211,6 @@ async function inTurns<T, R>(items: readonly T[], atOnce: number, action: (item:
   const ends = await Promise.allSettled(Array.from({ length: atOnce }, work))
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   return results
-}
-
-async function packLayer(ingest: Ingest, layer: Layer, compression: Compression): Promise<Descriptor> {
-  const tar = await layer.uncompressed()
-  const hash = createHash('sha256')
-  async function* hashed(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of tar as AsyncIterable<Uint8Array>) {
-      hash.update(chunk)
-      yield chunk
-    }
-    const found = digestFromHex(hash.digest('hex'))
-    if (found !== layer.diffId)
-      throw new EngineError('DIGEST_MISMATCH', `layer ${layer.descriptor.digest} should unpack to ${layer.diffId}, but does to ${found}`, {
-        hint: 'The store is damaged: `wolffia system check --repair` takes out what is, and then the image can be loaded again.',
-        data: { expected: layer.diffId, found },
-      })
-  }
-  return ingest.write(compress(hashed(), compression), LAYER_TYPES[compression])
 }
 
 /** All that is saved, each blob once, in the order of their digests; held by the ingest, so that nobody's removal takes one away. */

@@ -45,6 +45,16 @@ export function isConfigType(mediaType: string): boolean {
   return mediaType === MEDIA_TYPE.ociConfig || mediaType === MEDIA_TYPE.dockerConfig
 }
 
+/** Whether a layer may not be handed on (image-spec, layer.md, "Non-Distributable Layers"): a registry is told of it, and not given it. */
+export function isForeignLayer(mediaType: string): boolean {
+  return /\.layer\.nondistributable\.|\.rootfs\.foreign\./.test(mediaType) && layerCompression(mediaType) !== undefined
+}
+
+/** The type of a layer of this type when it is packed with gzip. */
+export function gzippedLayerType(mediaType: string): string {
+  return mediaType === 'application/vnd.docker.image.rootfs.diff.tar' ? `${mediaType}.gzip` : MEDIA_TYPE.ociLayerGzip
+}
+
 /** What a layer's media type says about its compression; undefined when it is no tar layer. The bytes have the last word. */
 export function layerCompression(mediaType: string): LayerCompression | undefined {
   return Object.hasOwn(LAYERS, mediaType) ? LAYERS[mediaType] : undefined

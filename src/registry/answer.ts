@@ -26,6 +26,13 @@ export async function readBody(response: HttpResponse, maximumBytes: number, nam
   return Buffer.concat(chunks)
 }
 
+/** Ends with an answer whose body says nothing: a short one is read, so that its connection serves again. */
+export async function finish(response: HttpResponse): Promise<void> {
+  const { 'content-length': announced } = response.headers
+  if (response.status !== 204 && (announced === undefined || Number(announced) > MAXIMUM_ERROR_BYTES)) return response.discard()
+  await readBody(response, MAXIMUM_ERROR_BYTES, 'the answer').catch(() => response.discard())
+}
+
 /** What an error's body says (distribution-spec, "Error Codes"); its status when it says nothing that can be read. */
 export async function errorText(response: HttpResponse): Promise<{ readonly code: string; readonly message: string }> {
   const nothing = { code: '', message: `status ${response.status}` }

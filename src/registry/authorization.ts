@@ -14,7 +14,7 @@ import type { Endpoint } from './endpoint.js'
 import { bareHost, isLoopback } from './proxy.js'
 import type { HttpRequest, HttpResponse } from './transport.js'
 
-/** What is to be done in a repository: `repository:library/alpine:pull`; null to be let in at all. */
+/** What is to be done in a repository: `repository:library/alpine:pull`, in several with spaces between; null to be let in at all. */
 export type Scope = string | null
 
 /** What an answer is for. */
@@ -150,7 +150,10 @@ function tokenRequest(realm: URL, words: Readonly<Record<string, string>>, crede
     return { method: 'POST', url: realm, headers, body }
   }
   const url = new URL(realm)
-  for (const [name, value] of Object.entries(words)) url.searchParams.set(name, value)
+  for (const name of Object.keys(words)) url.searchParams.delete(name)
+  // Several scopes are one parameter each in a URL, and one with spaces in a form (distribution's token specifications).
+  for (const [name, value] of Object.entries(words))
+    for (const one of name === 'scope' ? value.split(' ') : [value]) url.searchParams.append(name, one)
   if (credential?.kind !== 'password') return { method: 'GET', url, headers: accept }
   url.searchParams.set('account', credential.username)
   return { method: 'GET', url, headers: { ...accept, authorization: basic(credential.username, credential.password) } }

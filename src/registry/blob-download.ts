@@ -1,8 +1,9 @@
 import { EngineError } from '../errors.js'
 import type { Descriptor } from '../oci/descriptor.js'
-import { aborted, pauseOrAbort, type RegistryClient, type Repository } from './client.js'
+import type { RegistryClient } from './client.js'
 import { ConnectionError } from './connection-error.js'
 import { backOffMs } from './patience.js'
+import { aborted, pauseOrAbort, type Repository } from './session.js'
 import type { HttpResponse } from './transport.js'
 
 /** So many bytes earn a new set of attempts: a large blob over a bad line comes through, one byte a connection does not. */

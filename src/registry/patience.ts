@@ -7,8 +7,10 @@ export interface Patience {
   readonly attempts: number
   /** Until the head of an answer is there, connecting included. */
   readonly headMs: number
-  /** Silence within a body; in as much time at least {@link LEAST_BYTES_PER_SECOND} must come. */
+  /** Silence within a body that comes, in as much time at least {@link LEAST_BYTES_PER_SECOND} must; and none of a body that is sent being taken. */
   readonly stallMs: number
+  /** Until the answer to an upload, after its last byte: a registry may look through all of it first. */
+  readonly commitMs: number
   /** Waits between two attempts. Rejects when the signal aborts. */
   pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void>
 }
@@ -26,6 +28,7 @@ export const DEFAULT_PATIENCE: Patience = {
   attempts: 5,
   headMs: 30_000,
   stallMs: 60_000,
+  commitMs: 300_000,
   pause: (milliseconds, signal) => sleep(milliseconds, undefined, signal === undefined ? {} : { signal }),
 }
 

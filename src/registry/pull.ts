@@ -18,10 +18,11 @@ import type { Layer } from '../store/layer-store.js'
 import { Lock } from '../store/lock.js'
 import { withName } from '../store/references.js'
 import type { Store } from '../store/store.js'
-import { aborted, type RegistryClient } from './client.js'
+import type { RegistryClient } from './client.js'
 import { inParallel } from './in-parallel.js'
 import type { LayerStatus, PullEvent } from './pull-event.js'
 import { RemoteImage } from './remote-image.js'
+import { aborted } from './session.js'
 
 /** Layers that come at once, as many as docker's. */
 const LAYERS_AT_ONCE = 3

@@ -12,7 +12,8 @@ import { formatPlatform, type Platform, platformMatches, WASI_PLATFORM } from '.
 import type { Ingest } from '../store/ingest.js'
 import { MAXIMUM_DOCUMENTS, MAXIMUM_INDEX_DEPTH } from '../store/reachable.js'
 import { downloadBlob } from './blob-download.js'
-import type { FetchedManifest, RegistryClient, Repository } from './client.js'
+import type { FetchedManifest, RegistryClient } from './client.js'
+import type { Repository } from './session.js'
 
 /** Platform of what is said about an image and is none. */
 const UNKNOWN = 'unknown'

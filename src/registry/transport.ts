@@ -9,17 +9,20 @@ import * as https from 'node:https'
 import type { Socket } from 'node:net'
 import { isIP } from 'node:net'
 import * as tls from 'node:tls'
+import { EngineError } from '../errors.js'
 import type { Trust } from './certificates.js'
 import { ConnectionError, connectionErrorOf } from './connection-error.js'
+import { Deadline } from './deadline.js'
 import { LEAST_BYTES_PER_SECOND, type Patience } from './patience.js'
 import { bareHost, proxyFor } from './proxy.js'
+import { isStreamed, type RequestBody, sendBody } from './request-body.js'
 
 /** What is asked. */
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: RequestBody
   readonly signal?: AbortSignal | undefined
 }
 
@@ -57,20 +60,27 @@ export class Transport implements Disposable {
     const proxy = proxyFor(url, this.#parts.environment)
     const isSecure = url.protocol === 'https:'
     const trust = isSecure ? await this.#parts.trust(url.host) : {}
-    const deadline = AbortSignal.timeout(this.#parts.patience.headMs)
-    const ended = request.signal === undefined ? deadline : AbortSignal.any([request.signal, deadline])
+    const deadline = new Deadline(this.#parts.patience.headMs)
+    const ended = request.signal === undefined ? deadline.signal : AbortSignal.any([request.signal, deadline.signal])
     try {
-      return await this.#exchange(request, { proxy, trust, ended })
+      return await this.#exchange(request, { proxy, trust, ended, deadline })
     } catch (error) {
       if (request.signal?.aborted) throw request.signal.reason
-      if (deadline.aborted)
-        throw new ConnectionError('stalled', `no answer within ${this.#parts.patience.headMs / 1000} s`, { cause: error })
+      if (deadline.signal.aborted)
+        throw new ConnectionError('stalled', `no answer within ${deadline.milliseconds / 1000} s`, { cause: error })
+      // Of what was to be sent, and not of the connection.
+      if (error instanceof EngineError) throw error
       throw connectionErrorOf(error)
+    } finally {
+      deadline.end()
     }
   }
 
-  async #exchange(request: HttpRequest, { proxy, trust, ended }: { proxy: URL | null; trust: Trust; ended: AbortSignal }) {
-    const { method, url, headers, body } = request
+  async #exchange(
+    request: HttpRequest,
+    { proxy, trust, ended, deadline }: { proxy: URL | null; trust: Trust; ended: AbortSignal; deadline: Deadline },
+  ) {
+    const { method, url, headers } = request
     const host = bareHost(url.hostname)
     const options: https.RequestOptions = { method, host, path: `${url.pathname}${url.search}`, headers: { ...headers, host: url.host } }
     if (url.port !== '') options.port = url.port
@@ -85,8 +95,13 @@ export class Transport implements Disposable {
       }
     } else if (proxy === null) made = http.request({ ...options, agent: this.#plain })
     else made = asked(proxy, { ...options, path: url.href, headers: { ...options.headers, ...proxyAuthorization(proxy) } })
-    const response = await headOf(made, ended, body)
-    return this.#response(response, request.signal)
+    const response = await headOf(made, ended, () => this.#fill(made, request.body, deadline))
+    return this.#response(response, made, request.signal)
+  }
+
+  #fill(made: http.ClientRequest, body: RequestBody | undefined, deadline: Deadline): void {
+    if (body === undefined || !isStreamed(body)) made.end(body)
+    else void sendBody(made, body, deadline, this.#parts.patience)
   }
 
   async #tunnel(proxy: URL, target: URL, ended: AbortSignal): Promise<Socket> {
@@ -122,15 +137,22 @@ export class Transport implements Disposable {
     })
   }
 
-  #response(response: http.IncomingMessage, signal: AbortSignal | undefined): HttpResponse {
+  #response(response: http.IncomingMessage, made: http.ClientRequest, signal: AbortSignal | undefined): HttpResponse {
     // An answer that nobody reads any more may break as it likes.
     response.on('error', () => {})
     const { stallMs } = this.#parts.patience
+    // An answer that did not wait for the whole of what was sent: the rest is not sent, and the connection is of no use.
+    const cutShort = () => {
+      if (!made.writableEnded) made.destroy()
+    }
     return {
       status: response.statusCode ?? 0,
       headers: response.headers,
-      body: () => watched(response, stallMs, signal),
-      discard: () => void response.destroy(),
+      body: () => watched(response, stallMs, signal, cutShort),
+      discard: () => {
+        cutShort()
+        response.destroy()
+      },
     }
   }
 
@@ -152,7 +174,7 @@ function proxyAuthorization({ username, password }: URL): Readonly<Record<string
   return { 'proxy-authorization': `Basic ${Buffer.from(words).toString('base64')}` }
 }
 
-function headOf(made: http.ClientRequest, ended: AbortSignal, body: string | undefined): Promise<http.IncomingMessage> {
+function headOf(made: http.ClientRequest, ended: AbortSignal, fill: () => void): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
     const abort = () => made.destroy(new Error('stopped'))
     ended.addEventListener('abort', abort, { once: true })
@@ -165,12 +187,17 @@ function headOf(made: http.ClientRequest, ended: AbortSignal, body: string | und
       reject(error)
     })
     if (ended.aborted) abort()
-    made.end(body)
+    fill()
   })
 }
 
 /** The body's bytes. Only time that is spent waiting for them counts: a slow disk of ours is not the registry's fault. */
-async function* watched(response: http.IncomingMessage, stallMs: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+async function* watched(
+  response: http.IncomingMessage,
+  stallMs: number,
+  signal: AbortSignal | undefined,
+  ended: () => void,
+): AsyncGenerator<Uint8Array> {
   const iterator = response[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
   const abort = () => response.destroy(signal?.reason instanceof Error ? signal.reason : new Error('stopped'))
   signal?.addEventListener('abort', abort, { once: true })
@@ -198,6 +225,7 @@ async function* watched(response: http.IncomingMessage, stallMs: number, signal:
   } finally {
     signal?.removeEventListener('abort', abort)
     response.destroy()
+    ended()
   }
 }
 

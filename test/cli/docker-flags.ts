@@ -45,6 +45,7 @@ history: --format -H --human --no-trunc --platform -q --quiet
 import: -c --change -m --message --platform
 load: -i --input --platform -q --quiet
 pull: -a --all-tags --disable-content-trust --platform -q --quiet
+push: -a --all-tags --disable-content-trust --platform -q --quiet
 login: -p --password --password-stdin -u --username
 logout:
 rmi: -f --force --no-prune --platform

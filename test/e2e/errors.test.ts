@@ -32,7 +32,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['pull -a alpine:3', 1, /tag can't be used with --all-tags/, /alpine/],
   ['pull UPPER', 1, /must be lowercase/],
   ['pull --disable-content-trust alpine', 1, /--disable-content-trust is not built yet/],
-  ['push alpine', 1, /`push` is not built yet/, /skopeo copy/],
+  ['push alpine', 1, /there is no image "docker.io\/library\/alpine:latest" here/, /wolffia images/],
   ['login -u me', 1, /non-TTY device/, /--password-stdin/],
   ['login --password-stdin', 1, /requires --username/],
   ['run', 1, /'wolffia run' requires at least 1 argument/, /wolffia run --help/],

@@ -338,7 +338,7 @@ native('the group image has the commands of images', async () => {
   await wolffia.output('rm', 'grouped')
   assert.match(await wolffia.output('image', 'rm', 'grouped'), /Untagged: grouped:latest/)
   assert.match(await wolffia.output('image'), /Commands:[\s\S]*\bls\b/)
-  failsWith(await wolffia.run(['image', 'push', 'x']), 1, /`image push` is not built yet/)
+  failsWith(await wolffia.run(['volume', 'update', 'x']), 1, /`volume update` is not built yet/)
   failsWith(await wolffia.run(['image', 'nosuch']), 1, /unknown command: image nosuch/)
   failsWith(await wolffia.run(['system', 'nosuch']), 1, /unknown command: system nosuch/)
 })

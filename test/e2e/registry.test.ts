@@ -24,7 +24,7 @@ async function withRegistry(body: (registry: RunningRegistry) => Promise<void>):
     const layout = join(folder, 'many')
     const builder = new LayoutBuilder()
     const images = [hostArchitecture(), 's390x'].map((architecture) => ({
-      ...builder.image([tarOf({ architecture })], { architecture }),
+      ...builder.image([tarOf({ architecture, of: registry.host })], { architecture }),
       platform: { os: 'linux', architecture },
     }))
     builder.name(builder.index(images), 'many')
@@ -129,6 +129,71 @@ live(
 async function platformsOf(name: string): Promise<readonly string[]> {
   return (await wolffia.output('images', '--format', '{{.Platform}}', name)).trim().split(', ')
 }
+
+const pushing = test.needs(...DOCKER_REGISTRY, SKOPEO, BUSYBOX, NATIVE)
+
+pushing(
+  'against docker-registry: what is pushed is what skopeo reads, and what comes back runs',
+  () =>
+    withRegistry(async (registry) => {
+      const { host, username, password, certificates } = registry
+      const inspect = (name: string) =>
+        run('skopeo', 'inspect', '--raw', '--creds', `${username}:${password}`, '--cert-dir', certificates, `docker://${host}/${name}`)
+      await wolffia.output('tag', 'busybox', `${host}/new/box`)
+      failsWith(await wolffia.run(['push', `${host}/new/box`]), 1, /access denied for .*new\/box/)
+      await login(registry)
+
+      const pushed = await wolffia.output('push', `${host}/new/box`)
+      assert.match(
+        pushed,
+        new RegExp(`^Using default tag: latest\nThe push refers to repository \\[${host}/new/box\\]\n([0-9a-f]{12}: Preparing\n)+`),
+      )
+      assert.match(pushed, /[0-9a-f]{12}: Pushed\nlatest: digest: sha256:[0-9a-f]{64} size: \d+\n$/)
+      const manifest = await inspect('new/box')
+      assert.match(manifest, 'tar+gzip')
+      assert.is(pushed.match(/size: (\d+)/)?.[1], String(Buffer.byteLength(manifest)))
+      const copy = join(wolffia.folder, 'copied')
+      await run(
+        ...(['skopeo', '--insecure-policy', 'copy', '--src-creds', `${username}:${password}`, '--src-cert-dir', certificates] as const),
+        ...[`docker://${host}/new/box`, `oci:${copy}:box`],
+      )
+      assert.is(await wolffia.output('image', 'push', '-q', `${host}/new/box`), `${host}/new/box:latest\n`)
+      assert.match(await wolffia.output('push', `${host}/new/box:latest`), /: Layer already exists\n/)
+      await wolffia.output('tag', `${host}/new/box`, `${host}/moved/box:2`)
+      assert.match(await wolffia.output('push', '-a', `${host}/moved/box`), /: Mounted from new\/box\n2: digest: /)
+      await wolffia.output('rmi', `${host}/new/box`, `${host}/moved/box:2`)
+      assert.is(await wolffia.output('run', '--rm', `${host}/moved/box:2`, 'echo', 'back'), 'back\n')
+
+      await wolffia.output('pull', `${host}/team/many`)
+      await wolffia.output('tag', `${host}/team/many`, `${host}/new/many`)
+      const part = await wolffia.run(['push', `${host}/new/many`])
+      assert.equal([part.code, part.stderr.includes('are left out: linux/s390x')], [0, true])
+      assert.not.match(await inspect('new/many'), 'manifests')
+      await wolffia.output('pull', '--all-platforms', `${host}/team/many`)
+      await wolffia.output('push', '-q', `${host}/new/many`)
+      assert.is(JSON.parse(await inspect('new/many')).manifests.length, 2)
+    }),
+  { timeoutMs: 240_000 },
+)
+
+test('^C ends a push at once, with nothing left', async () => {
+  await using server = await RegistryServer.start()
+  writeFileSync(join(wolffia.folder, 'small.tar'), tarOf({ file: 'x' }))
+  await wolffia.output('import', 'small.tar', `${server.host}/small`)
+  const began = new Promise<void>((resolve) => {
+    server.rules.push(({ method }) => {
+      if (method === 'PUT') resolve()
+      return method === 'PUT'
+    })
+  })
+  const child = wolffia.start(['push', `${server.host}/small`])
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  child.stdout.resume()
+  await began
+  child.kill('SIGINT')
+  assert.is(await ended, 130)
+  assert.equal(readdirSync(join(wolffia.home, 'ingest')), [])
+})
 
 test('^C ends a pull at once, with nothing left', async () => {
   await using server = await RegistryServer.start()

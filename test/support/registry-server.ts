@@ -13,10 +13,12 @@ import { MEDIA_TYPE } from '../../src/oci/media-type.js'
 
 /** A request as rules see it. */
 export interface Asked {
+  readonly method: string
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: http.IncomingHttpHeaders
   readonly body: string
+  readonly bytes: Uint8Array
   /** How often this very path was asked for before. */
   readonly before: number
   readonly response: http.ServerResponse
@@ -104,7 +106,7 @@ function bytesOf(content: string | Uint8Array | object): Uint8Array {
 /** The server. */
 export class RegistryServer implements AsyncDisposable {
   /** `METHOD path` of all requests, with what was asked. */
-  readonly log: (Pick<Asked, 'path' | 'query' | 'headers' | 'body'> & { readonly method: string })[] = []
+  readonly log: Pick<Asked, 'method' | 'path' | 'query' | 'headers' | 'body'>[] = []
   readonly rules: Rule[] = []
   readonly #repositories = new Map<string, RepositoryContent>()
   readonly #counts = new Map<string, number>()
@@ -161,14 +163,18 @@ export class RegistryServer implements AsyncDisposable {
   async #answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const { pathname: path, searchParams: query } = new URL(request.url ?? '/', 'http://registry.invalid')
     const { headers, method = '' } = request
-    let body = ''
-    for await (const piece of request) body += piece
+    const pieces: Uint8Array[] = []
+    for await (const piece of request) pieces.push(piece)
+    const bytes = Buffer.concat(pieces)
+    const body = bytes.toString()
     const before = this.#counts.get(path) ?? 0
     this.#counts.set(path, before + 1)
     this.log.push({ method, path, query, headers, body })
     response.on('error', () => {})
-    for (const rule of this.rules) if (await rule({ path, query, headers, body, before, response, socket: request.socket })) return
-    this.#serve(path, headers, response)
+    const asked: Asked = { method, path, query, headers, body, bytes, before, response, socket: request.socket }
+    for (const rule of this.rules) if (await rule(asked)) return
+    if (method === 'POST' || method === 'PUT') this.#take(asked)
+    else this.#serve(path, headers, response)
   }
 
   #serve(path: string, headers: http.IncomingHttpHeaders, response: http.ServerResponse): void {
@@ -181,12 +187,42 @@ export class RegistryServer implements AsyncDisposable {
     else serveBlob(response, content.blobs.get(last), headers)
   }
 
+  /** What is pushed: repositories come to be with it, manifests only over blobs that are there. */
+  #take({ method, path, query, headers, bytes, response }: Asked): void {
+    const [, name = '', kind = '', last = ''] = /^\/v2\/(.+)\/(manifests|blobs\/uploads)\/([^/]*)$/.exec(path) ?? []
+    const content = this.repository(name)
+    const digest = query.get('digest') ?? query.get('mount') ?? ''
+    if (method === 'POST') {
+      const mounted = this.#repositories.get(query.get('from') ?? '')?.blobs.get(digest)
+      if (mounted !== undefined) content.blobs.set(digest, mounted)
+      if (mounted === undefined) send(response, 202, { location: `${path}upload?state=a%20b` })
+      else send(response, 201, { 'docker-content-digest': digest })
+    } else if (kind === 'manifests') takeManifest(response, content, { bytes, mediaType: String(headers['content-type']) }, last)
+    else if (sha256(bytes) !== digest) sendError(response, 400, 'DIGEST_INVALID', 'provided digest did not match uploaded content')
+    else {
+      content.blobs.set(digest, bytes)
+      send(response, 201, { 'docker-content-digest': digest })
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#server.close()
     for (const socket of this.#sockets) socket.destroy()
     await closed
   }
+}
+
+function takeManifest(response: http.ServerResponse, content: RepositoryContent, { bytes, mediaType }: Content, name: string): void {
+  const { config, layers = [], manifests = [] } = JSON.parse(Buffer.from(bytes).toString())
+  const blobs: Descriptor[] = [...(config === undefined ? [] : [config]), ...layers]
+  const isWhole =
+    blobs.every((blob) => content.blobs.has(blob.digest) || /foreign|nondistributable/.test(blob.mediaType)) &&
+    manifests.every((own: Descriptor) => content.manifests.has(own.digest))
+  if (isWhole) {
+    content.manifest(bytes, mediaType, name)
+    send(response, 201, { 'docker-content-digest': sha256(bytes) })
+  } else sendError(response, 404, 'MANIFEST_BLOB_UNKNOWN', 'blob unknown to registry')
 }
 
 function serveTags(response: http.ServerResponse, name: string, { manifests }: RepositoryContent): void {

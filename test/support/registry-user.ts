@@ -3,11 +3,14 @@ import { execFile } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { Journal } from '../../src/container/journal.js'
+import { type ImagePushRequest, pushNamed } from '../../src/engine/image-pushes.js'
 import { parseReference, withDefaultTag } from '../../src/reference/normalize.js'
 import { resolveName } from '../../src/registry/configuration.js'
 import { openClient } from '../../src/registry/open-client.js'
 import type { Patience } from '../../src/registry/patience.js'
 import { type Pulled, type PullOptions, pullImage } from '../../src/registry/pull.js'
+import type { Pushed } from '../../src/registry/push.js'
 import { prune } from '../../src/store/prune.js'
 import { Store } from '../../src/store/store.js'
 import { withFolder } from './image-fixtures.js'
@@ -60,6 +63,12 @@ export class RegistryUser {
     const reference = resolveName(name, opened.configuration)
     const parts = { store: this.store, client: opened.client, prune: () => prune(this.store) }
     return pullImage(parts, reference, { wish: {}, ...options })
+  }
+
+  /** Pushes a name, as the command does. */
+  push(name: string, request: Partial<ImagePushRequest> = {}): Promise<readonly Pushed[]> {
+    const client = { environment: this.environment, patience: this.patience }
+    return pushNamed({ store: this.store, journal: new Journal(this.folder) }, name, { allTags: false, ...request }, client)
   }
 
   open() {
