@@ -218,6 +218,8 @@ export class ContainerState {
       removeFolder(this.directoryOf(id))
       if (readLink(join(this.#names, name)) === id) unlinkSync(join(this.#names, name))
     })
+    // Of one that its maker removes, who holds no lock of its own.
+    removeIfEmpty(this.#lockOf(id))
   }
 
   /**
