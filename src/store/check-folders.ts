@@ -83,7 +83,7 @@ async function takeOver(path: string): Promise<void> {
 
 /** Unfinished work of processes that are gone, and what is none of wolffia's. */
 export function checkLeftovers(root: string): readonly Flaw[] {
-  return [...atTop(root), ...inBlobs(root), ...inIngest(root), ...inLocks(root)]
+  return [...atTop(root), ...inBlobs(root), ...inIngest(root), ...inLocks(root), ...OTHER_LOCKS.flatMap((path) => inLock(root, path))]
 }
 
 function atTop(root: string): readonly Flaw[] {
@@ -110,6 +110,13 @@ function inBlobs(root: string): readonly Flaw[] {
 function inIngest(root: string): readonly Flaw[] {
   const { dead, strange } = leftIngests(folderNames(join(root, 'ingest')))
   return [...dead.map((name) => leftover(root, join('ingest', name))), ...strange.map((name) => foreign(root, join('ingest', name)))]
+}
+
+/** Locks that lie beside what they are for. */
+const OTHER_LOCKS: readonly string[] = ['holder/lock', 'trees/probe.lock']
+
+function inLock(root: string, path: string): readonly Flaw[] {
+  return deadClaims(folderNames(join(root, path))).dead.map((claim) => leftover(root, join(path, claim)))
 }
 
 /** What the dead hold nobody waits for; the folder of a container's lock goes with the container. */
