@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { isatty } from 'node:tty'
 import type { Container } from '../container/container.js'
+import { EngineError } from '../errors.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 import { DEFAULT_DETACH_KEYS, DetachKeys, parseDetachKeys } from './detach-keys.js'
@@ -244,4 +245,20 @@ async function copy(from: Readable | null, to: NodeJS.WriteStream): Promise<void
   to.on('error', () => from.destroy())
   from.pipe(to, { end: false })
   await finished(from).catch(() => {})
+}
+
+/**
+ * Runs what a signal may end before there is a container to pass it on to: its exit code, or that of the signal. Signals are listened to until it
+ * is done.
+ */
+export async function untilAborted(action: (signals: SignalRelay) => Promise<number>): Promise<number> {
+  const signals = new SignalRelay()
+  try {
+    return await action(signals)
+  } catch (error) {
+    if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
+    throw error
+  } finally {
+    signals.dispose()
+  }
 }

@@ -1,7 +1,6 @@
-import { EngineError } from '../../errors.js'
 import { idWriter } from '../cidfile.js'
 import type { CliCommand } from '../command.js'
-import { SignalRelay } from '../foreground.js'
+import { untilAborted } from '../foreground.js'
 import { implicitPull } from '../pull-progress.js'
 import { addCreateFlags, createOptions } from '../run-options.js'
 
@@ -13,19 +12,13 @@ export const command: CliCommand = {
   async run(positional, options) {
     const wanted = createOptions(positional, options, process.env)
     const idTo = idWriter(options)
-    const signals = new SignalRelay()
-    try {
+    return untilAborted(async (signals) => {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
       const container = await engine.containers.define({ ...wanted, pullProgress: implicitPull(wanted, options), signal: signals.signal })
       idTo?.(container.id)
       process.stdout.write(`${container.id}\n`)
       return 0
-    } catch (error) {
-      if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
-      throw error
-    } finally {
-      signals.dispose()
-    }
+    })
   },
 }

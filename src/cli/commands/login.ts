@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors.js'
 import type { CliCommand, CliOptions } from '../command.js'
-import { SignalRelay } from '../foreground.js'
+import { untilAborted } from '../foreground.js'
 import { printable } from '../output.js'
 import { askLine, askSecret } from '../prompt.js'
 
@@ -25,8 +25,7 @@ export const command: CliCommand = {
     const { login, registryName } = await import('../../engine/logins.js')
     const registry = registryName(server)
     const { username, password } = await credentialsOf(registry, options)
-    const signals = new SignalRelay()
-    try {
+    return untilAborted(async (signals) => {
       const { helper, path } = await login({ registry, username, password, signal: signals.signal })
       if (helper === null)
         process.stderr.write(
@@ -35,12 +34,7 @@ export const command: CliCommand = {
         )
       process.stdout.write('Login Succeeded\n')
       return 0
-    } catch (error) {
-      if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
-      throw error
-    } finally {
-      signals.dispose()
-    }
+    })
   },
 }
 

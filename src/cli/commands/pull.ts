@@ -1,8 +1,7 @@
 import type { PulledImage } from '../../engine/image-summary.js'
 import { isReference } from '../../engine/words.js'
-import { EngineError } from '../../errors.js'
 import type { CliCommand } from '../command.js'
-import { SignalRelay } from '../foreground.js'
+import { untilAborted } from '../foreground.js'
 import { printable } from '../output.js'
 import { PullProgress } from '../pull-progress.js'
 
@@ -25,9 +24,8 @@ export const command: CliCommand = {
   async run([name = ''], { allTags, allPlatforms, platform, quiet }) {
     const isQuiet = quiet === true
     const isOfAllTags = allTags === true
-    const signals = new SignalRelay()
     const progress = new PullProgress(process.stdout)
-    try {
+    return untilAborted(async (signals) => {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
       if (!isQuiet && !isOfAllTags && !/[:@][^/]*$/.test(name) && isReference(name)) process.stdout.write('Using default tag: latest\n')
@@ -43,11 +41,6 @@ export const command: CliCommand = {
       for (const full of new Set(pulled.map(({ reference }) => (isOfAllTags ? reference.replace(/:[^:/]*$/, '') : reference))))
         process.stdout.write(`${printable(full)}\n`)
       return 0
-    } catch (error) {
-      if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
-      throw error
-    } finally {
-      signals.dispose()
-    }
+    })
   },
 }

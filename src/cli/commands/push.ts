@@ -1,7 +1,6 @@
-import { EngineError } from '../../errors.js'
 import type { PushEvent } from '../../registry/push-event.js'
 import type { CliCommand } from '../command.js'
-import { SignalRelay } from '../foreground.js'
+import { untilAborted } from '../foreground.js'
 import { printable } from '../output.js'
 import { PushProgress } from '../push-progress.js'
 
@@ -23,7 +22,6 @@ export const command: CliCommand = {
   async run([name = ''], { allTags, platform, quiet }) {
     const isOfAllTags = allTags === true
     const isTagless = !isOfAllTags && !/:[^/]*$/.test(name)
-    const signals = new SignalRelay()
     const progress = new PushProgress(process.stdout)
     const show = (event: PushEvent) => {
       if (event.event === 'incomplete') process.stderr.write(notHere(event))
@@ -32,7 +30,7 @@ export const command: CliCommand = {
         progress.show(event)
       }
     }
-    try {
+    return untilAborted(async (signals) => {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
       const pushed = await engine.images.push(name, {
@@ -44,12 +42,7 @@ export const command: CliCommand = {
       const names = pushed.map(({ reference }) => (isOfAllTags ? reference.replace(/:[^:/]*$/, '') : reference))
       if (quiet === true) process.stdout.write([...new Set(names)].map((full) => `${printable(full)}\n`).join(''))
       return 0
-    } catch (error) {
-      if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
-      throw error
-    } finally {
-      signals.dispose()
-    }
+    })
   },
 }
 

@@ -7,7 +7,7 @@ import type { Receipt } from '../../runtime/receipt.js'
 import { attachToStart, detachKeysOf } from '../attached.js'
 import { idWriter } from '../cidfile.js'
 import type { CliCommand, CliOptions } from '../command.js'
-import { runInForeground, type Shown, SignalRelay, signalTarget } from '../foreground.js'
+import { runInForeground, type Shown, type SignalRelay, signalTarget, untilAborted } from '../foreground.js'
 import { printable } from '../output.js'
 import { implicitPull } from '../pull-progress.js'
 import { UsageError } from '../report.js'
@@ -32,8 +32,7 @@ export const command: CliCommand = {
     const detachKeys = detachKeysOf(options)
     const receiptTo = receiptWriter(options)
     const idTo = idWriter(options)
-    const signals = new SignalRelay()
-    try {
+    return untilAborted(async (signals) => {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
       const size = wanted.tty ? { terminalSize: terminalSize() } : {}
@@ -56,12 +55,7 @@ export const command: CliCommand = {
       const note = noteOf(status, options)
       if (note !== null) process.stderr.write(`wolffia: ${printable(note)}\n`)
       return status.exitCode
-    } catch (error) {
-      if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
-      throw error
-    } finally {
-      signals.dispose()
-    }
+    })
   },
 }
 
