@@ -75,6 +75,7 @@ export function addRunFlags(parser: Command): void {
     .option('--detach-keys <keys>', 'what leaves a terminal without ending the container; ctrl-p,ctrl-q unless said')
     .option('--sig-proxy', 'signals to this command go to the container; with --sig-proxy=false they end the command alone')
     .addOption(parser.createOption('--no-sig-proxy').hideHelp())
+    .option('--lazy', 'start before the image is here, and read its files as they are wanted: with --rm, for eStargz layers, Wasm wall')
     .option('--receipt', 'print what isolation is in force, as JSON on stderr; --receipt=FILE writes a file')
     .addOption(parser.createOption('--receipt-file <file>').hideHelp())
 }

@@ -15,6 +15,8 @@ export const UPPER_DESCRIPTOR = 5
 export interface SandboxLayer {
   readonly tarPath: string
   readonly indexPath: string
+  /** Where the tar's bytes come when they are asked for: the number to ask for them by. */
+  readonly lazy?: number
 }
 
 /** A mount as the sandbox sees it. */
