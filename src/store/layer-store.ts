@@ -28,7 +28,7 @@ export interface StoredLayer {
   readonly tarPath: string
   /** Its index (`layer/index`), beside it. */
   readonly indexPath: string
-  /** Set where what the tar holds comes when it is first read: its bytes mean nothing before. */
+  /** Set where what the tar holds comes when it is first read: its bytes mean nothing before. @internal */
   readonly lazy?: LazyContents
 }
 
