@@ -1,6 +1,7 @@
 /**
- * The official tests of preview1 (github.com/WebAssembly/wasi-testsuite, branch prod/testsuite-base, which holds the compiled
- * tests), run behind the Wasm wall as containers. `WASI_TESTSUITE` names a checkout; without it they are skipped.
+ * The official tests of preview1 (github.com/WebAssembly/wasi-testsuite, branch prod/testsuite-base, which holds the compiled tests) and of
+ * wasi-threads (the same, branch prod/testsuite-all), run behind the Wasm wall as containers. `WASI_TESTSUITE` names a checkout, or a folder
+ * with the `tests` of both; what is not there is skipped.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,6 +21,8 @@ interface Specification {
 
 const LANGUAGES = ['assemblyscript', 'c', 'rust']
 const TESTS_EXPECTED = 72
+const THREAD_TESTS = 'tests/proposals/wasi-threads'
+const THREAD_TESTS_EXPECTED = 15
 const checkout = process.env.WASI_TESTSUITE
 
 const TESTSUITE: Requirement = {
@@ -30,25 +33,50 @@ const TESTSUITE: Requirement = {
   },
 }
 
+const THREADS: Requirement = {
+  name: 'wasi-threads tests',
+  missing: async () => {
+    if (checkout === undefined) return 'WASI_TESTSUITE names no checkout of WebAssembly/wasi-testsuite (branch prod/testsuite-all)'
+    return existsSync(join(checkout, THREAD_TESTS)) ? null : `${checkout} holds no tests of wasi-threads (branch prod/testsuite-all)`
+  },
+}
+
 const test = suite('wasm/wasi-testsuite')
 
 test.needs(TESTSUITE)(
   'every official test of preview1 passes',
   async () => {
-    const failed: string[] = []
     const cases = LANGUAGES.flatMap((language) => casesIn(join(checkout ?? '', 'tests', language, 'testsuite/wasm32-wasip1')))
-    // Two at a time: most of a test is the start of a process.
-    const queue = [...cases]
-    const worker = async () => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) failed.push(...(await runCase(next)))
-    }
-    await Promise.all([worker(), worker()])
+    const failed = await failedOf(cases)
     console.log(`\nwasi-testsuite: ${cases.length - failed.length} of ${cases.length}`)
     assert.equal(failed, [])
     assert.ok(cases.length >= TESTS_EXPECTED, `${cases.length} tests found`)
   },
   { timeoutMs: 140_000 },
 )
+
+test.needs(THREADS)(
+  'every official test of wasi-threads passes',
+  async () => {
+    const cases = casesIn(join(checkout ?? '', THREAD_TESTS))
+    const failed = await failedOf(cases)
+    console.log(`\nwasi-threads: ${cases.length - failed.length} of ${cases.length}`)
+    assert.equal(failed, [])
+    assert.ok(cases.length >= THREAD_TESTS_EXPECTED, `${cases.length} tests found`)
+  },
+  { timeoutMs: 140_000 },
+)
+
+/** What is wrong with those that fail. Two at a time: most of a test is the start of a process. */
+async function failedOf(cases: readonly Case[]): Promise<string[]> {
+  const failed: string[] = []
+  const queue = [...cases]
+  const worker = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) failed.push(...(await runCase(next)))
+  }
+  await Promise.all([worker(), worker()])
+  return failed
+}
 
 interface Case {
   readonly name: string
@@ -72,7 +100,8 @@ async function runCase({ name, folder, specification }: Case): Promise<string[]>
   const problems: string[] = []
   const runCommand: Parameters<typeof withWasmWall>[1] = async ({ run }) => {
     const environment = Object.entries(env).map(([key, value]) => `${key}=${value}`)
-    const result = await run([module, ...args], { change: { process: { env: environment } } })
+    // Its stdin stays open: a read of it waits.
+    const result = await run([module, ...args], { change: { process: { env: environment } }, stdin: null })
     if (result.status.exitCode !== exit_code) problems.push(`${name}: exit code ${result.status.exitCode}: ${result.stderr.slice(0, 300)}`)
     else if (stdout !== undefined && result.stdout !== stdout) problems.push(`${name}: stdout ${JSON.stringify(result.stdout)}`)
     else if (stderr !== undefined && result.stderr !== stderr) problems.push(`${name}: stderr ${JSON.stringify(result.stderr)}`)

@@ -2,12 +2,18 @@ import { createHash } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { EngineError, messageOf } from '../../errors.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
-import { type ModuleLimits, type PreparedModule, prepareModule } from '../module.js'
+import { type ModuleLimits, type PreparedModule, prepareModule, type SharedMemoryLimits } from '../module.js'
+import { SPAWN_FIELD, SPAWN_MODULE, THREAD_START } from '../thread-names.js'
 
 /** A program that is ready to be instantiated, and what the receipt says of it. */
 export interface CompiledModule {
   readonly module: WebAssembly.Module
-  readonly evidence: Pick<WasmEvidence, 'engine' | 'v8' | 'moduleDigest' | 'imports' | 'memoryPagesMaximum' | 'tableElementsMaximum'>
+  readonly evidence: Pick<
+    WasmEvidence,
+    'engine' | 'v8' | 'moduleDigest' | 'imports' | 'memoryPagesMaximum' | 'tableElementsMaximum' | 'threadsMaximum'
+  >
+  /** How many threads it may have, and the memory that they share; null for a program that has one and a memory of its own. */
+  readonly threads: { readonly maximum: number; readonly memory: SharedMemoryLimits } | null
 }
 
 /** What modules are compiled for. */
@@ -16,6 +22,12 @@ export interface ModuleUse {
   readonly isProgram: boolean
   /** What they may import besides preview1, as `module.name`. */
   readonly provided: ReadonlySet<string>
+}
+
+/** What bounds the modules. */
+export interface CompilerLimits extends ModuleLimits {
+  /** Of a program, its first one included. */
+  readonly threads: number
 }
 
 const PROGRAM: ModuleUse = { isProgram: true, provided: new Set() }
@@ -37,13 +49,13 @@ const KEPT = 8
  * first called: so what one module must be spared, all are spared from then on.
  */
 export class ModuleCompiler {
-  readonly #limits: ModuleLimits
+  readonly #limits: CompilerLimits
   readonly #use: ModuleUse
   readonly #compiled = new Map<string, CompiledModule>()
   #compiler: Compiler | null = null
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(limits: ModuleLimits, use: ModuleUse = PROGRAM) {
+  constructor(limits: CompilerLimits, use: ModuleUse = PROGRAM) {
     this.#limits = limits
     this.#use = use
   }
@@ -62,16 +74,18 @@ export class ModuleCompiler {
     const moduleDigest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
     const known = this.#compiled.get(moduleDigest)
     if (known !== undefined) return known
-    const prepared = prepareModule(bytes, this.#limits, this.#use.provided)
+    const prepared = prepareModule(bytes, this.#limits, this.#use)
     const flags = this.#flagsFor(prepared.compiler)
     if (flags.length > 0) await beforeFlags
     for (const flag of flags) setFlagsFromString(flag)
-    const { imports, memoryPagesMaximum, tableElementsMaximum } = prepared
+    const { imports, memoryPagesMaximum, tableElementsMaximum, sharedMemory } = prepared
     const module = await compiledModule(prepared.bytes)
-    if (this.#use.isProgram) assertProgram(module)
+    if (this.#use.isProgram) assertProgram(module, imports)
     const engine = 'v8, wolffia preview1'
-    const evidence = { engine, v8: process.versions.v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum }
-    const compiled = { module, evidence }
+    const threads = sharedMemory === null ? null : { maximum: imports.includes(SPAWN) ? this.#limits.threads : 1, memory: sharedMemory }
+    const threadsMaximum = threads?.maximum ?? 1
+    const evidence = { engine, v8: process.versions.v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, threadsMaximum }
+    const compiled = { module, evidence, threads }
     this.#compiled.set(moduleDigest, compiled)
     for (const oldest of this.#compiled.keys()) if (this.#compiled.size > KEPT) this.#compiled.delete(oldest)
     return compiled
@@ -97,9 +111,14 @@ async function compiledModule(bytes: Uint8Array): Promise<WebAssembly.Module> {
   }
 }
 
-function assertProgram(module: WebAssembly.Module): void {
-  const isCommand = WebAssembly.Module.exports(module).some(({ name, kind }) => name === '_start' && kind === 'function')
-  if (!isCommand)
+const SPAWN = `${SPAWN_MODULE}.${SPAWN_FIELD}`
+
+function assertProgram(module: WebAssembly.Module, imports: readonly string[]): void {
+  const exports = WebAssembly.Module.exports(module)
+  const isFunction = (wanted: string) => exports.some(({ name, kind }) => name === wanted && kind === 'function')
+  if (imports.includes(SPAWN) && !isFunction(THREAD_START))
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', `the module asks for threads (${SPAWN}) and exports no ${THREAD_START} for them to run`)
+  if (!isFunction('_start'))
     throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module exports no _start: it is a library, not a program', {
       hint: 'Build it as a WASI command, or load it as a plugin (Plugin.load) and call its functions.',
     })

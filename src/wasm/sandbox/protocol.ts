@@ -72,6 +72,8 @@ export interface SandboxLimits {
   readonly memoryPages: number
   readonly tableElements: number
   readonly openFiles: number
+  /** Of one program, its first one included. */
+  readonly threads: number
   readonly diskBytes: number
   readonly inodes: number
   readonly outputBytes: number | null
