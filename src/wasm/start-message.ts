@@ -43,6 +43,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     ...guestProcess(spec.process),
     program: parts.program,
     preopens: parts.preopens,
+    engine: spec.wasiEngine ?? 'wolffia',
     layers: parts.layers,
     imageLayers: parts.imageLayers,
     mounts: sandboxMounts(spec, parts.bindPath),

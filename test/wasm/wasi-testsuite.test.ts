@@ -6,6 +6,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { messageOf } from '../../src/errors.js'
+import { WASI_ENGINES } from '../../src/wasm/sandbox/module-compiler.js'
+import type { SpecChange } from '../support/specs.js'
 import { type Requirement, suite } from '../support/suite.js'
 import { withWasmWall } from '../support/wasm-wall.js'
 
@@ -23,6 +26,9 @@ const LANGUAGES = ['assemblyscript', 'c', 'rust']
 const TESTS_EXPECTED = 72
 const THREAD_TESTS = 'tests/proposals/wasi-threads'
 const THREAD_TESTS_EXPECTED = 15
+/** Of the other engine: what its receipts say. */
+const WASMER_PASSES = Number(/\((\d+) of 72/.exec(WASI_ENGINES.wasmer)?.[1])
+const WASMER_LIMITS = { timeoutMs: 60_000 }
 const checkout = process.env.WASI_TESTSUITE
 
 const TESTSUITE: Requirement = {
@@ -67,12 +73,25 @@ test.needs(THREADS)(
   { timeoutMs: 140_000 },
 )
 
+test.needs(TESTSUITE)(
+  'the other engine passes as many of them as its receipts say',
+  async () => {
+    const cases = LANGUAGES.flatMap((language) => casesIn(join(checkout ?? '', 'tests', language, 'testsuite/wasm32-wasip1')))
+    const failed = await failedOf(cases, { wasiEngine: 'wasmer', limits: WASMER_LIMITS })
+    const names = new Set(failed.map((each) => each.slice(0, each.indexOf(':'))))
+    console.log(`\nwasi-testsuite, @wasmer/wasi: ${cases.length - names.size} of ${cases.length}`)
+    if (process.env.WASI_TESTSUITE_VERBOSE !== undefined) console.log(failed.join('\n'))
+    assert.is(cases.length - names.size, WASMER_PASSES)
+  },
+  { timeoutMs: 240_000 },
+)
+
 /** What is wrong with those that fail. Two at a time: most of a test is the start of a process. */
-async function failedOf(cases: readonly Case[]): Promise<string[]> {
+async function failedOf(cases: readonly Case[], change: SpecChange = {}): Promise<string[]> {
   const failed: string[] = []
   const queue = [...cases]
   const worker = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) failed.push(...(await runCase(next)))
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) failed.push(...(await runCase(next, change)))
   }
   await Promise.all([worker(), worker()])
   return failed
@@ -93,7 +112,7 @@ function casesIn(folder: string): Case[] {
     })
 }
 
-async function runCase({ name, folder, specification }: Case): Promise<string[]> {
+async function runCase({ name, folder, specification }: Case, change: SpecChange): Promise<string[]> {
   const { args = [], env = {}, root, exit_code = 0, stdout, stderr } = specification
   const module = `/${name}`
   const files = { [module]: readFileSync(join(folder, name)), ...(root === undefined ? {} : filesBelow(join(folder, root), '')) }
@@ -101,12 +120,16 @@ async function runCase({ name, folder, specification }: Case): Promise<string[]>
   const runCommand: Parameters<typeof withWasmWall>[1] = async ({ run }) => {
     const environment = Object.entries(env).map(([key, value]) => `${key}=${value}`)
     // Its stdin stays open: a read of it waits.
-    const result = await run([module, ...args], { change: { process: { env: environment } }, stdin: null })
+    const result = await run([module, ...args], { change: { ...change, process: { env: environment } }, stdin: null })
     if (result.status.exitCode !== exit_code) problems.push(`${name}: exit code ${result.status.exitCode}: ${result.stderr.slice(0, 300)}`)
     else if (stdout !== undefined && result.stdout !== stdout) problems.push(`${name}: stdout ${JSON.stringify(result.stdout)}`)
     else if (stderr !== undefined && result.stderr !== stderr) problems.push(`${name}: stderr ${JSON.stringify(result.stderr)}`)
   }
-  await withWasmWall(files, runCommand, { preopens: root === undefined ? 'none' : 'all' })
+  try {
+    await withWasmWall(files, runCommand, { preopens: root === undefined ? 'none' : 'all' })
+  } catch (error) {
+    problems.push(`${name}: ${messageOf(error)}`)
+  }
   return problems
 }
 

@@ -38,7 +38,7 @@ const workerReady = new Promise<void>((resolve, reject) => {
     else take(message)
   })
 })
-const compiler = new ModuleCompiler(start.limits)
+const compiler = new ModuleCompiler(start.limits, undefined, start.engine)
 let startedAt: number | null = null
 let resumeStdin = (): void => {}
 /** Once the guest is ready to run. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { EngineError, messageOf } from '../../errors.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
+import type { WasiEngine } from '../../runtime/spec.js'
 import { type ModuleLimits, type PreparedModule, prepareModule, type SharedMemoryLimits } from '../module.js'
 import { SPAWN_FIELD, SPAWN_MODULE, THREAD_START } from '../thread-names.js'
 
@@ -51,13 +52,15 @@ const KEPT = 8
 export class ModuleCompiler {
   readonly #limits: CompilerLimits
   readonly #use: ModuleUse
+  readonly #engine: WasiEngine
   readonly #compiled = new Map<string, CompiledModule>()
   #compiler: Compiler | null = null
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(limits: CompilerLimits, use: ModuleUse = PROGRAM) {
+  constructor(limits: CompilerLimits, use: ModuleUse = PROGRAM, engine: WasiEngine = 'wolffia') {
     this.#limits = limits
     this.#use = use
+    this.#engine = engine
   }
 
   /**
@@ -81,7 +84,8 @@ export class ModuleCompiler {
     const { imports, memoryPagesMaximum, tableElementsMaximum, sharedMemory } = prepared
     const module = await compiledModule(prepared.bytes)
     if (this.#use.isProgram) assertProgram(module, imports)
-    const engine = 'v8, wolffia preview1'
+    if (sharedMemory !== null) assertThreads(this.#engine)
+    const engine = `v8, ${WASI_ENGINES[this.#engine]}`
     const threads = sharedMemory === null ? null : { maximum: imports.includes(SPAWN) ? this.#limits.threads : 1, memory: sharedMemory }
     const threadsMaximum = threads?.maximum ?? 1
     const evidence = { engine, v8: process.versions.v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, threadsMaximum }
@@ -109,6 +113,19 @@ async function compiledModule(bytes: Uint8Array): Promise<WebAssembly.Module> {
   } catch (cause) {
     throw new EngineError('COMMAND_NOT_EXECUTABLE', `the program is not a valid WebAssembly module: ${messageOf(cause)}`, { cause })
   }
+}
+
+/** By its engine: what a receipt calls it, and how many programs of the official suite of preview1 it passes (`test/wasm/wasi-testsuite`). */
+export const WASI_ENGINES: Readonly<Record<WasiEngine, string>> = {
+  wolffia: 'wolffia preview1 (72 of 72 official tests)',
+  wasmer: '@wasmer/wasi 0.12.0 (43 of 72 official tests)',
+}
+
+function assertThreads(engine: WasiEngine): void {
+  if (engine === 'wolffia') return
+  throw new EngineError('NOT_BUILT', `--wasi-engine ${engine}: the module shares its memory with threads, and that engine has none`, {
+    hint: 'Leave --wasi-engine out.',
+  })
 }
 
 const SPAWN = `${SPAWN_MODULE}.${SPAWN_FIELD}`

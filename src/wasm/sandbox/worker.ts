@@ -3,7 +3,7 @@
  * does something with the files for somebody outside, and runs nothing.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { messageOf } from '../../errors.js'
+import { EngineError, messageOf } from '../../errors.js'
 import { fromUtf8 } from '../../fs/names.js'
 import { WASM_PAGE_BYTES } from '../module.js'
 import { DescriptorTable } from '../preview1/descriptor-table.js'
@@ -49,20 +49,22 @@ function tell(message: WorkerMessage, handedOver: readonly ArrayBuffer[] = []): 
 if (work.kind === 'thread') tell(runThread(work))
 else parentPort?.once('message', ({ files }: FilesMessage) => begin(work, files))
 
-function begin(task: Exclude<WorkerTask, ThreadTask>, shared: SharedFiles): void {
+async function begin(task: Exclude<WorkerTask, ThreadTask>, shared: SharedFiles): Promise<void> {
   try {
-    if (task.kind === 'guest') prepareGuest(task, shared)
+    if (task.kind === 'guest') await prepareGuest(task, shared)
     else doWithFiles(task.request, shared)
   } catch (error) {
     tell({ type: 'failed', error: failureOf(error) })
   }
 }
 
-function prepareGuest({ process: guest, findsProgram }: GuestTask, shared: SharedFiles): void {
+async function prepareGuest({ process: guest, findsProgram }: GuestTask, shared: SharedFiles): Promise<void> {
   const files = openFiles(start, shared, guest)
-  parentPort?.once('message', ({ module, threads }: GoMessage) =>
-    tell({ type: 'ended', outcome: threads === null ? runGuest(module, guest, files) : serveThreads(threads, guest, files) }),
-  )
+  const run =
+    start.engine === 'wolffia'
+      ? ({ module, threads }: GoMessage) => (threads === null ? runGuest(module, guest, files) : serveThreads(threads, guest, files))
+      : await runnerOfWasmer(guest, files)
+  parentPort?.once('message', (message: GoMessage) => tell({ type: 'ended', outcome: run(message) }))
   tellReady(files)
   if (!findsProgram) return
   const bytes = findModule(files.tree, guest)
@@ -143,19 +145,51 @@ function openTable({ terminal }: GuestProcess, { tree, preopens }: GuestFiles, [
   return table
 }
 
-function runGuest(module: WebAssembly.Module, guest: GuestProcess, files: GuestFiles): Outcome {
-  const table = openTable(guest, files, [stdin, stdout, stderr])
-  const preview1 = createPreview1({ host: guestHost(guest), table, tree: files.tree })
+/** Loads the other engine. */
+async function runnerOfWasmer(guest: GuestProcess, { unions: [root] }: GuestFiles): Promise<(message: GoMessage) => Outcome> {
+  const { runWithWasmer } = await import('./wasmer-engine.js')
+  if (root === undefined) throw new EngineError('INTERNAL', 'the sandbox has no root')
+  const { cwd, user, terminal } = guest
+  const { limits, readonlyRootfs, preopens } = start
+  const names = preopens === 'none' ? {} : { ...(cwd === '/' ? {} : { '.': cwd }), '/': '/' }
+  return ({ module }) => {
+    const host = guestHost(guest)
+    const outputs = [stdout, stderr] as const
+    return outcomeOf((onExports) =>
+      runWithWasmer(
+        module,
+        { host, root, readonlyRootfs, credentials: user, preopens: names, stdin, outputs, terminal, limits },
+        onExports,
+      ),
+    )
+  }
+}
+
+/** How a run ends that throws what ends it. It tells of its exports as soon as it has them. */
+function outcomeOf(run: (onExports: (exports: WebAssembly.Instance['exports']) => void) => void): Outcome {
   let exports: WebAssembly.Instance['exports'] = {}
   try {
-    exports = new WebAssembly.Instance(module, { [PREVIEW1]: preview1.functions }).exports
-    if (exports.memory instanceof WebAssembly.Memory) preview1.attach(exports.memory)
-    ;(exports._start as () => void)()
-    return { kind: 'exit', exitCode: preview1.exit?.exitCode ?? 0, signal: preview1.exit?.signal ?? null }
+    run((made) => {
+      exports = made
+    })
+    return { kind: 'exit', exitCode: 0, signal: null }
   } catch (error) {
     if (error instanceof GuestExit) return { kind: 'exit', exitCode: error.exitCode, signal: error.signal }
     return trapped(error, exports)
   }
+}
+
+function runGuest(module: WebAssembly.Module, guest: GuestProcess, files: GuestFiles): Outcome {
+  const table = openTable(guest, files, [stdin, stdout, stderr])
+  const preview1 = createPreview1({ host: guestHost(guest), table, tree: files.tree })
+  return outcomeOf((onExports) => {
+    const { exports } = new WebAssembly.Instance(module, { [PREVIEW1]: preview1.functions })
+    onExports(exports)
+    if (exports.memory instanceof WebAssembly.Memory) preview1.attach(exports.memory)
+    ;(exports._start as () => void)()
+    // It may have caught what ended it.
+    if (preview1.exit !== null) throw preview1.exit
+  })
 }
 
 /** A trap, an exception nobody caught, or a stack that is used up: said on stderr, as wasmtime does. */
