@@ -13,11 +13,13 @@ import type { Random } from './soak.js'
 
 /** Few names, so that paths meet. */
 const NAMES = ['a', 'b', 'c', 'link', 'd.d', '...', '\xff\xfe', 'x'.repeat(255)]
-const STEPS = [...NAMES, ...NAMES, '..', '..', '.', '', 'missing', 'y'.repeat(256)]
+const STEPS = [...NAMES, ...NAMES, '..', '..', '.', '', 'missing', 'y'.repeat(256), 'chain4', 'chain38', 'chain39', 'chain40', 'chain42']
 const DIRECTORIES = 12
 const FILES = 8
 const LINKS = 24
 const LONGEST = 12
+/** Links of which each leads to the one before. */
+const CHAIN = 43
 
 type Kind = 'directory' | 'file' | { readonly target: string }
 
@@ -68,6 +70,9 @@ function treeAtRandom(random: Random): Entry[] {
   for (let count = 0; count < DIRECTORIES; count++) add('directory')
   for (let count = 0; count < FILES; count++) add('file')
   for (let count = 0; count < LINKS; count++) add({ target: pathAtRandom(random) })
+  // Around the most links that the kernel follows.
+  for (let count = 0; count < CHAIN; count++)
+    entries.push({ names: [`chain${count}`], kind: { target: count === 0 ? '.' : `chain${count - 1}` }, number: entries.length + 1 })
   return entries
 }
 
