@@ -1,5 +1,6 @@
 /** What a module must not be able to do, tried against each engine that a module can be linked with (`--wasi-engine`). */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -149,6 +150,35 @@ for (const engine of ['wolffia', 'wasmer'] as const) {
 function readNames(folder: string): string[] {
   return readdirSync(folder).sort()
 }
+
+test('a name of a bind mount that the host swaps for a symlink during each open leads nowhere', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wolffia-swap-'))
+  const data = join(folder, 'data')
+  mkdirSync(join(data, 'door'), { recursive: true })
+  writeFileSync(join(folder, 'file'), 'OUTSIDE')
+  writeFileSync(join(data, 'door/file'), 'inside')
+  // Of the program that swaps: the directory stands aside while the symlink has its name.
+  const swaps = `const { renameSync, symlinkSync } = require('node:fs'); process.chdir(process.argv[1]); symlinkSync('..', 'other')
+    for (;;) { renameSync('door', 'aside'); renameSync('other', 'door'); renameSync('door', 'other'); renameSync('aside', 'door') }`
+  const swapper = spawn(process.execPath, ['-e', swaps, data], { stdio: 'ignore' })
+  try {
+    await withWasmWall({}, async ({ run }) => {
+      const mounts = [{ type: 'bind', source: data, destination: '/src', readonly: false }] as const
+      const words = Array(400).fill('cat /src/door/file , write /src/door/made x , unlink /src/door/made ,').join(' ').split(' ')
+      let all = ''
+      // Until both have been seen: the directory, and something else in its place.
+      for (let turn = 0; turn < 20 && !(all.includes('inside') && all.includes('ENOENT')); turn++)
+        all += (await run(['/probe.wasm', ...words], { change: { mounts } })).stdout
+      assert.match(all, 'inside')
+      assert.match(all, 'ENOENT')
+      assert.not.match(all, 'OUTSIDE')
+      assert.equal(readNames(folder), ['data', 'file'])
+    })
+  } finally {
+    swapper.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+})
 
 test(`what the engine wasmer has none of is refused by name`, () =>
   withWasmWall({ '/threads.wasm': THREADED }, async ({ create, runtime, folder }) => {

@@ -9,7 +9,7 @@ import { CC } from '../support/requirements.js'
 import { randomFrom } from '../support/soak.js'
 import { suite } from '../support/suite.js'
 
-const TREES = 20
+const TREES = 8
 const WALKS = 400
 const test = suite('wasm/path-model.security')
 
@@ -25,6 +25,6 @@ test.needs(CC)('a path leads where the kernel leads it, in memory and in a bind 
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-})
+}, { timeoutMs: 120_000 })
 
 test.run()
