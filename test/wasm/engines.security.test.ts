@@ -41,6 +41,9 @@ const call = (name: string, parameters: string, args: string): Uint8Array =>
   wat(`(module (import "wasi_snapshot_preview1" "${name}" (func $call (param ${parameters}) (result i32))) (memory (export "memory") 1)
     (data (i32.const 0) "\\ff\\ff\\ff\\ff\\ff\\ff\\ff\\ff")
     (func (export "_start") (drop (call $call ${args}))))`)
+const start = (body: string): Uint8Array =>
+  wat(`(module (memory (export "memory") 1) (func $first ${body}) (start $first) (func (export "_start")))`)
+const STARTS: Files = { '/trap.wasm': start('unreachable'), '/loop.wasm': start('(loop $again (br $again))') }
 const FAR = '(i32.const -8)'
 const HOSTILE: Files = {
   '/random.wasm': call('random_get', 'i32 i32', `${FAR} (i32.const -1)`),
@@ -123,6 +126,13 @@ for (const engine of ['wolffia', 'wasmer'] as const) {
       const { status } = await run(`/probe.wasm ${command}`, { limits: { timeoutMs: 200 } })
       assert.equal([status.reason, status.exitCode], ['timeout', 137])
     }
+  })
+
+  attack('a start function that traps or never ends is the guest’s, and within its limits', STARTS, async (run) => {
+    const { status, stderr } = await run('/trap.wasm')
+    assert.equal([status.exitCode, status.reason], [134, 'signaled'])
+    assert.match(stderr, 'unreachable')
+    assert.is((await run('/loop.wasm', { limits: { timeoutMs: 200 } })).status.reason, 'timeout')
   })
 
   attack('pointers out of range and lengths without end take neither supervisor nor sandbox down', HOSTILE, async (run) => {

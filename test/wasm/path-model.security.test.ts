@@ -13,18 +13,22 @@ const TREES = 8
 const WALKS = 400
 const test = suite('wasm/path-model.security')
 
-test.needs(CC)('a path leads where the kernel leads it, in memory and in a bind mount, or fails as it does', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'wolffia-kernel-'))
-  const seed = randomInt(2 ** 31)
-  try {
-    const kernel = join(folder, 'resolve-in-root')
-    await compileGuest('resolve-in-root', kernel)
-    for (let turn = 0; turn < TREES; turn++) walkAtRandom(randomFrom(seed + turn), kernel, WALKS)
-  } catch (error) {
-    throw new Error(`from seed ${seed}: ${error instanceof Error ? error.message : error}`, { cause: error })
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}, { timeoutMs: 120_000 })
+test.needs(CC)(
+  'a path leads where the kernel leads it, in memory and in a bind mount, or fails as it does',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'wolffia-kernel-'))
+    const seed = randomInt(2 ** 31)
+    try {
+      const kernel = join(folder, 'resolve-in-root')
+      await compileGuest('resolve-in-root', kernel)
+      for (let turn = 0; turn < TREES; turn++) walkAtRandom(randomFrom(seed + turn), kernel, WALKS)
+    } catch (error) {
+      throw new Error(`from seed ${seed}: ${error instanceof Error ? error.message : error}`, { cause: error })
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+  { timeoutMs: 120_000 },
+)
 
 test.run()
