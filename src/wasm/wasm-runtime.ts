@@ -119,7 +119,11 @@ export class WasmRuntime implements Runtime {
     return readSandboxFile(ownFolder(directory), fromUtf8(path), maximumBytes)
   }
 
-  exec(request: ExecRequest): Promise<Task> {
+  async exec(request: ExecRequest): Promise<Task> {
+    if (request.spec.wasiEngine === 'wasmer')
+      throw new EngineError('NOT_BUILT', '--wasi-engine wasmer: it runs one program in a container', {
+        hint: 'Make the container without --wasi-engine.',
+      })
     return startExec(ownFolder(request.directory), request)
   }
 
@@ -310,8 +314,12 @@ function ownFolder(directory: string): string {
 }
 
 /** Refuses by name what this wall cannot give. */
-function assertPossible({ network, mounts, privileges = {} }: ContainerSpec): void {
+function assertPossible({ network, mounts, privileges = {}, wasiEngine }: ContainerSpec): void {
   assertNoPrivileges(privileges)
+  if (wasiEngine === 'wasmer' && mounts.length > 0)
+    throw new EngineError('NOT_BUILT', `--wasi-engine wasmer: it sees the container's root and no mounts (${mounts[0]?.destination})`, {
+      hint: 'Leave --wasi-engine or the mounts out.',
+    })
   if (network.mode !== 'none')
     throw new EngineError('NOT_BUILT', `--network ${network.mode}: programs of preview1 have no sockets`, {
       hint: 'Leave --network out for Wasm images.',
