@@ -36,7 +36,9 @@ export type { Diagnosis } from './engine/doctor.js'
 export { Engine, type EngineOptions, type EventOptions } from './engine/engine.js'
 export type { HostCopied, HostCopyOptions } from './engine/host-copy.js'
 export type { ImageFsOptions } from './engine/image-fs.js'
+export type { ImageManifest, ImageManifests, ManifestOptions } from './engine/image-manifests.js'
 export type { PullPolicy } from './engine/image-pulls.js'
+export type { FoundImage, SearchOptions } from './engine/image-search.js'
 export type {
   CommitOptions,
   ImageDetails,

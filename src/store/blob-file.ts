@@ -110,14 +110,14 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let offset = 0; offset < chunk.length; ) offset += (await file.write(chunk, offset, chunk.length - offset)).bytesWritten
 }
 
-/** Opens a blob's file for reading from its start. Throws INVALID_IMAGE when its size is not the descriptor's, or when it is no file. */
-export async function openBlobFile(path: string, descriptor: Descriptor): Promise<Readable> {
+/** Opens a blob's file for reading, from its start unless said. Throws INVALID_IMAGE when its size is not the descriptor's, or when it is no file. */
+export async function openBlobFile(path: string, descriptor: Descriptor, start = 0): Promise<Readable> {
   const { descriptor: file, stat } = openExisting(path, descriptor)
   if (stat.size !== descriptor.size) {
     closeSync(file)
     throw wrongSize(descriptor, stat.size)
   }
-  return createReadStream('', { fd: file, start: 0, highWaterMark: 1 << 18 })
+  return createReadStream('', { fd: file, start, highWaterMark: 1 << 18 })
 }
 
 function openExisting(path: string, descriptor: Descriptor): PlainFile {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
+import { listTags } from '../../src/registry/listing.js'
 import { assertRejects, assertWhole, contentsOf, renameEntry, tarOf } from '../support/image-fixtures.js'
 import { type Asked, RegistryServer, type Rule, send, sendError, sha256 } from '../support/registry-server.js'
 import { type RegistryUser, selfSigned, withUser } from '../support/registry-user.js'
@@ -308,7 +309,7 @@ test('tags, messages and redirects of a hostile registry neither become paths no
       on(/manifests/, ({ response }) => sendError(response, 404, 'X', 'gone \u001b]0;owned\u0007\u202e\nsecond line')),
     )
     using opened = await user.open()
-    await assertRejects(opened.client.tags({ domain: server.host, path: 'app' }), 'REGISTRY_FAILED', /list of the tags/)
+    await assertRejects(listTags(opened.client.session, { domain: server.host, path: 'app' }), 'REGISTRY_FAILED', /list of the tags/)
     const { message } = await assertRejects(user.pull(`${server.host}/app`), 'IMAGE_NOT_FOUND')
     assert.not.match(message, /[\u0000-\u001f\u202e]/)
   }))
@@ -328,7 +329,7 @@ test('the tags of a repository that never end are not followed for ever', () =>
       on(/tags\/list/, ({ response }) => send(response, 200, { link: `</?last=${page++}>; rel=next` }, JSON.stringify({ tags: ['a'] }))),
     )
     using opened = await user.open()
-    await assertRejects(opened.client.tags({ domain: server.host, path: 'app' }), 'LIMIT_EXCEEDED', /do not end/)
+    await assertRejects(listTags(opened.client.session, { domain: server.host, path: 'app' }), 'LIMIT_EXCEEDED', /do not end/)
   }))
 
 test.needs(OPENSSL)('a certificate that nobody trusts, or of another host, ends the pull, and plain HTTP is not tried', () =>
