@@ -26,7 +26,7 @@ const LONGEST_LIFE_MS = 1200
 const ARCHIVES = ['plain.tar', 'packed.tar', 'folder']
 /** In a registry of this process: what is pulled and pushed, under names that are here too as long as nobody has removed them. */
 const REMOTE = ['team/ant:1', 'team/bee:1', 'team/many:1']
-const registry = await RegistryServer.start()
+let registry: RegistryServer
 const remote = (random: Random) => `${registry.host}/${random.pick(REMOTE)}`
 
 /**
@@ -111,15 +111,19 @@ async function prepare(): Promise<void> {
     writeFileSync(join(wolffia.folder, 'more.tar'), tarOf({ 'bin/true': '', [`more${number}`]: Buffer.alloc(2_000_000, name) }))
     await wolffia.output('import', 'more.tar', name)
   }
+  registry = await RegistryServer.start()
   for (const [at, name] of REMOTE.slice(0, 2).entries()) {
     await wolffia.output('tag', NAMES[at] ?? '', `${registry.host}/${name}`)
     await wolffia.output('push', '-q', `${registry.host}/${name}`)
   }
   const many = registry.repository('team/many')
   const images = [hostArchitecture(), 's390x'].map((architecture) => ({
-    ...many.image([tarOf({ 'bin/true': '', shared: 'x'.repeat(300_000) }), tarOf({ architecture: Buffer.alloc(1_000_000, architecture) })], {
-      config: { architecture },
-    }),
+    ...many.image(
+      [tarOf({ 'bin/true': '', shared: 'x'.repeat(300_000) }), tarOf({ architecture: Buffer.alloc(1_000_000, architecture) })],
+      {
+        config: { architecture },
+      },
+    ),
     platform: { os: 'linux', architecture },
   }))
   many.index(images, '1')
