@@ -6,6 +6,8 @@ import { type Reachable, reachableFrom } from './reachable.js'
 import type { Store } from './store.js'
 
 const HEX = /^[0-9a-f]{64}$/
+/** Beside trees of one id map (`rootfs/` writes it). */
+const FLUSH_BEGUN = 'flush-begun'
 
 /** What {@link prune} must know from outside. */
 export interface PruneOptions {
@@ -67,6 +69,7 @@ export async function pruneLocked(store: Store, options: PruneOptions): Promise<
   for (const diffId of layers) await store.layers.remove(diffId)
   for (const diffId of notes) await store.packed.forget(diffId)
   for (const tree of trees) await removeTree(join(store.root, tree))
+  await forgetFlushes(store.root)
   return { blobs, layers, notes, trees, bytes }
 }
 
@@ -113,6 +116,14 @@ async function unusedTrees(root: string, isKept: (diffId: DiffId) => boolean): P
       if (isGone(name) || (!HEX.test(name) && (await lowersOf(join(root, folder))).some(isGone))) found.push(folder)
     }
   return found
+}
+
+/** When trees of an id map were last flushed says nothing when there are none any more. */
+async function forgetFlushes(root: string): Promise<void> {
+  for (const map of await foldersIn(join(root, 'trees'))) {
+    const folder = join(root, 'trees', map)
+    if ((await readdir(folder)).every((name) => name === FLUSH_BEGUN)) await rm(join(folder, FLUSH_BEGUN), { force: true })
+  }
 }
 
 /** None for a tree that is not complete: it may be under way, and its maker removes what killed makers left. */

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
@@ -11,6 +13,9 @@ import { suite } from '../support/suite.js'
 
 const test = suite('registry/pull.security')
 const OPENSSL = program('openssl', 'version')
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 const LAYER = tarOf({ file: randomBytes(200_000) })
 const LAYER_PATH = new RegExp(`/blobs/${sha256(LAYER)}$`)
@@ -160,6 +165,25 @@ test('an endless layer is read no further than its size', () =>
     )
     await assertRefused(user, `${server.host}/app`, 'DIGEST_MISMATCH', /more than/)
     assert.ok(sent < 64 * 1024 * 1024)
+  }))
+
+test('a layer that comes in many pieces is not held in memory', () =>
+  withUser(async (user) => {
+    await using server = await RegistryServer.start()
+    const large = tarOf({ large: Buffer.alloc(64 << 20) })
+    server.repository('app').image([large], { tags: ['latest'] })
+    // Each piece has a buffer of its own outside of the heap, which only what has let go of them gives back.
+    collectGarbage()
+    const before = process.memoryUsage().arrayBuffers
+    let most = 0
+    await user.pull(`${server.host}/app`, {
+      report: (event) => {
+        if (event.event !== 'layer' || event.bytes % (4 << 20) !== 0) return
+        collectGarbage()
+        most = Math.max(most, process.memoryUsage().arrayBuffers)
+      },
+    })
+    assert.ok(most > 0 && most - before < 32 << 20, `${most - before} bytes of pieces are held`)
   }))
 
 test('a range that was not asked for is refused', () =>

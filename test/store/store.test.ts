@@ -157,6 +157,18 @@ test('pruning removes unused blobs, layers and trees, keeps used ones, and asks 
     assert.equal((await readdir(join(store.root, 'layers'))).sort(), [used, imaged].sort())
   }))
 
+test('when the last trees were flushed is forgotten with the last of them', () =>
+  withStore(async (store) => {
+    const hex = digestOf('a layer').slice(7)
+    const folder = join(store.root, 'trees/0-1000-1')
+    await mkdir(join(folder, hex), { recursive: true })
+    await writeFile(join(folder, 'flush-begun'), '')
+    await prune(store, { usedLayers: async () => [digestOf('a layer')] })
+    assert.equal((await readdir(folder)).sort(), [hex, 'flush-begun'].sort())
+    await prune(store)
+    assert.equal(await readdir(folder), [])
+  }))
+
 test('while an image has lost its manifest nothing is pruned that may be its own, and what is removed by name goes all the same', () =>
   withStore(async (store) => {
     const [lost, other] = [
