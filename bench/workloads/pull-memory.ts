@@ -16,11 +16,12 @@ export const pullMemory: Workload = {
   unit: 'MiB',
   rounds: 3,
   quickRounds: 1,
+  axis: 'MB of the layer',
   async open(workbench) {
     const { host } = await localRegistry(workbench, 'pull-memory')
     return Promise.all(
       [50, 1000].map((megabytes) =>
-        orMissing(`${megabytes}-mb`, async () => {
+        orMissing(`wolffia@${megabytes}`, async () => {
           const image = `${host}/bench/mb-${megabytes}:1`
           const engine = await workbench.engine()
           await layeredImages(workbench, image.replace(/:1$/, ''), { layers: 1, megabytes })
@@ -32,7 +33,7 @@ export const pullMemory: Workload = {
             await wolffia('rmi', image)
             return mebibytes
           }
-          return { name: `${megabytes}-mb`, sample }
+          return { name: `wolffia@${megabytes}`, sample }
         }),
       ),
     )
