@@ -206,9 +206,10 @@ export class RegistryServer implements AsyncDisposable {
     else {
       const whole = Buffer.concat([this.uploads.get(path) ?? Buffer.of(), bytes])
       this.uploads.delete(path)
-      if (sha256(whole) !== digest) return sendError(response, 400, 'DIGEST_INVALID', 'provided digest did not match uploaded content')
-      content.blobs.set(digest, whole)
-      send(response, 201, { 'docker-content-digest': digest })
+      if (sha256(whole) === digest) {
+        content.blobs.set(digest, whole)
+        send(response, 201, { 'docker-content-digest': digest })
+      } else sendError(response, 400, 'DIGEST_INVALID', 'provided digest did not match uploaded content')
     }
   }
 
@@ -222,18 +223,18 @@ export class RegistryServer implements AsyncDisposable {
   /** The state of an upload, one more piece of it, or its end. */
   #goOn({ method, path, headers, bytes, response }: Asked): void {
     const before = this.uploads.get(path) ?? Buffer.of()
+    const state = (all: Uint8Array) => ({ location: `${path}?state=${all.length}`, range: `0-${Math.max(0, all.length - 1)}` })
+    const [, start, end] = /^(\d+)-(\d+)$/.exec(headers['content-range'] ?? '') ?? []
+    const isNext = Number(start) === before.length && Number(end) === before.length + bytes.length - 1
     if (method === 'DELETE') {
       this.uploads.delete(path)
-      return send(response, 204, {})
-    }
-    const state = (all: Uint8Array) => ({ location: `${path}?state=${all.length}`, range: `0-${Math.max(0, all.length - 1)}` })
-    if (method === 'GET') return send(response, 204, state(before))
-    const [, start, end] = /^(\d+)-(\d+)$/.exec(headers['content-range'] ?? '') ?? []
-    if (Number(start) !== before.length || Number(end) !== before.length + bytes.length - 1)
-      return sendError(response, 416, 'RANGE_INVALID', 'invalid content range', state(before))
-    const all = Buffer.concat([before, bytes])
-    this.uploads.set(path, all)
-    send(response, 202, state(all))
+      send(response, 204, {})
+    } else if (method === 'GET') send(response, 204, state(before))
+    else if (isNext) {
+      const all = Buffer.concat([before, bytes])
+      this.uploads.set(path, all)
+      send(response, 202, state(all))
+    } else sendError(response, 416, 'RANGE_INVALID', 'invalid content range', state(before))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
