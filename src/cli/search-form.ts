@@ -1,4 +1,4 @@
-import type { FoundImage } from '../engine/image-search.js'
+import type { FoundRepository } from '../registry/search.js'
 import type { ListForm } from './format.js'
 import { ellipsis, printable } from './output.js'
 
@@ -11,7 +11,7 @@ export interface FoundTag {
 }
 
 /** How what a registry has is listed: docker's placeholders of `docker search`, and podman's Index. */
-export function searchForm({ whole }: { readonly whole: boolean }): ListForm<FoundImage> {
+export function searchForm({ whole }: { readonly whole: boolean }): ListForm<FoundRepository> {
   return {
     typeName: '*formatter.searchContext',
     columns: ['Name', 'Description', 'StarCount', 'IsOfficial'],

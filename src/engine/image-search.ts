@@ -3,26 +3,13 @@ import { readConfiguration, resolveName } from '../registry/configuration.js'
 import { listTags } from '../registry/listing.js'
 import { registryName } from '../registry/login.js'
 import { type OpenClientOptions, openClient } from '../registry/open-client.js'
-import { searchRegistry } from '../registry/search.js'
+import { type FoundRepository, searchRegistry } from '../registry/search.js'
 
 /** What `images.search` and `images.tags` take. */
 export interface SearchOptions {
   /** No more than so many; 25 unless said. */
   readonly limit?: number
   readonly signal?: AbortSignal
-}
-
-/** A repository that a registry has. */
-export interface FoundImage {
-  /** Registry that has it: `docker.io`. */
-  readonly registry: string
-  /** As it can be pulled: `alpine`, `localhost:5000/team/app`. */
-  readonly name: string
-  /** Its owner's text; empty where the registry knows none. */
-  readonly description: string
-  readonly stars: number
-  readonly isOfficial: boolean
-  readonly isAutomated: boolean
 }
 
 const DEFAULT_LIMIT = 25
@@ -32,7 +19,7 @@ export async function searchImages(
   typed: string,
   { limit = DEFAULT_LIMIT, signal }: SearchOptions,
   clientOptions: OpenClientOptions = {},
-): Promise<readonly FoundImage[]> {
+): Promise<readonly FoundRepository[]> {
   using opened = await openClient(clientOptions)
   const { defaultRegistry } = opened.configuration
   const { registry = defaultRegistry, term } = registryAndTerm(typed)

@@ -19,12 +19,13 @@ import { familiarReference, parseReference, withDefaultTag } from '../reference/
 import { formatReference, type Reference } from '../reference/reference.js'
 import type { Pulled } from '../registry/pull.js'
 import type { PullEvent } from '../registry/pull-event.js'
+import type { FoundRepository } from '../registry/search.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
 import type { ImageFsOptions } from './image-fs.js'
 import type { ImageManifests, ManifestOptions } from './image-manifests.js'
 import type { ImagePullRequest, ImagePulls, PullPolicy } from './image-pulls.js'
-import type { FoundImage, SearchOptions } from './image-search.js'
+import type { SearchOptions } from './image-search.js'
 import type {
   CommitOptions,
   ImageDetails,
@@ -135,7 +136,7 @@ export class Images {
    * What a registry has by a part of its name: of the default registry, or of the one that the term begins with. Rejects with ACCESS_DENIED,
    * REGISTRY_FAILED, LIMIT_EXCEEDED, ABORTED.
    */
-  async search(term: string, options: SearchOptions = {}): Promise<readonly FoundImage[]> {
+  async search(term: string, options: SearchOptions = {}): Promise<readonly FoundRepository[]> {
     const { searchImages } = await import('./image-search.js')
     return searchImages(term, options)
   }

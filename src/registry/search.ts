@@ -22,11 +22,11 @@ export interface SearchRequest {
 
 /** A repository that was found. */
 export interface FoundRepository {
-  /** Registry that has it. */
+  /** Registry that has it: `docker.io`. */
   readonly registry: string
-  /** As it can be pulled, within the registry: `alpine`, `team/app`. */
+  /** Within the registry, or as it can be pulled by a user: `alpine`, `localhost:5000/team/app`. */
   readonly name: string
-  /** A stranger's text, empty where the registry knows none. */
+  /** Its owner's text, empty where the registry knows none. */
   readonly description: string
   readonly stars: number
   readonly isOfficial: boolean

@@ -1,5 +1,5 @@
-import type { FoundImage } from '../../engine/image-search.js'
 import { EngineError } from '../../errors.js'
+import type { FoundRepository } from '../../registry/search.js'
 import type { CliCommand } from '../command.js'
 import { addFilterFlag, type Filters, invalidFilter, type KnownFilters, parseFilters } from '../filter.js'
 import { untilAborted } from '../foreground.js'
@@ -65,7 +65,7 @@ function limitOf(limit: unknown): number | undefined {
 }
 
 /** Throws INVALID_ARGUMENT for a value that a filter cannot have. */
-function searchFilter(filters: Filters): (image: FoundImage) => boolean {
+function searchFilter(filters: Filters): (image: FoundRepository) => boolean {
   const stars = (filters.get('stars') ?? []).map((value) => {
     if (!/^\d{1,9}$/.test(value)) throw invalidFilter('stars', value, 'It is a number: --filter stars=10.')
     return Number(value)
