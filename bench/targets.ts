@@ -13,6 +13,9 @@ import { imageSize } from './workloads/image-size.js'
 import { kill } from './workloads/kill.js'
 import { openImage } from './workloads/open-image.js'
 import { openedImage } from './workloads/opened-image.js'
+import { pullMany, pullOne, pullShared } from './workloads/pull.js'
+import { pullMemory } from './workloads/pull-memory.js'
+import { pushMany, pushOne, pushShared } from './workloads/push.js'
 import { startInNode } from './workloads/start-in-node.js'
 import { startToExit } from './workloads/start-to-exit.js'
 import { unionLookup } from './workloads/union-lookup.js'
@@ -78,6 +81,16 @@ export const TARGETS: readonly Target[] = [
     ratio('  the same', workload, 'trees', 0.5, 'umoci'),
     ratio('  the same', workload, 'trees', 0.5, 'podman'),
   ]),
+  ...[pullOne, pullMany, pullShared].flatMap((workload) => [
+    ratio(workload.summary, workload, 'wolffia', 1, 'podman'),
+    // Which unpacks nothing.
+    ratio('  the same', workload, 'wolffia', 3, 'skopeo'),
+  ]),
+  ...[pushOne, pushMany, pushShared].flatMap((workload) => [
+    ratio(workload.summary, workload, 'wolffia', 1, 'podman'),
+    ratio('  the same', workload, 'wolffia', 1, 'skopeo'),
+  ]),
+  ratio('memory of a pull of a layer of 1 GB, to one of 50 MB', pullMemory, 'wolffia@1000', 1.25, 'wolffia@50'),
   value('an image of 100,000 files opened', openImage, 'image@100000', 50),
   value('memory of an opened image, a file of 10,000', openedImage, 'walked@10000', 400),
   ratio('  the same, to memfs', openedImage, 'walked@10000', 1, 'memfs@10000'),

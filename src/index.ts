@@ -36,7 +36,9 @@ export type { Diagnosis } from './engine/doctor.js'
 export { Engine, type EngineOptions, type EventOptions } from './engine/engine.js'
 export type { HostCopied, HostCopyOptions } from './engine/host-copy.js'
 export type { ImageFsOptions } from './engine/image-fs.js'
+export type { ImageManifest, ImageManifests, ManifestOptions } from './engine/image-manifests.js'
 export type { PullPolicy } from './engine/image-pulls.js'
+export type { SearchOptions } from './engine/image-search.js'
 export type {
   CommitOptions,
   ImageDetails,
@@ -96,6 +98,7 @@ export { PLUGIN_LIMITS } from './plugin/options.js'
 export { Plugin } from './plugin/plugin.js'
 export type { LayerStatus, PullEvent } from './registry/pull-event.js'
 export type { PushEvent, PushedLayerStatus } from './registry/push-event.js'
+export type { FoundRepository } from './registry/search.js'
 export type { ContainerFiles, FilesRequest, PathStat, PathTar, TarFileSource } from './runtime/container-files.js'
 export type { ExitReason, ExitStatus } from './runtime/exit.js'
 export type { Usage } from './runtime/guest-processes.js'

@@ -112,6 +112,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
   inspect: { summary: 'Show images and containers in full', load: () => import('./commands/inspect.js') },
   login: { summary: 'Keep the password of a registry', load: () => import('./commands/login.js') },
   logout: { summary: 'Forget the password of a registry', load: () => import('./commands/logout.js') },
+  search: { summary: 'Show what a registry has', load: () => import('./commands/search.js') },
   ...SYSTEM,
   container: {
     summary: 'The commands of containers, under one word',
@@ -135,6 +136,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
       rm: { summary: 'Remove images', load: () => import('./commands/rmi.js') },
     },
     aliases: { list: 'ls', remove: 'rm' },
+  },
+  manifest: {
+    summary: 'Look at what a registry has under a name',
+    commands: {
+      inspect: { summary: 'Show the manifest or the index of an image', load: () => import('./commands/manifest-inspect.js') },
+    },
   },
   system: {
     summary: 'The commands of all that is here, under one word',

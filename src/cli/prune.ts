@@ -4,7 +4,7 @@ import type { ImageSummary } from '../engine/image-summary.js'
 import { EngineError } from '../errors.js'
 import { type Filters, hasLabels, type KnownFilters } from './filter.js'
 import { labelsOf } from './image-filter.js'
-import { humanSize } from './output.js'
+import { humanSize, printable } from './output.js'
 import { parseTime } from './time-flag.js'
 
 /** Filters of docker's `prune` commands. */
@@ -54,6 +54,12 @@ export async function pruneImages(
       if (!(error instanceof EngineError)) throw error
     }
   }
+  for (const { image } of images.items)
+    if (image.problem !== null && !lines.includes(`deleted: ${image.id}`))
+      process.stderr.write(
+        `WARNING! ${printable(image.references[0] ?? image.id)} is damaged: what may be a part of it is kept. ` +
+          '`wolffia system check --repair` mends it, `wolffia rmi` removes it.\n',
+      )
   return { lines, bytes: lines.length === 0 ? 0 : images.bytes - (await engine.diskUsage()).images.bytes }
 }
 

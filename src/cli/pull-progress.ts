@@ -30,6 +30,8 @@ export class PullProgress {
 
   show(event: PullEvent): void {
     if (event.event === 'layer') this.#showLayer(event)
+    else if (event.event === 'held')
+      this.#lines.show(event.digest, 'held', { text: `Waiting for process ${event.pid}, which fetches it`, lasts: true })
     else if (event.event === 'found') this.#lines.write(`${printable(event.tagOrDigest)}: Pulling from ${printable(event.repository)}\n`)
     else {
       const status = event.isNew ? 'Downloaded newer image' : 'Image is up to date'

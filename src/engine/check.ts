@@ -257,10 +257,11 @@ class HomeCheck {
     if (known.some(({ kind }) => kind === 'blob' || kind === 'names')) return []
     const { store, state } = this.parts
     const options = pruneOptions(store.root, state)
-    const { blobs, layers, trees } = await findUnused(store, options)
+    const { blobs, layers, notes, trees } = await findUnused(store, options)
     const paths = [
       ...blobs.map((digest) => `blobs/sha256/${hexOf(digest)}`),
       ...layers.map((diffId) => `layers/${hexOf(diffId)}`),
+      ...notes.map((diffId) => `packed/${hexOf(diffId)}`),
       ...trees,
     ]
     const told = new Set(known.map(({ path }) => path))

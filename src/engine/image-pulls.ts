@@ -7,6 +7,7 @@ import { formatReference, type Reference } from '../reference/reference.js'
 import type { RegistryClient } from '../registry/client.js'
 import { readConfiguration, resolveName } from '../registry/configuration.js'
 import { LazyImage, type LazyImageParts } from '../registry/lazy-image.js'
+import { listTags } from '../registry/listing.js'
 import { type OpenClientOptions, openClient } from '../registry/open-client.js'
 import { type Pulled, pullImage } from '../registry/pull.js'
 import type { PullEvent } from '../registry/pull-event.js'
@@ -51,7 +52,8 @@ export class ImagePulls {
   /** Pulls what a name means by the user's settings. */
   async pull(typed: string, request: ImagePullRequest): Promise<Pulled> {
     using opened = await openClient(this.#client)
-    return this.#pull(opened.client, resolveName(typed, opened.configuration), request)
+    // Awaited, so that the connections are closed after it and not while it goes on.
+    return await this.#pull(opened.client, resolveName(typed, opened.configuration), request)
   }
 
   /**
@@ -84,7 +86,7 @@ export class ImagePulls {
       throw new EngineError('INVALID_ARGUMENT', "tag can't be used with --all-tags/-a", {
         hint: `Name the repository alone: ${typed.replace(/[:@][^/]*$/, '')}`,
       })
-    const tags = await opened.client.tags(repository, request.signal)
+    const tags = await listTags(opened.client.session, repository, request.signal)
     if (tags.length === 0) throw new EngineError('IMAGE_NOT_FOUND', `${familiarReference(repository)} has no tags`)
     const pulled: Pulled[] = []
     for (const tag of tags) pulled.push(await this.#pull(opened.client, { ...repository, tag }, request))

@@ -19,10 +19,13 @@ import { familiarReference, isReference, parseReference, withDefaultTag } from '
 import { formatReference, type Reference } from '../reference/reference.js'
 import type { Pulled } from '../registry/pull.js'
 import type { PullEvent } from '../registry/pull-event.js'
+import type { FoundRepository } from '../registry/search.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
 import type { ImageFsOptions } from './image-fs.js'
+import type { ImageManifests, ManifestOptions } from './image-manifests.js'
 import type { ImagePullRequest, ImagePulls, LazyImageRequest, OpenedLazyImage, PullPolicy } from './image-pulls.js'
+import type { SearchOptions } from './image-search.js'
 import type {
   CommitOptions,
   ImageDetails,
@@ -127,6 +130,30 @@ export class Images {
       sizeBytes: size,
       missing,
     }))
+  }
+
+  /**
+   * What a registry has by a part of its name: of the default registry, or of the one that the term begins with. Rejects with ACCESS_DENIED,
+   * REGISTRY_FAILED, LIMIT_EXCEEDED, ABORTED.
+   */
+  async search(term: string, options: SearchOptions = {}): Promise<readonly FoundRepository[]> {
+    const { searchImages } = await import('./image-search.js')
+    return searchImages(term, options)
+  }
+
+  /** Tags that a registry has of a repository. Rejects likewise, and with IMAGE_NOT_FOUND. */
+  async tags(repository: string, options: SearchOptions = {}): Promise<{ readonly name: string; readonly tags: readonly string[] }> {
+    const { imageTags } = await import('./image-search.js')
+    return imageTags(repository, options)
+  }
+
+  /**
+   * The manifest or index that a registry has under a name, or, where it has none, that is here; nothing is kept. Rejects with IMAGE_NOT_FOUND,
+   * ACCESS_DENIED, REGISTRY_FAILED, DIGEST_MISMATCH, UNSUPPORTED_MEDIA_TYPE, ABORTED.
+   */
+  async manifest(reference: string, options: ManifestOptions = {}): Promise<ImageManifests> {
+    const { imageManifests } = await import('./image-manifests.js')
+    return imageManifests(this.#store, reference, options)
   }
 
   /** The image a container is to be made of, pulled as the policy says. @internal */

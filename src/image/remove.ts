@@ -46,9 +46,10 @@ export function removeImage(store: Store, text: string, options: RemoveOptions =
     const names = await store.references.list()
     const found = findAmong(names, text)
     const { kept, untagged } = await decide(store, names, found, text, options)
+    const released = await reachableFrom(store.layout, [found.descriptor])
     await store.references.replace(kept)
     const isLeft = kept.some((name) => name.descriptor.digest === found.descriptor.digest)
-    if (!isLeft) await pruneLocked(store, options)
+    if (!isLeft) await pruneLocked(store, { ...options, released })
     return { id: found.descriptor.digest, untagged, deleted: isLeft ? [] : [found.descriptor.digest] }
   })
 }

@@ -3,15 +3,17 @@
  * `~/.docker/config.json`. What the file does not hold itself it names a helper for (`credHelpers`, `credsStore`).
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, realpath, rename, rm, rmdir } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { EngineError, messageOf } from '../errors.js'
+import { Lock } from '../store/lock.js'
 import type { Credential, Credentials } from './credential.js'
 import { CredentialHelper } from './credential-helper.js'
 
 /** Where docker keeps what opens docker.io. */
 const DOCKER_HUB_KEY = 'https://index.docker.io/v1/'
+const MAXIMUM_LOCK_ATTEMPTS = 1000
 const DOCKER_HUB_HOSTS = ['docker.io', 'index.docker.io', 'registry-1.docker.io']
 
 type Members = Readonly<Record<string, unknown>>
@@ -49,14 +51,16 @@ export class CredentialFile implements Credentials {
 
   /** Keeps a password: with the helper that the file names, else in the file, which only its owner may then read. */
   async save(registry: string, username: string, password: string): Promise<SavedCredential> {
-    const members = await this.#read()
-    const helper = this.#helperFor(members, registry)
+    const helper = this.#helperFor(await this.#read(), registry)
     if (helper !== null) {
       await helper.store(serverKey(registry), username, password)
       return { helper: helper.name, path: this.path }
     }
     const entry = { auth: Buffer.from(`${username}:${password}`).toString('base64') }
-    await this.#write({ ...members, auths: { ...withoutKeys(objectOf(members.auths), registry), [serverKey(registry)]: entry } })
+    await this.#change((members) => ({
+      ...members,
+      auths: { ...withoutKeys(objectOf(members.auths), registry), [serverKey(registry)]: entry },
+    }))
     return { helper: null, path: this.path }
   }
 
@@ -66,10 +70,8 @@ export class CredentialFile implements Credentials {
     const helper = this.#helperFor(members, registry)
     const kept = helper === null ? null : await helper.get(serverKey(registry)).catch(() => null)
     if (helper !== null) await helper.erase(serverKey(registry))
-    const auths = objectOf(members.auths)
-    const left = withoutKeys(auths, registry)
-    const isListed = Object.keys(left).length < Object.keys(auths).length
-    if (isListed) await this.#write({ ...members, auths: left })
+    const isListed = isAmong(objectOf(members.auths), registry)
+    if (isListed) await this.#change((now) => ({ ...now, auths: withoutKeys(objectOf(now.auths), registry) }))
     return isListed || kept !== null
   }
 
@@ -98,12 +100,35 @@ export class CredentialFile implements Credentials {
     throw new EngineError('INVALID_ARGUMENT', `${this.path} is no JSON object`, { hint: 'Mend it, or move it away and log in again.' })
   }
 
-  /** By rename, into where a link leads: such a file is often one of a collection of dotfiles. */
-  async #write(members: Members): Promise<void> {
+  /**
+   * Reads, changes and writes while no other wolffia does, so that of two logins at once none is lost. The lock lies beside the file and goes
+   * when nobody wants it; other programs know of none.
+   */
+  async #change(edit: (members: Members) => Members): Promise<void> {
     const target = await realpath(this.path).catch(() => this.path)
+    const folder = `${target}.lock`
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+        return await new Lock(folder).hold(async () => this.#write(edit(await this.#read()), target))
+      } catch (error) {
+        // The folder has just gone with the one before.
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT' && attempt < MAXIMUM_LOCK_ATTEMPTS) continue
+        throw error instanceof EngineError ? error : this.#unwritable(error)
+      } finally {
+        await rmdir(folder).catch(() => {})
+      }
+    }
+  }
+
+  #unwritable(cause: unknown): EngineError {
+    return new EngineError('INVALID_ARGUMENT', `cannot write the credentials to ${this.path}: ${messageOf(cause)}`, { cause })
+  }
+
+  /** By rename, into where a link leads: such a file is often one of a collection of dotfiles. */
+  async #write(members: Members, target: string): Promise<void> {
     const temporary = `${target}.${randomBytes(6).toString('hex')}.new`
     try {
-      await mkdir(dirname(target), { recursive: true, mode: 0o700 })
       const file = await open(temporary, 'wx', 0o600)
       try {
         await file.writeFile(`${JSON.stringify(members, null, '\t')}\n`)
@@ -114,7 +139,7 @@ export class CredentialFile implements Credentials {
       await rename(temporary, target)
     } catch (cause) {
       await rm(temporary, { force: true })
-      throw new EngineError('INVALID_ARGUMENT', `cannot write the credentials to ${this.path}: ${messageOf(cause)}`, { cause })
+      throw this.#unwritable(cause)
     }
   }
 }
@@ -141,8 +166,16 @@ function hostOfKey(key: string): string {
 }
 
 function withoutKeys(auths: Members, registry: string): Members {
+  return Object.fromEntries(Object.entries(auths).filter(([key]) => !isKeyOf(key, registry)))
+}
+
+function isAmong(auths: Members, registry: string): boolean {
+  return Object.keys(auths).some((key) => isKeyOf(key, registry))
+}
+
+function isKeyOf(key: string, registry: string): boolean {
   const hosts = hostsOf(registry)
-  return Object.fromEntries(Object.entries(auths).filter(([key]) => !hosts.includes(key) && !hosts.includes(hostOfKey(key))))
+  return hosts.includes(key) || hosts.includes(hostOfKey(key))
 }
 
 function credentialOf(entry: Members): Credential | null {

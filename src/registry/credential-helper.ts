@@ -8,7 +8,9 @@ import type { Credential } from './credential.js'
 
 /** What helpers call a secret that is a token and no password. */
 const TOKEN_USER = '<token>'
-const MAXIMUM_OUTPUT_BYTES = 1024 * 1024
+const MAXIMUM_OUTPUT_LENGTH = 64 * 1024
+/** A helper may ask its user something first, and is not waited for for ever. */
+const DEADLINE_MS = 120_000
 
 /** One helper. */
 export class CredentialHelper {
@@ -18,6 +20,7 @@ export class CredentialHelper {
   constructor(
     readonly name: string,
     private readonly environment: NodeJS.ProcessEnv,
+    private readonly deadlineMs = DEADLINE_MS,
   ) {
     if (!/^[A-Za-z0-9][\w.-]*$/.test(name))
       throw new EngineError('INVALID_ARGUMENT', `${JSON.stringify(name)} is no name of a credential helper`, {
@@ -69,21 +72,38 @@ export class CredentialHelper {
     return new Promise((resolve, reject) => {
       const child = spawn(this.#program, [action], { env: this.environment, stdio: ['pipe', 'pipe', 'inherit'] })
       let output = ''
-      child.once('error', (cause) =>
+      // Whatever it has started may hold its output open: it is let go, and not waited for.
+      const giveUp = (problem: string, hint: string) => {
+        child.kill('SIGKILL')
+        for (const stream of [child.stdin, child.stdout]) stream.destroy()
+        child.unref()
+        reject(new EngineError('ACCESS_DENIED', `${this.#program} ${action} ${problem}`, { hint }))
+      }
+      const deadline = setTimeout(
+        () => giveUp(`did not end within ${this.deadlineMs / 1000} s`, 'Try it by itself: it may wait for an answer of yours.'),
+        this.deadlineMs,
+      )
+      child.once('error', (cause) => {
+        clearTimeout(deadline)
         reject(
           new EngineError('ACCESS_DENIED', `cannot run ${this.#program}: ${cause.message}`, {
             cause,
             hint: 'Install it, or take it out of config.json (credsStore, credHelpers).',
           }),
-        ),
-      )
+        )
+      })
       child.stdin.on('error', () => {})
       child.stdin.end(input)
       child.stdout.setEncoding('utf8').on('data', (text) => {
         output += text
-        if (output.length > MAXIMUM_OUTPUT_BYTES) child.kill('SIGKILL')
+        if (output.length <= MAXIMUM_OUTPUT_LENGTH) return
+        clearTimeout(deadline)
+        giveUp(`answered with more than ${MAXIMUM_OUTPUT_LENGTH} characters`, 'It is no credential helper, or a broken one.')
       })
-      child.once('close', (exitCode) => resolve({ exitCode, output }))
+      child.once('close', (exitCode) => {
+        clearTimeout(deadline)
+        resolve({ exitCode, output })
+      })
     })
   }
 }

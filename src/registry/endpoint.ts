@@ -16,6 +16,12 @@ export interface Endpoint {
 /** Hosts that are not called as they are named. */
 const HOSTS: ReadonlyMap<string, string> = new Map([['docker.io', 'registry-1.docker.io']])
 
+/** Hosts that are spoken to for what the user calls insecure: docker.io is three of them. */
+export function insecureHosts({ insecureRegistries }: Pick<RegistryConfiguration, 'insecureRegistries'>): ReadonlySet<string> {
+  const more = insecureRegistries.has('docker.io') ? [...HOSTS.values(), 'index.docker.io'] : []
+  return new Set([...insecureRegistries, ...more])
+}
+
 /** Where images of a registry are looked for: its mirrors in their order, then itself. Throws INVALID_REFERENCE for what no host can be. */
 export function endpointsOf(domain: string, { mirrors, insecureRegistries }: RegistryConfiguration): readonly Endpoint[] {
   const address = `https://${HOSTS.get(domain) ?? domain}`
@@ -34,7 +40,7 @@ export function endpointsOf(domain: string, { mirrors, insecureRegistries }: Reg
     {
       base: own,
       registry: domain,
-      plainAllowed: isLoopback(bareHost(own.hostname)) || insecureRegistries.has(domain),
+      plainAllowed: isLoopback(bareHost(own.hostname)) || insecureHosts({ insecureRegistries }).has(domain),
       isMirror: false,
     },
   ]

@@ -28,7 +28,7 @@ export async function uploadManifest(session: RegistrySession, upload: ManifestU
     async (send) => (await send({ method: 'PUT', path, scope: pushScope(repository), headers, body: bytes, signal })).response,
     async (response) => {
       await assertStatus(response, [200, 201], { name, repository, isSent: true })
-      assertSameDigest(response, digest, name)
+      assertSameDigest(response, digest, name, bytes)
       await finish(response)
     },
   )

@@ -3,6 +3,7 @@ import { RegistryClient } from './client.js'
 import { certificateFolders, type RegistryConfiguration, readConfiguration } from './configuration.js'
 import type { Credentials } from './credential.js'
 import { CredentialFile } from './credential-file.js'
+import { insecureHosts } from './endpoint.js'
 import { DEFAULT_PATIENCE, type Patience } from './patience.js'
 import { Transport } from './transport.js'
 
@@ -13,6 +14,8 @@ export interface OpenClientOptions {
   /** Those of the user's files and helpers unless said. */
   readonly credentials?: Credentials
   readonly patience?: Partial<Patience>
+  /** Registries that are insecure beside those of the user's settings. */
+  readonly insecureRegistries?: readonly string[]
 }
 
 /** A client with the user's settings, and these. Dispose of it. */
@@ -24,7 +27,9 @@ export interface OpenedClient extends Disposable {
 /** Makes a client as the user has set it up. Rejects with INVALID_ARGUMENT for settings that are none. */
 export async function openClient(options: OpenClientOptions = {}): Promise<OpenedClient> {
   const { environment = process.env, credentials = new CredentialFile(environment) } = options
-  const configuration = await readConfiguration(environment)
+  const written = await readConfiguration(environment)
+  const configuration = { ...written, insecureRegistries: new Set([...written.insecureRegistries, ...(options.insecureRegistries ?? [])]) }
+  const insecure = insecureHosts(configuration)
   const patience = { ...DEFAULT_PATIENCE, ...options.patience }
   const folders = certificateFolders(environment)
   const transport = new Transport({
@@ -32,7 +37,7 @@ export async function openClient(options: OpenClientOptions = {}): Promise<Opene
     patience,
     trust: async (host) => ({
       ...(await trustFor(host, folders, environment)),
-      ...(configuration.insecureRegistries.has(host) ? { rejectUnauthorized: false as const } : {}),
+      ...(insecure.has(host) ? { rejectUnauthorized: false as const } : {}),
     }),
   })
   const client = new RegistryClient({ transport, configuration, credentials, patience })

@@ -18,5 +18,7 @@ export type PullEvent =
   | { readonly event: 'found'; readonly tagOrDigest: string; readonly repository: string; readonly digest: Digest }
   /** `bytes` of `totalBytes` have come. */
   | { readonly event: 'layer'; readonly digest: Digest; readonly status: LayerStatus; readonly bytes: number; readonly totalBytes: number }
+  /** Another process fetches it, or what has the same lock, and is waited for; it is gone on without it when that one is dead or stands still. */
+  | { readonly event: 'held'; readonly digest: Digest; readonly pid: number }
   /** It is here, under its name. */
   | { readonly event: 'pulled'; readonly reference: string; readonly digest: Digest; readonly isNew: boolean }

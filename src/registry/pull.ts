@@ -2,12 +2,11 @@
  * An image from a registry into the store. All of it lies in one ingest, checked to the last byte and unpacked once, before its name points
  * to it; what is stopped or refused leaves nothing.
  */
-import { join } from 'node:path'
 import { afterCleanUp, EngineError } from '../errors.js'
 import { type Image, openImage } from '../image/image.js'
 import { hostPlatform, type PlatformWish, platformImages } from '../image/platform-select.js'
 import { bareDescriptor, type Descriptor } from '../oci/descriptor.js'
-import { type Digest, hexOf } from '../oci/digest.js'
+import type { Digest } from '../oci/digest.js'
 import type { Manifest } from '../oci/image-spec.js'
 import { isConfigType, MEDIA_TYPE } from '../oci/media-type.js'
 import { platformMatches } from '../oci/platform.js'
@@ -15,10 +14,10 @@ import { familiarReference, withDefaultTag } from '../reference/normalize.js'
 import { formatReference, type Reference } from '../reference/reference.js'
 import type { Ingest } from '../store/ingest.js'
 import type { Layer } from '../store/layer-store.js'
-import { Lock } from '../store/lock.js'
 import { withName } from '../store/references.js'
 import type { Store } from '../store/store.js'
 import type { RegistryClient } from './client.js'
+import { whileNobodyFetches } from './fetch-lock.js'
 import { inParallel } from './in-parallel.js'
 import type { LayerStatus, PullEvent } from './pull-event.js'
 import { RemoteImage } from './remote-image.js'
@@ -170,14 +169,11 @@ class Pull {
     const wasHere = this.#here.has(blob.digest)
     if (!wasHere)
       // Whoever else fetches it holds this lock, and has it when it is free.
-      await new Lock(lockOf(store, blob)).hold(
-        async () => {
-          if (await ingest.borrow(blob)) return
-          this.#say(blob, 'downloading')
-          await remote.blob(blob, signal, (bytes) => this.#say(blob, 'downloading', bytes))
-        },
-        { signal, timeoutMs: Number.POSITIVE_INFINITY },
-      )
+      await whileNobodyFetches({ store, blob, signal, stallMs: remote.stallMs, report: this.#parts.report }, async () => {
+        if (await ingest.borrow(blob)) return
+        this.#say(blob, 'downloading')
+        await remote.blob(blob, signal, (bytes) => this.#say(blob, 'downloading', bytes))
+      })
     if (!wasHere) this.#say(blob, 'downloaded', blob.size)
     if (layer !== undefined && (await store.layers.find(layer.diffId)) === null) {
       if (!wasHere) this.#say(blob, 'extracting', blob.size)
@@ -190,11 +186,6 @@ class Pull {
   #say({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, status: LayerStatus, bytes = 0): void {
     this.#parts.report({ event: 'layer', digest, status, bytes, totalBytes: size })
   }
-}
-
-/** One of 256 locks, so that none is left behind for each blob there ever was; two blobs with one lock come one after the other. */
-function lockOf(store: Store, { digest }: Descriptor): string {
-  return join(store.root, 'locks', `fetch-${hexOf(digest).slice(0, 2)}`)
 }
 
 /** Throws UNSUPPORTED_MEDIA_TYPE for what is no image, before its blobs come. */

@@ -1,6 +1,6 @@
 /**
  * Images of the store into a registry: blobs first, then manifests, then the index, and the tag with the last of them, so that a name never
- * leads to what is not there. Nothing in the store changes; what is packed for the way lies in an ingest that is dropped.
+ * leads to what is not there. What is packed for the way lies in an ingest that is dropped; that it was is noted (`store/packed-notes`).
  */
 import { afterCleanUp, EngineError } from '../errors.js'
 import { openImage } from '../image/image.js'
@@ -14,10 +14,11 @@ import { familiarReference } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
 import { digestOf } from '../store/blob-file.js'
 import type { Ingest } from '../store/ingest.js'
+import type { PackedNotes } from '../store/packed-notes.js'
 import { reachableFrom } from '../store/reachable.js'
 import type { NamedDescriptor } from '../store/references.js'
 import type { Store } from '../store/store.js'
-import { type Uploaded, uploadBlob } from './blob-upload.js'
+import { placeBlob, type Uploaded, type UploadRequest, uploadBlob } from './blob-upload.js'
 import type { RegistryClient } from './client.js'
 import { inParallel } from './in-parallel.js'
 import { uploadManifest } from './manifest-upload.js'
@@ -69,7 +70,7 @@ export async function pushImages(
   if (signal?.aborted) throw aborted(signal)
   const ingest = await store.ingest(signal === undefined ? {} : { signal })
   try {
-    const push = new Push({ ingest, client, names: await store.references.list(), ...options })
+    const push = new Push({ ingest, client, packed: store.packed, names: await store.references.list(), ...options })
     const pushed: Pushed[] = []
     for (const image of images) pushed.push(await push.image(image))
     return pushed
@@ -83,6 +84,7 @@ export async function pushImages(
 interface RunningPush extends PushOptions {
   readonly ingest: Ingest
   readonly client: RegistryClient
+  readonly packed: PackedNotes
   /** All that the store has, for what its registry may have in other repositories. */
   readonly names: readonly NamedDescriptor[]
 }
@@ -113,7 +115,7 @@ class Push {
       }
     const own = [...layers.values()].filter(({ layer }) => !isForeignLayer(layer.mediaType))
     await inParallel(own, LAYERS_AT_ONCE, (layer, stopped) => this.#layer(reference, layer, stopped), signal)
-    for (const { manifest } of manifests) await this.#blob(reference, manifest.config, { from: [], signal })
+    for (const { manifest } of manifests) await this.#blob(reference, manifest.config, { mountFrom: [], signal })
     const sent = await this.#document(reference, top, reference.tag)
     report({ event: 'pushed', tag: reference.tag, digest: sent.digest, size: sent.size })
     return { reference, descriptor: sent, missing }
@@ -122,10 +124,35 @@ class Push {
   /** A layer as it is stored, or packed with gzip when that is as a plain tar. */
   async #layer(reference: Reference, { outgoing, layer }: LayerToPush, signal: AbortSignal): Promise<void> {
     if (this.#there.has(layer.digest)) return this.#say(layer, 'exists', { bytes: layer.size })
-    const blob = isPlain(outgoing, layer) ? await this.#packed(outgoing, layer) : bareDescriptor(layer)
+    const mountFrom = await this.#repositoriesWith(reference, layer.digest)
+    if (!isPlain(outgoing, layer)) {
+      const blob = bareDescriptor(layer)
+      return this.#found(layer, blob, await this.#blob(reference, blob, { mountFrom, signal, progress: this.#progress(layer, blob) }))
+    }
+    const known = this.#known(layer)
+    if (known !== null) {
+      const placed = await placeBlob(this.#parts.client.session, { repository: reference, blob: known, mountFrom, signal })
+      if (placed !== null) return this.#found(layer, known, placed)
+    }
+    const blob = await this.#packed(outgoing, layer)
     signal.throwIfAborted()
-    const progress = (bytes: number) => this.#say(layer, 'pushing', { bytes, totalBytes: blob.size })
-    const uploaded = await this.#blob(reference, blob, { from: await this.#repositoriesWith(reference, layer.digest), signal, progress })
+    // Who has been asked for it already has not got it.
+    const from = known?.digest === blob.digest ? [] : mountFrom
+    this.#found(layer, blob, await this.#blob(reference, blob, { mountFrom: from, signal, progress: this.#progress(layer, blob) }))
+    await this.#parts.packed.keep(this.#parts.ingest, layer.digest, blob)
+  }
+
+  #progress(layer: Descriptor, { size }: Descriptor): (bytes: number) => void {
+    return (bytes) => this.#say(layer, 'pushing', { bytes, totalBytes: size })
+  }
+
+  /** What a plain layer became when it was packed before. */
+  #known(layer: Descriptor): Descriptor | null {
+    const note = this.#parts.packed.find(layer.digest)
+    return note === null ? null : { ...note, mediaType: gzippedLayerType(layer.mediaType) }
+  }
+
+  #found(layer: Descriptor, blob: Descriptor, uploaded: Uploaded): void {
     this.#there.set(layer.digest, blob)
     const sizes = { bytes: blob.size, totalBytes: blob.size }
     if (uploaded.by === 'mount') this.#say(layer, 'mounted', { ...sizes, from: uploaded.from })
@@ -143,11 +170,11 @@ class Push {
   #blob(
     repository: Reference,
     blob: Descriptor,
-    { from, signal, progress = () => {} }: { from: readonly string[]; signal: AbortSignal | undefined; progress?: (bytes: number) => void },
+    { mountFrom, signal, progress = () => {} }: Pick<UploadRequest, 'mountFrom' | 'signal'> & Partial<Pick<UploadRequest, 'progress'>>,
   ): Promise<Uploaded> {
     const { ingest, client } = this.#parts
-    const open = () => ingest.open(blob)
-    return uploadBlob(client.session, { repository, blob, open, mountFrom: from, signal, progress })
+    const open = (offset: number) => ingest.open(blob, offset)
+    return uploadBlob(client.session, { repository, blob, open, mountFrom, signal, progress })
   }
 
   /** Puts a document over what is in the registry by now, an index after what it lists. */

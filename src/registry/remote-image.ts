@@ -11,9 +11,9 @@ import { isConfigType, isIndexType, isManifestType, MEDIA_TYPE } from '../oci/me
 import { formatPlatform, type Platform, platformMatches, WASI_PLATFORM } from '../oci/platform.js'
 import type { Ingest } from '../store/ingest.js'
 import { MAXIMUM_DOCUMENTS, MAXIMUM_INDEX_DEPTH } from '../store/reachable.js'
-import { downloadBlob } from './blob-download.js'
+import { avoidAll, downloadBlob } from './blob-download.js'
 import type { FetchedManifest, RegistryClient } from './client.js'
-import type { Repository } from './session.js'
+import type { Repository, Source } from './session.js'
 
 /** Platform of what is said about an image and is none. */
 const UNKNOWN = 'unknown'
@@ -33,6 +33,11 @@ export class RemoteImage {
   /** Whether anything had to come from the registry that was not here. */
   get hasFetched(): boolean {
     return this.#hasFetched
+  }
+
+  /** Milliseconds after which what stands still is given up. */
+  get stallMs(): number {
+    return this.client.patience.stallMs
   }
 
   /** Takes what a name led to into the ingest. */
@@ -108,10 +113,17 @@ export class RemoteImage {
   async blob(descriptor: Descriptor, signal: AbortSignal, progress: (bytes: number) => void): Promise<void> {
     this.#hasFetched = true
     const { digest, size } = descriptor
-    await this.ingest.write(downloadBlob(this.client, this.repository, descriptor, { signal, progress }), descriptor.mediaType, {
-      digest,
-      size,
-    })
+    for (;;) {
+      const mirrors = new Set<Source>()
+      const bytes = downloadBlob(this.client, this.repository, descriptor, { signal, progress, mirrors })
+      try {
+        await this.ingest.write(bytes, descriptor.mediaType, { digest, size })
+        return
+      } catch (error) {
+        // What came of a mirror was something else: the next, or the registry itself, may have it.
+        if (!(error instanceof EngineError) || error.code !== 'DIGEST_MISMATCH' || !avoidAll(mirrors)) throw error
+      }
+    }
   }
 
   async #platformOf(descriptor: Descriptor): Promise<Platform | null> {

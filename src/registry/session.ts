@@ -43,8 +43,23 @@ export interface Answer {
   readonly url: URL
 }
 
+/** Who gave an answer. */
+export interface Source {
+  /** Whether somebody else may have what it was asked for: it is a mirror. */
+  readonly isMirror: boolean
+  /** Has it asked for nothing more by this session: what it sent is not what was to come. For mirrors alone. */
+  avoid(): void
+}
+
 /** Makes something of an answer; whether it is worth another attempt is told by what it rejects with. */
-export type Take<T> = (response: HttpResponse) => Promise<T>
+export type Take<T> = (response: HttpResponse, source: Source) => Promise<T>
+
+/** How often something is tried. */
+interface Attempts {
+  readonly signal: AbortSignal | undefined
+  readonly attempts: number
+  readonly hasProgressed?: () => boolean
+}
 
 const MAXIMUM_REDIRECTS = 5
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
@@ -55,6 +70,8 @@ export class RegistrySession implements Disposable {
   readonly #authorization: Authorization
   /** What hosts that may speak either were found to speak. */
   readonly #schemes = new Map<string, 'http:' | 'https:'>()
+  /** Mirrors that have failed, by their base. */
+  readonly #avoided = new Set<string>()
 
   constructor(parts: SessionParts) {
     this.#parts = parts
@@ -66,33 +83,52 @@ export class RegistrySession implements Disposable {
     return this.#parts.patience
   }
 
-  /** Asks a registry's mirrors, and then itself. What the last one says is what the user is told. */
+  /**
+   * Asks a registry's mirrors, each once, and then itself. What the last one says is what the user is told. A mirror that fails otherwise than by
+   * not having what is asked for is not asked again.
+   */
   async ask<T>(repository: Repository, call: Call, take: Take<T>): Promise<T> {
     const endpoints = endpointsOf(repository.domain, this.#parts.configuration)
-    const attempt = (endpoint: Endpoint) =>
-      this.#patiently(endpoint, call.signal, async () => (await this.#admitted(endpoint, repository, call)).response, take)
-    for (const endpoint of endpoints.filter(({ isMirror }) => isMirror)) {
+    const attempt = (endpoint: Endpoint, attempts: number) => {
+      const source = { isMirror: endpoint.isMirror, avoid: () => this.#avoid(endpoint) }
+      const exchange = async () => (await this.#admitted(endpoint, repository, call)).response
+      return this.#patiently(endpoint, { signal: call.signal, attempts }, exchange, (response) => take(response, source))
+    }
+    for (const endpoint of endpoints) {
+      if (!endpoint.isMirror || this.#avoided.has(endpoint.base.href)) continue
       try {
-        return await attempt(endpoint)
+        return await attempt(endpoint, 1)
       } catch (error) {
         if (!(error instanceof EngineError) || error.code === 'ABORTED') throw error
+        if (error.code !== 'IMAGE_NOT_FOUND') this.#avoid(endpoint)
       }
     }
-    return attempt(this.#own(repository))
+    return attempt(this.#own(repository), this.#parts.patience.attempts)
+  }
+
+  #avoid({ isMirror, base }: Endpoint): void {
+    if (isMirror) this.#avoided.add(base.href)
   }
 
   /**
    * Exchanges something with the registry itself, for mirrors are only read: the whole exchange once more after a cut connection, and when its
-   * last answer is 429 or 5xx.
+   * last answer is 429 or 5xx. Attempts are counted anew after one that `hasProgressed` says was not in vain.
    */
   persist<T>(
     repository: Repository,
     signal: AbortSignal | undefined,
     exchange: (send: (call: Call) => Promise<Answer>) => Promise<HttpResponse>,
-    take: Take<T>,
+    take: (response: HttpResponse) => Promise<T>,
+    hasProgressed: () => boolean = () => false,
   ): Promise<T> {
     const endpoint = this.#own(repository)
-    return this.#patiently(endpoint, signal, () => exchange((call) => this.#admitted(endpoint, repository, call)), take)
+    const { attempts } = this.#parts.patience
+    return this.#patiently(
+      endpoint,
+      { signal, attempts, hasProgressed },
+      () => exchange((call) => this.#admitted(endpoint, repository, call)),
+      take,
+    )
   }
 
   [Symbol.dispose](): void {
@@ -108,12 +144,11 @@ export class RegistrySession implements Disposable {
   /** Again after a cut connection, 429 and 5xx, as long as there is patience. */
   async #patiently<T>(
     endpoint: Endpoint,
-    signal: AbortSignal | undefined,
+    { signal, attempts, hasProgressed = () => false }: Attempts,
     exchange: () => Promise<HttpResponse>,
-    take: Take<T>,
+    take: (response: HttpResponse) => Promise<T>,
   ): Promise<T> {
-    const { attempts } = this.#parts.patience
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1; ; attempt = hasProgressed() ? 1 : attempt + 1) {
       let pauseMs: number | null
       try {
         const response = await exchange()

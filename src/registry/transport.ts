@@ -19,7 +19,7 @@ import { isStreamed, type RequestBody, sendBody } from './request-body.js'
 
 /** What is asked. */
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body?: RequestBody
@@ -170,8 +170,17 @@ function asked(proxy: URL, options: http.RequestOptions): http.ClientRequest {
 
 function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
   if (username === '') return {}
-  const words = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const words = `${decoded(username)}:${decoded(password)}`
   return { 'proxy-authorization': `Basic ${Buffer.from(words).toString('base64')}` }
+}
+
+/** As it is written where it is no code of anything: many write a password with a bare % into a URL. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 function headOf(made: http.ClientRequest, ended: AbortSignal, fill: () => void): Promise<http.IncomingMessage> {

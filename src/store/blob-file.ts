@@ -85,17 +85,18 @@ async function copyHashing(file: FileHandle, source: ByteStream, expected: Expec
 /** The source's bytes; ABORTED as soon as the signal says so, even while a source such as a terminal has nothing to give. */
 async function* untilAborted(source: ByteStream, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
-  let abort = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(new EngineError('ABORTED', 'stopped before everything had come', { cause: signal.reason }))
-  })
-  aborted.catch(() => {})
+  // Not a race with one promise for all pieces: that one would hold every piece until the end.
+  let interrupt: (error: EngineError) => void = () => {}
+  const abort = () => interrupt(new EngineError('ABORTED', 'stopped before everything had come', { cause: signal.reason }))
   signal.addEventListener('abort', abort, { once: true })
-  if (signal.aborted) abort()
   let ended = false
   try {
     while (!ended) {
-      const next = await Promise.race([iterator.next(), aborted])
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        interrupt = reject
+        if (signal.aborted) return abort()
+        Promise.resolve(iterator.next()).then(resolve, reject)
+      })
       if (next.done) ended = true
       else yield next.value
     }
@@ -110,14 +111,14 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let offset = 0; offset < chunk.length; ) offset += (await file.write(chunk, offset, chunk.length - offset)).bytesWritten
 }
 
-/** Opens a blob's file for reading from its start. Throws INVALID_IMAGE when its size is not the descriptor's, or when it is no file. */
-export async function openBlobFile(path: string, descriptor: Descriptor): Promise<Readable> {
+/** Opens a blob's file for reading, from its start unless said. Throws INVALID_IMAGE when its size is not the descriptor's, or when it is no file. */
+export async function openBlobFile(path: string, descriptor: Descriptor, start = 0): Promise<Readable> {
   const { descriptor: file, stat } = openExisting(path, descriptor)
   if (stat.size !== descriptor.size) {
     closeSync(file)
     throw wrongSize(descriptor, stat.size)
   }
-  return createReadStream('', { fd: file, start: 0, highWaterMark: 1 << 18 })
+  return createReadStream('', { fd: file, start, highWaterMark: 1 << 18 })
 }
 
 function openExisting(path: string, descriptor: Descriptor): PlainFile {

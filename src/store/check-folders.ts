@@ -15,6 +15,7 @@ const PRIVATE_FOLDERS: readonly string[] = [
   'blobs/sha256',
   'layers',
   'trees',
+  'packed',
   'containers',
   'volumes',
   'ingest',
@@ -104,7 +105,12 @@ function isRunning(pid: string | undefined): boolean {
 function inBlobs(root: string): readonly Flaw[] {
   const folders = folderNames(join(root, 'blobs')).filter((name) => name !== 'sha256')
   const blobs = folderNames(join(root, 'blobs/sha256')).filter((name) => !/^[0-9a-f]{64}$/.test(name))
-  return [...folders.map((name) => foreign(root, join('blobs', name))), ...blobs.map((name) => foreign(root, join('blobs/sha256', name)))]
+  const notes = folderNames(join(root, 'packed')).filter((name) => !/^[0-9a-f]{64}$/.test(name))
+  return [
+    ...folders.map((name) => foreign(root, join('blobs', name))),
+    ...blobs.map((name) => foreign(root, join('blobs/sha256', name))),
+    ...notes.map((name) => foreign(root, join('packed', name))),
+  ]
 }
 
 function inIngest(root: string): readonly Flaw[] {

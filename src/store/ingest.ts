@@ -18,7 +18,7 @@ import { type ByteStream, digestOf, type ExpectedBlob, missingBlob, openBlobFile
 import type { BlobSource } from './blob-source.js'
 import type { Lock } from './lock.js'
 import type { OciLayout } from './oci-layout.js'
-import { IDENTITY_PATTERN, mayBeAlive, ownIdentity } from './process-identity.js'
+import { IDENTITY_PATTERN, mayBeAlive, ownIdentity, type ProcessIdentity } from './process-identity.js'
 import { reachableFrom } from './reachable.js'
 import type { NamedDescriptor, References } from './references.js'
 
@@ -98,8 +98,8 @@ export class Ingest implements BlobSource, AsyncDisposable {
     return this.#staged.has(digest) ? join(this.directory, hexOf(digest)) : this.target.layout.pathOf(digest)
   }
 
-  async open(descriptor: Descriptor): Promise<Readable> {
-    return openBlobFile(await this.#existing(descriptor), descriptor)
+  async open(descriptor: Descriptor, start = 0): Promise<Readable> {
+    return openBlobFile(await this.#existing(descriptor), descriptor, start)
   }
 
   async readDocument(descriptor: Descriptor): Promise<Uint8Array> {
@@ -168,6 +168,17 @@ export class Ingest implements BlobSource, AsyncDisposable {
     await rename(path, join(this.directory, hexOf(digest)))
     this.#staged.add(digest)
   }
+}
+
+/** How much the ingests of a process have written, as a text that changes when they write more. */
+export async function progressOf(root: string, identity: ProcessIdentity): Promise<string> {
+  const parent = join(root, 'ingest')
+  const names = await readdir(parent).catch(() => [])
+  const seen: string[] = []
+  for (const name of names.filter((own) => DIRECTORY_NAME.exec(own)?.[1] === identity))
+    for (const file of await readdir(join(parent, name)).catch(() => []))
+      seen.push(`${name}/${file} ${(await lstat(join(parent, name, file)).catch(() => null))?.size}`)
+  return seen.sort().join('\n')
 }
 
 /** Removes the folders of ingests whose process is gone. */

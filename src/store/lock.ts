@@ -14,13 +14,15 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '../errors.js'
-import { IDENTITY_PATTERN, mayBeAlive, ownIdentity, pidOf } from './process-identity.js'
+import { IDENTITY_PATTERN, mayBeAlive, ownIdentity, type ProcessIdentity, pidOf } from './process-identity.js'
 
 /** Options of {@link Lock.hold}. */
 export interface LockOptions {
   readonly signal?: AbortSignal
-  /** Milliseconds to wait for others before STORE_LOCKED. */
+  /** Milliseconds to wait for others before STORE_LOCKED; its `data` names the one it was held by (`pid`, `identity`). */
   readonly timeoutMs?: number
+  /** Told who has it, when it has to be waited for, and each time that somebody else has it. */
+  readonly onWait?: (holder: ProcessIdentity) => void
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000
@@ -54,7 +56,7 @@ export class Lock {
     }
   }
 
-  async #acquire({ signal, timeoutMs = DEFAULT_TIMEOUT_MS }: LockOptions): Promise<() => void> {
+  async #acquire({ signal, timeoutMs = DEFAULT_TIMEOUT_MS, onWait = () => {} }: LockOptions): Promise<() => void> {
     throwIfAborted(signal)
     mkdirSync(this.directory, { recursive: true, mode: 0o700 })
     const who = `${ownIdentity()}-${randomBytes(6).toString('hex')}`
@@ -70,7 +72,12 @@ export class Lock {
       // Only those seen choosing now: whoever announces itself later sees our ticket and takes a higher one.
       const choosing = new Set(this.#claims().flatMap((claim) => (claim.ticket === 0 ? [claim.who] : [])))
       if (choosing.size > 0) await this.#waitUntilNone((claim) => claim.ticket === 0 && choosing.has(claim.who), deadline, signal)
-      await this.#waitUntilNone((claim) => claim.ticket > 0 && isBefore(claim, { ticket, who }), deadline, signal)
+      let holder: string | undefined
+      const watch = ({ identity, who: held }: Claim) => {
+        if (held !== holder) onWait(identity)
+        holder = held
+      }
+      await this.#waitUntilNone((claim) => claim.ticket > 0 && isBefore(claim, { ticket, who }), deadline, signal, watch)
     } catch (error) {
       rmSync(announcement, { force: true })
       if (ticketFile !== undefined) rmSync(ticketFile, { force: true })
@@ -80,15 +87,23 @@ export class Lock {
     return () => rmSync(held, { force: true })
   }
 
-  async #waitUntilNone(inTheWay: (claim: Claim) => boolean, deadline: number, signal: AbortSignal | undefined): Promise<void> {
+  async #waitUntilNone(
+    inTheWay: (claim: Claim) => boolean,
+    deadline: number,
+    signal: AbortSignal | undefined,
+    watch: (first: Claim) => void = () => {},
+  ): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
-      const [first] = this.#claims().filter(inTheWay)
+      const [first] = this.#claims()
+        .filter(inTheWay)
+        .sort((one, other) => (isBefore(one, other) ? -1 : 1))
       if (first === undefined) return
+      watch(first)
       throwIfAborted(signal)
       if (Date.now() > deadline)
         throw new EngineError('STORE_LOCKED', `another process (pid ${pidOf(first.identity)}) has not let go of ${this.directory}`, {
           hint: 'Wait for it, or end it; a lock of a process that is gone is never waited for.',
-          data: { pid: pidOf(first.identity), lock: this.directory },
+          data: { pid: pidOf(first.identity), identity: first.identity, lock: this.directory },
         })
       await sleep(pauseMs)
     }

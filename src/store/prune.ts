@@ -2,10 +2,12 @@ import { lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type DiffId, type Digest, digestFromHex } from '../oci/digest.js'
 import { removeLeftovers } from './ingest.js'
-import { reachableFrom } from './reachable.js'
+import { type Reachable, reachableFrom } from './reachable.js'
 import type { Store } from './store.js'
 
 const HEX = /^[0-9a-f]{64}$/
+/** Beside trees of one id map (`rootfs/` writes it). */
+const FLUSH_BEGUN = 'flush-begun'
 
 /** What {@link prune} must know from outside. */
 export interface PruneOptions {
@@ -21,6 +23,11 @@ export interface PruneOptions {
    * remove; without this function they are removed as far as the user himself may.
    */
   readonly removeTree?: (path: string) => Promise<void>
+  /**
+   * What an image had that has just lost its last name. While another name leads to nothing that can be read, no more than this is removed: what
+   * seems to be nobody's may be that other image's, and mends it when its manifest comes back.
+   */
+  readonly released?: Reachable
   readonly signal?: AbortSignal
 }
 
@@ -28,6 +35,8 @@ export interface PruneOptions {
 export interface Pruned {
   readonly blobs: readonly Digest[]
   readonly layers: readonly DiffId[]
+  /** Layers of which there was a note what they become when they are packed. */
+  readonly notes: readonly DiffId[]
   /** Paths of unpacked trees, below the store's root. */
   readonly trees: readonly string[]
   /** Bytes of the blobs. */
@@ -53,25 +62,36 @@ export async function pruneLocked(store: Store, options: PruneOptions): Promise<
   const ingests = join(store.root, 'ingest')
   await mkdir(ingests, { recursive: true, mode: 0o700 })
   await removeLeftovers(ingests)
-  const { blobs, layers, trees } = await findUnused(store, options)
+  const { blobs, layers, notes, trees } = await findUnused(store, options)
   const { removeTree = removeFolder } = options
   let bytes = 0
   for (const digest of blobs) bytes += await store.layout.remove(digest)
   for (const diffId of layers) await store.layers.remove(diffId)
+  for (const diffId of notes) await store.packed.forget(diffId)
   for (const tree of trees) await removeTree(join(store.root, tree))
-  return { blobs, layers, trees, bytes }
+  await forgetFlushes(store.root)
+  return { blobs, layers, notes, trees, bytes }
 }
 
 /** What {@link prune} would remove, for a caller within {@link whileNothingChanges}. */
-export async function findUnused(store: Store, { usedLayers }: Pick<PruneOptions, 'usedLayers'>): Promise<Omit<Pruned, 'bytes'>> {
-  const { blobs: kept, diffIds } = await reachableFrom(
+export async function findUnused(
+  store: Store,
+  { usedLayers, released }: Pick<PruneOptions, 'usedLayers' | 'released'>,
+): Promise<Omit<Pruned, 'bytes'>> {
+  const {
+    blobs: kept,
+    diffIds,
+    lost,
+  } = await reachableFrom(
     store.layout,
     (await store.references.list()).map((name) => name.descriptor),
   )
   const keptLayers = new Set([...diffIds, ...((await usedLayers?.()) ?? []), ...(await layersUnderWay(join(store.root, 'ingest')))])
-  const blobs = (await store.layout.digests()).filter((digest) => !kept.has(digest))
-  const layers = (await store.layers.diffIds()).filter((diffId) => !keptLayers.has(diffId))
-  return { blobs, layers, trees: await unusedTrees(store.root, keptLayers) }
+  const mayGo = (digest: Digest) => lost.size === 0 || released?.blobs.has(digest) === true || released?.diffIds.has(digest) === true
+  const blobs = (await store.layout.digests()).filter((digest) => !kept.has(digest) && mayGo(digest))
+  const layers = (await store.layers.diffIds()).filter((diffId) => !keptLayers.has(diffId) && mayGo(diffId))
+  const notes = store.packed.diffIds().filter((diffId) => !kept.has(diffId) && mayGo(diffId))
+  return { blobs, layers, notes, trees: await unusedTrees(store.root, (diffId) => keptLayers.has(diffId) || !mayGo(diffId)) }
 }
 
 /** What a build has made so far and stands on: layers made here are stored as they are, so that a blob's digest is the layer's. */
@@ -87,8 +107,8 @@ async function layersUnderWay(ingests: string): Promise<readonly DiffId[]> {
  * Unpacked trees, `trees/<id-map key>/<diffId hex>`, of layers that are not kept, and trees made for a stack of layers one of which is not
  * kept: their `complete` or `memory` names the folders they belong on top of (`rootfs/` writes both).
  */
-async function unusedTrees(root: string, kept: ReadonlySet<DiffId>): Promise<readonly string[]> {
-  const isGone = (name: string) => HEX.test(name) && !kept.has(digestFromHex(name))
+async function unusedTrees(root: string, isKept: (diffId: DiffId) => boolean): Promise<readonly string[]> {
+  const isGone = (name: string) => HEX.test(name) && !isKept(digestFromHex(name))
   const found: string[] = []
   for (const map of await foldersIn(join(root, 'trees')))
     for (const name of await foldersIn(join(root, 'trees', map))) {
@@ -96,6 +116,14 @@ async function unusedTrees(root: string, kept: ReadonlySet<DiffId>): Promise<rea
       if (isGone(name) || (!HEX.test(name) && (await lowersOf(join(root, folder))).some(isGone))) found.push(folder)
     }
   return found
+}
+
+/** When trees of an id map were last flushed says nothing when there are none any more. */
+async function forgetFlushes(root: string): Promise<void> {
+  for (const map of await foldersIn(join(root, 'trees'))) {
+    const folder = join(root, 'trees', map)
+    if ((await readdir(folder)).every((name) => name === FLUSH_BEGUN)) await rm(join(folder, FLUSH_BEGUN), { force: true })
+  }
 }
 
 /** None for a tree that is not complete: it may be under way, and its maker removes what killed makers left. */

@@ -15,6 +15,8 @@ export interface Reachable {
   readonly blobs: ReadonlySet<Digest>
   /** Layers of the images among them. */
   readonly diffIds: ReadonlySet<DiffId>
+  /** Roots that cannot be read, and damaged documents below others: what they led to is not known. */
+  readonly lost: ReadonlySet<Digest>
 }
 
 /**
@@ -24,18 +26,24 @@ export interface Reachable {
 export async function reachableFrom(source: BlobSource, roots: Iterable<Descriptor>): Promise<Reachable> {
   const blobs = new Set<Digest>()
   const diffIds = new Set<DiffId>()
-  const waiting = [...roots]
+  const lost = new Set<Digest>()
+  const top = [...roots]
+  const named = new Set(top.map(({ digest }) => digest))
+  const waiting = [...top]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (blobs.has(next.digest)) continue
     blobs.add(next.digest)
     const { mediaType } = next
     if (!isIndexType(mediaType) && !isManifestType(mediaType) && !isConfigType(mediaType)) continue
     const bytes = await readIfSound(source, next)
-    if (bytes === null) continue
-    if (isConfigType(mediaType)) for (const diffId of soundly(() => parseImageConfig(bytes).rootfs.diff_ids) ?? []) diffIds.add(diffId)
+    if (bytes === null) {
+      // What an index lists may not be here, and what a document is about (`subject`).
+      if (named.has(next.digest) || (await source.has(next.digest))) lost.add(next.digest)
+    } else if (isConfigType(mediaType))
+      for (const diffId of soundly(() => parseImageConfig(bytes).rootfs.diff_ids) ?? []) diffIds.add(diffId)
     else waiting.push(...(soundly(() => childrenOf(bytes, mediaType)) ?? []))
   }
-  return { blobs, diffIds }
+  return { blobs, diffIds, lost }
 }
 
 /** What a manifest or index refers to. Throws what its parser throws. */

@@ -4,6 +4,7 @@
  * - `oci-layout`, `index.json`, `blobs/sha256/<hex>`: an OCI image layout (`oci-layout.ts`, `references.ts`)
  * - `layers/<diffId hex>/{tar,index}`: layers made ready for use (`layer-store.ts`)
  * - `trees/<id-map key>/<diffId hex>/`: layers unpacked for the kernel; made by `rootfs/`, removed by `prune.ts`
+ * - `packed/<diffId hex>`: what layers became when they were packed (`packed-notes.ts`)
  * - `containers/<id>/`: belongs to `container/`
  * - `volumes/<name>/`: belongs to `volume/`
  * - `ingest/`, `locks/`: what is under way (`ingest.ts`, `lock.ts`)
@@ -17,11 +18,12 @@ import { Ingest } from './ingest.js'
 import { LayerStore } from './layer-store.js'
 import { Lock } from './lock.js'
 import { OciLayout } from './oci-layout.js'
+import { PackedNotes } from './packed-notes.js'
 import { References } from './references.js'
 
 /** What may lie in a home; anything else is not wolffia's. */
 export const OWN_NAMES: readonly string[] = [
-  ...['oci-layout', 'index.json', 'index.json.damaged', 'blobs', 'layers', 'trees'],
+  ...['oci-layout', 'index.json', 'index.json.damaged', 'blobs', 'layers', 'trees', 'packed'],
   ...['containers', 'volumes', 'ingest', 'locks', 'events.log', 'events.log.1', 'demo', 'holder'],
 ]
 
@@ -29,6 +31,7 @@ export const OWN_NAMES: readonly string[] = [
 export class Store {
   readonly references: References
   readonly layers: LayerStore
+  readonly packed: PackedNotes
   /** Held while names change and while something is removed; never for long. */
   readonly lock: Lock
 
@@ -37,6 +40,7 @@ export class Store {
     readonly layout: OciLayout,
   ) {
     this.references = new References(root)
+    this.packed = new PackedNotes(root)
     this.lock = new Lock(join(root, 'locks/store'))
     this.layers = new LayerStore(this)
   }

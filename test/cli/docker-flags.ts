@@ -46,6 +46,8 @@ import: -c --change -m --message --platform
 load: -i --input --platform -q --quiet
 pull: -a --all-tags --disable-content-trust --platform -q --quiet
 push: -a --all-tags --disable-content-trust --platform -q --quiet
+search: -f --filter --format --limit --no-trunc
+manifest inspect: --insecure -v --verbose
 login: -p --password --password-stdin -u --username
 logout:
 rmi: -f --force --no-prune --platform

@@ -2,10 +2,15 @@
  * A disk that fills while a layer is written: a small tmpfs in a user namespace of the test's own is the store's disk. Each step fails by name,
  * leaves what was there and nothing else, and succeeds when there is room again. And layers that somebody deletes.
  */
-import { readdirSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
+import { MEDIA_TYPE } from '../../src/oci/media-type.js'
 import { CommandLine } from '../support/command-line.js'
+import { tarOf } from '../support/image-fixtures.js'
+import { RegistryServer, sha256 } from '../support/registry-server.js'
 import { BUSYBOX, NATIVE, program } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
@@ -42,6 +47,54 @@ native('an import that finds no room fails by name and leaves nothing, and succe
   assert.match(stdout.replace(refused, ''), refused)
   assert.match(stdout.replace(refused, '').replace(refused, ''), /^ended 0\nsha256:[0-9a-f]{64}\nended 0\n0\n$/)
 })
+
+native(
+  'a pull, a load and a commit that find no room, at whichever step, fail by name and leave nothing, and succeed when there is room',
+  async () => {
+    await wolffia.busybox()
+    await using server = await RegistryServer.start()
+    const [noise, more] = [tarOf({ noise: randomBytes(1_500_000) }), tarOf({ more: randomBytes(700_000) })]
+    const form = { tags: ['1'], layerType: MEDIA_TYPE.ociLayerGzip, diffIds: [noise, more].map(sha256) }
+    server.repository('app').image(
+      [noise, more].map((tar) => gzipSync(tar)),
+      form,
+    )
+    writeFileSync(join(wolffia.folder, 'noise.tar'), noise)
+    await wolffia.output('import', 'noise.tar', 'noise')
+    await wolffia.output('save', '--compression', 'gzip', '-o', 'archive.tar', 'noise')
+    await wolffia.output('save', '-o', 'busybox.tar', 'busybox')
+    const { stdout } = await onSmallDisk(
+      32 << 10,
+      `"$wolffia" load -qi busybox.tar >/dev/null
+      "$wolffia" run --name kept busybox sh -c "head -c 1500000 /dev/urandom > /kept"
+      for room in 0 8 40 900 1700 2600 3700 4400; do
+        room $room
+        try pull -q ${server.host}/app:1; left
+        try load -qi archive.tar; left
+        try commit kept made; left
+      done
+      rm disk/fill
+      try pull -q ${server.host}/app:1; left
+      try load -qi archive.tar; left
+      try commit kept made; left
+      try system check`,
+    )
+    const ends = [...stdout.matchAll(/ended (\d+)\n(\d+)\n/g)].map(([, code, left]) => `${code} ${left}`)
+    assert.is(ends.length, 27, stdout)
+    assert.equal(ends.slice(-3), ['0 0', '0 0', '0 0'])
+    assert.ok(
+      ends.slice(0, 3).every((end) => end === '1 0'),
+      stdout,
+    )
+    assert.ok(
+      ends.every((end) => end.endsWith(' 0')),
+      stdout,
+    )
+    const failures = ends.filter((end) => end.startsWith('1')).length
+    assert.is(stdout.match(/ENOSPC: no space left on device/g)?.length, failures, stdout)
+    assert.match(stdout, /ended 0\n$/)
+  },
+)
 
 native('a layer for which there is no room as a tar, an index or a tree fails by name, and runs when there is room', async () => {
   await wolffia.busybox()

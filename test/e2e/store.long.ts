@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert'
 import type { CheckReport } from '../../src/engine/check.js'
 import { CommandLine } from '../support/command-line.js'
 import { tarOf } from '../support/image-fixtures.js'
+import { hostArchitecture, RegistryServer } from '../support/registry-server.js'
 import { BUSYBOX, NATIVE, WASM } from '../support/requirements.js'
 import { type Random, randomFrom, SOAK, soak } from '../support/soak.js'
 import { suite } from '../support/suite.js'
@@ -23,6 +24,10 @@ const LONGEST_LIFE_MS = 1200
 
 /** Archives that are loaded, beside the home; the images that are saved go there too. */
 const ARCHIVES = ['plain.tar', 'packed.tar', 'folder']
+/** In a registry of this process: what is pulled and pushed, under names that are here too as long as nobody has removed them. */
+const REMOTE = ['team/ant:1', 'team/bee:1', 'team/many:1']
+let registry: RegistryServer
+const remote = (random: Random) => `${registry.host}/${random.pick(REMOTE)}`
 
 /**
  * One command of each kind that changes the store or reads much of it, with whatever names come up; one more kind is one more line. `scratch`
@@ -32,6 +37,13 @@ const ACTIONS: readonly ((random: Random, scratch: string) => readonly string[])
   (random) => ['load', '-q', '-i', random.pick(ARCHIVES)],
   (random) => ['import', 'small.tar', random.pick(NAMES)],
   (random) => ['tag', random.pick(['busybox', ...NAMES]), random.pick(NAMES)],
+  (random) => ['pull', '-q', remote(random)],
+  (random) => ['pull', '-q', '--all-platforms', remote(random)],
+  (random) => ['tag', random.pick(NAMES), remote(random)],
+  (random) => ['push', '-q', remote(random)],
+  (random) => ['push', '-q', '-a', remote(random).replace(/:1$/, '')],
+  (random) => ['rmi', remote(random)],
+  (random) => ['run', '--rm', '-q', '--pull', 'always', remote(random), 'true'],
   (random) => ['rmi', random.pick(NAMES)],
   (random) => ['rmi', '-f', random.pick(NAMES)],
   () => ['image', 'prune', '-f'],
@@ -71,6 +83,7 @@ async function write(random: Random, scratch: string): Promise<void> {
   }
 }
 
+let requests = 0
 let commands = 0
 let killed = 0
 
@@ -98,6 +111,29 @@ async function prepare(): Promise<void> {
     writeFileSync(join(wolffia.folder, 'more.tar'), tarOf({ 'bin/true': '', [`more${number}`]: Buffer.alloc(2_000_000, name) }))
     await wolffia.output('import', 'more.tar', name)
   }
+  registry = await RegistryServer.start()
+  for (const [at, name] of REMOTE.slice(0, 2).entries()) {
+    await wolffia.output('tag', NAMES[at] ?? '', `${registry.host}/${name}`)
+    await wolffia.output('push', '-q', `${registry.host}/${name}`)
+  }
+  const many = registry.repository('team/many')
+  const images = [hostArchitecture(), 's390x'].map((architecture) => ({
+    ...many.image(
+      [tarOf({ 'bin/true': '', shared: 'x'.repeat(300_000) }), tarOf({ architecture: Buffer.alloc(1_000_000, architecture) })],
+      {
+        config: { architecture },
+      },
+    ),
+    platform: { os: 'linux', architecture },
+  }))
+  many.index(images, '1')
+  // A line that is broken now and then, within what comes and what goes.
+  registry.rules.push(({ method, path, response, socket }) => {
+    if (!path.includes('/blobs/') || ++requests % 29 > 0) return false
+    if (method === 'GET') response.writeHead(200).write('x'.repeat(1000), () => socket.destroy())
+    else socket.destroy()
+    return true
+  })
   mkdirSync(join(wolffia.folder, 'context'))
   writeFileSync(join(wolffia.folder, 'context/Dockerfile'), 'FROM busybox\nCOPY Dockerfile /\nRUN echo built > /built\n')
   await wolffia.output('save', '-o', 'plain.tar', 'ant:1', 'busybox')
@@ -136,6 +172,7 @@ test.needs(NATIVE, WASM, BUSYBOX)(
       'probe.json',
     ])
     assert.ok((await report()).whole)
+    await registry[Symbol.asyncDispose]()
     await wolffia.end()
   },
   SOAK,

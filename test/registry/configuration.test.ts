@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { formatReference } from '../../src/reference/reference.js'
 import { parseConfiguration, resolveName } from '../../src/registry/configuration.js'
-import { endpointsOf, urlAt } from '../../src/registry/endpoint.js'
+import { endpointsOf, insecureHosts, urlAt } from '../../src/registry/endpoint.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('registry/configuration')
@@ -21,6 +21,11 @@ test('plain HTTP may be spoken by this machine alone, or where the settings say 
   for (const domain of ['localhost.example', '128.0.0.1', '10.0.0.1:5000', '127.0.0.1.example']) assert.is(allowed(domain), false, domain)
   assert.is(allowed('10.0.0.1:5000', { insecureRegistries: ['10.0.0.1:5000'] }), true)
   assert.is(allowed('10.0.0.1:5001', { insecureRegistries: ['10.0.0.1:5000'] }), false)
+})
+
+test('an insecure docker.io is so where it really is, and nothing else is with it', () => {
+  assert.equal([...insecureHosts(read({ insecureRegistries: ['docker.io'] }))], ['docker.io', 'registry-1.docker.io', 'index.docker.io'])
+  assert.equal([...insecureHosts(read({ insecureRegistries: ['a.example'] }))], ['a.example'])
 })
 
 test('a host that can be none is refused before anything is asked', () => {

@@ -1,7 +1,8 @@
-import { lstat, readFile, stat, symlink } from 'node:fs/promises'
+import { lstat, readdir, readFile, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { CredentialFile } from '../../src/registry/credential-file.js'
+import { CredentialHelper } from '../../src/registry/credential-helper.js'
 import { registryName } from '../../src/registry/login.js'
 import { assertRejects } from '../support/image-fixtures.js'
 import { withUser } from '../support/registry-user.js'
@@ -89,6 +90,27 @@ test('a helper that is not there, and one whose name is a path, are named', () =
     await assertRejects(find(), 'ACCESS_DENIED', /cannot run docker-credential-nosuch/)
     await user.write('.docker/config.json', { credHelpers: { 'some.example': '../../bin/sh' } })
     await assertRejects(find(), 'INVALID_ARGUMENT', /no name of a credential helper/)
+  }))
+
+test('of many logins and logouts at once none is lost, and no lock is left', () =>
+  withUser(async ({ environment, folder }) => {
+    const file = new CredentialFile(environment)
+    await file.save('gone.example', 'me', 'secret')
+    const names = Array.from({ length: 12 }, (_, at) => `registry${at}.example`)
+    await Promise.all([...names.map((name) => file.save(name, 'me', name)), file.erase('gone.example')])
+    for (const name of names) assert.equal(await file.find(name, 'app'), password('me', name))
+    assert.is(await file.find('gone.example', 'app'), null)
+    assert.equal(await readdir(join(folder, '.docker')), ['config.json'])
+  }))
+
+test('a helper that never ends, or says too much, is given up', () =>
+  withUser(async (user) => {
+    const { environment } = user
+    // What it has started keeps its output open.
+    await user.write('bin/docker-credential-slow', '#!/bin/sh\nsleep 5 &\nexec sleep 600\n', 0o755)
+    await user.write('bin/docker-credential-loud', '#!/bin/sh\nexec yes\n', 0o755)
+    await assertRejects(new CredentialHelper('slow', environment, 300).get('a.example'), 'ACCESS_DENIED', /did not end within 0.3 s/)
+    await assertRejects(new CredentialHelper('loud', environment).get('a.example'), 'ACCESS_DENIED', /more than 65536 characters/)
   }))
 
 test('a file that is no JSON is named, and nothing that stands in it', () =>

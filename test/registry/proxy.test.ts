@@ -75,6 +75,9 @@ test.needs(program('openssl', 'version'))('an image comes through a proxy that a
       await user.trust('registry.example', identity)
       user.environment.HTTPS_PROXY = `http://127.0.0.1:${port}`
       await assertRejects(user.pull('registry.example/app'), 'REGISTRY_FAILED', /the proxy 127\.0\.0\.1:\d+ answered 407/)
+      // A bare % is no code of anything, and the password as it is written is just another wrong one.
+      user.environment.HTTPS_PROXY = `http://me:p%zz@127.0.0.1:${port}`
+      await assertRejects(user.pull('registry.example/app'), 'REGISTRY_FAILED', /answered 407/)
       user.environment.HTTPS_PROXY = `http://me:p%40ss@127.0.0.1:${port}`
       await user.pull('registry.example/app')
       assert.equal([...new Set(asked)], ['registry.example:443'])

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
+import { listTags } from '../../src/registry/listing.js'
 import { assertRejects, assertWhole, contentsOf, renameEntry, tarOf } from '../support/image-fixtures.js'
 import { type Asked, RegistryServer, type Rule, send, sendError, sha256 } from '../support/registry-server.js'
 import { type RegistryUser, selfSigned, withUser } from '../support/registry-user.js'
@@ -10,6 +13,9 @@ import { suite } from '../support/suite.js'
 
 const test = suite('registry/pull.security')
 const OPENSSL = program('openssl', 'version')
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 const LAYER = tarOf({ file: randomBytes(200_000) })
 const LAYER_PATH = new RegExp(`/blobs/${sha256(LAYER)}$`)
@@ -161,6 +167,27 @@ test('an endless layer is read no further than its size', () =>
     assert.ok(sent < 64 * 1024 * 1024)
   }))
 
+test('a layer that comes in many pieces is not held in memory', () =>
+  withUser(async (user) => {
+    await using server = await RegistryServer.start()
+    const large = tarOf({ large: Buffer.alloc(64 << 20) })
+    server.repository('app').image([large], { tags: ['latest'] })
+    // Each piece has a buffer of its own outside of the heap, which only what has let go of them gives back.
+    collectGarbage()
+    const before = process.memoryUsage().arrayBuffers
+    let most = 0
+    let looked = 0
+    await user.pull(`${server.host}/app`, {
+      report: (event) => {
+        if (event.event !== 'layer' || event.bytes < looked + (8 << 20)) return
+        looked = event.bytes
+        collectGarbage()
+        most = Math.max(most, process.memoryUsage().arrayBuffers)
+      },
+    })
+    assert.ok(most > 0 && most - before < 32 << 20, `${most - before} bytes of pieces are held`)
+  }))
+
 test('a range that was not asked for is refused', () =>
   withImage(async (user, server) => {
     server.rules.push(({ path, before, response }) => {
@@ -308,7 +335,7 @@ test('tags, messages and redirects of a hostile registry neither become paths no
       on(/manifests/, ({ response }) => sendError(response, 404, 'X', 'gone \u001b]0;owned\u0007\u202e\nsecond line')),
     )
     using opened = await user.open()
-    await assertRejects(opened.client.tags({ domain: server.host, path: 'app' }), 'REGISTRY_FAILED', /list of the tags/)
+    await assertRejects(listTags(opened.client.session, { domain: server.host, path: 'app' }), 'REGISTRY_FAILED', /list of the tags/)
     const { message } = await assertRejects(user.pull(`${server.host}/app`), 'IMAGE_NOT_FOUND')
     assert.not.match(message, /[\u0000-\u001f\u202e]/)
   }))
@@ -328,7 +355,7 @@ test('the tags of a repository that never end are not followed for ever', () =>
       on(/tags\/list/, ({ response }) => send(response, 200, { link: `</?last=${page++}>; rel=next` }, JSON.stringify({ tags: ['a'] }))),
     )
     using opened = await user.open()
-    await assertRejects(opened.client.tags({ domain: server.host, path: 'app' }), 'LIMIT_EXCEEDED', /do not end/)
+    await assertRejects(listTags(opened.client.session, { domain: server.host, path: 'app' }), 'LIMIT_EXCEEDED', /do not end/)
   }))
 
 test.needs(OPENSSL)('a certificate that nobody trusts, or of another host, ends the pull, and plain HTTP is not tried', () =>

@@ -1,12 +1,19 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
 import { findImage } from '../../src/image/find.js'
 import { platformImages, selectImage } from '../../src/image/platform-select.js'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
+import { listTags } from '../../src/registry/listing.js'
 import type { PullEvent } from '../../src/registry/pull-event.js'
+import { identityOf } from '../../src/store/process-identity.js'
+import { deadIdentity } from '../support/dead-identity.js'
 import { assertRejects, assertWhole, contentsOf, tarOf } from '../support/image-fixtures.js'
 import { hostArchitecture, RegistryServer, send, sendError, sha256 } from '../support/registry-server.js'
-import { withUser } from '../support/registry-user.js'
+import { type RegistryUser, withUser } from '../support/registry-user.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('registry/pull')
@@ -21,6 +28,7 @@ test('an image comes with its layers, checked and unpacked, and gets its name', 
     const pulled = await user.pull(`${server.host}/team/app`, { report: (event) => events.push(event) })
     assert.is(pulled.descriptor.digest, digest)
     assert.is(pulled.isNew, true)
+    assert.equal(user.pauses, [], 'nothing had to be asked for again')
     assert.equal(await user.names(), [`${server.host}/team/app:latest`])
     await assertWhole(user.store)
     for (const layer of LAYERS) assert.ok(await user.store.layers.find(sha256(layer)))
@@ -215,7 +223,7 @@ test('all tags of a repository are listed over several pages', () =>
       return true
     })
     using opened = await user.open()
-    assert.equal(await opened.client.tags({ domain: server.host, path: 'app' }), ['a', 'b', 'c'])
+    assert.equal(await listTags(opened.client.session, { domain: server.host, path: 'app' }), ['a', 'b', 'c'])
   }))
 
 test('a mirror is asked before the registry, and the registry when the mirror fails', () =>
@@ -234,6 +242,98 @@ test('a mirror is asked before the registry, and the registry when the mirror fa
     assert.equal(mirror.asked(/manifests/).length, 1)
     assert.equal(server.asked(/manifests/), [])
     assert.equal(server.asked(/blobs/).length, 2)
+  }))
+
+/** A server and a mirror of it, both with an image of four layers. */
+async function withMirror(body: (user: RegistryUser, server: RegistryServer, mirror: RegistryServer) => Promise<void>): Promise<void> {
+  await withUser(async (user) => {
+    await using server = await RegistryServer.start()
+    await using mirror = await RegistryServer.start()
+    for (const each of [server, mirror]) each.repository('app').image(LAYERS, { tags: ['latest'] })
+    await user.configure({ mirrors: { [server.host]: [`http://${mirror.host}`] } })
+    await body(user, server, mirror)
+  })
+}
+
+const isLayer = (path: string) => LAYERS.some((layer) => path.endsWith(sha256(layer)))
+
+test('a mirror that breaks off within a layer is left for the registry, and asked for nothing more', () =>
+  withMirror(async (user, server, mirror) => {
+    mirror.rules.push(({ path, response, socket }) => {
+      if (!isLayer(path)) return false
+      response.writeHead(200, { 'content-length': 2560 }).write(Buffer.alloc(512), () => socket.destroy())
+      return true
+    })
+    await user.pull(`${server.host}/app`)
+    await assertWhole(user.store)
+    assert.equal(user.pauses, [], 'the next one was asked at once')
+    // Three layers come at once: each may be the first to meet it.
+    assert.ok(mirror.asked(/blobs/).filter(isLayer).length <= 3)
+    assert.is(server.asked(/blobs/).filter(isLayer).length >= LAYERS.length, true)
+  }))
+
+test('what a mirror sends in the place of a layer, or of its length, is fetched from the registry', () =>
+  withMirror(async (user, server, mirror) => {
+    mirror.rules.push(({ path, response }) => {
+      if (!isLayer(path)) return false
+      send(response, 200, {}, Buffer.alloc(path.endsWith(sha256(LAYERS[0] ?? Buffer.of())) ? 7 : 2560))
+      return true
+    })
+    await user.pull(`${server.host}/app`)
+    await assertWhole(user.store)
+  }))
+
+test('a mirror that fails is asked once in a pull, and one that lacks something for what it has', () =>
+  withMirror(async (user, server, mirror) => {
+    mirror.rules.push(({ response }) => {
+      sendError(response, 500, 'UNKNOWN', 'on fire')
+      return true
+    })
+    await user.pull(`${server.host}/app`)
+    assert.is(mirror.log.length, 1)
+    assert.equal(user.pauses, [])
+  }))
+
+test('who waits for another’s fetch says whose, and takes it on itself when that one stands still', () =>
+  withUser(async (user) => {
+    await using server = await RegistryServer.start()
+    server.repository('app').image(LAYERS.slice(0, 1), { tags: ['latest'] })
+    const hex = sha256(LAYERS[0] ?? Buffer.of()).slice(7)
+    const folder = join(user.store.root, 'locks', `fetch-${hex.slice(0, 2)}`)
+    await mkdir(folder, { recursive: true })
+    // A process that lives and does nothing, and one that is dead.
+    const idle = spawn('sleep', ['600'])
+    try {
+      await writeFile(join(folder, `1-${identityOf(idle.pid ?? 0)}-0123456789ab`), '')
+      await writeFile(join(folder, `1-${await deadIdentity()}-0123456789ab`), '')
+      user.patience = { ...user.patience, stallMs: 300 }
+      const events: PullEvent[] = []
+      await user.pull(`${server.host}/app`, { report: (event) => events.push(event) })
+      assert.equal(
+        events.flatMap((event) => (event.event === 'held' ? [event.pid] : [])),
+        [idle.pid],
+      )
+      await assertWhole(user.store)
+    } finally {
+      idle.kill()
+    }
+  }))
+
+test('a manifest that the registry names by sha512 is compared with it', () =>
+  withUser(async (user) => {
+    await using server = await RegistryServer.start()
+    const content = server.repository('app')
+    content.image(LAYERS.slice(0, 1), { tags: ['latest'] })
+    const { bytes, mediaType } = content.manifests.get('latest') ?? { bytes: Buffer.of(), mediaType: '' }
+    let said = createHash('sha512').update(bytes).digest('hex')
+    server.rules.push(({ path, response }) => {
+      if (!path.endsWith('/latest')) return false
+      send(response, 200, { 'content-type': mediaType, 'docker-content-digest': `sha512:${said}` }, bytes)
+      return true
+    })
+    await user.pull(`${server.host}/app`)
+    said = '0'.repeat(128)
+    await assertRejects(user.pull(`${server.host}/app`), 'DIGEST_MISMATCH', /should be sha512:0000/)
   }))
 
 test('a short name leads where the settings say, and another default registry gives its names', () =>

@@ -1,13 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
 import { importImage } from '../../src/image/import.js'
 import { loadImages } from '../../src/image/load.js'
+import { removeImage } from '../../src/image/remove.js'
 import { tagImage } from '../../src/image/tag.js'
 import type { Descriptor } from '../../src/oci/descriptor.js'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
 import type { PushEvent } from '../../src/registry/push-event.js'
 import { assertRejects, assertWhole, contentsOf, LayoutBuilder, stream, tarOf, withFolder, writeFiles } from '../support/image-fixtures.js'
-import { hostArchitecture, RegistryServer, type RepositoryContent, sha256 } from '../support/registry-server.js'
+import { hostArchitecture, RegistryServer, type RepositoryContent, sendError, sha256 } from '../support/registry-server.js'
 import { named, type RegistryUser, withUser } from '../support/registry-user.js'
 import { suite } from '../support/suite.js'
 
@@ -50,7 +52,7 @@ test('an image goes out with its plain layer gzipped, always to the same bytes, 
     const before = await contentsOf(user.store)
     const events: PushEvent[] = []
     const [pushed] = await user.push(`${name}:1`, { progress: (event) => events.push(event) })
-    assert.equal(await contentsOf(user.store), before)
+    assert.equal(await contentsOf(user.store), [...before, `packed/${sha256(TAR).slice(7)}`].sort(), 'a note of what it was packed to')
     const content = server.repository('team/app')
     const manifest = documentOf(content, '1')
     const [layer] = manifest.layers as Descriptor[]
@@ -68,7 +70,7 @@ test('an image goes out with its plain layer gzipped, always to the same bytes, 
     assert.is(pulledBack, pushed?.descriptor.digest)
     const again: PushEvent[] = []
     assert.is((await user.push(`${name}:1`, { progress: (event) => again.push(event) }))[0]?.descriptor.digest, pulledBack)
-    assert.equal(statuses(again), ['waiting', 'packing', 'exists'])
+    assert.equal(statuses(again), ['waiting', 'exists'], 'without being packed again')
     assert.is(sentBlobs(server).length, 2)
   }))
 
@@ -228,6 +230,96 @@ test('a short name goes where the settings lead, unless an image has it as it st
     await user.configure({ shortNames: { app: name } })
     const [pushed] = await user.push('app:1')
     assert.is(pushed?.reference.domain, server.host)
+  }))
+
+/** Requests for blobs of a method. */
+const requests = ({ log }: RegistryServer, method: string) =>
+  log.filter((asked) => asked.method === method && asked.path.includes('/blobs/'))
+
+test('where a registry asks for pieces a layer goes in such pieces, and its bytes are the same', () =>
+  withImage(async (user, server, name) => {
+    const noise = randomBytes(200_000)
+    await importImage(user.store, stream(tarOf({ noise })), { reference: named(`${name}:1`) })
+    server.leastPiece = 70_000
+    await user.push(`${name}:1`)
+    assert.equal(
+      requests(server, 'PATCH').map(({ headers }) => headers['content-range']?.split('-')[0]),
+      ['0', '70000', '140000', '0'],
+      'the layer in three, the config in one',
+    )
+    await withUser(async (other) => {
+      await other.pull(`${name}:1`)
+      await assertWhole(other.store)
+    })
+  }))
+
+test('a registry that refuses a whole layer as too large gets it in pieces', () =>
+  withImage(async (user, server, name) => {
+    await importImage(user.store, stream(tarOf({ noise: randomBytes(2_500_000) })), { reference: named(`${name}:1`) })
+    server.rules.push(({ bytes, response }) => {
+      if (bytes.length <= 1024 * 1024) return false
+      sendError(response, 413, 'SIZE_INVALID', 'too large')
+      return true
+    })
+    await user.push(`${name}:1`)
+    assert.is(requests(server, 'PATCH').length, 3)
+  }))
+
+test('a cut upload goes on where the registry says that it has got to', () =>
+  withImage(async (user, server, name) => {
+    await importImage(user.store, stream(tarOf({ noise: randomBytes(300_000) })), { reference: named(`${name}:1`) })
+    let cuts = 0
+    server.rules.push(({ method, path, bytes, socket }) => {
+      if ((method !== 'PUT' && method !== 'PATCH') || bytes.length < 100_000) return false
+      cuts++
+      server.uploads.set(path, Buffer.concat([server.uploads.get(path) ?? Buffer.of(), bytes.subarray(0, 100_000)]))
+      socket.destroy()
+      return true
+    })
+    await user.push(`${name}:1`)
+    assert.is(cuts, 3)
+    assert.equal(
+      requests(server, 'PATCH').map(({ headers }) => headers['content-range']?.split('-')[0]),
+      ['100000', '200000', '300000'],
+    )
+    await withUser((other) => other.pull(`${name}:1`))
+  }))
+
+test('an upload that the registry has counted wrongly is begun anew', () =>
+  withImage(async (user, server, name) => {
+    await importImage(user.store, stream(tarOf({ noise: randomBytes(300_000) })), { reference: named(`${name}:1`) })
+    let cuts = 0
+    server.rules.push(({ method, path, bytes, socket }) => {
+      if (method !== 'PUT' || bytes.length < 100_000 || ++cuts > 1) return false
+      // As many bytes as it says, but other ones.
+      server.uploads.set(path, Buffer.alloc(100_000))
+      socket.destroy()
+      return true
+    })
+    await user.push(`${name}:1`)
+    await withUser((other) => other.pull(`${name}:1`))
+  }))
+
+test('uploads that failed mounts have begun are used or ended, and none is left', () =>
+  withImage(async (user, server, name) => {
+    await user.push(`${name}:1`)
+    for (const other of ['one', 'two', 'three']) await tagImage(user.store, `${name}:1`, `${server.host}/${other}:1`)
+    server.repository('team/app').blobs.clear()
+    await user.push(`${server.host}/three:1`)
+    const deleted = server.log.filter(({ method }) => method === 'DELETE')
+    assert.ok(deleted.length > 0)
+    assert.equal([...server.uploads.keys()], [])
+  }))
+
+test('what a layer was packed to is forgotten with it', () =>
+  withImage(async (user, server, name) => {
+    await user.push(`${name}:1`)
+    assert.is(user.store.packed.diffIds().length, 1)
+    server.repository('team/app').blobs.clear()
+    await user.push(`${name}:1`)
+    assert.is(server.repository('team/app').blobs.size, 2, 'a registry that has lost it gets it')
+    await removeImage(user.store, `${name}:1`)
+    assert.equal(user.store.packed.diffIds(), [])
   }))
 
 test('mirrors are not pushed to', () =>

@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
 import { importImage } from '../../src/image/import.js'
 import { selectImage } from '../../src/image/platform-select.js'
+import { removeImage } from '../../src/image/remove.js'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
 import { parseReference, withDefaultTag } from '../../src/reference/normalize.js'
 import { formatReference } from '../../src/reference/reference.js'
@@ -11,7 +12,17 @@ import { defaultHome } from '../../src/store/home.js'
 import { prune } from '../../src/store/prune.js'
 import { withName } from '../../src/store/references.js'
 import { Store } from '../../src/store/store.js'
-import { assertRejects, contentsOf, digestOf, stream, tarOf, withFolder, withStore, writeFiles } from '../support/image-fixtures.js'
+import {
+  assertRejects,
+  assertWhole,
+  contentsOf,
+  digestOf,
+  stream,
+  tarOf,
+  withFolder,
+  withStore,
+  writeFiles,
+} from '../support/image-fixtures.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('store')
@@ -144,6 +155,41 @@ test('pruning removes unused blobs, layers and trees, keeps used ones, and asks 
       trees.map((tree) => join(store.root, tree)),
     )
     assert.equal((await readdir(join(store.root, 'layers'))).sort(), [used, imaged].sort())
+  }))
+
+test('when the last trees were flushed is forgotten with the last of them', () =>
+  withStore(async (store) => {
+    const hex = digestOf('a layer').slice(7)
+    const folder = join(store.root, 'trees/0-1000-1')
+    await mkdir(join(folder, hex), { recursive: true })
+    await writeFile(join(folder, 'flush-begun'), '')
+    await prune(store, { usedLayers: async () => [digestOf('a layer')] })
+    assert.equal((await readdir(folder)).sort(), [hex, 'flush-begun'].sort())
+    await prune(store)
+    assert.equal(await readdir(folder), [])
+  }))
+
+test('while an image has lost its manifest nothing is pruned that may be its own, and what is removed by name goes all the same', () =>
+  withStore(async (store) => {
+    const [lost, other] = [
+      await importImage(store, stream(tarOf({ a: 'x' })), named('lost')),
+      await importImage(store, stream(tarOf({ b: 'y' })), named('other')),
+    ]
+    const manifest = join(store.root, 'blobs/sha256', lost.digest.slice(7))
+    const bytes = await readFile(manifest)
+    await rm(manifest)
+    assert.equal((await prune(store)).blobs, [])
+    await removeImage(store, 'other')
+    assert.not.ok(await store.layout.has(other.digest))
+    assert.not.ok(await store.layout.has(digestOf(tarOf({ b: 'y' }))))
+    await writeFile(manifest, bytes)
+    await assertWhole(store)
+    assert.ok(await store.layout.has(digestOf(tarOf({ a: 'x' }))), 'the image is whole when its manifest comes back')
+    // A damaged one as one that is not there.
+    await writeFile(manifest, bytes.fill(0x20))
+    assert.equal((await prune(store)).blobs, [])
+    await removeImage(store, 'lost')
+    assert.equal(await store.layout.digests(), [])
   }))
 
 test('pruning keeps the layers that an ingest under way has made', () =>

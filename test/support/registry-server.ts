@@ -2,7 +2,7 @@
  * A registry of ours in this process, which behaves as it is told: rules are asked in turn what to do with a request, and what none of them
  * takes is answered from the repository's content as the distribution-spec says. It listens on loopback alone.
  */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import * as http from 'node:http'
 import * as https from 'node:https'
@@ -128,6 +128,10 @@ export class RegistryServer implements AsyncDisposable {
   readonly log: Pick<Asked, 'method' | 'path' | 'query' | 'headers' | 'body'>[] = []
   readonly rules: Rule[] = []
   readonly #repositories = new Map<string, RepositoryContent>()
+  /** What has come of blobs whose uploads have not ended, by the path of the upload. */
+  readonly uploads = new Map<string, Uint8Array>()
+  /** Said with the begin of an upload: the least size of pieces. */
+  leastPiece: number | undefined
   readonly #counts = new Map<string, number>()
   readonly #sockets = new Set<Socket>()
   readonly #server: http.Server | https.Server
@@ -193,6 +197,7 @@ export class RegistryServer implements AsyncDisposable {
     const asked: Asked = { method, path, query, headers, body, bytes, before, response, socket: request.socket }
     for (const rule of this.rules) if (await rule(asked)) return
     if (method === 'POST' || method === 'PUT') this.#take(asked)
+    else if (this.uploads.has(path)) this.#goOn(asked)
     else this.#serve(path, headers, response)
   }
 
@@ -214,14 +219,41 @@ export class RegistryServer implements AsyncDisposable {
     if (method === 'POST') {
       const mounted = this.#repositories.get(query.get('from') ?? '')?.blobs.get(digest)
       if (mounted !== undefined) content.blobs.set(digest, mounted)
-      if (mounted === undefined) send(response, 202, { location: `${path}upload?state=a%20b` })
+      if (mounted === undefined) this.#begin(path, response)
       else send(response, 201, { 'docker-content-digest': digest })
     } else if (kind === 'manifests') takeManifest(response, content, { bytes, mediaType: String(headers['content-type']) }, last)
-    else if (sha256(bytes) !== digest) sendError(response, 400, 'DIGEST_INVALID', 'provided digest did not match uploaded content')
     else {
-      content.blobs.set(digest, bytes)
-      send(response, 201, { 'docker-content-digest': digest })
+      const whole = Buffer.concat([this.uploads.get(path) ?? Buffer.of(), bytes])
+      this.uploads.delete(path)
+      if (sha256(whole) === digest) {
+        content.blobs.set(digest, whole)
+        send(response, 201, { 'docker-content-digest': digest })
+      } else sendError(response, 400, 'DIGEST_INVALID', 'provided digest did not match uploaded content')
     }
+  }
+
+  #begin(path: string, response: http.ServerResponse): void {
+    const upload = `${path}upload-${randomUUID()}`
+    this.uploads.set(upload, Buffer.of())
+    const least = this.leastPiece === undefined ? {} : { 'oci-chunk-min-length': String(this.leastPiece) }
+    send(response, 202, { location: `${upload}?state=a%20b`, ...least })
+  }
+
+  /** The state of an upload, one more piece of it, or its end. */
+  #goOn({ method, path, headers, bytes, response }: Asked): void {
+    const before = this.uploads.get(path) ?? Buffer.of()
+    const state = (all: Uint8Array) => ({ location: `${path}?state=${all.length}`, range: `0-${Math.max(0, all.length - 1)}` })
+    const [, start, end] = /^(\d+)-(\d+)$/.exec(headers['content-range'] ?? '') ?? []
+    const isNext = Number(start) === before.length && Number(end) === before.length + bytes.length - 1
+    if (method === 'DELETE') {
+      this.uploads.delete(path)
+      send(response, 204, {})
+    } else if (method === 'GET') send(response, 204, state(before))
+    else if (isNext) {
+      const all = Buffer.concat([before, bytes])
+      this.uploads.set(path, all)
+      send(response, 202, state(all))
+    } else sendError(response, 416, 'RANGE_INVALID', 'invalid content range', state(before))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

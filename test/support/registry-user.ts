@@ -4,12 +4,12 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Journal } from '../../src/container/journal.js'
+import { ImagePulls } from '../../src/engine/image-pulls.js'
 import { type ImagePushRequest, pushNamed } from '../../src/engine/image-pushes.js'
 import { parseReference, withDefaultTag } from '../../src/reference/normalize.js'
-import { resolveName } from '../../src/registry/configuration.js'
 import { openClient } from '../../src/registry/open-client.js'
 import type { Patience } from '../../src/registry/patience.js'
-import { type Pulled, type PullOptions, pullImage } from '../../src/registry/pull.js'
+import type { Pulled, PullOptions } from '../../src/registry/pull.js'
 import type { Pushed } from '../../src/registry/push.js'
 import { prune } from '../../src/store/prune.js'
 import { Store } from '../../src/store/store.js'
@@ -59,10 +59,9 @@ export class RegistryUser {
 
   /** Pulls by a name, as the command does. */
   async pull(name: string, options: Partial<PullOptions> = {}): Promise<Pulled> {
-    using opened = await this.open()
-    const reference = resolveName(name, opened.configuration)
-    const parts = { store: this.store, client: opened.client, prune: () => prune(this.store) }
-    return pullImage(parts, reference, { wish: {}, ...options })
+    const parts = { store: this.store, journal: new Journal(this.folder), prune: () => prune(this.store) }
+    const { wish = {}, report: progress, signal } = options
+    return new ImagePulls(parts, { environment: this.environment, patience: this.patience }).pull(name, { wish, progress, signal })
   }
 
   /** Pushes a name, as the command does. */

@@ -3,11 +3,14 @@ import { text as readText } from 'node:stream/consumers'
 import type { BuildEvent } from '../../build/progress.js'
 import type { ErrorLocation } from '../../build/source.js'
 import type { BuildOptions } from '../../engine/build-options.js'
+import type { Engine } from '../../engine/engine.js'
 import { EngineError, messageOf } from '../../errors.js'
+import type { PushEvent } from '../../registry/push-event.js'
 import type { CliCommand, CliOptions } from '../command.js'
 import { SignalRelay } from '../foreground.js'
 import { printable } from '../output.js'
 import { PullProgress } from '../pull-progress.js'
+import { PushProgress } from '../push-progress.js'
 import { UsageError } from '../report.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
@@ -29,6 +32,7 @@ export const command: CliCommand = {
       .option('--platform <os/arch>', "linux/amd64, wasi/wasm, or several with commas between; this machine's Linux unless said")
       .option('--progress <form>', 'plain, the only one: a line for each step')
       .option('--pull', 'pull the images of FROM, those that are here too')
+      .option('--push', 'give the image to the registries of its names afterwards')
       .option('--target <stage>', 'the stage to build; the last one unless said')
       .addHelpText(
         'after',
@@ -37,6 +41,10 @@ export const command: CliCommand = {
   },
   async run([path = ''], options) {
     const wanted = await buildOptions(path, options)
+    if (options.push === true && (wanted.tags ?? []).length === 0)
+      throw new EngineError('INVALID_ARGUMENT', 'tag is needed when pushing to registry', {
+        hint: 'Name it after where it goes: -t registry.example/team/app:1.',
+      })
     const quiet = options.quiet === true
     const kept: string[] = []
     const write = quiet
@@ -66,6 +74,7 @@ export const command: CliCommand = {
         write(`Successfully built ${shortId(image.id)}\n`)
         for (const name of image.references) write(`Successfully tagged ${name}\n`)
       }
+      if (options.push === true) await pushAll(engine, wanted.tags ?? [], { isQuiet: quiet, signal: signals.signal })
       return 0
     } catch (error) {
       if (error instanceof EngineError && error.code === 'ABORTED' && signals.abortedExitCode !== null) return signals.abortedExitCode
@@ -76,6 +85,17 @@ export const command: CliCommand = {
       signals.dispose()
     }
   },
+}
+
+/** After the build, which stays when this fails. */
+async function pushAll(
+  engine: Engine,
+  names: readonly string[],
+  { isQuiet, signal }: { readonly isQuiet: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  const progress = new PushProgress(process.stdout)
+  for (const name of new Set(names))
+    await engine.images.push(name, { signal, ...(isQuiet ? {} : { progress: (event: PushEvent) => progress.show(event) }) })
 }
 
 async function buildOptions(
