@@ -7,8 +7,12 @@ import { withName } from '../src/store/references.js'
 import { Store } from '../src/store/store.js'
 import type { Workbench } from './workbench.js'
 
-/** Makes an image of busybox under so many layers in all, each with a small file of its own; returns its name. */
-export async function layerImage(workbench: Workbench, name: string, layers: number): Promise<string> {
+/** An image of busybox under so many layers in all, each with a small file of its own; its name. */
+export function layerImage(workbench: Workbench, layers: number): Promise<string> {
+  return workbench.once(`image of ${layers} layers`, () => makeImage(workbench, `layers-${layers}`, layers))
+}
+
+async function makeImage(workbench: Workbench, name: string, layers: number): Promise<string> {
   const store = await Store.open({ root: (await workbench.engine()).home })
   await using ingest = await store.ingest()
   let image = await withLayer(ingest, await emptyImage(ingest, hostPlatform()), createReadStream(await workbench.rootTar()))

@@ -1,80 +1,99 @@
-/** `npm run bench -- WHAT`: what costs how much, beside what. See README.md. */
-import { parseArgs } from 'node:util'
+/** `npm run bench`: what costs how much, beside what. See README.md. */
+import { readFile, writeFile } from 'node:fs/promises'
 import { messageOf } from '../src/errors.js'
+import { compareReports, compareTable } from './compare.js'
 import { hostFacts } from './host.js'
-import { hostLine, jsonReport, targetsTable, workloadTable } from './report.js'
+import { type Quietness, waitForQuiet } from './quiet.js'
+import { hostLine, quietnessLine, targetsTable, workloadTable } from './report.js'
 import { runWorkload, type WorkloadResult } from './run-workload.js'
+import { parseReport, reportOf, type SavedReport } from './saved-report.js'
 import { judge } from './target.js'
 import { LATER_TARGETS, TARGETS } from './targets.js'
+import { parseWords, USAGE, type Words } from './words.js'
 import { Workbench } from './workbench.js'
 import type { Workload } from './workload.js'
-import { life } from './workloads/life.js'
-import { plugin } from './workloads/plugin.js'
-import { startWasm } from './workloads/start-wasm.js'
-
-const DEFAULT_SEED = 1
-const WORKLOADS = [...new Set([...TARGETS.map(({ workload }) => workload), startWasm, life, plugin])]
-const USAGE = `npm run bench -- targets [--quick] [--only WORD] [--json] [--seed N]   judge the targets
-npm run bench -- WORKLOAD … [--quick] [--json] [--seed N]              measure workloads, their subjects side by side
-`
+import { WORKLOADS } from './workloads.js'
 
 /** Does what the words say and resolves with the exit code: 0 unless something could not be done at all. */
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      only: { type: 'string', default: '' },
-      seed: { type: 'string', default: String(DEFAULT_SEED) },
-    },
-  })
-  if (positionals.length === 0) {
-    process.stdout.write(`${USAGE}\n${WORKLOADS.map(({ name, summary }) => `${name.padEnd(18)}${summary}\n`).join('')}`)
+  const words = parseWords(process.argv.slice(2))
+  if (words.help || words.list) {
+    process.stdout.write(words.help ? USAGE : WORKLOADS.map(({ name, summary }) => `${name.padEnd(20)}${summary}\n`).join(''))
     return 0
   }
-  const isTargets = positionals[0] === 'targets'
-  const unknown = isTargets ? positionals.slice(1) : positionals.filter((word) => !WORKLOADS.some(({ name }) => name === word))
-  if (unknown.length > 0 || !/^\d{1,9}$/.test(values.seed))
-    throw new RangeError(`not a workload: ${unknown.join(' ') || values.seed}\n${USAGE}`)
-  const seed = Number(values.seed)
-  const targets = isTargets ? TARGETS.filter(({ what, workload }) => `${what} ${workload.name}`.includes(values.only)) : []
+  if (words.compare !== null) {
+    const [earlier, later] = await Promise.all(words.compare.map(readReport))
+    if (earlier === undefined || later === undefined) return 1
+    const changes = compareReports(earlier, later, { seed: words.seed })
+    process.stdout.write(words.json ? `${JSON.stringify(changes, null, 2)}\n` : compareTable(earlier, later, changes))
+    return 0
+  }
+  const report = words.from === null ? await run(words) : await readReport(words.from)
+  if (words.html !== null) {
+    const { page } = await import('./page.js')
+    await writeFile(words.html, page(report))
+    process.stderr.write(`written: ${words.html}\n`)
+  }
+  if (words.json) process.stdout.write(`${JSON.stringify(report, null, 1)}\n`)
+  else if (words.html === null) print(report)
+  return 0
+}
+
+async function readReport(path: string): Promise<SavedReport> {
+  try {
+    return parseReport(await readFile(path, 'utf8'))
+  } catch (error) {
+    throw new RangeError(`${path}: ${messageOf(error)}`)
+  }
+}
+
+/** Measures what the words choose. */
+async function run(words: Words): Promise<SavedReport> {
+  const isTargets = words.what[0] === 'targets'
+  const unknown = isTargets ? [] : words.what.filter((word) => !WORKLOADS.some(({ name }) => name === word))
+  if (unknown.length > 0) throw new RangeError(`not a workload: ${unknown.join(' ')} (--list names them)`)
+  const targets = isTargets ? TARGETS.filter(({ what, workload }) => `${what} ${workload.name}`.includes(words.only)) : []
+  if (isTargets && targets.length === 0) throw new RangeError(`no target has the word "${words.only}"`)
   const chosen = isTargets
     ? [...new Set(targets.map(({ workload }) => workload))]
-    : WORKLOADS.filter(({ name }) => positionals.includes(name))
-  const results = await measureAll(chosen, { quick: values.quick, seed })
+    : WORKLOADS.filter(({ name }) => words.what.length === 0 || words.what.includes(name))
+  const { results, quietness } = await measureAll(chosen, words)
   const verdicts = targets.flatMap((target) => {
     const result = results.find(({ workload }) => workload === target.workload)
-    return result === undefined ? [] : [judge(target, result, seed)]
+    return result === undefined ? [] : [judge(target, result, words.seed)]
   })
-  const host = await hostFacts()
-  const later = isTargets && values.only === '' ? LATER_TARGETS : []
-  if (values.json) process.stdout.write(jsonReport(host, results, verdicts, later))
-  else {
-    process.stdout.write(`${hostLine(host)}\n${values.quick ? 'quick run: few rounds and small sizes, no figures to quote\n' : ''}\n`)
-    process.stdout.write(isTargets ? targetsTable(verdicts, later) : results.map((result) => workloadTable(result, seed)).join('\n'))
-  }
-  return 0
+  const later = isTargets && words.only === '' ? LATER_TARGETS : []
+  const { seed, quick, precision } = words
+  return reportOf({ host: await hostFacts(), quietness, settings: { seed, quick, precision }, results, verdicts, later })
+}
+
+function print(report: SavedReport): void {
+  const { host, quietness, settings, workloads, targets, later } = report
+  process.stdout.write(`${hostLine(host)}\n${quietnessLine(quietness)}`)
+  process.stdout.write(`${settings.quick ? 'quick run: few rounds and small sizes, no figures to quote\n' : ''}\n`)
+  process.stdout.write(targets.length > 0 ? targetsTable(targets, later) : workloads.map(workloadTable).join('\n'))
 }
 
 /** Measures one workload after the other; ^C ends with what there is. */
 async function measureAll(
   workloads: readonly Workload[],
-  options: { readonly quick: boolean; readonly seed: number },
-): Promise<WorkloadResult[]> {
+  { quick, seed, precision }: Words,
+): Promise<{ readonly results: readonly WorkloadResult[]; readonly quietness: Quietness }> {
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
-  await using workbench = await Workbench.open(options)
+  await using workbench = await Workbench.open({ quick })
+  progress('waiting until the machine is quiet')
+  const quietness = await waitForQuiet({ ...(quick ? { patienceMs: 1000 } : {}), signal: stop.signal })
   const results: WorkloadResult[] = []
   for (const workload of workloads) {
     if (stop.signal.aborted) break
     const onRound = (round: number, rounds: number) => progress(`${workload.name} ${round}/${rounds}`)
     if (process.stderr.isTTY) progress(workload.name)
     else process.stderr.write(`measuring ${workload.name}\n`)
-    results.push(await runWorkload(workbench, workload, { ...options, signal: stop.signal, onRound }))
+    results.push(await runWorkload(workbench, workload, { quick, seed, precision, signal: stop.signal, onRound }))
   }
   progress('')
-  return results
+  return { results, quietness }
 }
 
 /** One line that overwrites itself, for people at a terminal only. */
@@ -85,6 +104,7 @@ function progress(text: string): void {
 try {
   process.exitCode = await main()
 } catch (error) {
-  process.stderr.write(`bench: ${error instanceof RangeError || error instanceof TypeError ? messageOf(error) : (error as Error).stack}\n`)
+  const isWords = error instanceof RangeError || error instanceof TypeError
+  process.stderr.write(`bench: ${isWords ? `${messageOf(error)}\n(--help tells the words)` : (error as Error).stack}\n`)
   process.exitCode = 1
 }

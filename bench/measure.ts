@@ -1,5 +1,6 @@
 import { messageOf } from '../src/errors.js'
 import { type Random, seededRandom } from './random.js'
+import { estimateMedian, estimateRatio } from './statistics.js'
 
 /** One thing that is measured beside others. */
 export interface Subject {
@@ -16,9 +17,19 @@ export interface Series {
   readonly failure: string | null
 }
 
+/** When to go on beyond the rounds that are asked for. */
+export interface Precision {
+  /** Half the width of an interval, as a part of its figure, that every subject's ratio to the first one's is to reach. */
+  readonly atMost: number
+  /** Rounds at which even a subject that has not reached it ends. */
+  readonly maxRounds: number
+}
+
 /** How {@link measure} goes about it. */
 export interface MeasureOptions {
+  /** Rounds that count; with a precision: at least. */
   readonly rounds: number
+  readonly precision?: Precision
   /** Rounds before those that count. */
   readonly warmUps: number
   readonly seed: number
@@ -42,7 +53,9 @@ export async function measure(subjects: readonly Subject[], options: MeasureOpti
   const random = seededRandom(options.seed)
   const pause = options.pause ?? ((milliseconds) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds)))
   const taken = subjects.map((subject) => ({ subject, samples: [] as number[], failure: null as string | null }))
-  for (let round = -options.warmUps; round < options.rounds && !options.signal?.aborted; round++) {
+  const goesOn = (round: number) =>
+    round < options.rounds || (options.precision !== undefined && !isPrecise(taken, round, options.precision, options.seed))
+  for (let round = -options.warmUps; !options.signal?.aborted && goesOn(round); round++) {
     for (const entry of shuffled(taken, random)) {
       if (entry.failure !== null || options.signal?.aborted) continue
       await pause(random() * (options.phaseMs ?? DEFAULT_PHASE_MS))
@@ -58,6 +71,30 @@ export async function measure(subjects: readonly Subject[], options: MeasureOpti
   // A round that was cut short counts for nobody.
   const whole = Math.min(...taken.filter(({ failure }) => failure === null).map(({ samples }) => samples.length))
   return taken.map(({ subject, samples, failure }) => ({ name: subject.name, samples: samples.slice(0, whole), failure }))
+}
+
+/** Looked at after every so many rounds only, since looking often ends a run at a lucky moment. */
+const LOOK_EVERY = 10
+const LOOK_RESAMPLES = 400
+
+function isPrecise(
+  taken: readonly { readonly samples: readonly number[]; readonly failure: string | null }[],
+  round: number,
+  { atMost, maxRounds }: Precision,
+  seed: number,
+): boolean {
+  const alive = taken.filter(({ failure }) => failure === null)
+  const base = alive[0]
+  if (base === undefined || round >= maxRounds) return true
+  if (round % LOOK_EVERY !== 0) return false
+  return alive.every(({ samples }) => {
+    if (samples === base.samples && alive.length > 1) return true
+    const { value, low, high } =
+      alive.length === 1
+        ? estimateMedian(samples, { seed, resamples: LOOK_RESAMPLES })
+        : estimateRatio(samples, base.samples, { seed, resamples: LOOK_RESAMPLES })
+    return high - low <= 2 * atMost * Math.abs(value)
+  })
 }
 
 function shuffled<Item>(items: readonly Item[], random: Random): Item[] {

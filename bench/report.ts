@@ -1,7 +1,8 @@
 import type { HostFacts } from './host.js'
-import type { WorkloadResult } from './run-workload.js'
-import { type Estimate, estimateMedian, estimateRatio, quantile, showsDifference } from './statistics.js'
-import type { LaterTarget, Target, Verdict } from './target.js'
+import type { Quietness } from './quiet.js'
+import type { SavedTarget, SavedWorkload } from './saved-report.js'
+import { type Estimate, quantile, showsDifference } from './statistics.js'
+import type { LaterTarget } from './target.js'
 
 const SIGNIFICANT = 3
 
@@ -32,36 +33,46 @@ export function hostLine(host: HostFacts): string {
   return `${host.cpu}, ${host.cpuCount} processors, kernel ${host.kernel}, Node ${host.node}, load ${load}${host.uid === 0 ? ', as root' : ''}`
 }
 
-/** A workload's subjects, the first as the measure of the others. */
-export function workloadTable({ workload, series }: WorkloadResult, seed: number): string {
+/** A workload's subjects, the first as the measure of the others; below, how their figures grow with their size. */
+export function workloadTable({ name, summary, unit, series, growth }: SavedWorkload): string {
   const base = series.find(({ samples }) => samples.length > 0)
-  const rows = series.map(({ name, samples, failure }) => {
-    if (samples.length === 0 || base === undefined) return [name, '-', '', '', failure ?? 'stopped']
-    const { value, low, high } = estimateMedian(samples, { seed })
-    const ratio = estimateRatio(samples, base.samples, { seed })
-    const spread = `${figure(low)} to ${figure(high)}`
-    const compared = name === base.name ? '' : showsDifference(ratio) ? `${figure(ratio.value)} × ${base.name}` : 'no difference shown'
-    return [name, figure(value), spread, compared, `slowest ${figure(quantile(samples, 1))}`]
+  const rows = series.map((row) => {
+    const { median, ratio, samples, failure, outliers } = row
+    if (median === null) return [row.name, '-', '', '', failure ?? 'stopped']
+    const spread = `${figure(median.low)} to ${figure(median.high)}`
+    const compared = ratio === null || base === undefined ? '' : ratioText(ratio, base.name)
+    const far = `slowest ${figure(quantile(samples, 1))}${outliers > 0 ? `, ${outliers} far out` : ''}`
+    return [row.name, figure(median.value), spread, compared, failure === null ? far : `${far}; then ${failure}`]
   })
-  return `${workload.name}: ${workload.summary}\n${table([['', workload.unit, '95 % interval', '', ''], ...rows])}`
+  const grows = growth.map(({ name: subject, axis, exponent }) => `  ${subject} grows with the ${axis} to the power of ${span(exponent)}\n`)
+  return `${name}: ${summary}\n${table([['', unit, '95 % interval', '', ''], ...rows])}${grows.join('')}`
+}
+
+function ratioText(ratio: Estimate, base: string): string {
+  return showsDifference(ratio) ? `${figure(ratio.value)} × ${base}` : 'no difference shown'
+}
+
+function span({ value, low, high }: Estimate): string {
+  return `${value.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`
+}
+
+/** One line about a machine that was not left alone. */
+export function quietnessLine({ busy, quiet, waitedMs }: Quietness): string {
+  if (quiet) return ''
+  return `others had ${(100 * busy).toFixed(0)} % of the processors, after ${Math.round(waitedMs / 1000)} s of waiting: no figures to quote\n`
 }
 
 /** The target's own words: a ratio to somebody, a value in a unit, or an excess. */
-export function targetText({ comparison, workload, atMost }: Target): string {
+export function targetText({ comparison, unit, atMost }: SavedTarget): string {
   if (comparison.kind === 'ratio') return `≤ ${figure(atMost)} × ${comparison.to}`
-  if (comparison.kind === 'excess') return `≤ ${atMost} ${workload.unit} over ${comparison.over.join(' + ')}`
-  return `≤ ${atMost} ${workload.unit}`
+  if (comparison.kind === 'excess') return `≤ ${atMost} ${unit} over ${comparison.over.join(' + ')}`
+  return `≤ ${figure(atMost)} ${unit}`
 }
 
 /** The rows of the targets: met or missed, measured and interval; below, those that could not be measured and why, and those to come. */
-export function targetsTable(verdicts: readonly Verdict[], later: readonly LaterTarget[]): string {
-  const rows = verdicts.map(({ target, measured, outcome }) => [
-    outcome,
-    target.what,
-    targetText(target),
-    ...figures(measured, target.atMost),
-  ])
-  const reasons = verdicts.flatMap(({ target, reason }) => (reason === null ? [] : [`  ${target.what.trim()}: ${reason}\n`]))
+export function targetsTable(targets: readonly SavedTarget[], later: readonly LaterTarget[]): string {
+  const rows = targets.map((target) => [target.outcome, target.what, targetText(target), ...figures(target.measured, target.atMost)])
+  const reasons = targets.flatMap(({ what, reason }) => (reason === null ? [] : [`  ${what.trim()}: ${reason}\n`]))
   return [
     table([['', '', 'target', 'measured', '95 % interval'], ...rows]),
     ...(reasons.length > 0 ? ['\nnot measured here:\n', ...reasons] : []),
@@ -74,24 +85,4 @@ function figures(measured: Estimate | null, atMost: number): readonly string[] {
   if (measured === null) return ['-', '']
   const holds = measured.low <= atMost && atMost <= measured.high
   return [figure(measured.value), `${figure(measured.low)} to ${figure(measured.high)}${holds ? ' *' : ''}`]
-}
-
-/** The same as JSON, with the samples. Schema `wolffia.bench/1`. */
-export function jsonReport(
-  host: HostFacts,
-  results: readonly WorkloadResult[],
-  verdicts: readonly Verdict[],
-  later: readonly LaterTarget[],
-): string {
-  const workloads = results.map(({ workload, series }) => ({ name: workload.name, unit: workload.unit, series }))
-  const targets = verdicts.map(({ target, measured, outcome, reason }) => ({
-    what: target.what,
-    workload: target.workload.name,
-    comparison: target.comparison,
-    atMost: target.atMost,
-    measured,
-    outcome,
-    reason,
-  }))
-  return `${JSON.stringify({ schema: 'wolffia.bench/1', host, workloads, targets, later }, null, 2)}\n`
 }

@@ -13,11 +13,14 @@ export interface WorkloadResult {
 export interface RunOptions {
   readonly quick: boolean
   readonly seed: number
+  /** Half the relative width of the intervals to reach, within four times the workload's rounds. */
+  readonly precision: number | null
   readonly signal?: AbortSignal
   readonly onRound?: (round: number, rounds: number) => void
 }
 
 const WARM_UPS = 2
+const MOST_ROUNDS = 4
 
 /** Opens a workload, measures its subjects in turn, and says of each that could not run why. */
 export async function runWorkload(workbench: Workbench, workload: Workload, options: RunOptions): Promise<WorkloadResult> {
@@ -25,6 +28,7 @@ export async function runWorkload(workbench: Workbench, workload: Workload, opti
   const opened = await open(workbench, workload)
   const measured = await measure(opened.filter(isSubject), {
     rounds,
+    ...(options.precision === null || rounds === 1 ? {} : { precision: { atMost: options.precision, maxRounds: MOST_ROUNDS * rounds } }),
     warmUps: rounds === 1 ? 0 : options.quick ? 1 : WARM_UPS,
     seed: options.seed,
     ...(options.signal === undefined ? {} : { signal: options.signal }),

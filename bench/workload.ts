@@ -20,6 +20,8 @@ export interface Workload {
   /** Rounds that count: of a full run, and with `--quick`. One where there is nothing to repeat. */
   readonly rounds: number
   readonly quickRounds: number
+  /** Of what the sizes are that stand behind its subjects' names (`wasm@100`): layers, files, containers. */
+  readonly axis?: string
   /** Gets everything ready that is not measured. A subject that cannot run here is said, never left out. */
   open(workbench: Workbench): Promise<readonly (Subject | Missing)[]>
 }

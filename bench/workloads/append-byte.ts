@@ -20,12 +20,13 @@ export const appendByte: Workload = {
   name: 'append-byte',
   summary: 'one byte appended to a lower file of 1, 32 and 1024 MiB; the overlay’s largest is 256',
   unit: 'ms',
+  axis: 'MiB of the file',
   rounds: 50,
   quickRounds: 5,
   async open(workbench) {
     return [
       ...(await Promise.all(UNION_MIB.map((mebibytes) => inUnion(workbench, mebibytes)))),
-      ...(await Promise.all(OVERLAY_MIB.map((mebibytes) => orMissing(`overlay-${mebibytes}`, () => inOverlay(workbench, mebibytes))))),
+      ...(await Promise.all(OVERLAY_MIB.map((mebibytes) => orMissing(`overlay@${mebibytes}`, () => inOverlay(workbench, mebibytes))))),
     ]
   },
 }
@@ -40,7 +41,7 @@ async function inUnion(workbench: Workbench, mebibytes: number): Promise<Subject
     union.write(ino, ONE_BYTE, bytes)
     return performance.now() - start
   }
-  return { name: `union-${mebibytes}`, sample }
+  return { name: `union@${mebibytes}`, sample }
 }
 
 /** On a tmpfs in namespaces of its own, which take all with them. */
@@ -61,5 +62,5 @@ async function inOverlay(workbench: Workbench, mebibytes: number): Promise<Subje
     return Number(stdout) / 1e6
   }
   await sample()
-  return { name: `overlay-${mebibytes}`, sample }
+  return { name: `overlay@${mebibytes}`, sample }
 }

@@ -11,6 +11,7 @@ export const fork: Workload = {
   name: 'fork',
   summary: 'fork() of a tree of a thousand and of a million files',
   unit: 'ms',
+  axis: 'files',
   rounds: 100,
   quickRounds: 5,
   open: () => Promise.resolve([subject(1000), subject(1_000_000), memfs(1000), memfs(10_000)]),
@@ -32,7 +33,7 @@ function subject(files: number): Subject {
     forked.close()
     return took
   }
-  return { name: `${files}-files`, sample }
+  return { name: `fork@${files}`, sample }
 }
 
 function memfs(files: number): Subject {
@@ -44,5 +45,5 @@ function memfs(files: number): Subject {
     if (!copied.existsSync('/file-0')) throw new Error('the copy is empty')
     return took
   }
-  return { name: `memfs-${files}`, sample }
+  return { name: `memfs@${files}`, sample }
 }

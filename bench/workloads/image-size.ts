@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { layerImage } from '../layer-image.js'
 import { startImage } from '../modes/library.js'
 import { seededBytes } from '../seeded-bytes.js'
 import type { Workbench } from '../workbench.js'
@@ -22,7 +23,7 @@ export const imageSize: Workload = {
     return [
       await orMissing('small', async () => startImage(workbench, 'small', await workbench.busyboxImage())),
       await orMissing('large', async () => startImage(workbench, 'large', await largeImage(workbench))),
-      await orMissing('100-layers', async () => startImage(workbench, '100-layers', await layeredImage(workbench))),
+      await orMissing('100-layers', async () => startImage(workbench, '100-layers', await layerImage(workbench, LAYERS))),
     ]
   },
 }
@@ -37,10 +38,4 @@ async function largeImage(workbench: Workbench): Promise<string> {
   await promisify(execFile)('tar', words)
   await (await workbench.engine()).images.import(tar, { reference: 'large' })
   return 'large'
-}
-
-/** busybox in the lowest layer and a file of its own in each of the others. */
-async function layeredImage(workbench: Workbench): Promise<string> {
-  const { layerImage } = await import('../layer-image.js')
-  return layerImage(workbench, 'layered', LAYERS)
 }

@@ -13,6 +13,7 @@ export const openImage: Workload = {
   name: 'open-image',
   summary: 'opening an image of 1,000, 10,000 and 100,000 files whose index is kept',
   unit: 'ms',
+  axis: 'files',
   rounds: 40,
   quickRounds: 5,
   open: (workbench) => Promise.all([1000, 10_000, 100_000].map((files) => subject(workbench, files))),
@@ -31,5 +32,5 @@ async function subject(workbench: Workbench, files: number): Promise<Subject> {
     if (usr === 0) throw new Error('/usr is not there')
     return took
   }
-  return { name: `${files}-files`, sample }
+  return { name: `image@${files}`, sample }
 }

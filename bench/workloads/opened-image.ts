@@ -17,6 +17,7 @@ export const openedImage: Workload = {
   name: 'opened-image',
   summary: 'memory of an opened image, a file',
   unit: 'bytes',
+  axis: 'files',
   rounds: 10,
   quickRounds: 3,
   async open(workbench) {
@@ -49,9 +50,9 @@ async function subjects(workbench: Workbench, files: number): Promise<Subject[]>
     return volume.existsSync('/usr') ? bytes / files : 0
   }
   return [
-    { name: `opened-${files}`, sample: sampleOf(() => {}) },
-    { name: `walked-${files}`, sample: sampleOf((union) => walk(union, union.root)) },
-    { name: `memfs-${files}`, sample: inMemfs },
+    { name: `opened@${files}`, sample: sampleOf(() => {}) },
+    { name: `walked@${files}`, sample: sampleOf((union) => walk(union, union.root)) },
+    { name: `memfs@${files}`, sample: inMemfs },
   ]
 }
 

@@ -13,6 +13,7 @@ export const unionLookup: Workload = {
   name: 'union-lookup',
   summary: `a name in a merged tree of ${FILES} files`,
   unit: 'ns',
+  axis: 'layers',
   rounds: 60,
   quickRounds: 6,
   open: async (workbench) => [...(await Promise.all([1, 10, 100].map((layers) => subject(workbench, layers)))), memfs()],
@@ -45,7 +46,7 @@ async function subject(workbench: Workbench, layers: number): Promise<Subject> {
     for (let pass = 0; pass < PASSES; pass++) walk()
     return ((performance.now() - start) * 1e6) / (PASSES * FILES)
   }
-  return { name: layers === 1 ? '1-layer' : `${layers}-layers`, sample }
+  return { name: `union@${layers}`, sample }
 }
 
 function memfs(): Subject {

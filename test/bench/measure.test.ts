@@ -103,4 +103,24 @@ test('what there is comes back when it is stopped, whole rounds only', async () 
   assert.ok(series.every(({ samples }) => samples.length === 2))
 })
 
+test('with a precision wanted, a noisy subject gets more rounds than a steady one, up to a bound', async () => {
+  const rounds = async (noise: number, maxRounds: number) => {
+    const random = seededRandom(5)
+    const value = async () => 1 + noise * (random() - 0.5)
+    const subjects = ['a', 'b'].map((name) => ({ name, sample: value }))
+    const [series] = await measure(subjects, {
+      rounds: 10,
+      precision: { atMost: 0.02, maxRounds },
+      warmUps: 0,
+      seed: 1,
+      pause: noPause,
+    })
+    return series?.samples.length ?? 0
+  }
+  assert.is(await rounds(0.001, 200), 10)
+  const many = await rounds(0.25, 2000)
+  assert.ok(many > 50 && many < 2000, `${many}`)
+  assert.is(await rounds(0.4, 40), 40)
+})
+
 test.run()

@@ -1,6 +1,17 @@
 import * as assert from 'uvu/assert'
 import { seededRandom } from '../../bench/random.js'
-import { estimateDifference, estimateMedian, estimateRatio, median, quantile, showsDifference } from '../../bench/statistics.js'
+import {
+  countOutliers,
+  estimateChange,
+  estimateDifference,
+  estimateGrowth,
+  estimateMedian,
+  estimateRatio,
+  familyConfidence,
+  median,
+  quantile,
+  showsDifference,
+} from '../../bench/statistics.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('bench/statistics')
@@ -71,6 +82,50 @@ test('an interval that holds 1 shows no difference', () => {
   assert.is(showsDifference({ value: 1.02, low: 0.99, high: 1.05 }), false)
   assert.is(showsDifference({ value: 1.02, low: 1.01, high: 1.03 }), true)
   assert.is(showsDifference({ value: 0.9, low: 0.85, high: 0.95 }), true)
+})
+
+/** Samples around a figure, with a noise of a few percent and a far one now and then. */
+function noisy(figure: number, count: number, seed: number): number[] {
+  const random = seededRandom(seed)
+  return Array.from({ length: count }, () => figure * (1 + 0.06 * (random() - 0.5)) * (random() < 0.02 ? 5 : 1))
+}
+
+test('values far out are counted, and ordinary spread is not', () => {
+  assert.is(countOutliers([1, 1.1, 0.9, 1.05, 0.95, 1, 9]), 1)
+  assert.is(countOutliers([1, 2, 3, 4, 5, 6, 7]), 0)
+  assert.is(countOutliers([]), 0)
+})
+
+test('a change of a ratio between two runs is found on a machine that became slower in between', () => {
+  const pair = (figure: number, machine: number, seed: number) => ({
+    samples: noisy(figure * machine, 60, seed),
+    base: noisy(machine, 60, seed + 100),
+  })
+  for (let seed = 1; seed <= 10; seed++) {
+    const planted = estimateChange(pair(2.2, 1.7, seed), pair(2, 1, seed + 50), { seed, resamples: 400 })
+    assert.ok(planted.low > 1 && Math.abs(planted.value - 1.1) < 0.04, JSON.stringify({ seed, planted }))
+    const same = estimateChange(pair(2, 1.7, seed), pair(2, 1, seed + 50), { seed, resamples: 400 })
+    assert.ok(Math.abs(same.value - 1) < 0.04, JSON.stringify({ seed, same }))
+  }
+})
+
+test('many comparisons take wider intervals', () => {
+  const samples = noisy(1, 60, 3)
+  const alone = estimateMedian(samples, { seed: 1 })
+  const ofMany = estimateMedian(samples, { seed: 1, confidence: familyConfidence(50) })
+  assert.is(familyConfidence(1), 0.95)
+  assert.ok(Math.abs(familyConfidence(50) - 0.999) < 1e-9)
+  assert.ok(ofMany.high - ofMany.low > alone.high - alone.low)
+})
+
+test('growth is the power of the size, and a far value does not bend it', () => {
+  const sizes = [1, 10, 100, 1000]
+  const grown = (power: number) => sizes.map((size, index) => ({ size, samples: noisy(3 * size ** power, 40, index + 1) }))
+  for (const power of [0, 0.5, 1]) {
+    const { value, low, high } = estimateGrowth(grown(power), { seed: 1, resamples: 400 })
+    assert.ok(Math.abs(value - power) < 0.02 && low <= value && value <= high, `${power}: ${value}`)
+  }
+  assert.ok(Number.isNaN(estimateGrowth([{ size: 1, samples: [1] }], { seed: 1 }).value))
 })
 
 test.run()

@@ -1,0 +1,83 @@
+import { parseArgs } from 'node:util'
+
+/** What the words behind `npm run bench --` ask for. */
+export interface Words {
+  /** Names of workloads, or `targets` alone; nothing means all workloads. */
+  readonly what: readonly string[]
+  readonly quick: boolean
+  readonly list: boolean
+  readonly help: boolean
+  /** Part of the rows of the targets. */
+  readonly only: string
+  readonly seed: number
+  readonly precision: number | null
+  readonly json: boolean
+  /** File for the page, or null. */
+  readonly html: string | null
+  /** Reports to compare instead of measuring, and with `from` the one to print or draw again. */
+  readonly compare: readonly [string, string] | null
+  readonly from: string | null
+}
+
+export const USAGE = `npm run bench [-- OPTIONS]                    measure every workload, its subjects side by side
+npm run bench -- WORKLOAD … [OPTIONS]         some of them (--list names them)
+npm run bench -- targets [--only WORD]        judge the targets: met, missed, or why not measured
+npm run bench -- --compare OLD.json NEW.json  what has changed between two runs
+npm run bench -- --from RUN.json [--html F]   print or draw a run once more
+
+--quick        few rounds and small sizes: shows that everything works
+--precision P  go on until intervals are within P percent, up to four times the rounds
+--seed N       what orders, pauses and draws come from (1)
+--json         the whole run as JSON, schema in bench/report.schema.json
+--html FILE    the whole run as one page
+--list         name the workloads
+`
+
+const DEFAULT_SEED = 1
+
+/** Reads the words. Throws TypeError or RangeError, with what is wrong. */
+export function parseWords(args: readonly string[]): Words {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+      json: { type: 'boolean', default: false },
+      compare: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
+      seed: { type: 'string', default: String(DEFAULT_SEED) },
+      precision: { type: 'string' },
+      html: { type: 'string' },
+      from: { type: 'string' },
+    },
+  })
+  if (!/^\d{1,9}$/.test(values.seed)) throw new RangeError(`--seed takes a whole number, not "${values.seed}"`)
+  const [older, newer, ...more] = positionals
+  if (values.compare && (older === undefined || newer === undefined || more.length > 0))
+    throw new RangeError('--compare takes two reports: --compare OLD.json NEW.json')
+  if (values.only !== '' && (positionals[0] !== 'targets' || values.compare))
+    throw new RangeError('--only chooses among the targets: targets --only WORD')
+  if (positionals[0] === 'targets' && positionals.length > 1)
+    throw new RangeError(`targets are judged alone, without ${positionals.slice(1).join(' ')}`)
+  return {
+    what: values.compare ? [] : positionals,
+    quick: values.quick,
+    list: values.list,
+    help: values.help,
+    only: values.only,
+    seed: Number(values.seed),
+    precision: values.precision === undefined ? null : percent(values.precision),
+    json: values.json,
+    html: values.html ?? null,
+    compare: values.compare && older !== undefined && newer !== undefined ? [older, newer] : null,
+    from: values.from ?? null,
+  }
+}
+
+function percent(word: string): number {
+  const value = Number(word.replace(/%$/, ''))
+  if (!(value > 0 && value < 100)) throw new RangeError(`--precision takes percent, such as 2, not "${word}"`)
+  return value / 100
+}
