@@ -135,6 +135,19 @@ export interface ContainerSpec {
   readonly annotations: Readonly<Record<string, string>>
   /** The usual unless said. */
   readonly privileges?: PrivilegeSpec
+  /** A run without anything of the machine's in it: clocks are stepped, and chance comes from the seed. */
+  readonly deterministic?: { readonly seed: string }
+  /** What the wall answers its guest is written down, or read again. */
+  readonly recording?: RecordingSpec
+}
+
+/** A recording of a run, and what it is made of or played for. */
+export interface RecordingSpec {
+  readonly mode: 'record' | 'replay'
+  /** Absolute path on the host. */
+  readonly path: string
+  /** Digest of the image's manifest. */
+  readonly image: string
 }
 
 /** Where the guest's root comes from: layers of an image, base first. */

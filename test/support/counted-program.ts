@@ -10,7 +10,12 @@ type Statement =
   | { readonly kind: 'store'; readonly value: Expression }
   | { readonly kind: 'block'; readonly body: readonly Statement[] }
   | { readonly kind: 'repeat'; readonly counter: number; readonly times: number; readonly body: readonly Statement[] }
-  | { readonly kind: 'if'; readonly condition: Expression; readonly then: readonly Statement[]; readonly otherwise: readonly Statement[] | null }
+  | {
+      readonly kind: 'if'
+      readonly condition: Expression
+      readonly chosen: readonly Statement[]
+      readonly otherwise: readonly Statement[] | null
+    }
   | { readonly kind: 'break-if'; readonly depth: number; readonly condition: Expression }
   | { readonly kind: 'break'; readonly depth: number }
   | { readonly kind: 'table'; readonly depths: readonly number[]; readonly index: Expression }
@@ -21,7 +26,12 @@ type Statement =
 type Expression =
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'local'; readonly local: number }
-  | { readonly kind: 'binary'; readonly operator: 'add' | 'sub' | 'mul' | 'xor' | 'lt_s'; readonly left: Expression; readonly right: Expression }
+  | {
+      readonly kind: 'binary'
+      readonly operator: 'add' | 'sub' | 'mul' | 'xor' | 'lt_s'
+      readonly left: Expression
+      readonly right: Expression
+    }
   | { readonly kind: 'load' }
   /** Calls the function with the next number, so that calls end. */
   | { readonly kind: 'call'; readonly indirect: boolean; readonly argument: Expression }
@@ -88,7 +98,7 @@ class Maker {
         return {
           kind: 'if',
           condition: this.#expression(0),
-          then: this.body(depth + 1, labels + 1),
+          chosen: this.body(depth + 1, labels + 1),
           otherwise: this.#random(2) === 0 ? null : this.body(depth + 1, labels + 1),
         }
       case 11:
@@ -151,7 +161,7 @@ function statementText(statement: Statement, place: number): string {
         local.get ${statement.counter} i32.const 1 i32.sub local.set ${statement.counter}
         ${list(statement.body)} br 0 end end`
     case 'if':
-      return `${value(statement.condition)} if\n${list(statement.then)}\n${statement.otherwise === null ? '' : `else\n${list(statement.otherwise)}\n`}end`
+      return `${value(statement.condition)} if\n${list(statement.chosen)}\n${statement.otherwise === null ? '' : `else\n${list(statement.otherwise)}\n`}end`
     case 'break-if':
       return `${value(statement.condition)} br_if ${statement.depth}`
     case 'break':
@@ -197,7 +207,10 @@ export function interpret(program: CountedProgram, argument: number): Counted {
 }
 
 /** Where control goes on: after the statement, out of so many labels, or out of the function. */
-type Flow = { readonly kind: 'next' } | { readonly kind: 'break'; readonly depth: number } | { readonly kind: 'return'; readonly value: number }
+type Flow =
+  | { readonly kind: 'next' }
+  | { readonly kind: 'break'; readonly depth: number }
+  | { readonly kind: 'return'; readonly value: number }
 
 const NEXT: Flow = { kind: 'next' }
 
@@ -252,7 +265,7 @@ class Machine {
       case 'repeat':
         return this.#repeat(statement, place, locals)
       case 'if': {
-        const chosen = value(statement.condition) !== 0 ? statement.then : (statement.otherwise ?? [])
+        const chosen = value(statement.condition) !== 0 ? statement.chosen : (statement.otherwise ?? [])
         this.cost++
         return left(this.#list(chosen, place, locals), 1)
       }

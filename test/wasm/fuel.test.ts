@@ -77,7 +77,8 @@ test('random programs behave as without fuel, and their count is that of an inte
 })
 
 test('with exactly what it needs a program ends, and with one less it does not', () => {
-  const text = '(module (func (export "run") (local i32) (loop (br_if 0 (i32.lt_s (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 10))))))'
+  const text =
+    '(module (func (export "run") (local i32) (loop (br_if 0 (i32.lt_s (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 10))))))'
   const cost = costOf(text)
   // Seven instructions, ten times, and the call.
   assert.is(cost, 71)
@@ -104,7 +105,8 @@ test('endless programs of every form run out', () => {
 })
 
 test('bulk instructions are charged by their length before they are done', () => {
-  const fill = (bytes: number) => `(module (memory 16) (func (export "run") (memory.fill (i32.const 0) (i32.const 1) (i32.const ${bytes}))))`
+  const fill = (bytes: number) =>
+    `(module (memory 16) (func (export "run") (memory.fill (i32.const 0) (i32.const 1) (i32.const ${bytes}))))`
   assert.is(costOf(fill(0)), 5)
   assert.is(costOf(fill(65_536)), 5 + 1024)
   // Out of bounds, and refused for its price before that is found.

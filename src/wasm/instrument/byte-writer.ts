@@ -30,18 +30,18 @@ export class ByteWriter {
 
   /** LEB128, unsigned. */
   u32(value: number): void {
-    for (let rest = value; ; rest = Math.floor(rest / 128)) {
-      if (rest < 128) return this.byte(rest)
-      this.byte((rest & 127) | 128)
-    }
+    this.#leb(value, 128)
   }
 
-  /** LEB128 of a signed type, for a number that is not negative. */
+  /** LEB128 of a signed type, for a number that is not negative: the last byte's seventh bit is its sign. */
   positive(value: number): void {
-    for (let rest = value; ; rest = Math.floor(rest / 128)) {
-      if (rest < 64) return this.byte(rest)
-      this.byte((rest & 127) | 128)
-    }
+    this.#leb(value, 64)
+  }
+
+  #leb(value: number, below: number): void {
+    let rest = value
+    for (; rest >= below; rest = Math.floor(rest / 128)) this.byte((rest & 127) | 128)
+    this.byte(rest)
   }
 
   /** A vector of bytes: its length, then itself. */

@@ -251,6 +251,7 @@ function nanTypeOf(opcode: number): number {
   if ((opcode >= 0x9b && opcode <= 0xa5) || opcode === 0xbb) return 1
   const vector = opcode - VECTOR
   if ((vector >= 0x67 && vector <= 0x6a) || (vector >= 0xe3 && vector <= 0xe9) || vector === 0x5e) return 2
-  if (vector === 0x74 || vector === 0x75 || vector === 0x7a || vector === 0x94 || (vector >= 0xef && vector <= 0xf5) || vector === 0x5f) return 3
+  if (vector === 0x74 || vector === 0x75 || vector === 0x7a || vector === 0x94 || (vector >= 0xef && vector <= 0xf5) || vector === 0x5f)
+    return 3
   return -1
 }

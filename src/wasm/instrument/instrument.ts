@@ -6,7 +6,7 @@
  * cannot name them: it is validated as it came, before they are there.
  */
 import { EngineError } from '../../errors.js'
-import { BinaryReader, malformed } from '../binary-reader.js'
+import { type BinaryReader, malformed } from '../binary-reader.js'
 import { SECTION, sectionsOf } from '../module.js'
 import { ByteWriter } from './byte-writer.js'
 import { type FunctionShape, FunctionWriter, type Instrumentation } from './function-writer.js'
@@ -40,7 +40,10 @@ export function instrument(bytes: Uint8Array, wanted: Instrumentation): Instrume
   if (!WebAssembly.validate(bytes)) throw malformed('this V8 finds it invalid')
   const outline = readOutline(bytes)
   const fuel = wanted.fuel
-    ? { global: freeName('wolffia:fuel', outline.exports), start: outline.start === null ? null : freeName('wolffia:start', outline.exports) }
+    ? {
+        global: freeName('wolffia:fuel', outline.exports),
+        start: outline.start === null ? null : freeName('wolffia:start', outline.exports),
+      }
     : null
   const out = new ByteWriter()
   let copied = 0

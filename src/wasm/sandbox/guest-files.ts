@@ -63,6 +63,9 @@ export interface GuestIdentity {
   readonly cwd: string
 }
 
+/** What the guest's changes are dated by, where that is not the host's clock; nanoseconds since the epoch. */
+export type GuestTime = () => bigint
+
 /** Devices that need no kernel: their minor numbers, major 1. */
 const DEVICES = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
 
@@ -89,8 +92,8 @@ export function makeFiles(start: FilesStart): { readonly files: GuestFiles; read
 }
 
 /** The same files for another thread, and another guest. Throws INVALID_ARGUMENT where its working directory is none. */
-export function openFiles(start: FilesStart, shared: SharedFiles, guest: GuestIdentity): GuestFiles {
-  return openTrees(start, shared, guest, { treeOf: (union) => union, devices: true })
+export function openFiles(start: FilesStart, shared: SharedFiles, guest: GuestIdentity, time?: GuestTime): GuestFiles {
+  return openTrees(start, shared, guest, { treeOf: (union) => union, devices: true, ...(time === undefined ? {} : { time }) })
 }
 
 /**
@@ -115,20 +118,20 @@ function openTrees(
   start: FilesStart,
   { layers, unions, places, remote }: SharedFiles,
   guest: GuestIdentity,
-  { treeOf, devices }: { readonly treeOf: (union: UnionFs) => UnionFs; readonly devices: boolean },
+  { treeOf, devices, time }: { readonly treeOf: (union: UnionFs) => UnionFs; readonly devices: boolean; readonly time?: GuestTime },
 ): GuestFiles {
   const lowers = layers.map((layer) => openLayer(layer, openIndex))
   const attached: UnionFs[] = []
   const attach = (): UnionFs => {
     const shared = unions[attached.length]
     if (shared === undefined) throw new EngineError('INTERNAL', 'a tree of the sandbox was not shared')
-    const union = UnionFs.attach(shared, attached.length === 0 ? lowers : [])
+    const union = UnionFs.attach(shared, attached.length === 0 ? lowers : [], time)
     attached.push(union)
     return treeOf(union)
   }
   const root = attach()
   const systems: FileSystem[] = [root, attach(), ...start.mounts.map((mount) => openMount(mount, remote, attach))]
-  const tree = new GuestTree(root, { credentials: guest.user, readonly: start.readonlyRootfs })
+  const tree = new GuestTree(root, { credentials: guest.user, readonly: start.readonlyRootfs, sortsNames: time !== undefined })
   const mounts = mountPlaces(start).map(({ destination, readonly }, place) => {
     if (place === 0 && !devices) return { name: destination, handle: tree.root }
     const over = handleOf(places[place] ?? null, systems) ?? directoryAt(tree, destination)

@@ -19,6 +19,7 @@ import { errorOf, failureOf, type GoMessage, type WorkerMessage } from './messag
 import { ModuleCompiler } from './module-compiler.js'
 import { writeAll } from './output.js'
 import { CONTROL_DESCRIPTOR, GO, OUTLIVE, START_DESCRIPTOR, type StartMessage, UPPER_DESCRIPTOR } from './protocol.js'
+import { instrumentationOf } from './reproducible.js'
 import { createRing, StdinWriter } from './ring.js'
 import { Sessions } from './sessions.js'
 import { exitStatusOf, report, stopped, writeDown } from './supervision.js'
@@ -37,17 +38,17 @@ const workerReady = new Promise<void>((resolve, reject) => {
     else take(message)
   })
 })
-const compiler = new ModuleCompiler(start.limits)
+const compiler = new ModuleCompiler(start.limits, { isProgram: true, provided: new Set(), instrumentation: instrumentationOf(start) })
 let startedAt: number | null = null
 let resumeStdin = (): void => {}
 /** Once the guest is ready to run. */
 let inside: { readonly sessions: Sessions; readonly files: GuestFiles } | null = null
 
 prepareGuest().then(
-  ({ module, evidence, files, threads }) => {
+  ({ program, evidence, files, threads }) => {
     inside = { sessions: new Sessions({ threads, compiler, limits: start.limits, isStarted: () => startedAt !== null }), files }
     report({ event: 'ready', evidence })
-    onCommand(() => run(module))
+    onCommand(() => run(program))
     inside.sessions.listen(start.sessions)
   },
   (error) => {
@@ -58,7 +59,7 @@ prepareGuest().then(
 )
 
 interface Prepared {
-  readonly module: WebAssembly.Module
+  readonly program: GoMessage
   readonly evidence: WasmEvidence
   readonly files: GuestFiles
   readonly threads: WorkerThreads
@@ -77,12 +78,12 @@ async function prepareGuest(): Promise<Prepared> {
   const bytes = new Uint8Array(size)
   fs.read(ino, bytes, 0)
   // A changed flag makes V8 refuse what Node has compiled beforehand, which the worker needs to come up quickly.
-  const { module, evidence } = await compiler.compile(bytes, workerReady)
+  const { module, fuel, evidence } = await compiler.compile(bytes, workerReady)
   await workerReady
   // The engine's own bound on memory, beside the one in the module.
   setFlagsFromString(`--wasm-max-mem-pages=${Math.max(1, start.limits.memoryPages)}`)
   const preopens = files.preopens.map(({ name }) => name)
-  return { module, evidence: { ...evidence, preopens, environment: start.env }, files, threads }
+  return { program: { module, fuel }, evidence: { ...evidence, preopens, environment: start.env }, files, threads }
 }
 
 function onCommand(go: () => void): void {
@@ -105,9 +106,9 @@ function onCommand(go: () => void): void {
   })
 }
 
-function run(module: WebAssembly.Module): void {
+function run(program: GoMessage): void {
   startedAt = performance.now()
-  worker.postMessage({ module } satisfies GoMessage)
+  worker.postMessage(program)
   report({ event: 'started' })
   // Last: Node takes its time to load what reads stdin, and the guest's thread is under way by then.
   feedStdin()

@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { EngineError, messageOf } from '../../errors.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
+import { type FuelExports, instrument } from '../instrument/instrument.js'
 import { type ModuleLimits, type PreparedModule, prepareModule } from '../module.js'
 
 /** A program that is ready to be instantiated, and what the receipt says of it. */
 export interface CompiledModule {
   readonly module: WebAssembly.Module
-  readonly evidence: Pick<WasmEvidence, 'engine' | 'v8' | 'moduleDigest' | 'imports' | 'memoryPagesMaximum' | 'tableElementsMaximum'>
+  /** What it exports besides its own; null where it has no fuel. */
+  readonly fuel: FuelExports | null
+  readonly evidence: Omit<WasmEvidence, 'preopens' | 'environment'>
 }
 
 /** What modules are compiled for. */
@@ -16,6 +19,14 @@ export interface ModuleUse {
   readonly isProgram: boolean
   /** What they may import besides preview1, as `module.name`. */
   readonly provided: ReadonlySet<string>
+  /** What is put into each; nothing unless said. */
+  readonly instrumentation?: ModuleInstrumentation
+}
+
+/** What can be put into a module. */
+export interface ModuleInstrumentation {
+  readonly fuel: boolean
+  readonly canonicalNan: boolean
 }
 
 const PROGRAM: ModuleUse = { isProgram: true, provided: new Set() }
@@ -62,7 +73,7 @@ export class ModuleCompiler {
     const moduleDigest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
     const known = this.#compiled.get(moduleDigest)
     if (known !== undefined) return known
-    const prepared = prepareModule(bytes, this.#limits, this.#use.provided)
+    const { fuel, prepared, instrumented } = this.#prepare(bytes)
     const flags = this.#flagsFor(prepared.compiler)
     if (flags.length > 0) await beforeFlags
     for (const flag of flags) setFlagsFromString(flag)
@@ -70,11 +81,33 @@ export class ModuleCompiler {
     const module = await compiledModule(prepared.bytes)
     if (this.#use.isProgram) assertProgram(module)
     const engine = 'v8, wolffia preview1'
-    const evidence = { engine, v8: process.versions.v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum }
-    const compiled = { module, evidence }
+    const evidence = {
+      engine,
+      v8: process.versions.v8,
+      moduleDigest,
+      imports,
+      memoryPagesMaximum,
+      tableElementsMaximum,
+      ...(instrumented.length === 0 ? {} : { instrumented }),
+    }
+    const compiled = { module, fuel, evidence }
     this.#compiled.set(moduleDigest, compiled)
     for (const oldest of this.#compiled.keys()) if (this.#compiled.size > KEPT) this.#compiled.delete(oldest)
     return compiled
+  }
+
+  /** What is put into it costs the compilers as well, so both are judged: as it came, and as it is compiled. */
+  #prepare(bytes: Uint8Array): {
+    readonly fuel: FuelExports | null
+    readonly prepared: PreparedModule
+    readonly instrumented: readonly string[]
+  } {
+    const { provided, instrumentation = { fuel: false, canonicalNan: false } } = this.#use
+    const prepared = prepareModule(bytes, this.#limits, provided)
+    const instrumented = [...(instrumentation.fuel ? ['fuel'] : []), ...(instrumentation.canonicalNan ? ['canonical-nan'] : [])]
+    if (instrumented.length === 0) return { fuel: null, prepared, instrumented }
+    const { bytes: rewritten, fuel } = instrument(bytes, instrumentation)
+    return { fuel, prepared: prepareModule(rewritten, this.#limits, provided), instrumented }
   }
 
   #flagsFor(wanted: Compiler): readonly string[] {

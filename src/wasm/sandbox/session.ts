@@ -6,7 +6,7 @@ import type { SharedUnion } from '../../fs/union-fs.js'
 import { deferred } from '../../launcher/deferred.js'
 import type { ExitStatus } from '../../runtime/exit.js'
 import { InputFeed } from './input-feed.js'
-import { errorOf, type FailureMessage, failureOf, type WorkerMessage, type WorkerTask } from './messages.js'
+import { errorOf, type FailureMessage, failureOf, type GoMessage, type WorkerMessage, type WorkerTask } from './messages.js'
 import type { CompiledModule, ModuleCompiler } from './module-compiler.js'
 import type { SandboxLimits } from './protocol.js'
 import { createRing, OutputReader } from './ring.js'
@@ -177,10 +177,10 @@ export class Session {
     )
   }
 
-  #go({ module }: CompiledModule): void {
+  #go({ module, fuel }: CompiledModule): void {
     this.#startedAt = performance.now()
     this.#tell({ event: 'started' })
-    this.#worker?.postMessage({ module })
+    this.#worker?.postMessage({ module, fuel } satisfies GoMessage)
   }
 
   #fail(failure: FailureMessage): void {

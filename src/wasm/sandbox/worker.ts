@@ -14,8 +14,10 @@ import { createPreview1 } from '../preview1/preview1.js'
 import { StreamDescriptor } from '../preview1/stream-descriptor.js'
 import { answerFileRequest } from './file-requests.js'
 import { findModule } from './find-module.js'
+import { FuelTank } from './fuel-tank.js'
 import { type GuestFiles, openFiles, openFilesFromOutside, type SharedFiles } from './guest-files.js'
 import { guestHost } from './guest-host.js'
+import { type GuestRecording, openRecording } from './guest-recording.js'
 import {
   type FilesMessage,
   failureOf,
@@ -27,6 +29,7 @@ import {
 } from './messages.js'
 import { descriptorOutput, pause, writeAll } from './output.js'
 import type { GuestProcess } from './protocol.js'
+import { deterministicHost, SteppedClock, wholeInput } from './reproducible.js'
 import { OutputWriter, StdinReader } from './ring.js'
 import type { FileRequest } from './session-protocol.js'
 import { changesFiles } from './session-request.js'
@@ -51,8 +54,11 @@ parentPort?.once('message', ({ files: shared }: FilesMessage) => {
 })
 
 function prepareGuest({ process: guest, findsProgram }: GuestTask, shared: SharedFiles): void {
-  const files = openFiles(start, shared, guest)
-  parentPort?.once('message', ({ module }: GoMessage) => tell({ type: 'ended', outcome: runGuest(module, guest, files) }))
+  const clock = start.deterministic === null ? null : new SteppedClock()
+  const files = openFiles(start, shared, guest, clock?.timeNs)
+  parentPort?.once('message', (program: GoMessage) =>
+    tell({ type: 'ended', outcome: runGuest(program, guest, files, { clock, isOwn: !findsProgram }) }),
+  )
   tellReady(files)
   if (!findsProgram) return
   const bytes = findModule(files.tree, guest)
@@ -87,30 +93,52 @@ function openOutputs(): readonly [OutputStream, OutputStream] {
   return [descriptorOutput(1, allowance), descriptorOutput(2, allowance)]
 }
 
-function runGuest(module: WebAssembly.Module, guest: GuestProcess, { tree, preopens }: GuestFiles): Outcome {
+interface RunParts {
+  /** Of a deterministic run. */
+  readonly clock: SteppedClock | null
+  /** Whether it is the container's own program, which alone is recorded. */
+  readonly isOwn: boolean
+}
+
+function runGuest(program: GoMessage, guest: GuestProcess, files: GuestFiles, { clock, isOwn }: RunParts): Outcome {
+  const recording = isOwn ? openRecording(start.recording, stdout, stderr) : null
+  const outcome = perform(program, guest, files, { clock, recording })
+  return recording === null ? outcome : recording.end(outcome)
+}
+
+function perform(
+  { module, fuel }: GoMessage,
+  guest: GuestProcess,
+  { tree, preopens }: GuestFiles,
+  { clock, recording }: { readonly clock: SteppedClock | null; readonly recording: GuestRecording | null },
+): Outcome {
   const table = new DescriptorTable(start.limits.openFiles)
   const { terminal } = guest
-  table.add(new StreamDescriptor({ terminal, input: stdin }))
-  table.add(new StreamDescriptor({ terminal, output: stdout }))
-  table.add(new StreamDescriptor({ terminal, output: stderr }))
+  table.add(new StreamDescriptor({ terminal, input: clock === null ? stdin : wholeInput(stdin) }))
+  table.add(new StreamDescriptor({ terminal, output: recording?.stdout ?? stdout }))
+  table.add(new StreamDescriptor({ terminal, output: recording?.stderr ?? stderr }))
   for (const { name, handle } of preopens) table.add(preopenedDirectory(tree, handle, fromUtf8(name)))
-  const preview1 = createPreview1({ host: guestHost(guest), table, tree })
+  const tank = fuel === null ? null : new FuelTank(start.limits.fuel ?? 0)
+  const left = () => (tank === null ? {} : { fuelLeft: tank.left })
+  const host = clock === null ? guestHost(guest) : deterministicHost(guest, clock, start.deterministic ?? '')
+  const preview1 = createPreview1({ host, table, tree, meter: tank, witness: recording?.witness ?? null })
   let exports: WebAssembly.Instance['exports'] = {}
   try {
     exports = new WebAssembly.Instance(module, { [PREVIEW1]: preview1.functions }).exports
+    if (fuel !== null) tank?.open(exports, fuel)
     if (exports.memory instanceof WebAssembly.Memory) preview1.attach(exports.memory)
     ;(exports._start as () => void)()
-    return { kind: 'exit', exitCode: preview1.exit?.exitCode ?? 0, signal: preview1.exit?.signal ?? null }
+    return { kind: 'exit', exitCode: preview1.exit?.exitCode ?? 0, signal: preview1.exit?.signal ?? null, ...left() }
   } catch (error) {
-    if (error instanceof GuestExit) return { kind: 'exit', exitCode: error.exitCode, signal: error.signal }
-    return trapped(error, exports)
+    if (error instanceof GuestExit) return { kind: 'exit', exitCode: error.exitCode, signal: error.signal, ...left() }
+    return { ...trapped(error, exports, tank?.isEmpty === true || recording?.isStopped() === true), ...left() }
   }
 }
 
 /** A trap, an exception nobody caught, or a stack that is used up: said on stderr, as wasmtime does. */
-function trapped(error: unknown, exports: WebAssembly.Instance['exports']): Outcome {
+function trapped(error: unknown, exports: WebAssembly.Instance['exports'], isStopped: boolean): Outcome {
   const message = error instanceof RangeError && /call stack/.test(error.message) ? 'call stack exhausted' : messageOf(error)
-  complain(`wasm trap: ${message}`)
+  if (!isStopped) complain(`wasm trap: ${message}`)
   const { memory } = exports
   const tables = Object.values(exports).filter((each): each is WebAssembly.Table => each instanceof WebAssembly.Table)
   return {
