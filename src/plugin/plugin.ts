@@ -192,7 +192,10 @@ class LoadedModule {
     if (verb === VERB.numbers && !inputs.every(isNumbers))
       throw new EngineError('INVALID_ARGUMENT', `a batch of ${name} has numbers among texts or bytes`, { hint: 'Make two batches of it.' })
     const results = [...(await this.#perform({ verb, keeps: this.#keeps, function: place, inputs: encoded }, options, () => {}))]
-    if (this.#limits.fuel !== undefined) options.onFuel?.(fuelOf(results.pop()))
+    if (this.#limits.fuel !== undefined) {
+      const left = fuelOf(results.pop())
+      options.onFuel?.(left)
+    }
     return results.map((result, index) => decode(name, signature, inputs[index] ?? '', result))
   }
 

@@ -18,6 +18,7 @@ import { GuestTree } from '../preview1/guest-tree.js'
 import { HostDirectory } from './host-directory.js'
 import type { SandboxLayer, SandboxMount, StartMessage } from './protocol.js'
 import { RemoteChannel, RemoteFileSystem, type RemoteSocket } from './remote-file-system.js'
+import { DETERMINISTIC_START_NS } from './reproducible.js'
 
 /** What a guest sees: its tree, and the directories it is given. */
 export interface GuestFiles {
@@ -54,7 +55,8 @@ interface Step {
 export type FilesStart = Pick<
   StartMessage,
   'layers' | 'mounts' | 'limits' | 'readonlyRootfs' | 'user' | 'cwd' | 'preopens' | 'remoteDescriptor'
->
+> &
+  Partial<Pick<StartMessage, 'deterministic'>>
 
 /** Whom a tree is opened for. */
 export interface GuestIdentity {
@@ -73,11 +75,18 @@ const DEVICES = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
 export function makeFiles(start: FilesStart): { readonly files: GuestFiles; readonly shared: () => SharedFiles } {
   const layers = start.layers.map(loadLayer)
   const remote = start.remoteDescriptor === null ? null : RemoteChannel.socket(start.remoteDescriptor)
+  // What is made before the guest runs is as old as its clock.
+  const time = typeof start.deterministic === 'string' ? { now: () => DETERMINISTIC_START_NS } : {}
   const root = new UnionFs({
     lowers: layers.map((layer) => openLayer(layer, parseIndex)),
     limits: { diskBytes: start.limits.diskBytes, inodes: start.limits.inodes },
+    ...time,
   })
-  const systems: FileSystem[] = [root, deviceFiles(), ...start.mounts.map((mount) => openMount(mount, remote, makeTmpfs))]
+  const systems: FileSystem[] = [
+    root,
+    deviceFiles(time),
+    ...start.mounts.map((mount) => openMount(mount, remote, (tmpfs) => makeTmpfs(tmpfs, time))),
+  ]
   const unions = systems.filter((system): system is UnionFs => system instanceof UnionFs)
   const tree = new GuestTree(root, { credentials: start.user, readonly: start.readonlyRootfs })
   const places: (readonly Step[] | null)[] = []
@@ -223,14 +232,14 @@ function openMount(mount: SandboxMount, remote: RemoteSocket | null, memory: (mo
 
 type TmpfsMount = Extract<SandboxMount, { type: 'tmpfs' }>
 
-function makeTmpfs({ bytes, inodes, mode }: TmpfsMount): UnionFs {
-  const fs = new UnionFs({ lowers: [], limits: { diskBytes: bytes, inodes } })
+function makeTmpfs({ bytes, inodes, mode }: TmpfsMount, time: { readonly now?: GuestTime }): UnionFs {
+  const fs = new UnionFs({ lowers: [], limits: { diskBytes: bytes, inodes }, ...time })
   fs.setAttributes(fs.root, { mode })
   return fs
 }
 
-function deviceFiles(): UnionFs {
-  const fs = new UnionFs({ lowers: [], limits: { diskBytes: 1 << 20, inodes: 1024 } })
+function deviceFiles(time: { readonly now?: GuestTime }): UnionFs {
+  const fs = new UnionFs({ lowers: [], limits: { diskBytes: 1 << 20, inodes: 1024 }, ...time })
   for (const [name, minor] of Object.entries(DEVICES))
     fs.create(fs.root, name, { type: 'character-device', mode: 0o666, uid: 0, gid: 0, device: { major: 1, minor } })
   return fs
