@@ -77,6 +77,7 @@ export function containerSpec({ id, options, image, imageId = '', tree, mounts, 
     ...(privileges === undefined ? {} : { privileges }),
     ...(options.deterministic === undefined ? {} : { deterministic: options.deterministic }),
     ...(options.recording === undefined ? {} : { recording: { ...options.recording, image: imageId } }),
+    ...(options.wasiEngine === undefined ? {} : { wasiEngine: options.wasiEngine }),
   }
 }
 

@@ -124,6 +124,8 @@ export interface WasmEvidence {
   readonly tableElementsMaximum: number
   /** What was put into the module before it was compiled: `fuel` counts its instructions, `canonical-nan` makes all NaNs one. Absent for nothing. */
   readonly instrumented?: readonly string[]
+  /** Threads the guest may have at once, its first one included: 1 where its module asks for none. */
+  readonly threadsMaximum: number
   /** Directories the guest was given, by their guest names. */
   readonly preopens: readonly string[]
   readonly environment: readonly string[]

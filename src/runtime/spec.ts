@@ -139,6 +139,8 @@ export interface ContainerSpec {
   readonly deterministic?: { readonly seed: string }
   /** What the wall answers its guest is written down, or read again. */
   readonly recording?: RecordingSpec
+  /** Whose preview1 a WASI module is linked with; wolffia's own unless said. */
+  readonly wasiEngine?: WasiEngine
 }
 
 /** A recording of a run, and what it is made of or played for. */
@@ -149,6 +151,9 @@ export interface RecordingSpec {
   /** Digest of the image's manifest. */
   readonly image: string
 }
+
+/** Who answers a WASI module's calls: this package, or `@wasmer/wasi`. */
+export type WasiEngine = 'wolffia' | 'wasmer'
 
 /** Where the guest's root comes from: layers of an image, base first. */
 export interface Rootfs {

@@ -45,10 +45,21 @@ export function parseEvent(line: string): SandboxEvent | null {
 
 function readReady({ evidence }: Members): SandboxEvent | null {
   if (!isObject(evidence)) return null
-  const { engine, v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, instrumented, preopens, environment } = evidence
+  const {
+    engine,
+    v8,
+    moduleDigest,
+    imports,
+    memoryPagesMaximum,
+    tableElementsMaximum,
+    threadsMaximum,
+    instrumented,
+    preopens,
+    environment,
+  } = evidence
   const isWhole =
     [engine, v8, moduleDigest].every(isString) &&
-    [memoryPagesMaximum, tableElementsMaximum].every(isCount) &&
+    [memoryPagesMaximum, tableElementsMaximum, threadsMaximum].every(isCount) &&
     (instrumented === undefined || (Array.isArray(instrumented) && instrumented.every(isString))) &&
     [imports, preopens, environment].every((list) => Array.isArray(list) && list.every(isString))
   if (!isWhole) return null
@@ -59,6 +70,7 @@ function readReady({ evidence }: Members): SandboxEvent | null {
     imports,
     memoryPagesMaximum,
     tableElementsMaximum,
+    threadsMaximum,
     ...(instrumented === undefined ? {} : { instrumented }),
     preopens,
     environment,
