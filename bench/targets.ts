@@ -66,6 +66,8 @@ export const TARGETS: readonly Target[] = [
   ratio('Wasm files: readdir of 10,000', listing, 'wasm', 3, 'bare'),
   ratio('Wasm processor: SHA-256', sha256, 'wasm', 1.25, 'bare'),
   ratio('Wasm processor: n-body', nBody, 'wasm', 1.25, 'bare'),
+  ratio('Wasm processor with fuel: SHA-256', sha256, 'wasm with fuel', 1.4, 'bare'),
+  ratio('Wasm processor with fuel: n-body', nBody, 'wasm with fuel', 1.4, 'bare'),
   value('kill of a looping guest, native wall', kill, 'native', 10),
   value('kill of a looping guest, Wasm wall', kill, 'wasm', 10),
   ratio('union lookup, 100 layers against 1', unionLookup, 'union@100', 1.1, 'union@1'),

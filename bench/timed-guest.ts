@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
+import type { Limits } from '../src/runtime/limits.js'
 import { compileGuest, type GuestName } from './compile-guest.js'
 import type { Subject } from './measure.js'
 import { requireWall } from './require-wall.js'
@@ -31,11 +32,12 @@ export async function sandboxedGuest(
   workbench: Workbench,
   guest: GuestName,
   words: (directory: string) => readonly string[],
+  { name = 'wasm', limits = {} }: { readonly name?: string; readonly limits?: Limits } = {},
 ): Promise<Subject> {
   const engine = await workbench.engine()
   const image = await guestImage(workbench, guest)
   const sample = async () => {
-    await using container = await engine.containers.create({ image, command: words('/work'), runtime: 'wasm', autoRemove: true })
+    await using container = await engine.containers.create({ image, command: words('/work'), runtime: 'wasm', limits, autoRemove: true })
     const output = text(container.stdout)
     container.stderr?.resume()
     await container.start()
@@ -43,7 +45,7 @@ export async function sandboxedGuest(
     if (exitCode !== 0) throw new Error(`ended with ${exitCode}`)
     return Number(await output) / 1e6
   }
-  return { name: 'wasm', sample }
+  return { name, sample }
 }
 
 /** The guest as an image for `wasi/wasm`. */

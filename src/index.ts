@@ -54,6 +54,7 @@ export type {
 } from './engine/image-summary.js'
 export type { ImageStep, Images, PlatformOption, ResolvedImage } from './engine/images.js'
 export type { InfoReport } from './engine/info.js'
+export { replayOptions } from './engine/replay.js'
 export type { VersionReport } from './engine/version.js'
 export type { PruneVolumesOptions, VolumeSummary, Volumes } from './engine/volumes.js'
 export { EngineError, type EngineErrorOptions, type ErrorCode, RUN_EXIT_CODES } from './errors.js'
@@ -139,6 +140,7 @@ export type {
   ObjectMount,
   PrivilegeSpec,
   ProcessSpec,
+  RecordingSpec,
   Rootfs,
   SeccompSource,
   TmpfsMount,

@@ -40,6 +40,7 @@ const pausing = () => import('./commands/pause.js')
 
 /** A container's life, as its commands stand alone and in the group `container`. */
 const LIFE: Readonly<Record<string, CommandEntry>> = {
+  replay: { summary: 'Run a recorded Wasm program again, from its recording alone', load: () => import('./commands/replay.js') },
   run: { summary: 'Run a program of an image in a new container', load: () => import('./commands/run.js') },
   create: { summary: 'Make a container without starting it', load: () => import('./commands/create.js') },
   start: { summary: 'Start containers, again or for the first time', load: () => import('./commands/start.js') },

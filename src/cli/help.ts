@@ -20,7 +20,7 @@ const EXAMPLES: readonly (readonly [line: string, what: string])[] = [
 export const SECTIONS: readonly (readonly [title: string, names: readonly string[]])[] = [
   [
     'A container',
-    ['run', 'create', 'start', 'exec', 'attach', 'stop', 'kill', 'restart', 'pause', 'unpause', 'wait', 'rename', 'update', 'rm'],
+    ['run', 'replay', 'create', 'start', 'exec', 'attach', 'stop', 'kill', 'restart', 'pause', 'unpause', 'wait', 'rename', 'update', 'rm'],
   ],
   ['What it does', ['ps', 'logs', 'top', 'stats', 'inspect', 'port', 'events']],
   ['Its files', ['cp', 'diff', 'export', 'commit']],

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ContainerOptions } from '../engine/containers.js'
 import type { PullPolicy } from '../engine/image-pulls.js'
@@ -32,7 +33,10 @@ export function addCreateFlags(parser: Command): void {
     .option('-a, --attach <stream>', 'take part in stdin, stdout or stderr only', collect)
     .option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on the one of that name', collect)
     .option('--env-file <file>', 'read variables from a file', collect)
+    .option('--deterministic', 'Wasm: the same run each time, with stepped clocks and seeded chance; --deterministic=SEED for another')
+    .addOption(parser.createOption('--deterministic-seed <seed>').hideHelp())
     .option('--entrypoint <program>', "replace the image's entrypoint; empty for none")
+    .option('--fuel <n>', 'Wasm: instructions at most, then it ends as out of fuel: 5000000, 50m, 1g')
     .option('--group-add <group>', "one more group of the user's, by name or number", collect)
     .option('-h, --hostname <name>', "the container's host name")
     .option('--init', 'changes nothing: every native container has an init')
@@ -48,6 +52,7 @@ export function addCreateFlags(parser: Command): void {
     .option('--pull <always|missing|never>', 'pull the image first; only a missing one unless said')
     .option('-q, --quiet', 'show nothing of a pull')
     .option('--read-only', 'a root that cannot be written')
+    .option('--record <file>', 'Wasm: write down all that the program is answered, for wolffia replay')
     .option('--require <aspects>', 'refuse to run unless these are in force: seccomp,netns,memory', collect)
     .option('--rm', 'remove the container when it ends')
     .option('--runtime <auto|native|wasm>', 'the wall; auto looks at the program')
@@ -81,9 +86,9 @@ export function addRunFlags(parser: Command): void {
     .addOption(parser.createOption('--receipt-file <file>').hideHelp())
 }
 
-/** `--receipt=FILE` as the hidden flag it is: a value only ever follows `=`, so that `--receipt IMAGE` stays two words. */
-export function rewriteReceiptFlag(words: readonly string[]): readonly string[] {
-  return words.map((word) => word.replace(/^--receipt=/, '--receipt-file='))
+/** `--receipt=FILE` and `--deterministic=SEED` as the hidden flags they are: a value only ever follows `=`, so that `--receipt IMAGE` stays two words. */
+export function rewriteValues(words: readonly string[]): readonly string[] {
+  return words.map((word) => word.replace(/^--receipt=/, '--receipt-file=').replace(/^--deterministic=/, '--deterministic-seed='))
 }
 
 /** What the flags and words of `run` ask the engine for. */
@@ -95,7 +100,11 @@ export function createOptions(positional: readonly string[], options: CliOptions
   const list = (name: string) => (options[name] as readonly string[] | undefined) ?? []
   const entrypoint = options.entrypoint as string | undefined
   const given = (name: string) => options[name] as string | undefined
-  const limits = limitsOf(given('memory'), given('pidsLimit'), given('timeout'), list('storageOpt'))
+  const fuel = given('fuel')
+  const limits = {
+    ...limitsOf(given('memory'), given('pidsLimit'), given('timeout'), list('storageOpt')),
+    ...(fuel === undefined ? {} : { fuel: fuelOf(fuel) }),
+  }
   return definedOnly({
     image,
     command: command.length > 0 ? command : undefined,
@@ -112,6 +121,8 @@ export function createOptions(positional: readonly string[], options: CliOptions
     tmpfs: tmpfsOf(list('tmpfs')),
     network: networkOf(text('network') ?? text('net')),
     limits,
+    deterministic: deterministicOf(options),
+    recording: recordingOf(text('record')),
     readonlyRootfs: options.readOnly === true,
     privileges: privilegeOptions(options),
     runtime: runtimeOf(text('runtime')),
@@ -261,6 +272,30 @@ function limitsOf(memory: string | undefined, pids: string | undefined, timeout:
     timeoutMs: timeout === undefined ? undefined : durationOf(timeout, '--timeout'),
     diskBytes: storage.map(sizeOfStorage).at(-1),
   })
+}
+
+const FUEL_UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 }
+
+function fuelOf(text: string): number {
+  const [, digits, unit = ''] = /^([1-9]\d*)([kmg]?)$/i.exec(text) ?? []
+  const fuel = Number(digits) * (FUEL_UNITS[unit.toLowerCase()] ?? 1)
+  if (digits !== undefined && Number.isSafeInteger(fuel)) return fuel
+  throw invalid(
+    text,
+    '--fuel',
+    'not a positive whole number of instructions',
+    'Write 5000000, or 5k, 5m, 5g for thousands, millions and thousands of millions.',
+  )
+}
+
+/** Without a seed of the user's there is one all the same: two runs are alike. */
+function deterministicOf({ deterministic, deterministicSeed }: CliOptions): { readonly seed: string } | undefined {
+  if (deterministicSeed !== undefined) return { seed: String(deterministicSeed) }
+  return deterministic === true ? { seed: '' } : undefined
+}
+
+function recordingOf(file: string | undefined): { readonly mode: 'record'; readonly path: string } | undefined {
+  return file === undefined ? undefined : { mode: 'record', path: resolve(file) }
 }
 
 /** As docker, 0 is no limit. */

@@ -102,7 +102,7 @@ async function prepared<T>(
     if (wanted.length > 0) containerSpec({ id, options, image, tree: rootfs.tree(), mounts: [], world })
     attached = await attachWanted(volumes, wanted, { tree: () => rootfs.tree(), signal })
     const { mounts } = attached
-    const { runtime, spec } = await settle({ id, options, rootfs, runtimes, world, image, mounts })
+    const { runtime, spec } = await settle({ id, options, rootfs, runtimes, world, image, imageId: found.id, mounts })
     const settings = withoutShell(containerSettings(options, config.config ?? {}), { runtime, spec, rootfs })
     throwIfAborted(signal)
     const newRecord = (name: string): ContainerRecord => ({
@@ -252,6 +252,7 @@ interface Question {
   readonly runtimes: readonly Runtime[]
   readonly world: 'linux' | 'bare'
   readonly image: Parameters<typeof containerSpec>[0]['image']
+  readonly imageId: string
   readonly mounts: ContainerSpec['mounts']
 }
 
@@ -263,9 +264,10 @@ async function settle({
   runtimes,
   world,
   image,
+  imageId,
   mounts,
 }: Question): Promise<{ runtime: Runtime; spec: ContainerSpec }> {
-  const specFor = (world: Question['world']) => containerSpec({ id, options, image, tree: rootfs.tree(), mounts, world })
+  const specFor = (world: Question['world']) => containerSpec({ id, options, image, imageId, tree: rootfs.tree(), mounts, world })
   const spec = specFor(world)
   const runtime = await selectRuntime({ runtimes, name: options.runtime ?? 'auto', spec, rootfs })
   if (isLazy(rootfs) && runtime.readsLazyLayers !== true)

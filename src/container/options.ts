@@ -58,6 +58,10 @@ export interface CreateOptions {
   /** `none` unless said: a loopback of its own. */
   readonly network?: 'none' | 'host'
   readonly limits?: Limits
+  /** The same run each time, on any machine: clocks are stepped, and chance comes from this seed. Wasm only, without mounts of the host's. */
+  readonly deterministic?: { readonly seed: string }
+  /** Writes down what the guest is answered, to this absolute path, for `wolffia replay`; or answers it from there. Wasm only. */
+  readonly recording?: { readonly mode: 'record' | 'replay'; readonly path: string }
   readonly readonlyRootfs?: boolean
   /** Capabilities, filter, devices, kernel parameters; the usual unless said. */
   readonly privileges?: PrivilegeOptions

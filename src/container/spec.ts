@@ -22,6 +22,8 @@ export interface SpecSources {
   readonly options: CreateOptions
   /** The image's defaults. */
   readonly image: ContainerConfig
+  /** Digest of its manifest, for a recording. */
+  readonly imageId?: string
   readonly tree: ReadonlyFileSystem
   /** Resolved, its volumes made. */
   readonly mounts: readonly Mount[]
@@ -30,7 +32,7 @@ export interface SpecSources {
 }
 
 /** What a wall is asked to run: the image's defaults with the caller's options over them, by docker's rules, checked. */
-export function containerSpec({ id, options, image, tree, mounts, world }: SpecSources): ContainerSpec {
+export function containerSpec({ id, options, image, imageId = '', tree, mounts, world }: SpecSources): ContainerSpec {
   const isHostsName = options.privileges?.uts === 'host'
   if (isHostsName && options.hostname !== undefined)
     throw new EngineError('INVALID_ARGUMENT', 'conflicting options: hostname and the UTS mode', { hint: 'Leave --hostname or --uts out.' })
@@ -73,6 +75,8 @@ export function containerSpec({ id, options, image, tree, mounts, world }: SpecS
     ephemeral: options.autoRemove ?? false,
     annotations: options.annotations ?? {},
     ...(privileges === undefined ? {} : { privileges }),
+    ...(options.deterministic === undefined ? {} : { deterministic: options.deterministic }),
+    ...(options.recording === undefined ? {} : { recording: { ...options.recording, image: imageId } }),
     ...(options.wasiEngine === undefined ? {} : { wasiEngine: options.wasiEngine }),
   }
 }

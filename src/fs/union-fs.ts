@@ -94,8 +94,8 @@ export class UnionFs implements FileSystem {
   }
 
   /** The union that another thread shares, with the same layers, opened again in the same order. */
-  static attach({ heap: shared, tree, limits }: SharedUnion, lowers: readonly LayerFileSystem[]): UnionFs {
-    return new UnionFs({ lowers, limits }, { heap: new Heap(shared), tree, isAttached: true })
+  static attach({ heap: shared, tree, limits }: SharedUnion, lowers: readonly LayerFileSystem[], now?: () => bigint): UnionFs {
+    return new UnionFs({ lowers, limits, ...(now === undefined ? {} : { now }) }, { heap: new Heap(shared), tree, isAttached: true })
   }
 
   /**

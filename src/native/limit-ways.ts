@@ -27,6 +27,11 @@ const WAYS: LimitWays = {
     reason: 'a native program has no Wasm table',
     hint: 'Leave it out, or use --runtime wasm with a Wasm image.',
   },
+  fuel: {
+    code: 'UNSUPPORTED_BY_HOST',
+    reason: 'only the instructions of a Wasm module can be counted before they are executed',
+    hint: 'Use --timeout, or --runtime wasm with a Wasm image.',
+  },
 }
 
 const DISK_NEEDS_MEMORY = {

@@ -19,6 +19,7 @@ import { findProgram } from '../runtime/magic.js'
 import { openObjects } from '../runtime/object-mounts.js'
 import { ownHardLimits, parseIdMap } from '../runtime/process-files.js'
 import type { IdMapEvidence } from '../runtime/receipt.js'
+import { assertNotReproducible } from '../runtime/reproducible.js'
 import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
 import { withRealSources } from '../runtime/sources.js'
@@ -97,6 +98,7 @@ export class NativeRuntime implements Runtime {
     const inMemory = (spec.ephemeral || spec.readonlyRootfs) && (await availability(this.#trees)).upperInMemory
     const ways = limitWays(inMemory ? 'memory' : 'disk')
     assertLimits(spec.limits, this.name, ways)
+    assertNotReproducible(spec, this.name)
     const resolved = withRealDevices(withRealSources(spec), this.#idMap)
     const host = this.#hostBounds()
     // What comes back is measured before any of it is written.

@@ -15,11 +15,16 @@ import {
   VERB,
 } from './call-protocol.js'
 
+/** Bytes of a count of fuel among the results. */
+const FUEL_BYTES = 8
+
 /** A call, and who answers for it. */
 export interface ChannelCall {
   readonly request: CallRequest
   /** Bytes that its answer, or what it asks of a host function, may have. */
   readonly outputBytes: number
+  /** Whether its fuel is counted: then its results have one more, what is left. */
+  readonly countsFuel: boolean
   /** Answers for a host function. Rejects with what the function throws. */
   ask(place: number, input: Buffer): Promise<Uint8Array>
   /** Takes what a run writes. */
@@ -127,7 +132,7 @@ export class PluginChannel {
     if (this.#underway === null) return -1
     const { call } = this.#underway
     const isRun = call.request.verb === VERB.run
-    if (kind === FRAME.result) return call.outputBytes + resultOverhead(call.request.inputs.length)
+    if (kind === FRAME.result) return call.outputBytes + resultOverhead(call.request.inputs.length + 1) + FUEL_BYTES
     if (kind === FRAME.failure) return FAILURE_BYTES + NUMBER_BYTES
     if (kind === FRAME.ask) return call.outputBytes + ASK_OVERHEAD
     return isRun && (kind === FRAME.stdout || kind === FRAME.stderr) ? OUTPUT_BYTES + NUMBER_BYTES : -1
@@ -147,7 +152,8 @@ export class PluginChannel {
   }
 
   #result({ call, outcome }: Underway, bytes: Buffer): void {
-    const results = decodeResult(bytes, call.request.verb === VERB.run ? 1 : call.request.inputs.length)
+    const { verb, inputs } = call.request
+    const results = decodeResult(bytes, verb === VERB.run ? 1 : inputs.length + (call.countsFuel ? 1 : 0))
     if (results === null) {
       this.#distrust('a result that is none')
       return

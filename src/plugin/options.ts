@@ -97,6 +97,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   /** Milliseconds it may take from when a thread takes it up; `limits.timeoutMs` unless said. Then it rejects with DEADLINE_EXCEEDED. */
   readonly timeoutMs?: number
+  /** Told what was left of `limits.fuel` when it has succeeded; for a batch, of what all its calls together may spend. Of a run, its exit says it. */
+  readonly onFuel?: (left: number) => void
 }
 
 /** Options of one run. */

@@ -138,7 +138,7 @@ class LoadedModule {
   readonly functions: ModuleFunctions
   readonly pool: Pool
   readonly #hostFunctions: HostFunctions
-  readonly #limits: { readonly memoryBytes: number; readonly outputBytes: number; readonly timeoutMs: number }
+  readonly #limits: { readonly memoryBytes: number; readonly outputBytes: number; readonly timeoutMs: number; readonly fuel?: number }
   readonly #keeps: boolean
   readonly #args: readonly string[]
   readonly #places: ReadonlyMap<string, number>
@@ -191,7 +191,11 @@ class LoadedModule {
     const verb = inputs.some(isNumbers) ? VERB.numbers : VERB.bytes
     if (verb === VERB.numbers && !inputs.every(isNumbers))
       throw new EngineError('INVALID_ARGUMENT', `a batch of ${name} has numbers among texts or bytes`, { hint: 'Make two batches of it.' })
-    const results = await this.#perform({ verb, keeps: this.#keeps, function: place, inputs: encoded }, options, () => {})
+    const results = [...(await this.#perform({ verb, keeps: this.#keeps, function: place, inputs: encoded }, options, () => {}))]
+    if (this.#limits.fuel !== undefined) {
+      const left = fuelOf(results.pop())
+      options.onFuel?.(left)
+    }
     return results.map((result, index) => decode(name, signature, inputs[index] ?? '', result))
   }
 
@@ -239,7 +243,7 @@ class LoadedModule {
       }
     }
     try {
-      return await this.pool.perform({ request, outputBytes, ask, write }, options)
+      return await this.pool.perform({ request, outputBytes, countsFuel: this.#limits.fuel !== undefined, ask, write }, options)
     } catch (error) {
       throw error instanceof EngineError && error.code === 'HOST_FUNCTION_FAILED' && failure !== undefined ? failure : error
     } finally {
@@ -289,6 +293,13 @@ function decode(name: string, { results }: Signature, input: CallInput, result: 
     throw new EngineError('SANDBOX_FAILED', `the sandbox of the plugin gives no numbers for ${name}`)
   const numbers = decodeNumbers(results, result)
   return results.length > 1 ? numbers : numbers[0]
+}
+
+/** What the sandbox says was left: a stranger's word, as above. */
+function fuelOf(said: Buffer | undefined): number {
+  const [left] = said?.length === 8 ? decodeNumbers(['f64'], said) : []
+  if (typeof left === 'number' && Number.isSafeInteger(left) && left >= 0) return left
+  throw new EngineError('SANDBOX_FAILED', 'the sandbox of the plugin does not say how much fuel is left')
 }
 
 /** What the sandbox says of a run's end. It is a stranger's word, should a guest have broken out. */

@@ -1,5 +1,5 @@
-/** Why a container ended. */
-export type ExitReason = 'exited' | 'signaled' | 'timeout' | 'out-of-memory' | 'out-of-fuel' | 'limit'
+/** Why a container ended; `diverged` is a replay that came to something else than was recorded. */
+export type ExitReason = 'exited' | 'signaled' | 'timeout' | 'out-of-memory' | 'out-of-fuel' | 'limit' | 'diverged'
 
 /** How a container ended. A non-zero exit is a result, not an error. */
 export interface ExitStatus {
@@ -9,10 +9,12 @@ export interface ExitStatus {
   readonly signal?: NodeJS.Signals
   readonly reason: ExitReason
   /**
-   * Which limit, when reason is `limit`, `timeout` or `out-of-memory`, and what of the guest's a mounted file system of this process could
+   * Which limit, when reason is `limit`, `timeout`, `out-of-memory` or `out-of-fuel`, and what of the guest's a mounted file system of this process could
    * not take; a sentence for people.
    */
   readonly detail?: string
+  /** Fuel that was left of its budget, where it had one; 0 when that was too little. */
+  readonly fuelLeft?: number
   /** Milliseconds from start to exit. */
   readonly durationMs: number
 }

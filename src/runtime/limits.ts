@@ -19,6 +19,8 @@ export interface Limits {
   readonly timeoutMs?: number
   /** Elements a Wasm table may grow to. */
   readonly tableElements?: number
+  /** Instructions a Wasm program may execute, of which each is charged as `src/wasm/README.md` says; then it ends with reason `out-of-fuel`. */
+  readonly fuel?: number
 }
 
 /** Limits that hold when nobody says otherwise: high enough for any honest program, low enough that one guest cannot take the host. */
@@ -47,6 +49,7 @@ export const LIMIT_NAMES: Readonly<Record<keyof Limits, { readonly flag: string;
   outputBytes: { flag: '--output-limit', receiptName: 'output' },
   timeoutMs: { flag: '--timeout', receiptName: 'time' },
   tableElements: { flag: '--table-limit', receiptName: 'table' },
+  fuel: { flag: '--fuel', receiptName: 'fuel' },
 }
 
 /**

@@ -37,7 +37,7 @@ export interface LimitEvidence {
 }
 
 /** Limits as a receipt names them. */
-export type LimitName = 'memory' | 'cpus' | 'pids' | 'openFiles' | 'disk' | 'output' | 'time' | 'table'
+export type LimitName = 'memory' | 'cpus' | 'pids' | 'openFiles' | 'disk' | 'output' | 'time' | 'table' | 'fuel'
 
 /** What holds a limit: a control group, setrlimit(2), a tmpfs's size, the Wasm engine and its preview1, or the launcher's parent. */
 export type LimitMechanism = 'cgroup' | 'rlimit' | 'tmpfs' | 'wasm' | 'supervisor'
@@ -122,6 +122,8 @@ export interface WasmEvidence {
   readonly imports: readonly string[]
   readonly memoryPagesMaximum: number
   readonly tableElementsMaximum: number
+  /** What was put into the module before it was compiled: `fuel` counts its instructions, `canonical-nan` makes all NaNs one. Absent for nothing. */
+  readonly instrumented?: readonly string[]
   /** Threads the guest may have at once, its first one included: 1 where its module asks for none. */
   readonly threadsMaximum: number
   /** Directories the guest was given, by their guest names. */

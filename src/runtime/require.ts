@@ -60,6 +60,7 @@ export const ASPECTS = {
   output: limit('output'),
   time: limit('time'),
   table: limit('table'),
+  fuel: limit('fuel'),
   native: { meaning: 'the native wall', holds: (receipt) => receipt.wall === 'native' },
   wasm: { meaning: 'the Wasm wall', holds: (receipt) => receipt.wall === 'wasm' },
   'double-wall': { meaning: 'the Wasm wall within the native one', holds: (receipt) => receipt.doubleWall },

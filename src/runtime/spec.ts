@@ -135,8 +135,21 @@ export interface ContainerSpec {
   readonly annotations: Readonly<Record<string, string>>
   /** The usual unless said. */
   readonly privileges?: PrivilegeSpec
+  /** A run without anything of the machine's in it: clocks are stepped, and chance comes from the seed. */
+  readonly deterministic?: { readonly seed: string }
+  /** What the wall answers its guest is written down, or read again. */
+  readonly recording?: RecordingSpec
   /** Whose preview1 a WASI module is linked with; wolffia's own unless said. */
   readonly wasiEngine?: WasiEngine
+}
+
+/** A recording of a run, and what it is made of or played for. */
+export interface RecordingSpec {
+  readonly mode: 'record' | 'replay'
+  /** Absolute path on the host. */
+  readonly path: string
+  /** Digest of the image's manifest. */
+  readonly image: string
 }
 
 /** Who answers a WASI module's calls: this package, or `@wasmer/wasi`. */

@@ -17,4 +17,5 @@ export const WASM_LIMIT_WAYS: LimitWays = {
   outputBytes: 'wasm',
   timeoutMs: 'wasm',
   tableElements: 'wasm',
+  fuel: 'wasm',
 }

@@ -73,7 +73,19 @@ export function assertModuleSize(size: number): void {
     })
 }
 
-const SECTION = { custom: 0, type: 1, import: 2, function: 3, table: 4, memory: 5, code: 10 } as const
+/** Numbers of the sections that are looked into. */
+export const SECTION = {
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  memory: 5,
+  global: 6,
+  export: 7,
+  start: 8,
+  code: 10,
+} as const
 // The JavaScript API's own limits (Wasm JS API, "Implementation-defined Limits").
 const MAXIMUM_ENTRIES = 100_000
 const MAXIMUM_FUNCTIONS = 1_000_000
@@ -134,7 +146,7 @@ interface Section {
 }
 
 /** Every section but the custom ones, of which a file may consist: millions of them must cost no more than their bytes. */
-function* sectionsOf(bytes: Uint8Array): Generator<Section> {
+export function* sectionsOf(bytes: Uint8Array): Generator<Section> {
   const reader = new BinaryReader(bytes, 8)
   const seen = new Set<number>()
   while (reader.position < bytes.length) {

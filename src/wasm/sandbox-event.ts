@@ -10,7 +10,15 @@ import type { SandboxEvent } from './sandbox/protocol.js'
 
 type Members = Readonly<Record<string, unknown>>
 
-const REASONS: ReadonlySet<unknown> = new Set<ExitReason>(['exited', 'signaled', 'timeout', 'out-of-memory', 'out-of-fuel', 'limit'])
+const REASONS: ReadonlySet<unknown> = new Set<ExitReason>([
+  'exited',
+  'signaled',
+  'timeout',
+  'out-of-memory',
+  'out-of-fuel',
+  'limit',
+  'diverged',
+])
 
 /** The event in a line, with the members that it has and no others; null for anything else. */
 export function parseEvent(line: string): SandboxEvent | null {
@@ -37,13 +45,36 @@ export function parseEvent(line: string): SandboxEvent | null {
 
 function readReady({ evidence }: Members): SandboxEvent | null {
   if (!isObject(evidence)) return null
-  const { engine, v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, threadsMaximum, preopens, environment } = evidence
+  const {
+    engine,
+    v8,
+    moduleDigest,
+    imports,
+    memoryPagesMaximum,
+    tableElementsMaximum,
+    threadsMaximum,
+    instrumented,
+    preopens,
+    environment,
+  } = evidence
   const isWhole =
     [engine, v8, moduleDigest].every(isString) &&
     [memoryPagesMaximum, tableElementsMaximum, threadsMaximum].every(isCount) &&
+    (instrumented === undefined || (Array.isArray(instrumented) && instrumented.every(isString))) &&
     [imports, preopens, environment].every((list) => Array.isArray(list) && list.every(isString))
   if (!isWhole) return null
-  const read = { engine, v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, threadsMaximum, preopens, environment }
+  const read = {
+    engine,
+    v8,
+    moduleDigest,
+    imports,
+    memoryPagesMaximum,
+    tableElementsMaximum,
+    threadsMaximum,
+    ...(instrumented === undefined ? {} : { instrumented }),
+    preopens,
+    environment,
+  }
   return { event: 'ready', evidence: read as WasmEvidence }
 }
 
@@ -53,17 +84,19 @@ function readFailed({ code, message, hint, data }: Members): SandboxEvent | null
   return { event: 'failed', code: code as ErrorCode, message, data, ...(hint === undefined ? {} : { hint }) }
 }
 
-function readExited({ exitCode, signal, reason, detail, durationMs, upperWhole }: Members): SandboxEvent | null {
+function readExited({ exitCode, signal, reason, detail, fuelLeft, durationMs, upperWhole }: Members): SandboxEvent | null {
   if (!isCount(exitCode) || exitCode > 255 || typeof upperWhole !== 'boolean' || !REASONS.has(reason)) return null
   if (typeof durationMs !== 'number' || !(durationMs >= 0)) return null
   if (signal !== undefined && !(isString(signal) && Object.hasOwn(constants.signals, signal))) return null
   if (detail !== undefined && !isString(detail)) return null
+  if (fuelLeft !== undefined && !isCount(fuelLeft)) return null
   return {
     event: 'exited',
     exitCode,
     ...(signal === undefined ? {} : { signal: signal as NodeJS.Signals }),
     reason: reason as ExitReason,
     ...(detail === undefined ? {} : { detail }),
+    ...(fuelLeft === undefined ? {} : { fuelLeft }),
     durationMs,
     upperWhole,
   }

@@ -62,6 +62,8 @@ export interface SandboxStart {
   readonly upperPath: string | null
   /** File that becomes the next descriptor; null for none. */
   readonly endPath: string | null
+  /** A recording that becomes the next descriptor, to be added to or read. */
+  readonly recording?: { readonly mode: 'record' | 'replay'; readonly path: string }
   /** How many more descriptors are channels of this process. */
   readonly channels: number
   /** Whether it has one more descriptor, the last, at which it asks for file systems of this process. */
@@ -194,6 +196,8 @@ function needsWall(what: string): EngineError {
   })
 }
 
-function openFiles({ upperPath, endPath }: SandboxStart): number[] {
-  return [upperPath, endPath].flatMap((path) => (path === null ? [] : [openSync(path, 'w', 0o600)]))
+function openFiles({ upperPath, endPath, recording }: SandboxStart): number[] {
+  const own = [upperPath, endPath].flatMap((path) => (path === null ? [] : [openSync(path, 'w', 0o600)]))
+  if (recording !== undefined) own.push(openSync(recording.path, recording.mode === 'record' ? 'a' : 'r'))
+  return own
 }

@@ -23,6 +23,7 @@ export interface StartMessageParts {
   readonly remoteDescriptor: number | null
   readonly sessions: StartMessage['sessions']
   readonly outlives: boolean
+  readonly recordingDescriptor: number | null
   /** What the layers' tars hold together. */
   readonly layerBytes: number
 }
@@ -53,8 +54,14 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     remoteDescriptor: parts.remoteDescriptor,
     sessions: parts.sessions,
     outlives: parts.outlives,
+    deterministic: spec.deterministic?.seed ?? null,
+    recording: recordingOf(spec, parts.recordingDescriptor),
     limits: sandboxLimits(spec, parts.layerBytes),
   }
+}
+
+function recordingOf({ recording }: ContainerSpec, descriptor: number | null): StartMessage['recording'] {
+  return recording === undefined || descriptor === null ? null : { mode: recording.mode, descriptor }
 }
 
 /** A process as a sandbox is told of it. */
@@ -79,6 +86,7 @@ export function sandboxLimits({ limits }: ContainerSpec, layerBytes: number): Sa
     diskBytes,
     inodes,
     outputBytes: limits.outputBytes ?? null,
+    fuel: limits.fuel ?? null,
     // What the guest may hold; for each inode its headers, which two longest paths make 10 KiB, and the small holes that are filled; and what
     // it may have changed of the layers, whose headers can grow.
     upperBytes: diskBytes + inodes * BYTES_PER_INODE + 2 * layerBytes,

@@ -28,6 +28,8 @@ import { assertModuleSize } from './module.js'
 import { assertNoPrivileges } from './no-privileges.js'
 import { nodeFiles } from './node-files.js'
 import { preparationMs, within } from './preparation.js'
+import { HEADER_BYTES, RECORDING_BYTES } from './recording/format.js'
+import { prepareRecording } from './recording/recording-file.js'
 import { RunningFiles } from './running-files.js'
 import { type SandboxLayer, START_DESCRIPTOR, type StartMessage } from './sandbox/protocol.js'
 import { SandboxControl, type SandboxExit } from './sandbox-control.js'
@@ -83,6 +85,8 @@ export class WasmRuntime implements Runtime {
     const program = findProgram(spec, rootfs)
     if (program === null) throw new EngineError('COMMAND_NOT_FOUND', `${spec.process.args[0]} does not exist in the container`)
     if (program.ino !== null) assertModuleSize(rootfs.tree().stat(program.ino).size)
+    if (spec.recording !== undefined)
+      prepareRecording(spec, spec.recording, program.ino === null ? '' : digestOf(rootfs.tree(), program.ino))
     const { timeoutMs = null } = spec.limits
     const objects = openObjects(request)
     const own = ownFolder(directory)
@@ -206,9 +210,14 @@ function prepared(
   const upperPath = upper?.path ?? null
   const endPath = supervision === undefined ? null : saidPath(ownFolder(directory))
   const asksRemote = spec.mounts.some(({ type }) => type === 'fs') || rootfs.layers.some(({ lazy }) => lazy !== undefined)
-  const count = descriptorCount({ upperPath, endPath, asksRemote })
-  const endDescriptor = endPath === null ? null : START_DESCRIPTOR + count - (asksRemote ? 2 : 1)
-  const remoteDescriptor = asksRemote ? START_DESCRIPTOR + count - 1 : null
+  const { recording } = spec
+  const given = { upperPath, endPath, ...(recording === undefined ? {} : { recording }) }
+  const count = descriptorCount({ ...given, asksRemote })
+  // The last first: what is not there has no descriptor.
+  let last = START_DESCRIPTOR + count
+  const remoteDescriptor = asksRemote ? --last : null
+  const recordingDescriptor = recording === undefined ? null : --last
+  const endDescriptor = endPath === null ? null : --last
   const message = startMessage({
     ...options,
     spec,
@@ -217,13 +226,14 @@ function prepared(
     keepsUpper: upper !== null,
     endDescriptor,
     remoteDescriptor,
+    recordingDescriptor,
     sessions: options.sessions ?? { descriptor: START_DESCRIPTOR + count },
     outlives,
   })
   const { terminal } = spec.process
   return {
     message,
-    start: { openStdin, terminal, upperPath, endPath, channels: 0, asksRemote, outlives, ...(signal === undefined ? {} : { signal }) },
+    start: { openStdin, terminal, ...given, channels: 0, asksRemote, outlives, ...(signal === undefined ? {} : { signal }) },
   }
 }
 
@@ -240,9 +250,14 @@ function lazyNumber({ mounts }: ContainerSpec, place: number): number {
   return mounts.length + place
 }
 
-/** Start, control, the files that are there, and the socket for remote file systems. */
-function descriptorCount({ upperPath, endPath, asksRemote }: Pick<SandboxStart, 'upperPath' | 'endPath' | 'asksRemote'>): number {
-  return 2 + [upperPath, endPath].filter((path) => path !== null).length + (asksRemote ? 1 : 0)
+/** Start, control, the files that are there, the recording, and the socket for remote file systems. */
+function descriptorCount({
+  upperPath,
+  endPath,
+  recording,
+  asksRemote,
+}: Pick<SandboxStart, 'upperPath' | 'endPath' | 'recording' | 'asksRemote'>): number {
+  return 2 + [upperPath, endPath].filter((path) => path !== null).length + (recording === undefined ? 0 : 1) + (asksRemote ? 1 : 0)
 }
 
 /**
@@ -300,10 +315,11 @@ async function startBehindWall(
 }
 
 /** The longest file a sandbox has to write: its upper, or one in a folder of the host's. */
-function fileBytes({ mounts }: ContainerSpec, { keepsUpper, endDescriptor, limits }: StartMessage): number {
+function fileBytes({ mounts, recording }: ContainerSpec, { keepsUpper, endDescriptor, limits }: StartMessage): number {
   if (mounts.some((mount) => isHostMount(mount) && !mount.readonly)) return MAXIMUM_FILE_BYTES
   const lastWord = endDescriptor === null ? 0 : LAST_WORD_BYTES
-  return keepsUpper ? Math.max(lastWord, Math.min(limits.upperBytes, MAXIMUM_FILE_BYTES)) : lastWord
+  const written = Math.max(lastWord, recording?.mode === 'record' ? RECORDING_BYTES + HEADER_BYTES : 0)
+  return keepsUpper ? Math.max(written, Math.min(limits.upperBytes, MAXIMUM_FILE_BYTES)) : written
 }
 
 const LAST_WORD_BYTES = 64 * 1024
@@ -314,8 +330,13 @@ function ownFolder(directory: string): string {
 }
 
 /** Refuses by name what this wall cannot give. */
-function assertPossible({ network, mounts, privileges = {}, wasiEngine }: ContainerSpec): void {
+function assertPossible({ network, mounts, privileges = {}, limits, deterministic, recording, process, wasiEngine }: ContainerSpec): void {
   assertNoPrivileges(privileges)
+  if (deterministic !== undefined) assertDeterministic({ mounts, process })
+  if (wasiEngine === 'wasmer' && (limits.fuel !== undefined || deterministic !== undefined || recording !== undefined))
+    throw new EngineError('NOT_BUILT', '--wasi-engine wasmer has neither fuel nor runs that are the same each time', {
+      hint: 'Leave --wasi-engine out.',
+    })
   if (wasiEngine === 'wasmer' && mounts.length > 0)
     throw new EngineError('NOT_BUILT', `--wasi-engine wasmer: it sees the container's root and no mounts (${mounts[0]?.destination})`, {
       hint: 'Leave --wasi-engine or the mounts out.',
@@ -330,6 +351,24 @@ function assertPossible({ network, mounts, privileges = {}, wasiEngine }: Contai
         hint: 'Bind the directory that holds it.',
         data: { source: mount.source, destination: mount.destination },
       })
+}
+
+/** A deterministic run has nothing of the host's: not what others may change, and no line that ends when somebody types. */
+function assertDeterministic({ mounts, process: { terminal } }: Pick<ContainerSpec, 'mounts' | 'process'>): void {
+  const foreign = mounts.find((mount) => mount.type !== 'tmpfs')
+  if (foreign !== undefined)
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      `--deterministic: ${foreign.destination} is a mount from outside, which may change from run to run`,
+      {
+        hint: 'Put the files into the image, give them on stdin, or record the run: --record FILE.',
+        data: { destination: foreign.destination },
+      },
+    )
+  if (terminal)
+    throw new EngineError('INVALID_ARGUMENT', '--deterministic and --tty: what a terminal gives depends on when somebody types', {
+      hint: 'Leave -t out, or record the run: --record FILE.',
+    })
 }
 
 /** Refuses by name what only a kernel's mount can give. */
@@ -353,11 +392,16 @@ function shared({ kernel }: SandboxProcess, { limits }: ContainerSpec) {
  * The receipt with the engine's evidence. The module's digest is compared from outside: this process reads the same file of the
  * image for itself.
  */
-function completed(receipt: Receipt, wasm: WasmEvidence, { ino }: Program, rootfs: Rootfs, { process: { env } }: ContainerSpec): Receipt {
+function completed(receipt: Receipt, wasm: WasmEvidence, { ino }: Program, rootfs: Rootfs, spec: ContainerSpec): Receipt {
+  const { process, limits, deterministic, recording } = spec
+  const { env } = process
+  const isReproducible = deterministic !== undefined || recording !== undefined
   const checks = {
     ...receipt.crossCheck,
     ...(ino === null ? {} : { moduleDigest: digestOf(rootfs.tree(), ino) === wasm.moduleDigest }),
     environment: JSON.stringify(wasm.environment) === JSON.stringify(env),
+    ...(limits.fuel === undefined ? {} : { fuel: wasm.instrumented?.includes('fuel') === true }),
+    ...(isReproducible ? { canonicalNan: wasm.instrumented?.includes('canonical-nan') === true } : {}),
   }
   const failed = Object.entries(checks).filter(([, agrees]) => !agrees)
   if (failed.length > 0)

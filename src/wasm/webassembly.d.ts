@@ -9,6 +9,10 @@ declare namespace WebAssembly {
   class Table {
     readonly length: number
   }
+  /** A global of a 64-bit integer. */
+  class Global {
+    value: bigint
+  }
   class Module {
     constructor(bytes: Uint8Array)
     static imports(module: Module): { module: string; name: string; kind: string }[]
@@ -21,5 +25,6 @@ declare namespace WebAssembly {
   class RuntimeError extends Error {}
   class CompileError extends Error {}
   class LinkError extends Error {}
+  function validate(bytes: Uint8Array): boolean
   function compile(bytes: Uint8Array): Promise<Module>
 }

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { COMMANDS } from '../../src/cli/command.js'
 import { durationOf } from '../../src/cli/duration.js'
 import { addNotBuilt, NOT_BUILT_COMMANDS, NOT_BUILT_RUN_FLAGS } from '../../src/cli/not-built.js'
-import { addRunFlags, createOptions, rewriteReceiptFlag } from '../../src/cli/run-options.js'
+import { addRunFlags, createOptions, rewriteValues } from '../../src/cli/run-options.js'
 import type { CreateOptions } from '../../src/container/options.js'
 import { EngineError } from '../../src/errors.js'
 import { withFolder } from '../support/image-fixtures.js'
@@ -40,7 +40,7 @@ function parserOfRun(): Command {
 }
 
 function parse(...words: readonly string[]): CreateOptions {
-  const parser = parserOfRun().parse(rewriteReceiptFlag(words), { from: 'user' })
+  const parser = parserOfRun().parse(rewriteValues(words), { from: 'user' })
   return createOptions(words.slice(words.length - parser.args.length), parser.opts(), { FROM_CALLER: 'yes' })
 }
 

@@ -33,6 +33,7 @@ async function openChannel(ask: ChannelCall['ask'] = async () => Buffer.alloc(0)
     channel.perform({
       request: { verb, keeps: false, function: 0, inputs: [Buffer.from('input')] },
       outputBytes: 100,
+      countsFuel: false,
       ask,
       write: () => {},
     })

@@ -35,6 +35,7 @@ const MESSAGE = startMessage({
   keepsUpper: false,
   endDescriptor: null,
   remoteDescriptor: null,
+  recordingDescriptor: null,
   sessions: { descriptor: 5 },
   outlives: false,
   layerBytes: 0,

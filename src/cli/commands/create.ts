@@ -2,13 +2,14 @@ import { idWriter } from '../cidfile.js'
 import type { CliCommand } from '../command.js'
 import { untilAborted } from '../foreground.js'
 import { implicitPull } from '../pull-progress.js'
-import { addCreateFlags, createOptions } from '../run-options.js'
+import { addCreateFlags, createOptions, rewriteValues } from '../run-options.js'
 
 /** `wolffia create`: makes a container without starting it, and prints its id. */
 export const command: CliCommand = {
   usage: 'IMAGE [COMMAND] [ARG...]',
   arity: [1, Number.POSITIVE_INFINITY],
   configure: addCreateFlags,
+  rewrite: rewriteValues,
   async run(positional, options) {
     const wanted = createOptions(positional, options, process.env)
     const idTo = idWriter(options)

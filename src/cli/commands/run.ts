@@ -12,7 +12,7 @@ import { runInForeground, type Shown, type SignalRelay, signalTarget, untilAbort
 import { printable } from '../output.js'
 import { implicitPull } from '../pull-progress.js'
 import { UsageError } from '../report.js'
-import { addRunFlags, attachedStreams, createOptions, rewriteReceiptFlag } from '../run-options.js'
+import { addRunFlags, attachedStreams, createOptions, rewriteValues } from '../run-options.js'
 import { terminalSize } from '../terminal.js'
 
 /** `wolffia run`: create, attach, start, wait. Prints nothing of its own on success and ends with the guest's exit code. */
@@ -20,7 +20,7 @@ export const command: CliCommand = {
   usage: 'IMAGE [COMMAND] [ARG...]',
   arity: [1, Number.POSITIVE_INFINITY],
   configure: addRunFlags,
-  rewrite: rewriteReceiptFlag,
+  rewrite: rewriteValues,
   async run(positional, options) {
     const wanted = createOptions(positional, options, process.env)
     const isDetached = options.detach === true

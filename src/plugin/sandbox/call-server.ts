@@ -1,8 +1,9 @@
 import { EngineError } from '../../errors.js'
+import type { FuelExports } from '../../wasm/instrument/instrument.js'
 import type { GuestFiles } from '../../wasm/sandbox/guest-files.js'
 import { failureOf } from '../../wasm/sandbox/messages.js'
 import { stopped } from '../../wasm/sandbox/supervision.js'
-import { type CallRequest, decodeCall, encodeResult, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
+import { type CallRequest, decodeCall, encodeNumbers, encodeResult, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
 import type { ModuleFunctions, Signature } from '../signatures.js'
 import { callBytes, callNumbers } from './call.js'
 import { Instance } from './instance.js'
@@ -15,6 +16,8 @@ export interface InstanceParts {
   readonly start: PluginStart
   readonly files: GuestFiles
   readonly module: WebAssembly.Module
+  /** What it exports besides its own; null where it has no fuel. */
+  readonly fuel: FuelExports | null
   readonly functions: ModuleFunctions
 }
 
@@ -67,8 +70,11 @@ export class CallServer {
     const [name, signature] = this.#exports[place] ?? ['', { parameters: [], results: [] }]
     const results: Buffer[] = []
     let left = this.#parts.start.outputBytes
+    let fuel = this.#parts.start.limits.fuel ?? 0
     for (const [index, input] of inputs.entries()) {
-      const instance = (keeps ? this.#kept : null) ?? this.#open(number)
+      const kept = keeps ? this.#kept : null
+      if (kept !== null) kept.fuel = fuel
+      const instance = kept ?? this.#open(number, fuel)
       if (keeps) this.#kept = instance
       try {
         instance.number = number
@@ -77,16 +83,18 @@ export class CallServer {
             ? callNumbers(instance, name, Buffer.from(input), signature)
             : callBytes(instance, name, input, { most: left, frees: keeps })
         left -= result.length
+        fuel = instance.fuel
         results.push(result)
       } catch (error) {
         throw instance.failureOf(error, { function: name, ...(inputs.length > 1 ? { index } : {}) })
       }
     }
+    if (this.#parts.fuel !== null) results.push(encodeNumbers(['f64'], [fuel]))
     return results
   }
 
-  #open(number: number): Instance {
-    const instance = new Instance(this.#parts, this.#channel, { args: ['plugin'], input: NO_BYTES, output: null })
+  #open(number: number, fuel: number): Instance {
+    const instance = new Instance(this.#parts, this.#channel, { args: ['plugin'], input: NO_BYTES, output: null, fuel })
     instance.number = number
     try {
       instance.open()
@@ -107,6 +115,7 @@ export class CallServer {
       args: JSON.parse(String(args)),
       input: input ?? NO_BYTES,
       output: { stdout: output.stream(FRAME.stdout), stderr: output.stream(FRAME.stderr) },
+      fuel: limits.fuel ?? 0,
     })
     instance.number = number
     const started = performance.now()

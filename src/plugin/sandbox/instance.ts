@@ -7,6 +7,7 @@ import { PREVIEW1 } from '../../wasm/preview1/names.js'
 import { preopenedDirectory } from '../../wasm/preview1/path-open.js'
 import { createPreview1, type Preview1 } from '../../wasm/preview1/preview1.js'
 import { StreamDescriptor } from '../../wasm/preview1/stream-descriptor.js'
+import { FuelTank, OutOfFuel } from '../../wasm/sandbox/fuel-tank.js'
 import { guestHost } from '../../wasm/sandbox/guest-host.js'
 import { decodeNumbers, encodeNumbers } from '../call-protocol.js'
 import type { ValueType } from '../signatures.js'
@@ -20,6 +21,8 @@ export interface InstanceGiven {
   /** stdin. */
   readonly input: Uint8Array
   /** Null keeps the end of stderr, for a failure to show, and drops the rest. */
+  /** What it may spend, where it is to be counted. */
+  readonly fuel: number
   readonly output: { readonly stdout: OutputStream; readonly stderr: OutputStream } | null
 }
 
@@ -44,11 +47,13 @@ export class Instance {
   #complaint = Buffer.alloc(0)
   /** What ended the call from below the guest's frames: a guest that catches it goes on in vain. */
   #stopped: unknown = null
+  readonly #tank: FuelTank | null
 
   constructor(parts: InstanceParts, channel: OwnerChannel, given: InstanceGiven) {
     this.#parts = parts
     this.#channel = channel
     this.#given = given
+    this.#tank = parts.fuel === null ? null : new FuelTank(given.fuel)
   }
 
   /** Instantiates the module, which runs its start function. */
@@ -65,6 +70,7 @@ export class Instance {
         start.hostFunctions.map((summary, place) => [summary.name, this.#hostFunction(summary, place)]),
       )
     this.#exports = new WebAssembly.Instance(module, imports).exports
+    if (this.#parts.fuel !== null) this.#tank?.open(this.#exports, this.#parts.fuel)
     const { memory } = this.#exports
     if (memory instanceof WebAssembly.Memory) this.#preview1?.attach(memory)
   }
@@ -80,7 +86,26 @@ export class Instance {
     if (typeof exported !== 'function') throw new EngineError('FUNCTION_NOT_FOUND', `the module exports no function ${name}`)
     const result = (exported as (...arguments_: readonly unknown[]) => unknown)(...arguments_)
     this.#throwIfStopped()
+    if (this.isOutOfFuel) throw new OutOfFuel()
     return result
+  }
+
+  /** What it may still spend; 0 where nobody counts. */
+  get fuel(): number {
+    return this.#tank?.left ?? 0
+  }
+
+  set fuel(amount: number) {
+    if (this.#tank !== null) this.#tank.left = amount
+  }
+
+  get isOutOfFuel(): boolean {
+    return this.#tank?.isEmpty === true
+  }
+
+  /** What is left when it has ended, where it is counted. */
+  fuelLeft(): { readonly fuelLeft?: number } {
+    return this.#tank === null ? {} : { fuelLeft: this.#tank.left }
   }
 
   exports(name: string): boolean {
@@ -119,7 +144,12 @@ export class Instance {
       return new EngineError('GUEST_TRAPPED', `the plugin ended itself with exit code ${cause.exitCode} instead of returning`, {
         data: { ...shown, exitCode: cause.exitCode },
       })
-    const { memoryPages } = this.#parts.start.limits
+    const { memoryPages, fuel } = this.#parts.start.limits
+    if (this.isOutOfFuel)
+      return new EngineError('LIMIT_EXCEEDED', `the plugin used up its fuel of ${fuel}`, {
+        hint: 'Raise limits.fuel if it is to do more.',
+        data: { ...shown, reason: 'out-of-fuel', limit: fuel },
+      })
     if (this.memoryPages >= memoryPages * NEARLY_ALL)
       return new EngineError(
         'LIMIT_EXCEEDED',
@@ -170,9 +200,10 @@ export class Instance {
     return (...arguments_) => {
       this.#throwIfStopped()
       try {
+        this.#tank?.callHost()
         return call(arguments_)
       } catch (error) {
-        this.#stopped ??= error
+        if (!(error instanceof OutOfFuel)) this.#stopped ??= error
         throw error
       }
     }
@@ -186,7 +217,9 @@ export class Instance {
         'LIMIT_EXCEEDED',
         `a host function is called with ${input.length} bytes, more than limits.outputBytes, ${outputBytes}`,
       )
+    this.#tank?.touch(input.length)
     const answer = this.#channel.ask(this.number, place, input)
+    this.#tank?.touch(answer.length)
     return (BigInt(this.place(answer)) << 32n) | BigInt(answer.length)
   }
 
@@ -206,7 +239,7 @@ export class Instance {
     table.add(new StreamDescriptor({ terminal: false, output: output?.stdout ?? { write: () => {} } }))
     table.add(new StreamDescriptor({ terminal: false, output: output?.stderr ?? { write: (bytes) => this.#complain(bytes) } }))
     for (const { name, handle } of files.preopens) table.add(preopenedDirectory(files.tree, handle, fromUtf8(name)))
-    return createPreview1({ host: guestHost({ args, env: start.env }), table, tree: files.tree })
+    return createPreview1({ host: guestHost({ args, env: start.env }), table, tree: files.tree, meter: this.#tank })
   }
 
   #complain(bytes: Uint8Array): void {

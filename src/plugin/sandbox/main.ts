@@ -39,14 +39,18 @@ async function prepare() {
   const { files, shared } = makeFiles(start)
   const trees = new SharedTrees(files, shared())
   const provided = new Set(start.hostFunctions.map(({ name }) => `${HOST_MODULE}.${name}`))
-  const compiler = new ModuleCompiler(start.limits, { isProgram: false, provided })
+  const compiler = new ModuleCompiler(start.limits, {
+    isProgram: false,
+    provided,
+    instrumentation: { fuel: start.limits.fuel !== null, canonicalNan: false },
+  })
   const warm = Promise.all(threads.map((thread) => thread.warm))
   // A changed flag makes V8 refuse what Node has compiled beforehand, which the threads need to come up quickly.
-  const { module, evidence } = await compiler.compile(bytes, warm)
+  const { module, fuel, evidence } = await compiler.compile(bytes, warm)
   await warm
   // The engine's own bound on memory, beside the one in the module.
   setFlagsFromString(`--wasm-max-mem-pages=${Math.max(1, start.limits.memoryPages)}`)
-  const taken = { start, files: trees.shared, module, functions: moduleFunctions(bytes) }
+  const taken = { start, files: trees.shared, module, fuel, functions: moduleFunctions(bytes) }
   await Promise.all(start.channels.map((channel, place) => threads[place]?.take({ ...taken, ...channel })))
   return { trees, evidence: { ...evidence, preopens: files.preopens.map(({ name }) => name), environment: start.env }, taken }
 }

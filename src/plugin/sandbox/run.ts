@@ -49,14 +49,21 @@ function outcomeOf(instance: Instance): Outcome {
   try {
     instance.open()
     instance.call('_start', [])
-    return { kind: 'exit', exitCode: 0, signal: null }
+    return { kind: 'exit', exitCode: 0, signal: null, ...instance.fuelLeft() }
   } catch (error) {
-    if (error instanceof GuestExit) return { kind: 'exit', exitCode: error.exitCode, signal: error.signal }
+    if (error instanceof GuestExit) return { kind: 'exit', exitCode: error.exitCode, signal: error.signal, ...instance.fuelLeft() }
+    // A host function's refusal for want of fuel is the program's own end.
     const failure = instance.failureOf(error, { function: '_start' })
     if (failure instanceof CallOver || failure instanceof OwnerGone) throw failure
     // Of the host functions; all others are the program's own end.
     if (error instanceof EngineError) throw failure
     const { memoryPages, tableElements } = instance
-    return { kind: 'trap', message: error instanceof OutputExceeded ? 'output' : trapText(error), memoryPages, tableElements }
+    return {
+      kind: 'trap',
+      message: error instanceof OutputExceeded ? 'output' : trapText(error),
+      memoryPages,
+      tableElements,
+      ...instance.fuelLeft(),
+    }
   }
 }

@@ -1,4 +1,5 @@
 /** What the sandbox's main thread and the threads of its channels say to each other. */
+import type { FuelExports } from '../../wasm/instrument/instrument.js'
 import type { SharedFiles } from '../../wasm/sandbox/guest-files.js'
 import type { FailureMessage } from '../../wasm/sandbox/messages.js'
 import type { ModuleFunctions } from '../signatures.js'
@@ -9,6 +10,8 @@ export interface TakeMessage {
   readonly start: PluginStart
   readonly files: SharedFiles
   readonly module: WebAssembly.Module
+  /** What it exports besides its own; null where it has no fuel. */
+  readonly fuel: FuelExports | null
   readonly functions: ModuleFunctions
   readonly descriptor: number
   readonly nonce: string

@@ -10,13 +10,13 @@ function tell(message: ThreadMessage): void {
   parentPort?.postMessage(message)
 }
 
-parentPort?.once('message', ({ start, files: shared, module, functions, descriptor, nonce }: TakeMessage) => {
+parentPort?.once('message', ({ start, files: shared, module, fuel, functions, descriptor, nonce }: TakeMessage) => {
   try {
     const files = openFiles(start, shared, start)
     tell({ type: 'attached', attachments: files.unions.map(({ attachment }) => attachment) })
     const channel = new OwnerChannel(descriptor)
     channel.synchronize(Buffer.from(nonce, 'hex'))
-    new CallServer({ start, files, module, functions }, channel).serve()
+    new CallServer({ start, files, module, fuel, functions }, channel).serve()
   } catch (error) {
     tell({ type: 'failed', error: failureOf(error) })
   }

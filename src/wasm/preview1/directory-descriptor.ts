@@ -76,7 +76,9 @@ export class DirectoryDescriptor extends Descriptor implements WalkStart {
       { name: '.', ino, filetype },
       { name: '..', ino: parent?.ino ?? ino, filetype },
     ]
-    for (const entry of fs.readdir(ino)) listing.push({ name: entry.name, ino: entry.ino, filetype: filetypeOf(entry.type) })
+    const entries = fs.readdir(ino)
+    const inOrder = this.#tree.sortsNames ? [...entries].sort((left, right) => (left.name < right.name ? -1 : 1)) : entries
+    for (const entry of inOrder) listing.push({ name: entry.name, ino: entry.ino, filetype: filetypeOf(entry.type) })
     return listing
   }
 }

@@ -12,6 +12,9 @@ const IOV_MAX = 1024
  * unsigned and checked against the memory's present size, and what lies outside is EFAULT, never an exception of JavaScript's.
  */
 export class GuestMemory {
+  /** Bytes that were handed out, all calls together. */
+  handedOut = 0
+  #watcher: ((start: number, length: number) => void) | null = null
   readonly #memory: WebAssembly.Memory
   #bytes: Uint8Array
   #view: DataView
@@ -22,6 +25,29 @@ export class GuestMemory {
     this.#view = new DataView(memory.buffer)
   }
 
+  /** Has somebody told of each range that may be written to; null for nobody. */
+  watch(watcher: ((start: number, length: number) => void) | null): void {
+    this.#watcher = watcher
+  }
+
+  /** Bytes of it now. */
+  get size(): number {
+    return this.#memory.buffer.byteLength
+  }
+
+  /** What a range holds that was told of, as a view that is good until the guest runs again. */
+  peek(offset: number, length: number): Uint8Array {
+    const start = this.#range(offset, length)
+    return this.#bytes.subarray(start, start + length)
+  }
+
+  /** Puts bytes there; false where they lie outside. */
+  poke(offset: number, contents: Uint8Array): boolean {
+    if (offset + contents.length > this.size) return false
+    this.peek(offset, contents.length).set(contents)
+    return true
+  }
+
   /** Whether other threads see and change it too. */
   get isShared(): boolean {
     return this.#bytes.buffer instanceof SharedArrayBuffer
@@ -30,6 +56,8 @@ export class GuestMemory {
   /** `length` bytes at `pointer`, as a view that is good until the guest runs again. */
   bytes(pointer: number, length: number): Uint8Array {
     const start = this.#range(pointer, length >>> 0)
+    this.handedOut += length >>> 0
+    this.#watcher?.(start, length >>> 0)
     return this.#bytes.subarray(start, start + (length >>> 0))
   }
 
@@ -55,11 +83,13 @@ export class GuestMemory {
 
   setU32(pointer: number, value: number): void {
     const offset = this.#range(pointer, 4)
+    this.#watcher?.(offset, 4)
     this.#view.setUint32(offset, value, true)
   }
 
   setU64(pointer: number, value: bigint): void {
     const offset = this.#range(pointer, 8)
+    this.#watcher?.(offset, 8)
     this.#view.setBigUint64(offset, value, true)
   }
 
@@ -71,6 +101,7 @@ export class GuestMemory {
   /** A struct of `length` bytes to be filled in, zeroed first; its offsets are those of the layout. */
   struct(pointer: number, length: number): DataView {
     const start = this.#range(pointer, length)
+    this.#watcher?.(start, length)
     this.#bytes.fill(0, start, start + length)
     return new DataView(this.#bytes.buffer, start, length)
   }

@@ -43,9 +43,12 @@ export class GuestTree {
   readonly #mounts = new MountTable<FileSystem>()
   readonly #mounted = new Map<FileSystem, { readonly device: number; readonly readonly: boolean }>()
 
+  /** Whether names are listed in the order of their bytes, rather than as the tree has them. */
+  readonly sortsNames: boolean
   #listed = 0
 
-  constructor(root: FileSystem, options: { readonly credentials: Credentials; readonly readonly: boolean }) {
+  constructor(root: FileSystem, options: { readonly credentials: Credentials; readonly readonly: boolean; readonly sortsNames?: boolean }) {
+    this.sortsNames = options.sortsNames ?? false
     this.root = rootHandle(root)
     this.credentials = options.credentials
     this.#mounted.set(root, { device: 1, readonly: options.readonly })

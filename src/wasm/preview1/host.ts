@@ -1,3 +1,5 @@
+import type { GuestMemory } from './guest-memory.js'
+
 /** What preview1 needs of whoever runs the guest. Everything a guest can learn or reach beyond its files comes through here. */
 export interface Host {
   /** argv, UTF-8 as byte strings. */
@@ -37,6 +39,20 @@ export interface InputStream {
 export interface OutputStream {
   /** Writes all of it, blocking as long as that takes. Throws `ErrnoError` EPIPE when nobody reads any more. */
   write(buffer: Uint8Array): void
+}
+
+/** What counts the calls of a guest that has a budget. */
+export interface Meter {
+  /** A call of the host begins. Throws where there is nothing left for it. */
+  callHost(): void
+  /** It has handed out so many bytes of the guest's memory, to read or to write. */
+  touch(bytes: number): void
+}
+
+/** Who sees every call of a guest, and may answer in the place of preview1. */
+export interface Witness {
+  /** Performs the call, or not, and gives its errno. `memory` is undefined as long as the guest has none. */
+  around(name: string, args: readonly (number | bigint)[], memory: GuestMemory | undefined, call: () => number): number
 }
 
 /** How a guest ends itself. Thrown through the guest's frames, so it is never an `Error`. */

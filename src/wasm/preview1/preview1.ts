@@ -13,7 +13,7 @@ import { errnoOf, WasiError } from './errno.js'
 import { fdFunctions } from './fd.js'
 import { GuestMemory } from './guest-memory.js'
 import type { GuestTree } from './guest-tree.js'
-import { GuestExit, type Host } from './host.js'
+import { GuestExit, type Host, type Meter, type Witness } from './host.js'
 import { pathFunctions } from './path.js'
 import { pollFunctions } from './poll.js'
 import { procFunctions } from './proc.js'
@@ -39,12 +39,17 @@ export interface Preview1Options {
   /** stdin, stdout and stderr, then the preopened directories. */
   readonly table: DescriptorTable
   readonly tree: GuestTree
+  /** Counts the calls; nobody does unless said. */
+  readonly meter?: Meter | null
+  /** Sees the calls; nobody does unless said. */
+  readonly witness?: Witness | null
 }
 
 /** Links these parts into the functions of preview1. */
 export function createPreview1(options: Preview1Options): Preview1 {
   let guestMemory: GuestMemory | undefined
   let exit: GuestExit | null = null
+  const { meter = null, witness = null } = options
   const context: Context = {
     ...options,
     memory: () => {
@@ -53,23 +58,48 @@ export function createPreview1(options: Preview1Options): Preview1 {
     },
   }
 
-  function answer(call: Call): (...args: never[]) => number {
+  function answer(name: string, call: Call): (...args: never[]) => number {
+    const serve = witness === null ? perform : witnessed(witness, name)
     return (...args) => {
       // A guest with exception handling can catch what proc_exit throws; no call serves it after that.
       if (exit !== null) throw exit
+      return meter === null ? serve(call, args) : metered(meter, () => serve(call, args))
+    }
+  }
+
+  function perform(call: Call, args: never[]): number {
+    try {
+      call(...args)
+      return 0
+    } catch (error) {
+      const errno = errnoOf(error)
+      if (errno !== undefined) return errno
+      if (error instanceof GuestExit) exit = error
+      throw error
+    }
+  }
+
+  /** Whoever answers in preview1's place also says when the guest has ended. */
+  function witnessed(by: Witness, name: string): typeof perform {
+    return (call, args) => {
       try {
-        call(...args)
-        return 0
+        return by.around(name, args, guestMemory, () => perform(call, args))
       } catch (error) {
-        const errno = errnoOf(error)
-        if (errno !== undefined) return errno
         if (error instanceof GuestExit) exit = error
         throw error
       }
     }
   }
 
-  const functions = Object.fromEntries(Object.entries(callsOf(context)).map(([name, call]) => [name, answer(call as Call)]))
+  function metered(by: Meter, call: () => number): number {
+    by.callHost()
+    const before = guestMemory?.handedOut ?? 0
+    const errno = call()
+    by.touch((guestMemory?.handedOut ?? 0) - before)
+    return errno
+  }
+
+  const functions = Object.fromEntries(Object.entries(callsOf(context)).map(([name, call]) => [name, answer(name, call as Call)]))
   return {
     functions,
     attach: (memory) => {

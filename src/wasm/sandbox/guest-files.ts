@@ -19,6 +19,7 @@ import { HostDirectory } from './host-directory.js'
 import { type LazyTar, lazySource, lazyTar } from './lazy-source.js'
 import type { SandboxLayer, SandboxMount, StartMessage } from './protocol.js'
 import { RemoteChannel, RemoteFileSystem, type RemoteSocket } from './remote-file-system.js'
+import { DETERMINISTIC_START_NS } from './reproducible.js'
 
 /** What a guest sees: its tree, and the directories it is given. */
 export interface GuestFiles {
@@ -56,7 +57,8 @@ interface Step {
 export type FilesStart = Pick<
   StartMessage,
   'layers' | 'mounts' | 'limits' | 'readonlyRootfs' | 'user' | 'cwd' | 'preopens' | 'remoteDescriptor'
->
+> &
+  Partial<Pick<StartMessage, 'deterministic'>>
 
 /** Whom a tree is opened for. */
 export interface GuestIdentity {
@@ -65,6 +67,9 @@ export interface GuestIdentity {
   readonly cwd: string
 }
 
+/** What the guest's changes are dated by, where that is not the host's clock; nanoseconds since the epoch. */
+export type GuestTime = () => bigint
+
 /** Devices that need no kernel: their minor numbers, major 1. */
 const DEVICES = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
 
@@ -72,11 +77,18 @@ const DEVICES = { null: 3, zero: 5, full: 7, random: 8, urandom: 9 } as const
 export function makeFiles(start: FilesStart): { readonly files: GuestFiles; readonly shared: () => SharedFiles } {
   const layers = start.layers.map(loadLayer)
   const remote = start.remoteDescriptor === null ? null : RemoteChannel.socket(start.remoteDescriptor)
+  // What is made before the guest runs is as old as its clock.
+  const time = typeof start.deterministic === 'string' ? { now: () => DETERMINISTIC_START_NS } : {}
   const root = new UnionFs({
     lowers: layers.map((layer) => openLayer(layer, parseIndex, remote)),
     limits: { diskBytes: start.limits.diskBytes, inodes: start.limits.inodes },
+    ...time,
   })
-  const systems: FileSystem[] = [root, deviceFiles(), ...start.mounts.map((mount) => openMount(mount, remote, makeTmpfs))]
+  const systems: FileSystem[] = [
+    root,
+    deviceFiles(time),
+    ...start.mounts.map((mount) => openMount(mount, remote, (tmpfs) => makeTmpfs(tmpfs, time))),
+  ]
   const unions = systems.filter((system): system is UnionFs => system instanceof UnionFs)
   const tree = new GuestTree(root, { credentials: start.user, readonly: start.readonlyRootfs })
   const places: (readonly Step[] | null)[] = []
@@ -91,8 +103,8 @@ export function makeFiles(start: FilesStart): { readonly files: GuestFiles; read
 }
 
 /** The same files for another thread, and another guest. Throws INVALID_ARGUMENT where its working directory is none. */
-export function openFiles(start: FilesStart, shared: SharedFiles, guest: GuestIdentity): GuestFiles {
-  return openTrees(start, shared, guest, { treeOf: (union) => union, devices: true })
+export function openFiles(start: FilesStart, shared: SharedFiles, guest: GuestIdentity, time?: GuestTime): GuestFiles {
+  return openTrees(start, shared, guest, { treeOf: (union) => union, devices: true, ...(time === undefined ? {} : { time }) })
 }
 
 /**
@@ -117,20 +129,20 @@ function openTrees(
   start: FilesStart,
   { layers, unions, places, remote }: SharedFiles,
   guest: GuestIdentity,
-  { treeOf, devices }: { readonly treeOf: (union: UnionFs) => UnionFs; readonly devices: boolean },
+  { treeOf, devices, time }: { readonly treeOf: (union: UnionFs) => UnionFs; readonly devices: boolean; readonly time?: GuestTime },
 ): GuestFiles {
   const lowers = layers.map((layer) => openLayer(layer, openIndex, remote))
   const attached: UnionFs[] = []
   const attach = (): UnionFs => {
     const shared = unions[attached.length]
     if (shared === undefined) throw new EngineError('INTERNAL', 'a tree of the sandbox was not shared')
-    const union = UnionFs.attach(shared, attached.length === 0 ? lowers : [])
+    const union = UnionFs.attach(shared, attached.length === 0 ? lowers : [], time)
     attached.push(union)
     return treeOf(union)
   }
   const root = attach()
   const systems: FileSystem[] = [root, attach(), ...start.mounts.map((mount) => openMount(mount, remote, attach))]
-  const tree = new GuestTree(root, { credentials: guest.user, readonly: start.readonlyRootfs })
+  const tree = new GuestTree(root, { credentials: guest.user, readonly: start.readonlyRootfs, sortsNames: time !== undefined })
   const mounts = mountPlaces(start).map(({ destination, readonly }, place) => {
     if (place === 0 && !devices) return { name: destination, handle: tree.root }
     const over = handleOf(places[place] ?? null, systems) ?? directoryAt(tree, destination)
@@ -225,14 +237,14 @@ function openMount(mount: SandboxMount, remote: RemoteSocket | null, memory: (mo
 
 type TmpfsMount = Extract<SandboxMount, { type: 'tmpfs' }>
 
-function makeTmpfs({ bytes, inodes, mode }: TmpfsMount): UnionFs {
-  const fs = new UnionFs({ lowers: [], limits: { diskBytes: bytes, inodes } })
+function makeTmpfs({ bytes, inodes, mode }: TmpfsMount, time: { readonly now?: GuestTime }): UnionFs {
+  const fs = new UnionFs({ lowers: [], limits: { diskBytes: bytes, inodes }, ...time })
   fs.setAttributes(fs.root, { mode })
   return fs
 }
 
-function deviceFiles(): UnionFs {
-  const fs = new UnionFs({ lowers: [], limits: { diskBytes: 1 << 20, inodes: 1024 } })
+function deviceFiles(time: { readonly now?: GuestTime }): UnionFs {
+  const fs = new UnionFs({ lowers: [], limits: { diskBytes: 1 << 20, inodes: 1024 }, ...time })
   for (const [name, minor] of Object.entries(DEVICES))
     fs.create(fs.root, name, { type: 'character-device', mode: 0o666, uid: 0, gid: 0, device: { major: 1, minor } })
   return fs

@@ -20,6 +20,7 @@ import { errorOf, failureOf, type GoMessage, type WorkerMessage } from './messag
 import { type CompiledModule, ModuleCompiler } from './module-compiler.js'
 import { writeAll } from './output.js'
 import { CONTROL_DESCRIPTOR, GO, OUTLIVE, START_DESCRIPTOR, type StartMessage, UPPER_DESCRIPTOR } from './protocol.js'
+import { instrumentationOf } from './reproducible.js'
 import { createRing, StdinWriter } from './ring.js'
 import { Sessions } from './sessions.js'
 import { exitStatusOf, report, stopped, writeDown } from './supervision.js'
@@ -38,7 +39,8 @@ const workerReady = new Promise<void>((resolve, reject) => {
     else take(message)
   })
 })
-const compiler = new ModuleCompiler(start.limits, undefined, start.engine)
+const use = { isProgram: true, provided: new Set<string>(), instrumentation: instrumentationOf(start) }
+const compiler = new ModuleCompiler(start.limits, use, start.engine)
 let startedAt: number | null = null
 let resumeStdin = (): void => {}
 /** Once the guest is ready to run. */
@@ -108,7 +110,7 @@ function onCommand(go: () => void): void {
   })
 }
 
-function run({ module, threads }: CompiledModule): void {
+function run({ module, fuel, threads }: CompiledModule): void {
   startedAt = performance.now()
   if (threads !== null) {
     const { outputBytes } = start.limits
@@ -124,7 +126,7 @@ function run({ module, threads }: CompiledModule): void {
       fell,
     })
   }
-  worker.postMessage({ module, threads: guestThreads?.shared ?? null } satisfies GoMessage)
+  worker.postMessage({ module, fuel, threads: guestThreads?.shared ?? null } satisfies GoMessage)
   guestThreads?.begin()
   report({ event: 'started' })
   // Last: Node takes its time to load what reads stdin, and the guest's thread is under way by then.

@@ -1,6 +1,7 @@
 /** What the sandbox's main thread and its workers say to each other. */
 import { EngineError, type ErrorCode, messageOf } from '../../errors.js'
 import type { SharedUnion } from '../../fs/union-fs.js'
+import type { FuelExports } from '../instrument/instrument.js'
 import type { SharedFiles } from './guest-files.js'
 import type { GuestProcess, StartMessage } from './protocol.js'
 import type { FileRequest } from './session-protocol.js'
@@ -8,9 +9,17 @@ import type { SharedProgram, ThreadTask } from './thread-messages.js'
 
 /** How a guest came to its end. */
 export type Outcome =
-  | { readonly kind: 'exit'; readonly exitCode: number; readonly signal: number | null }
+  | { readonly kind: 'exit'; readonly exitCode: number; readonly signal: number | null; readonly fuelLeft?: number }
+  /** Not by itself: it has reached a limit, or a replay has come to where it differs. */
+  | { readonly kind: 'stopped'; readonly reason: 'limit' | 'diverged'; readonly detail: string; readonly fuelLeft?: number }
   /** `memoryPages` and `tableElements` are what it had then, where it exports them. */
-  | { readonly kind: 'trap'; readonly message: string; readonly memoryPages: number; readonly tableElements: number }
+  | {
+      readonly kind: 'trap'
+      readonly message: string
+      readonly memoryPages: number
+      readonly tableElements: number
+      readonly fuelLeft?: number
+    }
 
 /** From a worker. */
 export type WorkerMessage =
@@ -65,6 +74,8 @@ export interface FilesMessage {
 /** To a worker: the guest may run. */
 export interface GoMessage {
   readonly module: WebAssembly.Module
+  /** What it exports besides its own; null where it has no fuel. */
+  readonly fuel: FuelExports | null
   /** Of a guest with threads, which run elsewhere: what they need of its files is answered here. */
   readonly threads: SharedProgram | null
 }

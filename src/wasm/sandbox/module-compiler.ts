@@ -3,16 +3,16 @@ import { setFlagsFromString } from 'node:v8'
 import { EngineError, messageOf } from '../../errors.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
 import type { WasiEngine } from '../../runtime/spec.js'
+import { type FuelExports, instrument } from '../instrument/instrument.js'
 import { type ModuleLimits, type PreparedModule, prepareModule, type SharedMemoryLimits } from '../module.js'
 import { SPAWN_FIELD, SPAWN_MODULE, THREAD_START } from '../thread-names.js'
 
 /** A program that is ready to be instantiated, and what the receipt says of it. */
 export interface CompiledModule {
   readonly module: WebAssembly.Module
-  readonly evidence: Pick<
-    WasmEvidence,
-    'engine' | 'v8' | 'moduleDigest' | 'imports' | 'memoryPagesMaximum' | 'tableElementsMaximum' | 'threadsMaximum'
-  >
+  /** What it exports besides its own; null where it has no fuel. */
+  readonly fuel: FuelExports | null
+  readonly evidence: Omit<WasmEvidence, 'preopens' | 'environment'>
   /** How many threads it may have, and the memory that they share; null for a program that has one and a memory of its own. */
   readonly threads: { readonly maximum: number; readonly memory: SharedMemoryLimits } | null
 }
@@ -23,6 +23,14 @@ export interface ModuleUse {
   readonly isProgram: boolean
   /** What they may import besides preview1, as `module.name`. */
   readonly provided: ReadonlySet<string>
+  /** What is put into each; nothing unless said. */
+  readonly instrumentation?: ModuleInstrumentation
+}
+
+/** What can be put into a module. */
+export interface ModuleInstrumentation {
+  readonly fuel: boolean
+  readonly canonicalNan: boolean
 }
 
 /** What bounds the modules. */
@@ -77,7 +85,7 @@ export class ModuleCompiler {
     const moduleDigest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
     const known = this.#compiled.get(moduleDigest)
     if (known !== undefined) return known
-    const prepared = prepareModule(bytes, this.#limits, this.#use)
+    const { fuel, prepared, instrumented } = this.#prepare(bytes)
     const flags = this.#flagsFor(prepared.compiler)
     if (flags.length > 0) await beforeFlags
     for (const flag of flags) setFlagsFromString(flag)
@@ -88,11 +96,34 @@ export class ModuleCompiler {
     const engine = `v8, ${WASI_ENGINES[this.#engine]}`
     const threads = sharedMemory === null ? null : { maximum: imports.includes(SPAWN) ? this.#limits.threads : 1, memory: sharedMemory }
     const threadsMaximum = threads?.maximum ?? 1
-    const evidence = { engine, v8: process.versions.v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, threadsMaximum }
-    const compiled = { module, evidence, threads }
+    const evidence = {
+      engine,
+      v8: process.versions.v8,
+      moduleDigest,
+      imports,
+      memoryPagesMaximum,
+      tableElementsMaximum,
+      threadsMaximum,
+      ...(instrumented.length === 0 ? {} : { instrumented }),
+    }
+    const compiled = { module, fuel, evidence, threads }
     this.#compiled.set(moduleDigest, compiled)
     for (const oldest of this.#compiled.keys()) if (this.#compiled.size > KEPT) this.#compiled.delete(oldest)
     return compiled
+  }
+
+  /** What is put into it costs the compilers as well, so both are judged: as it came, and as it is compiled. */
+  #prepare(bytes: Uint8Array): {
+    readonly fuel: FuelExports | null
+    readonly prepared: PreparedModule
+    readonly instrumented: readonly string[]
+  } {
+    const { instrumentation = { fuel: false, canonicalNan: false } } = this.#use
+    const prepared = prepareModule(bytes, this.#limits, this.#use)
+    const instrumented = [...(instrumentation.fuel ? ['fuel'] : []), ...(instrumentation.canonicalNan ? ['canonical-nan'] : [])]
+    if (instrumented.length === 0) return { fuel: null, prepared, instrumented }
+    const { bytes: rewritten, fuel } = instrument(bytes, instrumentation)
+    return { fuel, prepared: prepareModule(rewritten, this.#limits, this.#use), instrumented }
   }
 
   #flagsFor(wanted: Compiler): readonly string[] {

@@ -69,6 +69,10 @@ export interface StartMessage extends GuestProcess {
   readonly sessions: { readonly descriptor: number } | { readonly folder: string }
   /** It goes on when its supervisor closes its end of control. */
   readonly outlives: boolean
+  /** Seed of a deterministic run; null for any other. */
+  readonly deterministic: string | null
+  /** Where what the guest is answered is written to, or read from; null for a run that is neither. */
+  readonly recording: { readonly mode: 'record' | 'replay'; readonly descriptor: number } | null
   readonly limits: SandboxLimits
 }
 
@@ -82,6 +86,8 @@ export interface SandboxLimits {
   readonly diskBytes: number
   readonly inodes: number
   readonly outputBytes: number | null
+  /** What each program may spend. */
+  readonly fuel: number | null
   /** Size of the upper's tar; one that would be larger is not kept. */
   readonly upperBytes: number
 }

@@ -181,11 +181,11 @@ export class Session {
     )
   }
 
-  #go({ module, threads }: CompiledModule): void {
+  #go({ module, fuel, threads }: CompiledModule): void {
     this.#startedAt = performance.now()
     this.#tell({ event: 'started' })
     this.#threads = threads === null ? null : this.#guestThreads(module, threads)
-    this.#worker?.postMessage({ module, threads: this.#threads?.shared ?? null } satisfies GoMessage)
+    this.#worker?.postMessage({ module, fuel, threads: this.#threads?.shared ?? null } satisfies GoMessage)
     this.#threads?.begin()
   }
 

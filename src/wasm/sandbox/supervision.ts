@@ -40,6 +40,8 @@ const SIGNALS: readonly (NodeJS.Signals | null)[] = [
 /** As a native program that aborts: 128 and SIGABRT. wasmtime answers a trap the same way. */
 const TRAP_EXIT_CODE = 134
 const KILLED_EXIT_CODE = 137
+/** Of a replay that is not the run it was to be: a failure of wolffia's, not an answer of the guest's. */
+const DIVERGED_EXIT_CODE = 125
 /** A guest that traps with this share of a limit in use has most likely run into it: the engine only tells the guest. */
 const NEARLY_ALL = 0.9
 
@@ -64,6 +66,19 @@ export function report(event: SandboxEvent): void {
 
 /** How a guest's end reads as an exit status. */
 export function exitStatusOf(outcome: Outcome, limits: SandboxLimits, durationMs: number): ExitStatus {
+  const spent = outcome.fuelLeft === undefined ? {} : { fuelLeft: Math.max(0, outcome.fuelLeft) }
+  return { ...endOf(outcome, limits, durationMs), ...spent }
+}
+
+function endOf(outcome: Outcome, limits: SandboxLimits, durationMs: number): ExitStatus {
+  if (outcome.kind === 'stopped')
+    return outcome.reason === 'limit'
+      ? stopped('limit', outcome.detail, durationMs)
+      : { exitCode: DIVERGED_EXIT_CODE, reason: 'diverged', detail: outcome.detail, durationMs }
+  if (outcome.fuelLeft !== undefined && outcome.fuelLeft < 0) {
+    const detail = `it used up its fuel of ${limits.fuel}`
+    return { exitCode: TRAP_EXIT_CODE, signal: 'SIGABRT', reason: 'out-of-fuel', detail, durationMs }
+  }
   if (outcome.kind === 'exit') {
     const signal = outcome.signal === null ? null : (SIGNALS[outcome.signal] ?? null)
     return signal === null

@@ -15,8 +15,10 @@ import { StreamDescriptor } from '../preview1/stream-descriptor.js'
 import { serveCalls } from './call-server.js'
 import { answerFileRequest } from './file-requests.js'
 import { findModule } from './find-module.js'
+import { FuelTank } from './fuel-tank.js'
 import { type GuestFiles, openFiles, openFilesFromOutside, type SharedFiles } from './guest-files.js'
 import { guestHost } from './guest-host.js'
+import { type GuestRecording, openRecording } from './guest-recording.js'
 import { guestThread } from './guest-thread.js'
 import {
   type FilesMessage,
@@ -29,6 +31,7 @@ import {
 } from './messages.js'
 import { descriptorOutput, type OutputAllowance, pause, writeAll } from './output.js'
 import type { GuestProcess } from './protocol.js'
+import { deterministicHost, SteppedClock, wholeInput } from './reproducible.js'
 import { OutputWriter, StdinReader } from './ring.js'
 import type { FileRequest } from './session-protocol.js'
 import { changesFiles } from './session-request.js'
@@ -59,10 +62,14 @@ async function begin(task: Exclude<WorkerTask, ThreadTask>, shared: SharedFiles)
 }
 
 async function prepareGuest({ process: guest, findsProgram }: GuestTask, shared: SharedFiles): Promise<void> {
-  const files = openFiles(start, shared, guest)
+  const clock = start.deterministic === null ? null : new SteppedClock()
+  const files = openFiles(start, shared, guest, clock?.timeNs)
   const run =
     start.engine === 'wolffia'
-      ? ({ module, threads }: GoMessage) => (threads === null ? runGuest(module, guest, files) : serveThreads(threads, guest, files))
+      ? (program: GoMessage) =>
+          program.threads === null
+            ? runGuest(program, guest, files, { clock, isOwn: !findsProgram })
+            : serveThreads(program.threads, guest, files)
       : await runnerOfWasmer(guest, files)
   parentPort?.once('message', (message: GoMessage) => tell({ type: 'ended', outcome: run(message) }))
   tellReady(files)
@@ -166,7 +173,10 @@ async function runnerOfWasmer(guest: GuestProcess, { unions: [root] }: GuestFile
 }
 
 /** How a run ends that throws what ends it. It tells of its exports as soon as it has them. */
-function outcomeOf(run: (onExports: (exports: WebAssembly.Instance['exports']) => void) => void): Outcome {
+function outcomeOf(
+  run: (onExports: (exports: WebAssembly.Instance['exports']) => void) => void,
+  isStopped: () => boolean = () => false,
+): Outcome {
   let exports: WebAssembly.Instance['exports'] = {}
   try {
     run((made) => {
@@ -175,27 +185,53 @@ function outcomeOf(run: (onExports: (exports: WebAssembly.Instance['exports']) =
     return { kind: 'exit', exitCode: 0, signal: null }
   } catch (error) {
     if (error instanceof GuestExit) return { kind: 'exit', exitCode: error.exitCode, signal: error.signal }
-    return trapped(error, exports)
+    return trapped(error, exports, isStopped())
   }
 }
 
-function runGuest(module: WebAssembly.Module, guest: GuestProcess, files: GuestFiles): Outcome {
-  const table = openTable(guest, files, [stdin, stdout, stderr])
-  const preview1 = createPreview1({ host: guestHost(guest), table, tree: files.tree })
-  return outcomeOf((onExports) => {
-    const { exports } = new WebAssembly.Instance(module, { [PREVIEW1]: preview1.functions })
-    onExports(exports)
-    if (exports.memory instanceof WebAssembly.Memory) preview1.attach(exports.memory)
-    ;(exports._start as () => void)()
-    // It may have caught what ended it.
-    if (preview1.exit !== null) throw preview1.exit
-  })
+interface RunParts {
+  /** Of a deterministic run. */
+  readonly clock: SteppedClock | null
+  /** Whether it is the container's own program, which alone is recorded. */
+  readonly isOwn: boolean
+}
+
+function runGuest(program: GoMessage, guest: GuestProcess, files: GuestFiles, { clock, isOwn }: RunParts): Outcome {
+  const recording = isOwn ? openRecording(start.recording, stdout, stderr) : null
+  const outcome = perform(program, guest, files, { clock, recording })
+  return recording === null ? outcome : recording.end(outcome)
+}
+
+function perform(
+  { module, fuel }: GoMessage,
+  guest: GuestProcess,
+  files: GuestFiles,
+  { clock, recording }: { readonly clock: SteppedClock | null; readonly recording: GuestRecording | null },
+): Outcome {
+  const input = clock === null ? stdin : wholeInput(stdin)
+  const table = openTable(guest, files, [input, recording?.stdout ?? stdout, recording?.stderr ?? stderr])
+  const tank = fuel === null ? null : new FuelTank(start.limits.fuel ?? 0)
+  const host = clock === null ? guestHost(guest) : deterministicHost(guest, clock, start.deterministic ?? '')
+  const preview1 = createPreview1({ host, table, tree: files.tree, meter: tank, witness: recording?.witness ?? null })
+  const outcome = outcomeOf(
+    (onExports) => {
+      const { exports } = new WebAssembly.Instance(module, { [PREVIEW1]: preview1.functions })
+      onExports(exports)
+      if (fuel !== null) tank?.open(exports, fuel)
+      if (exports.memory instanceof WebAssembly.Memory) preview1.attach(exports.memory)
+      ;(exports._start as () => void)()
+      // It may have caught what ended it.
+      if (preview1.exit !== null) throw preview1.exit
+    },
+    () => tank?.isEmpty === true || recording?.isStopped() === true,
+  )
+  return tank === null ? outcome : { ...outcome, fuelLeft: tank.left }
 }
 
 /** A trap, an exception nobody caught, or a stack that is used up: said on stderr, as wasmtime does. */
-function trapped(error: unknown, exports: WebAssembly.Instance['exports']): Outcome {
+function trapped(error: unknown, exports: WebAssembly.Instance['exports'], isStopped = false): Outcome {
   const message = error instanceof RangeError && /call stack/.test(error.message) ? 'call stack exhausted' : messageOf(error)
-  complain(`wasm trap: ${message}`)
+  if (!isStopped) complain(`wasm trap: ${message}`)
   const { memory } = exports
   const tables = Object.values(exports).filter((each): each is WebAssembly.Table => each instanceof WebAssembly.Table)
   return {
