@@ -28,6 +28,7 @@ import type { WritableLayer } from '../runtime/writable-layer.js'
 import { pidOf, startOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
+import { groupOperations, joinGroups, sweepGroups, usesGroups } from './control-group.js'
 import { exitStatus } from './exit-status.js'
 import { guestFilter } from './filter.js'
 import { withRealDevices } from './host-devices.js'
@@ -115,7 +116,9 @@ export class NativeRuntime implements Runtime {
         mkdirSync(own, { recursive: true, mode: 0o700 })
       }
       const lent = opened.length === 0 ? null : new LentObjects(opened, spec)
+      if (usesGroups(spec.limits)) sweepGroups()
       const plan = containerPlan({
+        groups: groupOperations(id, spec.limits),
         spec: resolved,
         idMap: this.#idMap,
         root: { ...layers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
@@ -189,6 +192,7 @@ export class NativeRuntime implements Runtime {
     const { outputBytes: _output, timeoutMs: _time, diskBytes: _disk, ...limits } = spec.limits
     const joined: ContainerSpec = { ...spec, process: program, limits }
     const plan = joinPlan({
+      groups: usesGroups(limits) ? joinGroups(initOf(own).pid) : [],
       spec: joined,
       idMap: this.#idMap,
       init: initOf(own),
