@@ -21,6 +21,10 @@ async function main(): Promise<number> {
     process.stdout.write(words.help ? USAGE : WORKLOADS.map(({ name, summary }) => `${name.padEnd(20)}${summary}\n`).join(''))
     return 0
   }
+  if (words.what[0] === 'wasm-attacks') {
+    const { wasmAttacks } = await import('./wasm-attacks/main.js')
+    return wasmAttacks()
+  }
   if (words.compare !== null) {
     const [earlier, later] = await Promise.all(words.compare.map(readReport))
     if (earlier === undefined || later === undefined) return 1

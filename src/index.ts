@@ -140,6 +140,7 @@ export type {
   SeccompSource,
   TmpfsMount,
   VolumeMount,
+  WasiEngine,
 } from './runtime/spec.js'
 export type { WritableLayer } from './runtime/writable-layer.js'
 export type { FlawKind } from './store/flaw.js'

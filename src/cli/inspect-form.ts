@@ -62,6 +62,7 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       ReadonlyRootfs: spec.readonlyRootfs,
       ...privilegesOf(spec.privileges ?? {}),
       Runtime: container.runtime,
+      ...(spec.wasiEngine === undefined ? {} : { WasiEngine: spec.wasiEngine }),
       ...(Object.keys(spec.annotations).length === 0 ? {} : { Annotations: spec.annotations }),
     },
     Mounts: spec.mounts.map((mount) => ({

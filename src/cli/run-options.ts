@@ -61,6 +61,7 @@ export function addCreateFlags(parser: Command): void {
     .option('-v, --volume <[source:]path[:ro]>', 'mount a folder or file of the host, or a volume by its name', collect)
     .option('--volume-driver <name>', 'who keeps the volumes: local')
     .option('--volumes-from <container[:ro]>', 'mount what that container has mounted', collect)
+    .option('--wasi-engine <wolffia|wasmer>', 'whose WASI a module is linked with; wolffia unless said')
     .option('-w, --workdir <path>', 'working directory')
     .addOption(parser.createOption('--net <network>').hideHelp())
   parser.addHelpText('after', () => {
@@ -77,6 +78,7 @@ export function addRunFlags(parser: Command): void {
     .option('--detach-keys <keys>', 'what leaves a terminal without ending the container; ctrl-p,ctrl-q unless said')
     .option('--sig-proxy', 'signals to this command go to the container; with --sig-proxy=false they end the command alone')
     .addOption(parser.createOption('--no-sig-proxy').hideHelp())
+    .option('--lazy', 'start before the image is here, and read its files as they are wanted: with --rm, for eStargz layers, Wasm wall')
     .option('--receipt', 'print what isolation is in force, as JSON on stderr; --receipt=FILE writes a file')
     .addOption(parser.createOption('--receipt-file <file>').hideHelp())
 }
@@ -115,6 +117,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
     readonlyRootfs: options.readOnly === true,
     privileges: privilegeOptions(options),
     runtime: runtimeOf(text('runtime')),
+    wasiEngine: wasiEngineOf(text('wasiEngine')),
     platform: text('platform'),
     pull: pullPolicyOf(text('pull')),
     tty: options.tty === true,
@@ -241,6 +244,11 @@ function networkOf(name: string | undefined): 'none' | 'host' | undefined {
       data: { network: name },
     },
   )
+}
+
+function wasiEngineOf(name: string | undefined): 'wolffia' | 'wasmer' | undefined {
+  if (name === undefined || name === 'wolffia' || name === 'wasmer') return name
+  throw invalid(name, '--wasi-engine', 'there is no such engine', 'Engines are wolffia, the default, and wasmer.')
 }
 
 function runtimeOf(name: string | undefined): 'auto' | 'native' | 'wasm' | undefined {

@@ -44,6 +44,8 @@ function containerFlaws(id: string, { state, hasLayer, sweep }: ContainersReques
   const isInHand = deadClaims(folderNames(join(state.home, 'locks', `container-${id}`))).alive > 0
   if (isOrphan(record) && !isInHand)
     return [flaw('leftover', path, 'was to be removed when it ended, and nobody is left to do so', { repair: sweep })]
+  // What is read while it comes is in the hands of who started it.
+  if (record.image.lazy === true) return []
   const lost = record.image.diffIds.filter((diffId) => !hasLayer(diffId))
   if (lost.length === 0) return []
   const remedy = `Bring in the image ${record.image.reference} again, or remove the container: wolffia rm ${record.name}`

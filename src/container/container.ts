@@ -30,6 +30,8 @@ export interface ContainerImage {
   readonly platform: Platform
   /** Digests of its uncompressed layers, base first: they are kept while the container is. */
   readonly diffIds: readonly DiffId[]
+  /** Its layers come while they are read, and are not in the store. */
+  readonly lazy?: true
 }
 
 /** What is known about a container without touching it: one row of `ps`. */

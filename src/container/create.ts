@@ -8,7 +8,7 @@ import { assertMayOutlive } from '../runtime/object-mounts.js'
 import { assertRequirements, parseRequirements } from '../runtime/require.js'
 import type { Runtime, Task } from '../runtime/runtime.js'
 import { selectRuntime } from '../runtime/select.js'
-import type { ContainerSpec, FileSystemObjects } from '../runtime/spec.js'
+import type { ContainerSpec, FileSystemObjects, Rootfs } from '../runtime/spec.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
 import { identityOf, ownIdentity } from '../store/process-identity.js'
 import type { AttachedVolumes } from '../volume/attach.js'
@@ -115,6 +115,7 @@ async function prepared<T>(
         manifest: found.image.descriptor.digest,
         platform: found.platform,
         diffIds: config.rootfs.diff_ids,
+        ...(isLazy(rootfs) ? { lazy: true as const } : {}),
       },
       runtime: runtime.name,
       spec,
@@ -267,11 +268,20 @@ async function settle({
   const specFor = (world: Question['world']) => containerSpec({ id, options, image, tree: rootfs.tree(), mounts, world })
   const spec = specFor(world)
   const runtime = await selectRuntime({ runtimes, name: options.runtime ?? 'auto', spec, rootfs })
+  if (isLazy(rootfs) && runtime.readsLazyLayers !== true)
+    throw new EngineError('NOT_BUILT', `the ${runtime.name} wall cannot start before the image is here`, {
+      hint: 'Leave --lazy out, and the image is pulled whole; what it is for are images of WASI programs.',
+      data: { runtime: runtime.name },
+    })
   if (runtime.name !== 'wasm' || world === 'bare') return { runtime, spec }
   // Found along the PATH of a Linux system, which the guest will not have: named by where it is.
   const bare = specFor('bare')
   const path = findProgram(spec, rootfs)?.path ?? bare.process.args[0] ?? ''
   return { runtime, spec: { ...bare, process: { ...bare.process, args: [path, ...bare.process.args.slice(1)] } } }
+}
+
+function isLazy({ layers }: Pick<Rootfs, 'layers'>): boolean {
+  return layers.some(({ lazy }) => lazy !== undefined)
 }
 
 /** An image's layers, unpacked into the store where they are not yet. */

@@ -1,7 +1,7 @@
 import type { NodeFsLike } from '../fs/node-fs-like.js'
 import type { Limits } from '../runtime/limits.js'
 import type { TerminalSize } from '../runtime/runtime.js'
-import type { ExtraHost } from '../runtime/spec.js'
+import type { ExtraHost, WasiEngine } from '../runtime/spec.js'
 import type { MountRequest } from '../volume/volume.js'
 import type { PrivilegeOptions } from './privileges.js'
 import type { HealthCheck, LogSettings, RestartPolicy } from './settings.js'
@@ -63,6 +63,11 @@ export interface CreateOptions {
   readonly privileges?: PrivilegeOptions
   /** The wall: `auto` chooses by the program, a named one is used or fails. */
   readonly runtime?: 'auto' | 'native' | 'wasm'
+  /**
+   * Whose preview1 a WASI module is linked with. `wasmer` is `@wasmer/wasi`, for comparison: it passes fewer of the official tests and has no
+   * mounts, exec or threads. Ours unless said.
+   */
+  readonly wasiEngine?: WasiEngine
   /** `linux/amd64`, `wasi/wasm`: which of the image's platforms. */
   readonly platform?: string
   /** A terminal as stdio. */

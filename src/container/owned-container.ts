@@ -75,6 +75,8 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
   async detach(): Promise<void> {
     if (this.status !== 'running') throw this.notRunning()
     assertMayOutlive(this.spec)
+    if (this.record.image.lazy === true)
+      throw new EngineError('CONFLICT', `container ${this.name} reads its image through this process, so it cannot outlive it`)
     await this.state.exclusively(this.id, () => this.#write({ outlives: true, owner: this.#task.supervisor }))
     await this.#task.outlive()
     this.#detached = true

@@ -73,6 +73,7 @@ export function containerSpec({ id, options, image, tree, mounts, world }: SpecS
     ephemeral: options.autoRemove ?? false,
     annotations: options.annotations ?? {},
     ...(privileges === undefined ? {} : { privileges }),
+    ...(options.wasiEngine === undefined ? {} : { wasiEngine: options.wasiEngine }),
   }
 }
 

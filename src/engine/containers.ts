@@ -10,11 +10,14 @@ import { type OpenedProgram, openProgram, type ProgramOptions } from '../contain
 import { type ContainerRecord, isGone, isOrphan } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError, messageOf } from '../errors.js'
+import { hostPlatform } from '../image/platform-select.js'
+import { WASI_PLATFORM } from '../oci/platform.js'
 import { didYouMean } from '../reference/nearest.js'
 import type { PullEvent } from '../registry/pull-event.js'
+import { MissingContents } from '../store/layer-store.js'
 import type { Store } from '../store/store.js'
 import type { HostCopied, HostCopyOptions } from './host-copy.js'
-import type { PullPolicy } from './image-pulls.js'
+import type { OpenedLazyImage, PullPolicy } from './image-pulls.js'
 import type { Images } from './images.js'
 import type { Walls } from './walls.js'
 
@@ -25,7 +28,7 @@ export interface ContainersParts {
   readonly journal: Journal
   readonly walls: Walls
   readonly volumes: LoadVolumes
-  readonly images: () => Pick<Images, 'forContainer'>
+  readonly images: () => Pick<Images, 'forContainer' | 'forLazyContainer'>
 }
 
 /** What a container is made of, and whether its image may be pulled for it. */
@@ -34,6 +37,11 @@ export interface ContainerOptions extends CreateOptions {
   readonly pull?: PullPolicy
   /** Told what happens while the image is pulled. */
   readonly pullProgress?: (event: PullEvent) => void
+  /**
+   * Starts before the image is here: its files come when they are read, and nothing of it is kept. For {@link Containers.create} with `autoRemove`,
+   * images with eStargz layers, and the Wasm wall; anything else fails by name. Told what keeps a file away, whose readers get EIO.
+   */
+  readonly lazy?: (failure: unknown) => void
 }
 
 /** What {@link Containers.prune} removed: ids, and the bytes that those containers had written. */
@@ -48,6 +56,9 @@ export class Containers implements AsyncDisposable {
   /** Those of this process that have not ended. */
   readonly #owned = new Map<string, Container>()
   readonly #creating = new Set<Promise<CreatedContainer>>()
+  /** What containers of this process read while it comes. */
+  readonly #lazy = new Map<string, OpenedLazyImage>()
+  readonly #closing = new Set<Promise<void>>()
   readonly #disposal = new AbortController()
   #swept: Promise<void> | null = null
 
@@ -75,15 +86,36 @@ export class Containers implements AsyncDisposable {
    * here, so that a requirement (`require`) is judged at its start.
    */
   async define(options: ContainerOptions): Promise<Container> {
+    if (options.lazy !== undefined) throw lazyIsForOnce('a container that is started later, or goes on by itself, needs its image')
     const { workshop, found } = await this.#workshop(options)
     return defineContainer(workshop, found, options)
   }
 
   async #create(options: ContainerOptions): Promise<CreatedContainer> {
+    if (options.lazy !== undefined) return this.#createLazily({ ...options, lazy: options.lazy })
     const { workshop, found } = await this.#workshop(options)
     const container = await createContainer(workshop, found, options)
     this.#owned.set(container.id, container)
     return container
+  }
+
+  async #createLazily(options: ContainerOptions & Required<Pick<ContainerOptions, 'lazy'>>): Promise<CreatedContainer> {
+    if (options.autoRemove !== true) throw lazyIsForOnce('a container that is kept needs its image')
+    await this.#sweep()
+    const { images, walls } = this.#parts
+    // Of a choice, what the one wall runs that can do it.
+    const chooses = options.platform === undefined && (options.runtime ?? 'auto') === 'auto'
+    const wish = chooses ? { preferred: [WASI_PLATFORM, hostPlatform()] } : await walls.wish(options)
+    const { found, opened } = await images().forLazyContainer(options.image, { wish, signal: options.signal, failed: options.lazy })
+    try {
+      const container = await createWithContents(await this.workshop(), found, options)
+      this.#owned.set(container.id, container)
+      if (opened !== null) this.#lazy.set(container.id, opened)
+      return container
+    } catch (error) {
+      await opened?.[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   async #workshop(options: ContainerOptions): Promise<{ readonly workshop: Workshop; readonly found: ImageForContainer }> {
@@ -104,7 +136,15 @@ export class Containers implements AsyncDisposable {
   /** What containers are made with, those of a build too. @internal */
   async workshop(): Promise<Workshop> {
     const { state, store, journal, walls, volumes } = this.#parts
-    const released = (id: string) => this.#owned.delete(id)
+    const released = (id: string) => {
+      this.#owned.delete(id)
+      const lazy = this.#lazy.get(id)
+      this.#lazy.delete(id)
+      if (lazy === undefined) return
+      const closing = (async () => lazy[Symbol.asyncDispose]())().catch(() => {})
+      this.#closing.add(closing)
+      closing.then(() => this.#closing.delete(closing))
+    }
     return { state, layers: store.layers, journal, volumes, runtimes: await walls.all(), released }
   }
 
@@ -213,6 +253,7 @@ export class Containers implements AsyncDisposable {
     this.#disposal.abort()
     await Promise.allSettled(this.#creating)
     const ends = await Promise.allSettled([...this.#owned.values()].map((container) => container[Symbol.asyncDispose]()))
+    await Promise.allSettled(this.#closing)
     const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
     if (failures.length > 1) throw new AggregateError(failures, failures.map(messageOf).join('; '))
     if (failures.length > 0) throw failures[0]
@@ -257,3 +298,21 @@ export class Containers implements AsyncDisposable {
 const RUNNING: ReadonlySet<ContainerStatus> = new Set(['running', 'paused', 'restarting'])
 /** How long the process that holds a container's lock may keep a list from being shown. */
 const SETTLE_TIMEOUT_MS = 2000
+
+/** Makes a container of an image that may still have to come: what is looked at before the guest's start comes first, and then it is tried again. */
+async function createWithContents(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<CreatedContainer> {
+  for (;;) {
+    try {
+      return await createContainer(workshop, found, options)
+    } catch (error) {
+      if (!(error instanceof MissingContents)) throw error
+      await error.bring()
+    }
+  }
+}
+
+function lazyIsForOnce(reason: string): EngineError {
+  return new EngineError('INVALID_ARGUMENT', `${reason}: it cannot be read while it comes`, {
+    hint: 'Use --lazy with --rm and in the foreground, or leave it out.',
+  })
+}

@@ -1,10 +1,12 @@
 import type { Journal } from '../container/journal.js'
 import { EngineError, messageOf } from '../errors.js'
+import type { Image } from '../image/image.js'
 import type { PlatformWish } from '../image/platform-select.js'
 import { familiarReference, isReference, parseReference } from '../reference/normalize.js'
 import { formatReference, type Reference } from '../reference/reference.js'
 import type { RegistryClient } from '../registry/client.js'
 import { readConfiguration, resolveName } from '../registry/configuration.js'
+import { LazyImage, type LazyImageParts } from '../registry/lazy-image.js'
 import { type OpenClientOptions, openClient } from '../registry/open-client.js'
 import { type Pulled, pullImage } from '../registry/pull.js'
 import type { PullEvent } from '../registry/pull-event.js'
@@ -28,6 +30,14 @@ export interface ImagePullRequest {
   readonly signal?: AbortSignal | undefined
 }
 
+/** How an image is opened that is read while it comes. */
+export type LazyImageRequest = Pick<LazyImageParts, 'wish' | 'signal' | 'failed'>
+
+/** One that is open. Dispose of it when nothing reads it any more. */
+export interface OpenedLazyImage extends AsyncDisposable {
+  readonly image: Image
+}
+
 /** Images from registries. */
 export class ImagePulls {
   readonly #parts: ImagePullsParts
@@ -42,6 +52,28 @@ export class ImagePulls {
   async pull(typed: string, request: ImagePullRequest): Promise<Pulled> {
     using opened = await openClient(this.#client)
     return this.#pull(opened.client, resolveName(typed, opened.configuration), request)
+  }
+
+  /**
+   * Opens an image that is read while it comes, by what a name means by the user's settings. Whoever disposes of it ends the connections. Rejects
+   * as `LazyImage.open`.
+   */
+  async openLazily(typed: string, request: LazyImageRequest): Promise<OpenedLazyImage> {
+    const opened = await openClient(this.#client)
+    try {
+      const reference = resolveName(typed, opened.configuration)
+      const lazy = await LazyImage.open({ ...request, store: this.#parts.store, client: opened.client, reference })
+      return {
+        image: lazy.image,
+        [Symbol.asyncDispose]: async () => {
+          await lazy[Symbol.asyncDispose]()
+          opened[Symbol.dispose]()
+        },
+      }
+    } catch (error) {
+      opened[Symbol.dispose]()
+      throw error
+    }
   }
 
   /** Pulls all tags of a repository, one after the other. */

@@ -15,14 +15,14 @@ import type { Descriptor } from '../oci/descriptor.js'
 import type { Digest } from '../oci/digest.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
 import { type Platform, WASI_PLATFORM } from '../oci/platform.js'
-import { familiarReference, parseReference, withDefaultTag } from '../reference/normalize.js'
+import { familiarReference, isReference, parseReference, withDefaultTag } from '../reference/normalize.js'
 import { formatReference, type Reference } from '../reference/reference.js'
 import type { Pulled } from '../registry/pull.js'
 import type { PullEvent } from '../registry/pull-event.js'
 import type { Store } from '../store/store.js'
 import type { BuildOptions } from './build-options.js'
 import type { ImageFsOptions } from './image-fs.js'
-import type { ImagePullRequest, ImagePulls, PullPolicy } from './image-pulls.js'
+import type { ImagePullRequest, ImagePulls, LazyImageRequest, OpenedLazyImage, PullPolicy } from './image-pulls.js'
 import type {
   CommitOptions,
   ImageDetails,
@@ -144,6 +144,25 @@ export class Images {
         if (!(error instanceof EngineError) || error.code !== 'IMAGE_NOT_FOUND') throw error
       }
     return (await this.#pulls()).find(reference, policy, look, request)
+  }
+
+  /**
+   * The image a container is to be made of while it comes: from the store where it is there, else opened in its registry. Rejects as
+   * `LazyImage.open`. @internal
+   */
+  async forLazyContainer(
+    reference: string,
+    request: LazyImageRequest,
+  ): Promise<{ readonly found: ImageForContainer; readonly opened: OpenedLazyImage | null }> {
+    try {
+      return { found: await imageForContainer(this.#store, reference, request.wish), opened: null }
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'IMAGE_NOT_FOUND' || !isReference(reference)) throw error
+    }
+    const opened = await (await this.#pulls()).openLazily(reference, request)
+    const { os, architecture, variant } = await opened.image.config()
+    const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) }
+    return { found: { id: opened.image.descriptor.digest, image: opened.image, platform }, opened }
   }
 
   /** Makes an image of a root file system's tar or of a `.wasm` module. */

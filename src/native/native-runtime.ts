@@ -90,6 +90,10 @@ export class NativeRuntime implements Runtime {
 
   async #create(request: CreateRequest, { onDisk }: { readonly onDisk: boolean }): Promise<Task> {
     const { id, directory, spec, rootfs, openStdin, keepStdin = false, terminalSize = TERMINAL_SIZE, supervision, signal, record } = request
+    if (spec.wasiEngine !== undefined)
+      throw new EngineError('NOT_BUILT', `--wasi-engine ${spec.wasiEngine}: the native wall runs no WASI modules`, {
+        hint: 'Leave it out, or run a Wasm image.',
+      })
     const filter = await guestFilter(spec)
     const inMemory = (spec.ephemeral || spec.readonlyRootfs) && (await availability(this.#trees)).upperInMemory
     const ways = limitWays(inMemory ? 'memory' : 'disk')

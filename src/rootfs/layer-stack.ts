@@ -27,8 +27,10 @@ const MERGED_FROM = 8
  * before it is read. The caller closes them.
  */
 export function openStack(layers: readonly StoredLayer[]): PackedLayer[] {
-  if (layers.length < MERGED_FROM)
-    return layers.map(({ indexPath, tarPath }) => new PackedLayer(parseIndex(readFileSync(indexPath)), fileSourceWhenRead(tarPath)))
+  if (layers.length < MERGED_FROM || layers.some(({ lazy }) => lazy !== undefined))
+    return layers.map(
+      ({ indexPath, tarPath, lazy }) => new PackedLayer(parseIndex(readFileSync(indexPath)), lazy?.source() ?? fileSourceWhenRead(tarPath)),
+    )
   return [openMerged(layers)]
 }
 

@@ -122,6 +122,8 @@ export interface WasmEvidence {
   readonly imports: readonly string[]
   readonly memoryPagesMaximum: number
   readonly tableElementsMaximum: number
+  /** Threads the guest may have at once, its first one included: 1 where its module asks for none. */
+  readonly threadsMaximum: number
   /** Directories the guest was given, by their guest names. */
   readonly preopens: readonly string[]
   readonly environment: readonly string[]

@@ -81,6 +81,8 @@ export interface RunEnd {
 export interface Runtime {
   /** `native`, `wasm`; open, for walls to come. */
   readonly name: string
+  /** Whether layers may come while their files are read (`store/layer-store`). */
+  readonly readsLazyLayers?: boolean
   /** Why it cannot be used on this host, as a sentence, or null. Never throws. */
   unavailable(): Promise<string | null>
   /** Whether the program is of its kind, judged by magic bytes: ELF and scripts, or `\0asm`. */

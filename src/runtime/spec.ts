@@ -135,7 +135,12 @@ export interface ContainerSpec {
   readonly annotations: Readonly<Record<string, string>>
   /** The usual unless said. */
   readonly privileges?: PrivilegeSpec
+  /** Whose preview1 a WASI module is linked with; wolffia's own unless said. */
+  readonly wasiEngine?: WasiEngine
 }
+
+/** Who answers a WASI module's calls: this package, or `@wasmer/wasi`. */
+export type WasiEngine = 'wolffia' | 'wasmer'
 
 /** Where the guest's root comes from: layers of an image, base first. */
 export interface Rootfs {

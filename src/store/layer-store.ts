@@ -14,6 +14,7 @@ import { EngineError } from '../errors.js'
 import { openFileSource } from '../layer/file-source.js'
 import { indexTar, serializeIndex } from '../layer/index.js'
 import { indexLimits } from '../layer/limits.js'
+import type { ByteSource } from '../layer/source.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { type DiffId, digestFromHex, hexOf } from '../oci/digest.js'
 import { missingBlob, writeBlobFile } from './blob-file.js'
@@ -27,6 +28,28 @@ export interface StoredLayer {
   readonly tarPath: string
   /** Its index (`layer/index`), beside it. */
   readonly indexPath: string
+  /** Set where what the tar holds comes when it is first read: its bytes mean nothing before. @internal */
+  readonly lazy?: LazyContents
+}
+
+/** Contents that come from elsewhere when they are wanted, checked, into the tar that they are read from. */
+export interface LazyContents {
+  /** Brings what is missing of these bytes of the tar. Rejects with what kept it away. */
+  ensure(position: number, length: number): Promise<void>
+  /** The tar for this process, which throws {@link MissingContents} for what is not there yet. */
+  source(): ByteSource
+}
+
+/** Thrown where contents are read that have not come: {@link bring} brings them, and what was tried is to be tried again. */
+export class MissingContents extends Error {
+  override readonly name = 'MissingContents'
+
+  constructor(
+    /** Brings the whole file. */
+    readonly bring: () => Promise<void>,
+  ) {
+    super('contents that have not come yet')
+  }
 }
 
 /** A layer of an image: how it is stored, and how its uncompressed tar is had. */
@@ -38,6 +61,8 @@ export interface Layer {
   uncompressed(): Promise<Readable>
   /** Path of the blob, where it lies outside the store: in an ingest that is still under way. */
   path?(): Promise<string | null>
+  /** The layer as it is read without its blob, outside the store. */
+  readonly stored?: StoredLayer
 }
 
 /** The layers of a store. */
@@ -58,6 +83,7 @@ export class LayerStore {
 
   /** The layer, made when it is not there. Rejects with DIGEST_MISMATCH when the blob's contents are not the diffId, INVALID_ARCHIVE. */
   async ensure(layer: Layer, options: { readonly signal?: AbortSignal } = {}): Promise<StoredLayer> {
+    if (layer.stored !== undefined) return layer.stored
     const found = await this.find(layer.diffId)
     if (found !== null) return found
     const running = this.#making.get(layer.diffId)

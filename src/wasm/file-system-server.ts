@@ -16,13 +16,25 @@ import {
   type Ino,
   type NewInode,
 } from '../fs/file-system.js'
-import { REMOTE_BODY_BYTES, REMOTE_FRAME_BYTES, REMOTE_HEAD_BYTES, type RemoteAnswer, remoteFrame } from './sandbox/remote-protocol.js'
+import type { LazyContents } from '../store/layer-store.js'
+import {
+  ENSURE,
+  ENSURE_BYTES,
+  REMOTE_BODY_BYTES,
+  REMOTE_FRAME_BYTES,
+  REMOTE_HEAD_BYTES,
+  type RemoteAnswer,
+  remoteFrame,
+} from './sandbox/remote-protocol.js'
 
 /** A file system that may be asked for, and whether it may be changed. */
 export interface ServedFileSystem {
   readonly fs: FileSystem
   readonly readonly: boolean
 }
+
+/** What a number may stand for: a file system, or a layer whose contents come when they are asked for. */
+export type Served = ServedFileSystem | { readonly contents: Pick<LazyContents, 'ensure'> }
 
 const TYPES: ReadonlySet<unknown> = new Set<FileType>(FILE_TYPES)
 /** The longest name or target, in bytes. */
@@ -34,7 +46,7 @@ class Malformed extends Error {
 }
 
 /** Serves until the stream ends; resolves then, also when it is broken off because it says what no sandbox says. Never rejects. */
-export async function serveFileSystems(stream: Duplex, served: ReadonlyMap<number, ServedFileSystem>): Promise<void> {
+export async function serveFileSystems(stream: Duplex, served: ReadonlyMap<number, Served>): Promise<void> {
   try {
     for (;;) {
       const lengths = await take(stream, REMOTE_FRAME_BYTES)
@@ -44,7 +56,7 @@ export async function serveFileSystems(stream: Duplex, served: ReadonlyMap<numbe
       if (headBytes > REMOTE_HEAD_BYTES || bodyBytes > REMOTE_BODY_BYTES) throw new Malformed('too long')
       const rest = await take(stream, headBytes + bodyBytes)
       if (rest === null) return
-      const frame = answer(rest.subarray(0, headBytes), rest.subarray(headBytes), served)
+      const frame = await answer(rest.subarray(0, headBytes), rest.subarray(headBytes), served)
       await send(stream, frame)
       // Others first, however quickly it asks.
       await new Promise(setImmediate)
@@ -86,11 +98,12 @@ function event(stream: Duplex, name: 'readable' | 'drain'): Promise<void> {
   })
 }
 
-function answer(head: Buffer, body: Buffer, served: ReadonlyMap<number, ServedFileSystem>): Buffer {
+async function answer(head: Buffer, body: Buffer, served: ReadonlyMap<number, Served>): Promise<Buffer> {
   const request = record(parsed(head))
   const { number, call, arguments: arguments_ } = request
   const found = served.get(number as number)
   if (found === undefined || typeof call !== 'string' || !Array.isArray(arguments_)) throw new Malformed('no request')
+  if ('contents' in found) return answerEnsure(found.contents, call, arguments_)
   try {
     if (found.readonly && CHANGES.has(call)) throw new ErrnoError('EROFS')
     const { value = null, contents } = perform(found.fs, call, arguments_, body)
@@ -99,6 +112,16 @@ function answer(head: Buffer, body: Buffer, served: ReadonlyMap<number, ServedFi
     if (error instanceof Malformed) throw error
     return remoteFrame({ errno: error instanceof ErrnoError ? error.code : 'EIO' })
   }
+}
+
+async function answerEnsure(contents: Pick<LazyContents, 'ensure'>, call: string, given: readonly unknown[]): Promise<Buffer> {
+  if (call !== ENSURE) throw new Malformed(`no call ${call}`)
+  const [position, length] = [whole(given[0]), whole(given[1], ENSURE_BYTES)]
+  return contents.ensure(position, length).then(
+    () => remoteFrame({ value: null }),
+    // Whoever brings it tells the user why.
+    () => remoteFrame({ errno: 'EIO' }),
+  )
 }
 
 interface Result {

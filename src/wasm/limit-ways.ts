@@ -2,14 +2,14 @@ import type { LimitWays } from '../runtime/limits.js'
 
 /**
  * What holds each limit behind the Wasm wall: the engine (memory, tables), preview1 (descriptors, disk, output) and the task,
- * outside the sandbox (time). A guest is one thread and cannot make another, so it is within any limit on processes.
+ * outside the sandbox (time). The limit on processes is one on a program's threads, of which there are 64 at most in any case.
  */
 export const WASM_LIMIT_WAYS: LimitWays = {
   memoryBytes: 'wasm',
   cpus: {
     code: 'NOT_BUILT',
     reason: 'it needs a delegated cgroup, which is not built yet',
-    hint: 'Leave --cpus out: a Wasm guest is one thread and never uses more than one processor. --timeout bounds how long.',
+    hint: 'Leave --cpus out: --pids-limit 1 holds a Wasm guest to one thread, and --timeout bounds how long.',
   },
   pids: 'wasm',
   openFiles: 'wasm',

@@ -8,6 +8,7 @@ import { EngineError } from '../errors.js'
 import { BinaryReader, HAS_MAXIMUM, type Limits, malformed } from './binary-reader.js'
 import { type FunctionType, greatestFunctionCost } from './function-cost.js'
 import { PREVIEW1, PREVIEW1_NAMES } from './preview1/names.js'
+import { SPAWN_FIELD, SPAWN_MODULE } from './thread-names.js'
 
 /** Bytes of a page of linear memory. */
 export const WASM_PAGE_BYTES = 65_536
@@ -30,9 +31,25 @@ export interface PreparedModule {
   readonly memoryPagesMaximum: number
   /** The most elements all tables together can have. */
   readonly tableElementsMaximum: number
+  /** The memory that it imports to share with other threads; null for none. */
+  readonly sharedMemory: SharedMemoryLimits | null
 }
 
-const NOTHING: ReadonlySet<string> = new Set()
+/** Pages of a memory that is made for a module. */
+export interface SharedMemoryLimits {
+  readonly initial: number
+  readonly maximum: number
+}
+
+/** What a module is to be. */
+export interface ModulePurpose {
+  /** It may have threads. */
+  readonly isProgram: boolean
+  /** What it may import besides preview1, as `module.name`. */
+  readonly provided: ReadonlySet<string>
+}
+
+const PROGRAM: ModulePurpose = { isProgram: true, provided: new Set() }
 
 /** The largest module that is read; the largest known programs of WASI have 50 MiB. */
 export const MAXIMUM_MODULE_BYTES = 256 * 2 ** 20
@@ -65,13 +82,14 @@ const EXTERNAL = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as cons
 const SHARED = 2
 const IS_64_BIT = 4
 
-/** Parses and bounds a module, which may import preview1 and what is `provided` besides (`module.name`). Throws COMMAND_NOT_EXECUTABLE for what cannot run here, LIMIT_EXCEEDED for what starts too large. */
-export function prepareModule(bytes: Uint8Array, limits: ModuleLimits, provided: ReadonlySet<string> = NOTHING): PreparedModule {
+/** Parses and bounds a module. Throws COMMAND_NOT_EXECUTABLE for what cannot run here, LIMIT_EXCEEDED for what starts too large. */
+export function prepareModule(bytes: Uint8Array, limits: ModuleLimits, purpose: ModulePurpose = PROGRAM): PreparedModule {
   checkHeader(bytes)
   const parts: Uint8Array[] = []
   /** What stands before it is in the parts. */
   let kept = 0
   let imports: readonly string[] = []
+  let sharedMemory: SharedMemoryLimits | null = null
   let types: readonly FunctionType[] = []
   let imported: readonly number[] = []
   let functions: readonly number[] = []
@@ -83,8 +101,12 @@ export function prepareModule(bytes: Uint8Array, limits: ModuleLimits, provided:
   }
   for (const { id, at, contents, end } of sectionsOf(bytes)) {
     if (id === SECTION.type) types = readTypes(contents())
-    else if (id === SECTION.import) ({ names: imports, functions: imported } = readImports(contents(), provided))
-    else if (id === SECTION.function) functions = readFunctions(contents())
+    else if (id === SECTION.import) {
+      const read = readImports(contents(), purpose)
+      imports = read.names
+      imported = read.functions
+      if (read.sharedMemory !== null) sharedMemory = bound.sharedMemory(read.sharedMemory)
+    } else if (id === SECTION.function) functions = readFunctions(contents())
     else if (id === SECTION.code) functionCost = greatestFunctionCost(contents(), { types, imported, functions }, OPTIMIZED_COST)
     else if (id === SECTION.table) rewrite(id, at, end, bound.tables(contents()))
     else if (id === SECTION.memory) rewrite(id, at, end, bound.memories(contents()))
@@ -100,6 +122,7 @@ export function prepareModule(bytes: Uint8Array, limits: ModuleLimits, provided:
     imports,
     memoryPagesMaximum: bound.memoryPages,
     tableElementsMaximum: bound.tableElements,
+    sharedMemory,
   }
 }
 
@@ -191,7 +214,8 @@ function checkImport(module: string, field: string, provided: ReadonlySet<string
 
 const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^wasi_unstable\./, 'That is preview 0 of WASI; build it with a toolchain of 2020 or later.'],
-  [/^wasi\.thread-spawn$|^env\.memory$/, 'That is wasi-threads; build it for the target wasm32-wasip1 without threads.'],
+  [/^wasi\.thread-spawn$/, 'That is wasi-threads, which only a program has; build it for the target wasm32-wasip1 without threads.'],
+  [/^env\.memory$/, 'A memory is only imported to be shared by threads (wasi-threads); let the module have one of its own.'],
   [/^wasi:/, 'That is preview 2 of WASI; build it for the target wasm32-wasip1.'],
   [/^(go|gojs)\./, "That is Go's target for browsers; build it with GOOS=wasip1 GOARCH=wasm."],
   [/^env\.(emscripten|_?invoke|__syscall)/, 'That is Emscripten for browsers; build it with -sSTANDALONE_WASM or with wasi-sdk.'],
@@ -201,22 +225,31 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
 /** Names of all imports, each once, and types of the functions among them. Throws at the first name that nothing here provides. */
 function readImports(
   reader: BinaryReader,
-  provided: ReadonlySet<string>,
-): { readonly names: readonly string[]; readonly functions: number[] } {
+  purpose: ModulePurpose,
+): { readonly names: readonly string[]; readonly functions: number[]; readonly sharedMemory: Limits | null } {
   const names = new Set<string>()
   const functions: number[] = []
+  const provided = purpose.isProgram ? new Set([...purpose.provided, `${SPAWN_MODULE}.${SPAWN_FIELD}`]) : purpose.provided
+  let sharedMemory: Limits | null = null
   for (let count = reader.u32(); count > 0; count--) {
     const [module, field] = [reader.name(), reader.name()]
-    checkImport(module, field, provided)
     names.add(`${module}.${field}`)
     const kind = reader.byte()
+    if (kind === EXTERNAL.memory) {
+      const limits = reader.limits()
+      // Whatever it is called: it is made for the module.
+      if (!purpose.isProgram || (limits.flags & SHARED) === 0) checkImport(module, field, provided)
+      if (sharedMemory !== null) throw malformed('it imports more than one memory')
+      sharedMemory = limits
+      continue
+    }
+    checkImport(module, field, provided)
     if (functions.length > MAXIMUM_FUNCTIONS) throw malformed(`it imports more than ${MAXIMUM_FUNCTIONS} functions`)
     if (kind === EXTERNAL.function) functions.push(reader.u32())
     else if (kind === EXTERNAL.table) {
       reader.referenceType()
       reader.limits()
-    } else if (kind === EXTERNAL.memory) reader.limits()
-    else if (kind === EXTERNAL.global) {
+    } else if (kind === EXTERNAL.global) {
       reader.valueType()
       reader.byte()
     } else if (kind === EXTERNAL.tag) {
@@ -224,7 +257,11 @@ function readImports(
       reader.u32()
     } else throw malformed('an import of an unknown kind')
   }
-  return { names: [...names], functions }
+  if (sharedMemory === null && names.has(`${SPAWN_MODULE}.${SPAWN_FIELD}`))
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module asks for threads and imports no memory that they could share', {
+      hint: 'Link it with --import-memory --shared-memory --max-memory=….',
+    })
+  return { names: [...names], functions, sharedMemory }
 }
 
 /** Rewrites table and memory sections within what is left of the limits, which hold for all of a kind together. */
@@ -233,15 +270,34 @@ class Bounds {
   tableElements = 0
   changed = false
   readonly #limits: ModuleLimits
+  /** Pages of the memory that is made for it. */
+  #imported = 0
 
   constructor(limits: ModuleLimits) {
     this.#limits = limits
   }
 
+  /** The memory to make for a module that imports one. */
+  sharedMemory({ flags, minimum, maximum }: Limits): SharedMemoryLimits {
+    const limit = this.#limits.memoryPages
+    if ((flags & IS_64_BIT) !== 0 || maximum === undefined || maximum < minimum)
+      throw new EngineError(
+        'COMMAND_NOT_EXECUTABLE',
+        'the module imports a memory that nobody can make for it: of 64 bits, or without a maximum',
+      )
+    if (minimum > limit)
+      throw new EngineError('LIMIT_EXCEEDED', `the module starts with ${minimum} pages of memory, more than its limit of ${limit}`, {
+        hint: 'Raise --memory.',
+      })
+    this.#imported = Math.min(maximum, limit)
+    this.memoryPages = this.#imported
+    return { initial: minimum, maximum: this.#imported }
+  }
+
   memories(reader: BinaryReader): number[] {
     const memories = readList(reader, () => ({ type: [] as number[], limits: reader.limits() }))
-    const { encoded, total } = this.#bound(memories, this.#limits.memoryPages, 'pages of memory')
-    this.memoryPages = total
+    const { encoded, total } = this.#bound(memories, this.#limits.memoryPages - this.#imported, 'pages of memory')
+    this.memoryPages = this.#imported + total
     return encoded
   }
 
@@ -256,9 +312,13 @@ class Bounds {
   #bound(entries: readonly { readonly type: readonly number[]; readonly limits: Limits }[], limit: number, unit: string) {
     const minimum = entries.reduce((sum, { limits }) => sum + limits.minimum, 0)
     if (entries.some(({ limits }) => (limits.flags & (SHARED | IS_64_BIT)) !== 0))
-      throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module has a shared or 64-bit memory, which preview1 has no place for', {
-        hint: 'Build it for the target wasm32-wasip1 without threads.',
-      })
+      throw new EngineError(
+        'COMMAND_NOT_EXECUTABLE',
+        'the module has a shared or 64-bit memory of its own, which preview1 has no place for',
+        {
+          hint: 'A memory that threads share is imported (--import-memory); or build it for the target wasm32-wasip1 without threads.',
+        },
+      )
     if (minimum > limit)
       throw new EngineError('LIMIT_EXCEEDED', `the module starts with ${minimum} ${unit}, more than its limit of ${limit}`, {
         hint: unit === 'table elements' ? 'Raise the limit tableElements.' : 'Raise --memory.',

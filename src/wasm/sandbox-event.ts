@@ -37,13 +37,13 @@ export function parseEvent(line: string): SandboxEvent | null {
 
 function readReady({ evidence }: Members): SandboxEvent | null {
   if (!isObject(evidence)) return null
-  const { engine, v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, preopens, environment } = evidence
+  const { engine, v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, threadsMaximum, preopens, environment } = evidence
   const isWhole =
     [engine, v8, moduleDigest].every(isString) &&
-    [memoryPagesMaximum, tableElementsMaximum].every(isCount) &&
+    [memoryPagesMaximum, tableElementsMaximum, threadsMaximum].every(isCount) &&
     [imports, preopens, environment].every((list) => Array.isArray(list) && list.every(isString))
   if (!isWhole) return null
-  const read = { engine, v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, preopens, environment }
+  const read = { engine, v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, threadsMaximum, preopens, environment }
   return { event: 'ready', evidence: read as WasmEvidence }
 }
 

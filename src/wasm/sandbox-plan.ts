@@ -6,6 +6,7 @@ import type { ContainerSpec } from '../runtime/spec.js'
 import type { NodeFiles } from './node-files.js'
 import type { SandboxLayer } from './sandbox/protocol.js'
 import { SESSIONS_MAXIMUM, SESSIONS_SOCKET } from './sandbox/session-protocol.js'
+import { GUEST_THREADS_MAXIMUM } from './thread-names.js'
 
 /** What the plan of a walled sandbox depends on. */
 export interface SandboxPlanRequest {
@@ -41,8 +42,8 @@ const SANDBOX_DESCRIPTOR = 3
 const ROOT_BYTES = 1024 * 1024
 /** Besides what each layer and mount takes. */
 const ROOT_INODES = 256
-/** Threads of Node: V8's and libuv's pools, a worker for each program. */
-const THREADS = 64 + SESSIONS_MAXIMUM
+/** Threads of Node: V8's and libuv's pools, a worker for each program and for each thread of those that have several. */
+const THREADS = 64 + SESSIONS_MAXIMUM * 2 + GUEST_THREADS_MAXIMUM * 4
 const OPEN_FILES = 4096
 /** What /proc tells of the kernel and of others, hidden from a guest that has broken out of V8. */
 const MASKED = ['/proc/keys', '/proc/key-users', '/proc/kallsyms', '/proc/kcore', '/proc/kmsg', '/proc/timer_list', '/proc/interrupts']

@@ -6,6 +6,7 @@ import { isHostMount } from '../runtime/sources.js'
 import type { ContainerSpec, Mount, ProcessSpec } from '../runtime/spec.js'
 import { WASM_PAGE_BYTES } from './module.js'
 import type { GuestProcess, SandboxLimits, SandboxMount, StartMessage } from './sandbox/protocol.js'
+import { GUEST_THREADS_MAXIMUM } from './thread-names.js'
 
 /** What a {@link StartMessage} depends on besides the spec. */
 export interface StartMessageParts {
@@ -42,6 +43,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     ...guestProcess(spec.process),
     program: parts.program,
     preopens: parts.preopens,
+    engine: spec.wasiEngine ?? 'wolffia',
     layers: parts.layers,
     imageLayers: parts.imageLayers,
     mounts: sandboxMounts(spec, parts.bindPath),
@@ -73,6 +75,7 @@ export function sandboxLimits({ limits }: ContainerSpec, layerBytes: number): Sa
     memoryPages: memoryPages(limits.memoryBytes ?? DEFAULT_LIMITS.wasmMemoryBytes),
     tableElements: Math.min(limits.tableElements ?? DEFAULT_LIMITS.tableElements, TABLE_MAXIMUM),
     openFiles: limits.openFiles ?? DEFAULT_LIMITS.openFiles,
+    threads: Math.min(limits.pids ?? GUEST_THREADS_MAXIMUM, GUEST_THREADS_MAXIMUM),
     diskBytes,
     inodes,
     outputBytes: limits.outputBytes ?? null,

@@ -22,7 +22,7 @@ import { indexTar, serializeIndex } from '../layer/index.js'
 export interface NewUpper {
   /** Where the sandbox writes. */
   readonly path: string
-  /** Makes it count. */
+  /** Makes it count, if nobody has done so. */
   keep(): void
   /** Removes what there is of it. */
   discard(): void
@@ -47,10 +47,13 @@ export function keptLayers(folder: string): KeptLayer[] {
 /** A place for this run's layer. */
 export function newUpper(folder: string): NewUpper {
   const number = (numbersIn(folder).at(-1) ?? 0) + 1
-  const path = join(folder, 'upper.new')
+  // Of this run's own name: whoever hears of its end late, when another run has begun, must not take that one's for it.
+  const path = join(folder, `upper-${number}.new`)
   return {
     path,
-    keep: () => renameSync(path, join(folder, `upper-${number}.tar`)),
+    keep: () => {
+      if (existsSync(path)) renameSync(path, join(folder, `upper-${number}.tar`))
+    },
     discard: () => rmSync(path, { force: true }),
   }
 }
@@ -80,8 +83,7 @@ function writeWhole(file: number, bytes: Uint8Array): void {
 
 /** Makes the layer count that a run has left whole, which nobody waited for. */
 export function keepLeftUpper(folder: string): void {
-  const { path, keep } = newUpper(folder)
-  if (existsSync(path)) keep()
+  newUpper(folder).keep()
 }
 
 function numbersIn(folder: string): number[] {

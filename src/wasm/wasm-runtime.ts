@@ -22,7 +22,7 @@ import type { WritableLayer } from '../runtime/writable-layer.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { type NativeWall, NODE_FLAGS, noNativeWall, startDoubleWalled } from './double-wall.js'
 import { changesInSandbox, readSandboxFile } from './file-session.js'
-import { serveFileSystems } from './file-system-server.js'
+import { type Served, serveFileSystems } from './file-system-server.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
 import { assertNoPrivileges } from './no-privileges.js'
@@ -58,6 +58,7 @@ const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
 /** The Wasm wall: WASI programs in V8, in a process of their own, behind the native wall where there is one. */
 export class WasmRuntime implements Runtime {
   readonly name = 'wasm'
+  readonly readsLazyLayers = true
   readonly #nativeWall: NativeWall
   readonly #preopens: 'all' | 'none'
 
@@ -93,7 +94,7 @@ export class WasmRuntime implements Runtime {
     try {
       const started = await this.#startProcess(request, program, upper)
       sandbox = started.sandbox
-      const files = sandbox.remote === null ? null : serve(sandbox.remote, spec, objects)
+      const files = sandbox.remote === null ? null : serve(sandbox.remote, request, objects)
       const receipt = collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec), wasm: null })
       await sandbox.execute()
       const control = new SandboxControl(sandbox.start, sandbox.control, started.message)
@@ -118,7 +119,11 @@ export class WasmRuntime implements Runtime {
     return readSandboxFile(ownFolder(directory), fromUtf8(path), maximumBytes)
   }
 
-  exec(request: ExecRequest): Promise<Task> {
+  async exec(request: ExecRequest): Promise<Task> {
+    if (request.spec.wasiEngine === 'wasmer')
+      throw new EngineError('NOT_BUILT', '--wasi-engine wasmer: it runs one program in a container', {
+        hint: 'Make the container without --wasi-engine.',
+      })
     return startExec(ownFolder(request.directory), request)
   }
 
@@ -152,7 +157,7 @@ export class WasmRuntime implements Runtime {
   files(request: FilesRequest): ContainerFiles {
     const own = ownFolder(request.directory)
     if (openRunningTask(own) === null) return new WasmFiles(request, own)
-    const bytes = (layers: readonly SandboxLayer[]) => layers.reduce((sum, { tarPath }) => sum + statSync(tarPath).size, 0)
+    const bytes = (layers: readonly Pick<SandboxLayer, 'tarPath'>[]) => layers.reduce((sum, { tarPath }) => sum + statSync(tarPath).size, 0)
     const kept = bytes(keptLayers(own))
     return new RunningFiles(own, kept + sandboxLimits(request.spec, kept + bytes(request.rootfs.layers)).upperBytes)
   }
@@ -173,7 +178,7 @@ export class WasmRuntime implements Runtime {
       return { sandbox: startAlone(NODE_FLAGS, start), message }
     }
     const walled = () => {
-      const inside = stored.map((_layer, place) => layerPaths(place))
+      const inside = stored.map(({ lazy }, place) => ({ ...layerPaths(place), ...(lazy === undefined ? {} : { lazy }) }))
       return startBehindWall(request, stored, prepare(inside, bindPath, null))
     }
     return startDoubleWalled(this.#nativeWall, request.spec, { walled, alone })
@@ -200,7 +205,7 @@ function prepared(
   const outlives = supervision?.outlives === true
   const upperPath = upper?.path ?? null
   const endPath = supervision === undefined ? null : saidPath(ownFolder(directory))
-  const asksRemote = spec.mounts.some(({ type }) => type === 'fs')
+  const asksRemote = spec.mounts.some(({ type }) => type === 'fs') || rootfs.layers.some(({ lazy }) => lazy !== undefined)
   const count = descriptorCount({ upperPath, endPath, asksRemote })
   const endDescriptor = endPath === null ? null : START_DESCRIPTOR + count - (asksRemote ? 2 : 1)
   const remoteDescriptor = asksRemote ? START_DESCRIPTOR + count - 1 : null
@@ -223,8 +228,16 @@ function prepared(
 }
 
 /** The image's layers and those that earlier runs have left, by their paths on the host. */
-function layersOf({ rootfs, directory }: CreateRequest): SandboxLayer[] {
-  return [...rootfs.layers, ...keptLayers(ownFolder(directory))].map(({ tarPath, indexPath }) => ({ tarPath, indexPath }))
+function layersOf({ rootfs, directory, spec }: CreateRequest): SandboxLayer[] {
+  const image = rootfs.layers.map(({ tarPath, indexPath, lazy }, place): SandboxLayer => {
+    return { tarPath, indexPath, ...(lazy === undefined ? {} : { lazy: lazyNumber(spec, place) }) }
+  })
+  return [...image, ...keptLayers(ownFolder(directory)).map(({ tarPath, indexPath }) => ({ tarPath, indexPath }))]
+}
+
+/** What a sandbox asks by for the contents of the image's layer with this place; mounts have the numbers before. */
+function lazyNumber({ mounts }: ContainerSpec, place: number): number {
+  return mounts.length + place
 }
 
 /** Start, control, the files that are there, and the socket for remote file systems. */
@@ -232,9 +245,15 @@ function descriptorCount({ upperPath, endPath, asksRemote }: Pick<SandboxStart, 
   return 2 + [upperPath, endPath].filter((path) => path !== null).length + (asksRemote ? 1 : 0)
 }
 
-/** Answers a sandbox for its mounts of this process's objects. Resolves when it asks no more and all is given back. */
-async function serve(stream: Duplex, { mounts }: ContainerSpec, objects: readonly OpenedObject[]): Promise<void> {
-  const served = new Map(objects.map(({ mount, fs }) => [mounts.indexOf(mount), { fs, readonly: mount.readonly }] as const))
+/**
+ * Answers a sandbox for its mounts of this process's objects, and for layers that come when they are read. Resolves when it asks no more and all
+ * is given back.
+ */
+async function serve(stream: Duplex, { spec, rootfs }: CreateRequest, objects: readonly OpenedObject[]): Promise<void> {
+  const served = new Map<number, Served>(
+    objects.map(({ mount, fs }) => [spec.mounts.indexOf(mount), { fs, readonly: mount.readonly }] as const),
+  )
+  for (const [place, { lazy }] of rootfs.layers.entries()) if (lazy !== undefined) served.set(lazyNumber(spec, place), { contents: lazy })
   await serveFileSystems(stream, served)
   for (const { fs } of objects) fs.close()
 }
@@ -295,8 +314,12 @@ function ownFolder(directory: string): string {
 }
 
 /** Refuses by name what this wall cannot give. */
-function assertPossible({ network, mounts, privileges = {} }: ContainerSpec): void {
+function assertPossible({ network, mounts, privileges = {}, wasiEngine }: ContainerSpec): void {
   assertNoPrivileges(privileges)
+  if (wasiEngine === 'wasmer' && mounts.length > 0)
+    throw new EngineError('NOT_BUILT', `--wasi-engine wasmer: it sees the container's root and no mounts (${mounts[0]?.destination})`, {
+      hint: 'Leave --wasi-engine or the mounts out.',
+    })
   if (network.mode !== 'none')
     throw new EngineError('NOT_BUILT', `--network ${network.mode}: programs of preview1 have no sockets`, {
       hint: 'Leave --network out for Wasm images.',

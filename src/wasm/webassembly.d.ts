@@ -3,6 +3,8 @@ declare namespace WebAssembly {
   class Memory {
     constructor(descriptor: { initial: number; maximum?: number; shared?: boolean })
     readonly buffer: ArrayBuffer
+    /** By so many pages; gives how many there were. */
+    grow(pages: number): number
   }
   class Table {
     readonly length: number

@@ -10,6 +10,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Descriptor } from '../../src/oci/descriptor.js'
 import { type Digest, digestFromHex } from '../../src/oci/digest.js'
 import { MEDIA_TYPE } from '../../src/oci/media-type.js'
+import type { Estargz } from './estargz.js'
 
 /** A request as rules see it. */
 export interface Asked {
@@ -56,6 +57,24 @@ export class RepositoryContent {
     const digest = sha256(bytes)
     for (const name of [digest, ...tags]) this.manifests.set(name, { bytes, mediaType })
     return { mediaType, digest, size: bytes.length }
+  }
+
+  /** An image of one eStargz layer, for WASI unless said. */
+  seekable(
+    layer: Pick<Estargz, 'blob' | 'diffId' | 'annotations'>,
+    { tags = [], config = {} }: Pick<ImageForm, 'tags' | 'config'> = {},
+  ): Descriptor {
+    const whole = { architecture: 'wasm', os: 'wasi', ...config, rootfs: { type: 'layers', diff_ids: [layer.diffId] } }
+    return this.manifest(
+      {
+        schemaVersion: 2,
+        mediaType: MEDIA_TYPE.ociManifest,
+        config: this.blob(whole, MEDIA_TYPE.ociConfig),
+        layers: [{ ...this.blob(layer.blob, MEDIA_TYPE.ociLayerGzip), annotations: layer.annotations }],
+      },
+      MEDIA_TYPE.ociManifest,
+      ...tags,
+    )
   }
 
   /** An image of layers as their bytes are (tar, or packed with the diffId given), for linux/amd64 unless said. */
@@ -236,10 +255,13 @@ function serveManifest(response: http.ServerResponse, found: Content | undefined
 }
 
 function serveBlob(response: http.ServerResponse, blob: Uint8Array | undefined, { range = '' }: http.IncomingHttpHeaders): void {
-  const start = Number(/^bytes=(\d+)-$/.exec(range)?.[1] ?? 0)
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(range) ?? []
   if (blob === undefined) sendError(response, 404, 'BLOB_UNKNOWN', 'blob unknown to registry')
-  else if (start === 0) send(response, 200, {}, blob)
-  else send(response, 206, { 'content-range': `bytes ${start}-${blob.length - 1}/${blob.length}` }, blob.subarray(start))
+  else if (first === undefined) send(response, 200, {}, blob)
+  else {
+    const end = last === '' ? blob.length : Math.min(Number(last) + 1, blob.length)
+    send(response, 206, { 'content-range': `bytes ${first}-${end - 1}/${blob.length}` }, blob.subarray(Number(first), end))
+  }
 }
 
 /** Sends a whole answer. */

@@ -92,7 +92,12 @@ export interface WasmWall {
   /** Runs one to its end. */
   run(
     args: readonly string[],
-    options?: { readonly change?: SpecChange; readonly stdin?: string; readonly request?: Partial<CreateRequest> },
+    options?: {
+      readonly change?: SpecChange
+      /** Null leaves it open. */
+      readonly stdin?: string | null
+      readonly request?: Partial<CreateRequest>
+    },
   ): Promise<WallResult>
 }
 
@@ -121,7 +126,7 @@ export async function withWasmWall(files: Files, body: (wall: WasmWall) => Promi
       const task = await create(args, change, request)
       const output = [read(task.stdout), task.stderr === null ? '' : read(task.stderr)] as const
       await task.start()
-      task.stdin?.end(stdin)
+      if (stdin !== null) task.stdin?.end(stdin)
       const status = await task.wait()
       const [stdout, stderr] = await Promise.all(output)
       return { status, stdout, stderr, receipt: await task.receipt() }

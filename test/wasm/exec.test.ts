@@ -75,6 +75,37 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   return error instanceof EngineError ? error.code : String(error)
 }
 
+/** Its thread reads stdin and writes what it read; then it ends the program. */
+const THREADED = wat(`(module
+  (import "env" "memory" (memory 1 1 shared))
+  (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (data (i32.const 0) "\\80\\00\\00\\00\\04\\00\\00\\00")
+  (func (export "wasi_thread_start") (param i32 i32)
+    (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 16)))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+    (call $exit (i32.const 5)))
+  (func (export "_start") (drop (call $spawn (i32.const 0))) (loop $again (br $again))))`)
+
+test('a program with threads reads and writes in its own session, and is ended whole', () =>
+  withRunning(
+    async ({ exec }) => {
+      const one = await exec(['/threads.wasm'], {}, { openStdin: true })
+      const output = text(one.stdout)
+      await one.start()
+      one.stdin?.write('four')
+      assert.is((await one.wait()).exitCode, 5)
+      assert.is(await output, 'four')
+      const other = await exec(['/threads.wasm'], {}, { openStdin: true })
+      await other.start()
+      await other.kill('SIGKILL')
+      assert.is((await other.wait()).exitCode, 137)
+    },
+    { files: { '/threads.wasm': THREADED } },
+  ))
+
 test('a program is found along PATH and from the working directory, and a native one is refused by name', () =>
   withRunning(
     async ({ exec, run }) => {

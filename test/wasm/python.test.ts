@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { buffer, text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import { suite } from '../support/suite.js'
 import { withWasmWall } from '../support/wasm-wall.js'
@@ -51,6 +52,49 @@ test(
       assert.equal({ ...status, durationMs: 0 }, { exitCode: 7, reason: 'exited', durationMs: 0 })
     }),
   { timeoutMs: 120_000 },
+)
+
+const HEAVY = `
+import hashlib, os, sqlite3, sys
+piece = bytes(range(256)) * 4096
+with open('/data/large', 'wb') as file:
+    for _ in range(50):
+        file.write(piece)
+digest, size = hashlib.sha256(), 0
+with open('/data/large', 'rb') as file:
+    while part := file.read(1 << 20):
+        digest.update(part)
+        size += len(part)
+expected = hashlib.sha256()
+for _ in range(50):
+    expected.update(piece)
+print(size, digest.digest() == expected.digest(), file=sys.stderr)
+os.mkdir('/data/many')
+for number in range(5000):
+    with open(f'/data/many/{number}', 'w') as file:
+        file.write(str(number))
+print(len(os.listdir('/data/many')), sum(int(open(f'/data/many/{number}').read()) for number in range(0, 5000, 50)), file=sys.stderr)
+base = sqlite3.connect(':memory:')
+base.execute('create table words (word text, count integer)')
+base.executemany('insert into words values (?, ?)', [('a', 1), ('b', 2), ('a', 39)])
+print(base.execute('select word, sum(count) from words group by word order by word').fetchall(), file=sys.stderr)
+sys.stdout.buffer.write(bytes(range(256)))
+`
+
+test(
+  'CPython writes and reads 50 MB, makes 5,000 files, asks sqlite3 in memory, and its stdout is bytes',
+  () =>
+    withWasmWall({ '/python.wasm': python, '/script.py': HEAVY, '/data/.keep': '' }, async ({ create }) => {
+      const task = await create(['/python.wasm', '/script.py'])
+      const output = Promise.all([buffer(task.stdout), task.stderr === null ? '' : text(task.stderr)])
+      await task.start()
+      task.stdin?.end()
+      const { exitCode } = await task.wait()
+      const [stdout, stderr] = await output
+      assert.equal([exitCode, stderr], [0, "52428800 True\n5000 247500\n[('a', 40), ('b', 2)]\n"])
+      assert.equal([...stdout], [...Array(256).keys()])
+    }),
+  { timeoutMs: 240_000 },
 )
 
 test.run()

@@ -151,6 +151,7 @@ test('V8 broken open: a line without end, or words of no meaning, are listened t
     imports: [],
     memoryPagesMaximum: 1,
     tableElementsMaximum: 1,
+    threadsMaximum: 1,
     preopens: [],
     environment: [],
   }

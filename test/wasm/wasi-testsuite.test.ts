@@ -1,10 +1,14 @@
 /**
- * The official tests of preview1 (github.com/WebAssembly/wasi-testsuite, branch prod/testsuite-base, which holds the compiled
- * tests), run behind the Wasm wall as containers. `WASI_TESTSUITE` names a checkout; without it they are skipped.
+ * The official tests of preview1 (github.com/WebAssembly/wasi-testsuite, branch prod/testsuite-base, which holds the compiled tests) and of
+ * wasi-threads (the same, branch prod/testsuite-all), run behind the Wasm wall as containers. `WASI_TESTSUITE` names a checkout, or a folder
+ * with the `tests` of both; what is not there is skipped.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { messageOf } from '../../src/errors.js'
+import { WASI_ENGINES } from '../../src/wasm/sandbox/module-compiler.js'
+import type { SpecChange } from '../support/specs.js'
 import { type Requirement, suite } from '../support/suite.js'
 import { withWasmWall } from '../support/wasm-wall.js'
 
@@ -20,6 +24,11 @@ interface Specification {
 
 const LANGUAGES = ['assemblyscript', 'c', 'rust']
 const TESTS_EXPECTED = 72
+const THREAD_TESTS = 'tests/proposals/wasi-threads'
+const THREAD_TESTS_EXPECTED = 15
+/** Of the other engine: what its receipts say. */
+const WASMER_PASSES = Number(/\((\d+) of 72/.exec(WASI_ENGINES.wasmer)?.[1])
+const WASMER_LIMITS = { timeoutMs: 60_000 }
 const checkout = process.env.WASI_TESTSUITE
 
 const TESTSUITE: Requirement = {
@@ -30,25 +39,63 @@ const TESTSUITE: Requirement = {
   },
 }
 
+const THREADS: Requirement = {
+  name: 'wasi-threads tests',
+  missing: async () => {
+    if (checkout === undefined) return 'WASI_TESTSUITE names no checkout of WebAssembly/wasi-testsuite (branch prod/testsuite-all)'
+    return existsSync(join(checkout, THREAD_TESTS)) ? null : `${checkout} holds no tests of wasi-threads (branch prod/testsuite-all)`
+  },
+}
+
 const test = suite('wasm/wasi-testsuite')
 
 test.needs(TESTSUITE)(
   'every official test of preview1 passes',
   async () => {
-    const failed: string[] = []
     const cases = LANGUAGES.flatMap((language) => casesIn(join(checkout ?? '', 'tests', language, 'testsuite/wasm32-wasip1')))
-    // Two at a time: most of a test is the start of a process.
-    const queue = [...cases]
-    const worker = async () => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) failed.push(...(await runCase(next)))
-    }
-    await Promise.all([worker(), worker()])
+    const failed = await failedOf(cases)
     console.log(`\nwasi-testsuite: ${cases.length - failed.length} of ${cases.length}`)
     assert.equal(failed, [])
     assert.ok(cases.length >= TESTS_EXPECTED, `${cases.length} tests found`)
   },
   { timeoutMs: 140_000 },
 )
+
+test.needs(THREADS)(
+  'every official test of wasi-threads passes',
+  async () => {
+    const cases = casesIn(join(checkout ?? '', THREAD_TESTS))
+    const failed = await failedOf(cases)
+    console.log(`\nwasi-threads: ${cases.length - failed.length} of ${cases.length}`)
+    assert.equal(failed, [])
+    assert.ok(cases.length >= THREAD_TESTS_EXPECTED, `${cases.length} tests found`)
+  },
+  { timeoutMs: 140_000 },
+)
+
+test.needs(TESTSUITE)(
+  'the other engine passes as many of them as its receipts say',
+  async () => {
+    const cases = LANGUAGES.flatMap((language) => casesIn(join(checkout ?? '', 'tests', language, 'testsuite/wasm32-wasip1')))
+    const failed = await failedOf(cases, { wasiEngine: 'wasmer', limits: WASMER_LIMITS })
+    const names = new Set(failed.map((each) => each.slice(0, each.indexOf(':'))))
+    console.log(`\nwasi-testsuite, @wasmer/wasi: ${cases.length - names.size} of ${cases.length}`)
+    if (process.env.WASI_TESTSUITE_VERBOSE !== undefined) console.log(failed.join('\n'))
+    assert.is(cases.length - names.size, WASMER_PASSES)
+  },
+  { timeoutMs: 240_000 },
+)
+
+/** What is wrong with those that fail. Two at a time: most of a test is the start of a process. */
+async function failedOf(cases: readonly Case[], change: SpecChange = {}): Promise<string[]> {
+  const failed: string[] = []
+  const queue = [...cases]
+  const worker = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) failed.push(...(await runCase(next, change)))
+  }
+  await Promise.all([worker(), worker()])
+  return failed
+}
 
 interface Case {
   readonly name: string
@@ -65,19 +112,24 @@ function casesIn(folder: string): Case[] {
     })
 }
 
-async function runCase({ name, folder, specification }: Case): Promise<string[]> {
+async function runCase({ name, folder, specification }: Case, change: SpecChange): Promise<string[]> {
   const { args = [], env = {}, root, exit_code = 0, stdout, stderr } = specification
   const module = `/${name}`
   const files = { [module]: readFileSync(join(folder, name)), ...(root === undefined ? {} : filesBelow(join(folder, root), '')) }
   const problems: string[] = []
   const runCommand: Parameters<typeof withWasmWall>[1] = async ({ run }) => {
     const environment = Object.entries(env).map(([key, value]) => `${key}=${value}`)
-    const result = await run([module, ...args], { change: { process: { env: environment } } })
+    // Its stdin stays open: a read of it waits.
+    const result = await run([module, ...args], { change: { ...change, process: { env: environment } }, stdin: null })
     if (result.status.exitCode !== exit_code) problems.push(`${name}: exit code ${result.status.exitCode}: ${result.stderr.slice(0, 300)}`)
     else if (stdout !== undefined && result.stdout !== stdout) problems.push(`${name}: stdout ${JSON.stringify(result.stdout)}`)
     else if (stderr !== undefined && result.stderr !== stderr) problems.push(`${name}: stderr ${JSON.stringify(result.stderr)}`)
   }
-  await withWasmWall(files, runCommand, { preopens: root === undefined ? 'none' : 'all' })
+  try {
+    await withWasmWall(files, runCommand, { preopens: root === undefined ? 'none' : 'all' })
+  } catch (error) {
+    problems.push(`${name}: ${messageOf(error)}`)
+  }
   return problems
 }
 

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Container } from '../../container/container.js'
+import type { ContainerOptions } from '../../engine/containers.js'
 import { afterCleanUp, EngineError, messageOf } from '../../errors.js'
 import type { ExitStatus } from '../../runtime/exit.js'
 import type { Receipt } from '../../runtime/receipt.js'
@@ -32,11 +33,12 @@ export const command: CliCommand = {
     const detachKeys = detachKeysOf(options)
     const receiptTo = receiptWriter(options)
     const idTo = idWriter(options)
+    const lazy = lazyReader(options)
     return untilAborted(async (signals) => {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
       const size = wanted.tty ? { terminalSize: terminalSize() } : {}
-      const request = { ...wanted, ...size, pullProgress: implicitPull(wanted, options), signal: signals.signal }
+      const request = { ...wanted, ...lazy, ...size, pullProgress: implicitPull(wanted, options), signal: signals.signal }
       // What is started again after its end is nobody's from the beginning.
       if (isDetached || (wanted.restart !== undefined && wanted.restart.name !== 'no')) {
         const container = await engine.containers.define({ ...request, keepStdin: isDetached })
@@ -57,6 +59,25 @@ export const command: CliCommand = {
       return status.exitCode
     })
   },
+}
+
+/** `--lazy`: says what keeps files away, each reason once. */
+function lazyReader({ lazy, rm, detach }: CliOptions): Pick<ContainerOptions, 'lazy'> {
+  if (lazy !== true) return {}
+  if (rm !== true || detach === true)
+    throw new UsageError(`conflicting options: --lazy and ${rm === true ? '--detach' : 'no --rm'}`, {
+      exitCode: 1,
+      hint: 'What is read while it comes is not kept, and comes through this command: use --lazy with --rm, in the foreground.',
+    })
+  const said = new Set<string>()
+  return {
+    lazy: (failure) => {
+      const message = printable(messageOf(failure))
+      if (said.has(message)) return
+      said.add(message)
+      process.stderr.write(`wolffia: a file of the image cannot be read: ${message}\n`)
+    },
+  }
 }
 
 interface DefinedRun {

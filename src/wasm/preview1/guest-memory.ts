@@ -22,6 +22,11 @@ export class GuestMemory {
     this.#view = new DataView(memory.buffer)
   }
 
+  /** Whether other threads see and change it too. */
+  get isShared(): boolean {
+    return this.#bytes.buffer instanceof SharedArrayBuffer
+  }
+
   /** `length` bytes at `pointer`, as a view that is good until the guest runs again. */
   bytes(pointer: number, length: number): Uint8Array {
     const start = this.#range(pointer, length >>> 0)
@@ -75,7 +80,8 @@ export class GuestMemory {
    * would end it early; ENAMETOOLONG beyond PATH_MAX.
    */
   path(pointer: number, length: number): ByteString {
-    const bytes = this.bytes(pointer, length)
+    // Memory that others share may be another between two looks.
+    const bytes = this.isShared ? this.bytes(pointer, length).slice() : this.bytes(pointer, length)
     if (bytes.length >= PATH_MAX) throw new WasiError('ENAMETOOLONG')
     if (bytes.includes(0)) throw new WasiError('EINVAL')
     return fromBytes(bytes)
@@ -97,12 +103,22 @@ export class GuestMemory {
    * them, also within one expression.
    */
   #range(pointer: number, length: number): number {
-    if (this.#bytes.buffer !== this.#memory.buffer) {
-      this.#bytes = new Uint8Array(this.#memory.buffer)
-      this.#view = new DataView(this.#memory.buffer)
-    }
+    if (this.#bytes.buffer !== this.#memory.buffer) this.#renew()
     const start = pointer >>> 0
-    if (start + length > this.#bytes.length) throw new WasiError('EFAULT')
+    if (start + length > this.#bytes.length && !this.#hasGrownTo(start + length)) throw new WasiError('EFAULT')
     return start
+  }
+
+  /** Another thread may have made it larger, of which the buffer at hand does not know. */
+  #hasGrownTo(length: number): boolean {
+    if (!this.isShared) return false
+    this.#memory.grow(0)
+    this.#renew()
+    return length <= this.#bytes.length
+  }
+
+  #renew(): void {
+    this.#bytes = new Uint8Array(this.#memory.buffer)
+    this.#view = new DataView(this.#memory.buffer)
   }
 }

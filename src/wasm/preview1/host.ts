@@ -12,6 +12,8 @@ export interface Host {
    * With `stdin` null it is a sleep; with neither it never returns.
    */
   wait(stdin: InputStream | null, deadlineNs: bigint | null): void
+  /** When the present `poll_oneoff` began, on the monotonic clock, where a call may be made anew after waiting elsewhere; now when absent. */
+  pollBeganNs?(): bigint
 }
 
 /** Clocks, already as coarse as the guest may see them. */

@@ -56,7 +56,7 @@ function decodeSubscription({ host }: Context, memory: GuestMemory, pointer: num
   const absolute = (memory.u16(pointer + 40) & SUBCLOCKFLAGS.abstime) !== 0
   try {
     // All clocks are waited for on the monotonic one; a deadline on another is as far away there as here.
-    const now = host.clock.monotonicNs()
+    const now = host.pollBeganNs?.() ?? host.clock.monotonicNs()
     if (!absolute) return { kind: 'clock', userdata, deadlineNs: now + timeoutNs }
     if (id === CLOCKID.monotonic) return { kind: 'clock', userdata, deadlineNs: timeoutNs }
     return { kind: 'clock', userdata, deadlineNs: now + timeoutNs - readClock(host.clock, id) }

@@ -16,6 +16,7 @@ import { openIndex } from '../../layer/index-table.js'
 import { PackedLayer } from '../../layer/packed-layer.js'
 import { GuestTree } from '../preview1/guest-tree.js'
 import { HostDirectory } from './host-directory.js'
+import { type LazyTar, lazySource, lazyTar } from './lazy-source.js'
 import type { SandboxLayer, SandboxMount, StartMessage } from './protocol.js'
 import { RemoteChannel, RemoteFileSystem, type RemoteSocket } from './remote-file-system.js'
 
@@ -42,6 +43,7 @@ interface SharedLayer {
   /** An open descriptor of the process. */
   readonly tar: number
   readonly index: SharedArrayBuffer
+  readonly lazy: LazyTar | null
 }
 
 /** A directory on the way to another: the number of its file system, root first, then /dev, then mounts as they stand in the start message. */
@@ -71,7 +73,7 @@ export function makeFiles(start: FilesStart): { readonly files: GuestFiles; read
   const layers = start.layers.map(loadLayer)
   const remote = start.remoteDescriptor === null ? null : RemoteChannel.socket(start.remoteDescriptor)
   const root = new UnionFs({
-    lowers: layers.map((layer) => openLayer(layer, parseIndex)),
+    lowers: layers.map((layer) => openLayer(layer, parseIndex, remote)),
     limits: { diskBytes: start.limits.diskBytes, inodes: start.limits.inodes },
   })
   const systems: FileSystem[] = [root, deviceFiles(), ...start.mounts.map((mount) => openMount(mount, remote, makeTmpfs))]
@@ -117,7 +119,7 @@ function openTrees(
   guest: GuestIdentity,
   { treeOf, devices }: { readonly treeOf: (union: UnionFs) => UnionFs; readonly devices: boolean },
 ): GuestFiles {
-  const lowers = layers.map((layer) => openLayer(layer, openIndex))
+  const lowers = layers.map((layer) => openLayer(layer, openIndex, remote))
   const attached: UnionFs[] = []
   const attach = (): UnionFs => {
     const shared = unions[attached.length]
@@ -191,7 +193,7 @@ function directoryAt(tree: GuestTree, path: string): DirectoryHandle {
 }
 
 /** Keeps the tar open for all threads, and the index where all see it. */
-function loadLayer({ tarPath, indexPath }: SandboxLayer): SharedLayer {
+function loadLayer({ tarPath, indexPath, lazy }: SandboxLayer): SharedLayer {
   const descriptor = openSync(indexPath, 'r')
   try {
     const index = new SharedArrayBuffer(fstatSync(descriptor).size)
@@ -201,14 +203,17 @@ function loadLayer({ tarPath, indexPath }: SandboxLayer): SharedLayer {
       if (count === 0) break
       filled += count
     }
-    return { tar: openSync(tarPath, 'r'), index }
+    const tar = openSync(tarPath, 'r')
+    return { tar, index, lazy: lazy === undefined ? null : lazyTar(lazy, fstatSync(tar).size) }
   } finally {
     closeSync(descriptor)
   }
 }
 
-function openLayer({ tar, index }: SharedLayer, open: typeof parseIndex): PackedLayer {
-  return new PackedLayer(open(new Uint8Array(index)), openFileSource(tar))
+function openLayer({ tar, index, lazy }: SharedLayer, open: typeof parseIndex, remote: RemoteSocket | null): PackedLayer {
+  if (lazy !== null && remote === null) throw new EngineError('INTERNAL', 'there is no socket for layers that are still to come')
+  const source = lazy === null || remote === null ? openFileSource(tar) : lazySource(tar, lazy, new RemoteChannel(remote))
+  return new PackedLayer(open(new Uint8Array(index)), source)
 }
 
 function openMount(mount: SandboxMount, remote: RemoteSocket | null, memory: (mount: TmpfsMount) => UnionFs): FileSystem {

@@ -12,10 +12,15 @@ const LONGEST_WAIT_MS = 2 ** 31
 
 let crypto: typeof import('node:crypto') | undefined
 
-/** What preview1 needs, from this thread of Node. The monotonic clock starts with the sandbox: the host's uptime is not the guest's to know. */
-export function guestHost(process_: { readonly args: readonly string[]; readonly env: readonly string[] }): Host {
-  const start = process.hrtime.bigint()
-  const epoch = BigInt(Date.now()) * 1_000_000n
+/**
+ * What preview1 needs, from this thread of Node. The monotonic clock starts with the sandbox, or at `start` (of `process.hrtime`) where several
+ * threads have the same: the host's uptime is not the guest's to know.
+ */
+export function guestHost(
+  process_: { readonly args: readonly string[]; readonly env: readonly string[] },
+  start = process.hrtime.bigint(),
+): Host {
+  const epoch = BigInt(Date.now()) * 1_000_000n - (process.hrtime.bigint() - start)
   const monotonicNs = () => coarse(process.hrtime.bigint() - start) + CLOCK_RESOLUTION_NS
   return {
     args: process_.args.map(fromUtf8),

@@ -15,8 +15,9 @@ import type { ExitStatus } from '../../runtime/exit.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
 import { assertModuleSize } from '../module.js'
 import { type GuestFiles, makeFiles } from './guest-files.js'
+import { GuestThreads } from './guest-threads.js'
 import { errorOf, failureOf, type GoMessage, type WorkerMessage } from './messages.js'
-import { ModuleCompiler } from './module-compiler.js'
+import { type CompiledModule, ModuleCompiler } from './module-compiler.js'
 import { writeAll } from './output.js'
 import { CONTROL_DESCRIPTOR, GO, OUTLIVE, START_DESCRIPTOR, type StartMessage, UPPER_DESCRIPTOR } from './protocol.js'
 import { createRing, StdinWriter } from './ring.js'
@@ -37,17 +38,19 @@ const workerReady = new Promise<void>((resolve, reject) => {
     else take(message)
   })
 })
-const compiler = new ModuleCompiler(start.limits)
+const compiler = new ModuleCompiler(start.limits, undefined, start.engine)
 let startedAt: number | null = null
 let resumeStdin = (): void => {}
 /** Once the guest is ready to run. */
-let inside: { readonly sessions: Sessions; readonly files: GuestFiles } | null = null
+let inside: { readonly threads: WorkerThreads; readonly sessions: Sessions; readonly files: GuestFiles } | null = null
+/** Of a guest that has several. */
+let guestThreads: GuestThreads | null = null
 
 prepareGuest().then(
-  ({ module, evidence, files, threads }) => {
-    inside = { sessions: new Sessions({ threads, compiler, limits: start.limits, isStarted: () => startedAt !== null }), files }
+  ({ compiled, evidence, files, threads }) => {
+    inside = { threads, sessions: new Sessions({ threads, compiler, limits: start.limits, isStarted: () => startedAt !== null }), files }
     report({ event: 'ready', evidence })
-    onCommand(() => run(module))
+    onCommand(() => run(compiled))
     inside.sessions.listen(start.sessions)
   },
   (error) => {
@@ -58,7 +61,7 @@ prepareGuest().then(
 )
 
 interface Prepared {
-  readonly module: WebAssembly.Module
+  readonly compiled: CompiledModule
   readonly evidence: WasmEvidence
   readonly files: GuestFiles
   readonly threads: WorkerThreads
@@ -77,12 +80,12 @@ async function prepareGuest(): Promise<Prepared> {
   const bytes = new Uint8Array(size)
   fs.read(ino, bytes, 0)
   // A changed flag makes V8 refuse what Node has compiled beforehand, which the worker needs to come up quickly.
-  const { module, evidence } = await compiler.compile(bytes, workerReady)
+  const compiled = await compiler.compile(bytes, workerReady)
   await workerReady
   // The engine's own bound on memory, beside the one in the module.
   setFlagsFromString(`--wasm-max-mem-pages=${Math.max(1, start.limits.memoryPages)}`)
   const preopens = files.preopens.map(({ name }) => name)
-  return { module, evidence: { ...evidence, preopens, environment: start.env }, files, threads }
+  return { compiled, evidence: { ...compiled.evidence, preopens, environment: start.env }, files, threads }
 }
 
 function onCommand(go: () => void): void {
@@ -105,9 +108,24 @@ function onCommand(go: () => void): void {
   })
 }
 
-function run(module: WebAssembly.Module): void {
+function run({ module, threads }: CompiledModule): void {
   startedAt = performance.now()
-  worker.postMessage({ module } satisfies GoMessage)
+  if (threads !== null) {
+    const { outputBytes } = start.limits
+    guestThreads = new GuestThreads({
+      start,
+      process: start,
+      stdin: stdinRing,
+      outputs: null,
+      module,
+      threads,
+      outputBytes,
+      hear: take,
+      fell,
+    })
+  }
+  worker.postMessage({ module, threads: guestThreads?.shared ?? null } satisfies GoMessage)
+  guestThreads?.begin()
   report({ event: 'started' })
   // Last: Node takes its time to load what reads stdin, and the guest's thread is under way by then.
   feedStdin()
@@ -148,6 +166,11 @@ function take(message: WorkerMessage): void {
 /** All its programs end with it, before its files are kept. */
 async function endOfItsOwn(status: ExitStatus): Promise<void> {
   await inside?.sessions.end()
+  if (guestThreads !== null) {
+    await guestThreads.end()
+    // It may still be in a call of theirs.
+    await inside?.threads.end(worker, [], [])
+  }
   const lost = start.keepsUpper && inside !== null ? keepFiles(inside.files) : null
   if (lost === null) end(status, { upperWhole: start.keepsUpper })
   else end({ ...status, detail: status.detail === undefined ? lost : `${status.detail}; ${lost}` })

@@ -4,6 +4,7 @@ import type { SharedUnion } from '../../fs/union-fs.js'
 import type { SharedFiles } from './guest-files.js'
 import type { GuestProcess, StartMessage } from './protocol.js'
 import type { FileRequest } from './session-protocol.js'
+import type { SharedProgram, ThreadTask } from './thread-messages.js'
 
 /** How a guest came to its end. */
 export type Outcome =
@@ -25,6 +26,10 @@ export type WorkerMessage =
   /** A copy of a tree, to be closed when the worker has ended. */
   | { readonly type: 'forked'; readonly fork: SharedUnion }
   | { readonly type: 'ended'; readonly outcome: Outcome }
+  /** A thread of the guest's asks for one more. */
+  | { readonly type: 'spawn'; readonly slot: number; readonly thread: number; readonly argument: number }
+  /** It was one of several, and its program goes on. */
+  | { readonly type: 'thread-ended' }
 
 /** An EngineError that crosses a thread or a process. */
 export interface FailureMessage {
@@ -40,6 +45,8 @@ export type WorkerTask =
   | { readonly kind: 'guest'; readonly process: GuestProcess; readonly findsProgram: boolean }
   /** Does something with the files, in the container's name. */
   | { readonly kind: 'files'; readonly request: FileRequest }
+  /** Is one of a guest's threads. */
+  | ThreadTask
 
 /** What a worker is made with. */
 export interface WorkerStart {
@@ -58,6 +65,8 @@ export interface FilesMessage {
 /** To a worker: the guest may run. */
 export interface GoMessage {
   readonly module: WebAssembly.Module
+  /** Of a guest with threads, which run elsewhere: what they need of its files is answered here. */
+  readonly threads: SharedProgram | null
 }
 
 /** What went wrong, so that it can be said elsewhere. */

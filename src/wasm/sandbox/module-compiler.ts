@@ -2,12 +2,19 @@ import { createHash } from 'node:crypto'
 import { setFlagsFromString } from 'node:v8'
 import { EngineError, messageOf } from '../../errors.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
-import { type ModuleLimits, type PreparedModule, prepareModule } from '../module.js'
+import type { WasiEngine } from '../../runtime/spec.js'
+import { type ModuleLimits, type PreparedModule, prepareModule, type SharedMemoryLimits } from '../module.js'
+import { SPAWN_FIELD, SPAWN_MODULE, THREAD_START } from '../thread-names.js'
 
 /** A program that is ready to be instantiated, and what the receipt says of it. */
 export interface CompiledModule {
   readonly module: WebAssembly.Module
-  readonly evidence: Pick<WasmEvidence, 'engine' | 'v8' | 'moduleDigest' | 'imports' | 'memoryPagesMaximum' | 'tableElementsMaximum'>
+  readonly evidence: Pick<
+    WasmEvidence,
+    'engine' | 'v8' | 'moduleDigest' | 'imports' | 'memoryPagesMaximum' | 'tableElementsMaximum' | 'threadsMaximum'
+  >
+  /** How many threads it may have, and the memory that they share; null for a program that has one and a memory of its own. */
+  readonly threads: { readonly maximum: number; readonly memory: SharedMemoryLimits } | null
 }
 
 /** What modules are compiled for. */
@@ -16,6 +23,12 @@ export interface ModuleUse {
   readonly isProgram: boolean
   /** What they may import besides preview1, as `module.name`. */
   readonly provided: ReadonlySet<string>
+}
+
+/** What bounds the modules. */
+export interface CompilerLimits extends ModuleLimits {
+  /** Of a program, its first one included. */
+  readonly threads: number
 }
 
 const PROGRAM: ModuleUse = { isProgram: true, provided: new Set() }
@@ -37,15 +50,17 @@ const KEPT = 8
  * first called: so what one module must be spared, all are spared from then on.
  */
 export class ModuleCompiler {
-  readonly #limits: ModuleLimits
+  readonly #limits: CompilerLimits
   readonly #use: ModuleUse
+  readonly #engine: WasiEngine
   readonly #compiled = new Map<string, CompiledModule>()
   #compiler: Compiler | null = null
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(limits: ModuleLimits, use: ModuleUse = PROGRAM) {
+  constructor(limits: CompilerLimits, use: ModuleUse = PROGRAM, engine: WasiEngine = 'wolffia') {
     this.#limits = limits
     this.#use = use
+    this.#engine = engine
   }
 
   /**
@@ -62,16 +77,19 @@ export class ModuleCompiler {
     const moduleDigest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
     const known = this.#compiled.get(moduleDigest)
     if (known !== undefined) return known
-    const prepared = prepareModule(bytes, this.#limits, this.#use.provided)
+    const prepared = prepareModule(bytes, this.#limits, this.#use)
     const flags = this.#flagsFor(prepared.compiler)
     if (flags.length > 0) await beforeFlags
     for (const flag of flags) setFlagsFromString(flag)
-    const { imports, memoryPagesMaximum, tableElementsMaximum } = prepared
+    const { imports, memoryPagesMaximum, tableElementsMaximum, sharedMemory } = prepared
     const module = await compiledModule(prepared.bytes)
-    if (this.#use.isProgram) assertProgram(module)
-    const engine = 'v8, wolffia preview1'
-    const evidence = { engine, v8: process.versions.v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum }
-    const compiled = { module, evidence }
+    if (this.#use.isProgram) assertProgram(module, imports)
+    if (sharedMemory !== null) assertThreads(this.#engine)
+    const engine = `v8, ${WASI_ENGINES[this.#engine]}`
+    const threads = sharedMemory === null ? null : { maximum: imports.includes(SPAWN) ? this.#limits.threads : 1, memory: sharedMemory }
+    const threadsMaximum = threads?.maximum ?? 1
+    const evidence = { engine, v8: process.versions.v8, moduleDigest, imports, memoryPagesMaximum, tableElementsMaximum, threadsMaximum }
+    const compiled = { module, evidence, threads }
     this.#compiled.set(moduleDigest, compiled)
     for (const oldest of this.#compiled.keys()) if (this.#compiled.size > KEPT) this.#compiled.delete(oldest)
     return compiled
@@ -97,9 +115,27 @@ async function compiledModule(bytes: Uint8Array): Promise<WebAssembly.Module> {
   }
 }
 
-function assertProgram(module: WebAssembly.Module): void {
-  const isCommand = WebAssembly.Module.exports(module).some(({ name, kind }) => name === '_start' && kind === 'function')
-  if (!isCommand)
+/** By its engine: what a receipt calls it, and how many programs of the official suite of preview1 it passes (`test/wasm/wasi-testsuite`). */
+export const WASI_ENGINES: Readonly<Record<WasiEngine, string>> = {
+  wolffia: 'wolffia preview1 (72 of 72 official tests)',
+  wasmer: '@wasmer/wasi 0.12.0 (43 of 72 official tests)',
+}
+
+function assertThreads(engine: WasiEngine): void {
+  if (engine === 'wolffia') return
+  throw new EngineError('NOT_BUILT', `--wasi-engine ${engine}: the module shares its memory with threads, and that engine has none`, {
+    hint: 'Leave --wasi-engine out.',
+  })
+}
+
+const SPAWN = `${SPAWN_MODULE}.${SPAWN_FIELD}`
+
+function assertProgram(module: WebAssembly.Module, imports: readonly string[]): void {
+  const exports = WebAssembly.Module.exports(module)
+  const isFunction = (wanted: string) => exports.some(({ name, kind }) => name === wanted && kind === 'function')
+  if (imports.includes(SPAWN) && !isFunction(THREAD_START))
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', `the module asks for threads (${SPAWN}) and exports no ${THREAD_START} for them to run`)
+  if (!isFunction('_start'))
     throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module exports no _start: it is a library, not a program', {
       hint: 'Build it as a WASI command, or load it as a plugin (Plugin.load) and call its functions.',
     })

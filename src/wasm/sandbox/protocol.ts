@@ -5,6 +5,7 @@
 import type { ErrorCode } from '../../errors.js'
 import type { ExitStatus } from '../../runtime/exit.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
+import type { WasiEngine } from '../../runtime/spec.js'
 
 export const START_DESCRIPTOR = 3
 export const CONTROL_DESCRIPTOR = 4
@@ -15,6 +16,8 @@ export const UPPER_DESCRIPTOR = 5
 export interface SandboxLayer {
   readonly tarPath: string
   readonly indexPath: string
+  /** Where the tar's bytes come when they are asked for: the number to ask for them by. */
+  readonly lazy?: number
 }
 
 /** A mount as the sandbox sees it. */
@@ -48,6 +51,8 @@ export interface StartMessage extends GuestProcess {
   readonly program: string
   /** Whether the guest is given its directories, or computes with stdio alone. */
   readonly preopens: 'all' | 'none'
+  /** Whose functions of preview1 the module is linked with. */
+  readonly engine: WasiEngine
   /** Base first. */
   readonly layers: readonly SandboxLayer[]
   /** How many of them are the image's; the others are what earlier runs have left. */
@@ -72,6 +77,8 @@ export interface SandboxLimits {
   readonly memoryPages: number
   readonly tableElements: number
   readonly openFiles: number
+  /** Of one program, its first one included. */
+  readonly threads: number
   readonly diskBytes: number
   readonly inodes: number
   readonly outputBytes: number | null

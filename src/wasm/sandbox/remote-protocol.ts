@@ -8,6 +8,11 @@ export const REMOTE_HEAD_BYTES = 64 * 1024
 /** Of file contents, in a request or an answer. */
 export const REMOTE_BODY_BYTES = 256 * 1024
 
+/** The one call of a layer whose contents come when they are read: by position and length, have these bytes be in its tar. */
+export const ENSURE = 'ensure'
+/** So many at most. */
+export const ENSURE_BYTES = 4 * 1024 * 1024
+
 /** A call of `fs/file-system`, by its name, of the file system with this number. */
 export interface RemoteRequest {
   readonly number: number

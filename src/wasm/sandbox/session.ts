@@ -5,8 +5,9 @@ import { EngineError } from '../../errors.js'
 import type { SharedUnion } from '../../fs/union-fs.js'
 import { deferred } from '../../launcher/deferred.js'
 import type { ExitStatus } from '../../runtime/exit.js'
+import { GuestThreads } from './guest-threads.js'
 import { InputFeed } from './input-feed.js'
-import { errorOf, type FailureMessage, failureOf, type WorkerMessage, type WorkerTask } from './messages.js'
+import { errorOf, type FailureMessage, failureOf, type GoMessage, type WorkerMessage, type WorkerTask } from './messages.js'
 import type { CompiledModule, ModuleCompiler } from './module-compiler.js'
 import type { SandboxLimits } from './protocol.js'
 import { createRing, OutputReader } from './ring.js'
@@ -50,6 +51,8 @@ export class Session {
   readonly #requestTimer: NodeJS.Timeout
   #request: SessionRequest | null = null
   #worker: Worker | null = null
+  #threads: GuestThreads | null = null
+  #rings: { readonly stdin: SharedArrayBuffer; readonly stdout: SharedArrayBuffer; readonly stderr: SharedArrayBuffer } | null = null
   #attachments: readonly number[] = []
   readonly #forks: SharedUnion[] = []
   #preopens: readonly string[] = []
@@ -130,6 +133,7 @@ export class Session {
       return
     }
     const rings = { stdin: createRing(), stdout: createRing(), stderr: createRing() }
+    this.#rings = rings
     this.#input = new InputFeed(rings.stdin, INPUT_WINDOW_BYTES, (bytes) => this.#tellTaken(bytes))
     if (!readsInput(request)) this.#input.end()
     this.#outputs = [
@@ -177,10 +181,22 @@ export class Session {
     )
   }
 
-  #go({ module }: CompiledModule): void {
+  #go({ module, threads }: CompiledModule): void {
     this.#startedAt = performance.now()
     this.#tell({ event: 'started' })
-    this.#worker?.postMessage({ module })
+    this.#threads = threads === null ? null : this.#guestThreads(module, threads)
+    this.#worker?.postMessage({ module, threads: this.#threads?.shared ?? null } satisfies GoMessage)
+    this.#threads?.begin()
+  }
+
+  #guestThreads(module: WebAssembly.Module, threads: NonNullable<CompiledModule['threads']>): GuestThreads | null {
+    if (this.#request?.request !== 'exec' || this.#rings === null) return null
+    const { stdin, ...outputs } = this.#rings
+    const { threads: workers } = this.#parts
+    const hear = (message: WorkerMessage) => this.#hear(message)
+    const fell = (error: Error) => workers.fell(error)
+    const { process } = this.#request
+    return new GuestThreads({ start: workers.told, process, stdin, outputs, module, threads, outputBytes: null, hear, fell })
   }
 
   #fail(failure: FailureMessage): void {
@@ -221,6 +237,7 @@ export class Session {
   async #endWorker(): Promise<void> {
     const worker = this.#worker
     this.#worker = null
+    await this.#threads?.end()
     if (worker !== null) await this.#parts.threads.end(worker, this.#attachments, this.#forks)
   }
 

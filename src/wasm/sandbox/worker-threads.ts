@@ -55,17 +55,18 @@ export class SharedTrees {
 export class WorkerThreads extends SharedTrees {
   /** A thread broke that may have had the lock of a tree: called once, does not return to it. */
   readonly fell: (error: Error) => void
-  readonly #start: StartMessage
+  /** What each is told first. */
+  readonly told: StartMessage
 
   constructor(start: StartMessage, files: GuestFiles, shared: SharedFiles, fell: (error: Error) => void) {
     super(files, shared)
-    this.#start = start
+    this.told = start
     this.fell = fell
   }
 
   /** Makes a thread and shows it the files. */
   start(of: Omit<WorkerStart, 'start'>): Worker {
-    const worker = startWorker({ ...of, start: this.#start })
+    const worker = startWorker({ ...of, start: this.told })
     this.showFiles(worker)
     return worker
   }

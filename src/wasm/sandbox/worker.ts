@@ -3,19 +3,21 @@
  * does something with the files for somebody outside, and runs nothing.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { messageOf } from '../../errors.js'
+import { EngineError, messageOf } from '../../errors.js'
 import { fromUtf8 } from '../../fs/names.js'
 import { WASM_PAGE_BYTES } from '../module.js'
 import { DescriptorTable } from '../preview1/descriptor-table.js'
-import { GuestExit, type OutputStream } from '../preview1/host.js'
+import { GuestExit, type InputStream, type OutputStream } from '../preview1/host.js'
 import { PREVIEW1 } from '../preview1/names.js'
 import { preopenedDirectory } from '../preview1/path-open.js'
 import { createPreview1 } from '../preview1/preview1.js'
 import { StreamDescriptor } from '../preview1/stream-descriptor.js'
+import { serveCalls } from './call-server.js'
 import { answerFileRequest } from './file-requests.js'
 import { findModule } from './find-module.js'
 import { type GuestFiles, openFiles, openFilesFromOutside, type SharedFiles } from './guest-files.js'
 import { guestHost } from './guest-host.js'
+import { guestThread } from './guest-thread.js'
 import {
   type FilesMessage,
   failureOf,
@@ -25,15 +27,18 @@ import {
   type WorkerStart,
   type WorkerTask,
 } from './messages.js'
-import { descriptorOutput, pause, writeAll } from './output.js'
+import { descriptorOutput, type OutputAllowance, pause, writeAll } from './output.js'
 import type { GuestProcess } from './protocol.js'
 import { OutputWriter, StdinReader } from './ring.js'
 import type { FileRequest } from './session-protocol.js'
 import { changesFiles } from './session-request.js'
+import { SharedCalls } from './shared-calls.js'
+import type { SharedProgram, ThreadTask } from './thread-messages.js'
 
 type GuestTask = Extract<WorkerTask, { kind: 'guest' }>
 
 const { start, work, stdin: stdinRing, outputs } = workerData as WorkerStart
+const sharedCalls = work.kind === 'thread' ? new SharedCalls(work.calls) : null
 const stdin = new StdinReader(stdinRing, () => tell({ type: 'stdin-room' }))
 const [stdout, stderr] = openOutputs()
 
@@ -41,18 +46,25 @@ function tell(message: WorkerMessage, handedOver: readonly ArrayBuffer[] = []): 
   parentPort?.postMessage(message, handedOver)
 }
 
-parentPort?.once('message', ({ files: shared }: FilesMessage) => {
+if (work.kind === 'thread') tell(runThread(work))
+else parentPort?.once('message', ({ files }: FilesMessage) => begin(work, files))
+
+async function begin(task: Exclude<WorkerTask, ThreadTask>, shared: SharedFiles): Promise<void> {
   try {
-    if (work.kind === 'guest') prepareGuest(work, shared)
-    else doWithFiles(work.request, shared)
+    if (task.kind === 'guest') await prepareGuest(task, shared)
+    else doWithFiles(task.request, shared)
   } catch (error) {
     tell({ type: 'failed', error: failureOf(error) })
   }
-})
+}
 
-function prepareGuest({ process: guest, findsProgram }: GuestTask, shared: SharedFiles): void {
+async function prepareGuest({ process: guest, findsProgram }: GuestTask, shared: SharedFiles): Promise<void> {
   const files = openFiles(start, shared, guest)
-  parentPort?.once('message', ({ module }: GoMessage) => tell({ type: 'ended', outcome: runGuest(module, guest, files) }))
+  const run =
+    start.engine === 'wolffia'
+      ? ({ module, threads }: GoMessage) => (threads === null ? runGuest(module, guest, files) : serveThreads(threads, guest, files))
+      : await runnerOfWasmer(guest, files)
+  parentPort?.once('message', (message: GoMessage) => tell({ type: 'ended', outcome: run(message) }))
   tellReady(files)
   if (!findsProgram) return
   const bytes = findModule(files.tree, guest)
@@ -75,36 +87,109 @@ function openOutputs(): readonly [OutputStream, OutputStream] {
     const open = (buffer: SharedArrayBuffer) => new OutputWriter(buffer, () => tell({ type: 'output' }))
     const out = open(outputs.stdout)
     // A terminal has one output, in which everything keeps its order.
-    return [out, work.kind === 'guest' && work.process.terminal ? out : open(outputs.stderr)]
+    return [out, work.kind !== 'files' && work.process.terminal ? out : open(outputs.stderr)]
   }
-  const allowance = {
-    bytesLeft: start.limits.outputBytes,
-    exceeded(): never {
-      tell({ type: 'output-exceeded' })
-      for (;;) pause(1000)
-    },
+  const exceeded = (): never => {
+    tell({ type: 'output-exceeded' })
+    for (;;) pause(1000)
   }
+  const allowance = sharedCalls === null ? { bytesLeft: start.limits.outputBytes, exceeded } : sharedAllowance(sharedCalls, exceeded)
   return [descriptorOutput(1, allowance), descriptorOutput(2, allowance)]
 }
 
-function runGuest(module: WebAssembly.Module, guest: GuestProcess, { tree, preopens }: GuestFiles): Outcome {
+/** What all threads of a program may still write, of which each has an account that is the same. */
+function sharedAllowance(calls: SharedCalls, exceeded: () => never): OutputAllowance {
+  return {
+    get bytesLeft() {
+      return calls.outputLeft
+    },
+    set bytesLeft(bytes) {
+      calls.outputLeft = bytes
+    },
+    exceeded,
+  }
+}
+
+/** Returns only when the program has come to its end, or this thread to one that nobody has foreseen. */
+function serveThreads(program: SharedProgram, guest: GuestProcess, files: GuestFiles): Outcome {
+  try {
+    return serveCalls(program, { host: guestHost(guest), stdin, tree: files.tree, table: (...streams) => openTable(guest, files, streams) })
+  } catch (error) {
+    return trapped(error, { memory: program.memory })
+  }
+}
+
+function runThread(task: ThreadTask): WorkerMessage {
+  let exports: WebAssembly.Instance['exports'] = {}
+  const spawn = (slot: number, thread: number, argument: number) => tell({ type: 'spawn', slot, thread, argument })
+  const thread = guestThread(task, { stdin, outputs: [stdout, stderr], spawn })
+  try {
+    exports = new WebAssembly.Instance(task.module, thread.imports).exports
+    thread.run(exports)
+    const { exit } = thread.preview1
+    if (task.spawned !== null && exit === null) return { type: 'thread-ended' }
+    return { type: 'ended', outcome: { kind: 'exit', exitCode: exit?.exitCode ?? 0, signal: exit?.signal ?? null } }
+  } catch (error) {
+    if (error instanceof GuestExit) return { type: 'ended', outcome: { kind: 'exit', exitCode: error.exitCode, signal: error.signal } }
+    return { type: 'ended', outcome: trapped(error, { ...exports, memory: task.memory }) }
+  }
+}
+
+type Streams = readonly [InputStream, OutputStream, OutputStream]
+
+function openTable({ terminal }: GuestProcess, { tree, preopens }: GuestFiles, [input, ...outputs]: Streams): DescriptorTable {
   const table = new DescriptorTable(start.limits.openFiles)
-  const { terminal } = guest
-  table.add(new StreamDescriptor({ terminal, input: stdin }))
-  table.add(new StreamDescriptor({ terminal, output: stdout }))
-  table.add(new StreamDescriptor({ terminal, output: stderr }))
+  table.add(new StreamDescriptor({ terminal, input }))
+  for (const output of outputs) table.add(new StreamDescriptor({ terminal, output }))
   for (const { name, handle } of preopens) table.add(preopenedDirectory(tree, handle, fromUtf8(name)))
-  const preview1 = createPreview1({ host: guestHost(guest), table, tree })
+  return table
+}
+
+/** Loads the other engine. */
+async function runnerOfWasmer(guest: GuestProcess, { unions: [root] }: GuestFiles): Promise<(message: GoMessage) => Outcome> {
+  const { runWithWasmer } = await import('./wasmer-engine.js')
+  if (root === undefined) throw new EngineError('INTERNAL', 'the sandbox has no root')
+  const { cwd, user, terminal } = guest
+  const { limits, readonlyRootfs, preopens } = start
+  const names = preopens === 'none' ? {} : { ...(cwd === '/' ? {} : { '.': cwd }), '/': '/' }
+  return ({ module }) => {
+    const host = guestHost(guest)
+    const outputs = [stdout, stderr] as const
+    return outcomeOf((onExports) =>
+      runWithWasmer(
+        module,
+        { host, root, readonlyRootfs, credentials: user, preopens: names, stdin, outputs, terminal, limits },
+        onExports,
+      ),
+    )
+  }
+}
+
+/** How a run ends that throws what ends it. It tells of its exports as soon as it has them. */
+function outcomeOf(run: (onExports: (exports: WebAssembly.Instance['exports']) => void) => void): Outcome {
   let exports: WebAssembly.Instance['exports'] = {}
   try {
-    exports = new WebAssembly.Instance(module, { [PREVIEW1]: preview1.functions }).exports
-    if (exports.memory instanceof WebAssembly.Memory) preview1.attach(exports.memory)
-    ;(exports._start as () => void)()
-    return { kind: 'exit', exitCode: preview1.exit?.exitCode ?? 0, signal: preview1.exit?.signal ?? null }
+    run((made) => {
+      exports = made
+    })
+    return { kind: 'exit', exitCode: 0, signal: null }
   } catch (error) {
     if (error instanceof GuestExit) return { kind: 'exit', exitCode: error.exitCode, signal: error.signal }
     return trapped(error, exports)
   }
+}
+
+function runGuest(module: WebAssembly.Module, guest: GuestProcess, files: GuestFiles): Outcome {
+  const table = openTable(guest, files, [stdin, stdout, stderr])
+  const preview1 = createPreview1({ host: guestHost(guest), table, tree: files.tree })
+  return outcomeOf((onExports) => {
+    const { exports } = new WebAssembly.Instance(module, { [PREVIEW1]: preview1.functions })
+    onExports(exports)
+    if (exports.memory instanceof WebAssembly.Memory) preview1.attach(exports.memory)
+    ;(exports._start as () => void)()
+    // It may have caught what ended it.
+    if (preview1.exit !== null) throw preview1.exit
+  })
 }
 
 /** A trap, an exception nobody caught, or a stack that is used up: said on stderr, as wasmtime does. */
