@@ -212,7 +212,8 @@ export class NativeRuntime implements Runtime {
     try {
       const { created, receipt: texts } = await launcher.ready
       const kernel = { pid: created.guest, texts, outer: readGuest(own)?.outer ?? null }
-      const ways = limitWays('disk')
+      // Whoever joins may stand where nothing is delegated: the groups are there, and the kernel is asked what they hold.
+      const ways = { ...limitWays('disk'), memoryBytes: 'cgroup', cpus: 'cgroup' } as const
       const receipt = collectReceipt({ container: id, wall: this.name, kernel, wasm: null, seccompProfile: filter.profile, limits, ways })
       return new NativeTask({
         launcher,
