@@ -58,6 +58,7 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       NetworkMode: spec.network.mode,
       PidsLimit: spec.limits.pids ?? null,
       Memory: spec.limits.memoryBytes ?? 0,
+      NanoCpus: Math.round((spec.limits.cpus ?? 0) * 1e9),
       ReadonlyRootfs: spec.readonlyRootfs,
       ...privilegesOf(spec.privileges ?? {}),
       Runtime: container.runtime,

@@ -9,7 +9,7 @@ import { EngineError } from '../errors.js'
 export type NotBuiltFlag = readonly [flags: string, wayOut: string]
 
 const WINDOWS = 'It is for Windows containers, which wolffia does not run.'
-const CGROUP = 'wolffia holds no cgroup yet; --pids-limit, --timeout and --storage-opt size= are in force without one.'
+const CGROUP = 'There are --memory and --cpus where a cgroup is delegated, and --pids-limit, --timeout and --storage-opt size= without one.'
 const NETWORKS = 'There is --network none, the default, and --network host.'
 const FOREGROUND = 'A container keeps its files when it stops, and no more.'
 const HEALTH = 'The first check comes after --health-interval.'
@@ -29,7 +29,6 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--cpu-rt-period <n>', CGROUP],
   ['--cpu-rt-runtime <n>', CGROUP],
   ['-c, --cpu-shares <n>', CGROUP],
-  ['--cpus <n>', CGROUP],
   ['--cpuset-cpus <string>', 'Run the command itself under taskset: taskset -c 0,1 wolffia run …'],
   ['--cpuset-mems <string>', CGROUP],
   ['--device-cgroup-rule <list>', DEVICES],

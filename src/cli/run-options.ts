@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ContainerOptions } from '../engine/containers.js'
@@ -31,6 +32,7 @@ export function addCreateFlags(parser: Command): void {
     .option('--add-host <host:ip>', 'one more line of /etc/hosts', collect)
     .option('--annotation <NAME[=VALUE]>', "an annotation of the container's spec", collect)
     .option('-a, --attach <stream>', 'take part in stdin, stdout or stderr only', collect)
+    .option('--cpus <n>', 'processors at most: 0.5, 2')
     .option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on the one of that name', collect)
     .option('--env-file <file>', 'read variables from a file', collect)
     .option('--deterministic', 'Wasm: the same run each time, with stepped clocks and seeded chance; --deterministic=SEED for another')
@@ -102,7 +104,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
   const given = (name: string) => options[name] as string | undefined
   const fuel = given('fuel')
   const limits = {
-    ...limitsOf(given('memory'), given('pidsLimit'), given('timeout'), list('storageOpt')),
+    ...limitsOf(given('memory'), given('cpus'), given('pidsLimit'), given('timeout'), list('storageOpt')),
     ...(fuel === undefined ? {} : { fuel: fuelOf(fuel) }),
   }
   return definedOnly({
@@ -265,9 +267,16 @@ function runtimeOf(name: string | undefined): 'auto' | 'native' | 'wasm' | undef
   throw invalid(name, '--runtime', 'there is no such wall', 'Walls are native and wasm; auto, the default, looks at the program.')
 }
 
-function limitsOf(memory: string | undefined, pids: string | undefined, timeout: string | undefined, storage: readonly string[]): Limits {
+function limitsOf(
+  memory: string | undefined,
+  cpus: string | undefined,
+  pids: string | undefined,
+  timeout: string | undefined,
+  storage: readonly string[],
+): Limits {
   return definedOnly({
     memoryBytes: memory === undefined ? undefined : memoryOf(memory, '-m, --memory'),
+    cpus: cpus === undefined ? undefined : cpusOf(cpus),
     pids: pids === undefined ? undefined : countOf(pids, '--pids-limit'),
     timeoutMs: timeout === undefined ? undefined : durationOf(timeout, '--timeout'),
     diskBytes: storage.map(sizeOfStorage).at(-1),
@@ -296,6 +305,15 @@ function deterministicOf({ deterministic, deterministicSeed }: CliOptions): { re
 
 function recordingOf(file: string | undefined): { readonly mode: 'record'; readonly path: string } | undefined {
   return file === undefined ? undefined : { mode: 'record', path: resolve(file) }
+}
+
+/** As docker, 0 is no limit and a hundredth the least. */
+function cpusOf(text: string): number | undefined {
+  const cpus = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN
+  if (cpus === 0) return undefined
+  const most = availableParallelism()
+  if (!(cpus >= 0.01 && cpus <= most)) throw invalid(text, '--cpus', `there are ${most} here, and the least is 0.01`)
+  return cpus
 }
 
 /** As docker, 0 is no limit. */

@@ -1,5 +1,6 @@
 #include "child.h"
 
+#include "cgroup.h"
 #include "channel.h"
 #include "failure.h"
 #include "guest.h"
@@ -192,6 +193,8 @@ void child_begin(struct handover *handover, int parents_channel, const struct pl
   setup->memory = handover->memory;
   if (setup->joined != 0)
     join(handover, plan, setup);
+  if (cgroup_isolate(setup) < 0)
+    channel_fail(handover->channel);
   network_go_on(setup);
   if (again) {
     execute_again(program, handover);

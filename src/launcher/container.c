@@ -1,5 +1,6 @@
 #include "container.h"
 
+#include "cgroup.h"
 #include "channel.h"
 #include "child.h"
 #include "failure.h"
@@ -99,7 +100,7 @@ int container_create(struct container *container, const struct plan *plan, struc
   if (container->pid == 0)
     child_begin(&handover, container->channel, plan, setup);
   close_handover(&handover);
-  if (namespace_write_maps(setup, container->pid) < 0) {
+  if (namespace_write_maps(setup, container->pid) < 0 || cgroup_enter(setup, container->pid) < 0) {
     struct failure why = failure;
     container_kill(container);
     container_reap(container);

@@ -117,6 +117,8 @@ function hintFor({ operation, call, argument }: FailedEvent, name: string): stri
     return 'That id is not in the id map: give this user a range in /etc/subuid and /etc/subgid.'
   if (operation.startsWith('tree-') && call === 'fchownat' && name === 'EINVAL')
     return 'The image has files of other users: give this user a range in /etc/subuid and /etc/subgid.'
+  if (operation.startsWith('cgroup'))
+    return 'The control group that holds the limits is gone, takes no process of yours, or does not take that value.'
   if (name === 'ENOSPC') return 'No space is left, or the limit for this container is reached.'
   if (name === 'ENOSYS') return `The kernel is too old for ${call}: Linux 5.13 is the least.`
   if (operation === 'mount-console' || argument === 'ptmx' || argument === 'TIOCGPTPEER')

@@ -117,7 +117,9 @@ int namespace_join(const struct setup *setup, uint64_t namespaces) {
 }
 
 pid_t namespace_clone(struct setup *setup, int *process) {
-  uint64_t made = setup->joined != 0 ? 0 : setup->namespaces & ~(uint64_t)CLONE_NEWNET;
+  /* A namespace of control groups has as its root where its maker is, and the child is moved first. */
+  uint64_t later = CLONE_NEWNET | (setup->cgroup_count > 0 ? CLONE_NEWCGROUP : 0);
+  uint64_t made = setup->joined != 0 ? 0 : setup->namespaces & ~later;
   if (setup->holder != 0 && (made & CLONE_NEWUSER) != 0) {
     pid_t nested = nest_clone(setup, made, process);
     if (nested >= 0 || setup->holder != 0)

@@ -1,6 +1,7 @@
 #include "operation.h"
 
 #include "callers.h"
+#include "cgroup.h"
 #include "command.h"
 #include "ending.h"
 #include "hold.h"
@@ -30,6 +31,10 @@ static const struct operation operations[] = {
     {"gid-map", 3, PHASE_PARENT, 0, namespace_map_gid},
     {"id-map-helper", 2, PHASE_PARENT, 0, namespace_set_helper},
     {"holder", 5, PHASE_PARENT, CLONE_NEWUSER, nest_set_holder},
+    {"cgroup", 1, PHASE_PARENT, 0, cgroup_make},
+    {"cgroup-value", 2, PHASE_PARENT, 0, cgroup_set},
+    {"cgroup-kills", 1, PHASE_PARENT, 0, cgroup_set_kills},
+    {"cgroup-join", 1, PHASE_PARENT, 0, cgroup_join},
     {"stdio", 2, PHASE_PARENT, 0, terminal_set_stdio},
     {"terminal-size", 2, PHASE_PARENT, 0, terminal_set_size},
     {"limits-lifted", 0, PHASE_PARENT, 0, limit_lift},

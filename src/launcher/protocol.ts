@@ -73,7 +73,7 @@ export interface ExitedEvent {
   /** Exit status, or null when a signal ended it. */
   readonly code: number | null
   readonly signal: number | null
-  readonly reason: 'exited' | 'signaled' | 'timeout' | 'limit'
+  readonly reason: 'exited' | 'signaled' | 'timeout' | 'out-of-memory' | 'limit'
   /** From `go` to exit. */
   readonly duration_ns: number
   /** When it ended, RFC 3339 with nanoseconds. */

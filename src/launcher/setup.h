@@ -19,6 +19,8 @@
 #define SETUP_WORDS 64
 /* OVL_MAX_STACK. */
 #define SETUP_LOWERS 500
+/* More than there are hierarchies of control groups. */
+#define SETUP_CGROUPS 16
 
 /* Descriptors the caller gives; see README. */
 enum { DESCRIPTOR_PLAN = 3, DESCRIPTOR_CONTROL = 4, DESCRIPTOR_SECCOMP = 5, DESCRIPTOR_FIRST = 6 };
@@ -64,7 +66,10 @@ struct setup {
   int holder_process;
   int memory; /* a mount of the holder's memory, for the child; 0 or -1 for none */
   bool memory_wanted;
-  bool resumed; /* read again by the copy that goes on inside */
+  char *cgroups[SETUP_CGROUPS]; /* those that are made first */
+  unsigned cgroup_count, cgroups_made;
+  char *cgroup_kills; /* the file that counts kills for memory, or NULL */
+  bool resumed;       /* read again by the copy that goes on inside */
 
   /* What the parent does besides waiting; NULL or none for what it does not. */
   bool outlives; /* from the start nobody's */

@@ -1,5 +1,6 @@
 #include "supervise.h"
 
+#include "cgroup.h"
 #include "channel.h"
 #include "command.h"
 #include "control.h"
@@ -148,10 +149,20 @@ static void read_channel(struct supervision *state) {
   free(received.event.bytes);
 }
 
+/* SIGKILL, or a shell's word for it, of somebody in a group where the kernel has killed for memory. */
+static void note_memory(struct supervision *state) {
+  int status = state->wait_status;
+  bool killed = WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 128 + SIGKILL;
+  if (killed && state->reason == NULL && cgroup_has_killed(state->setup))
+    state->reason = "out-of-memory";
+}
+
 static void take_exit(struct supervision *state) {
   state->wait_status = container_reap(&state->container);
   state->exit_time = supervision_now();
   state->dead = true;
+  note_memory(state);
+  cgroup_remove(state->setup);
   close(state->container.process);
   relay_end(&state->relays[0]);
   callers_end_input(&state->callers);
@@ -347,8 +358,10 @@ int supervise_run(void) {
   /* A file size limit that the caller happens to have ends no container: what cannot be written is left out. */
   signal(SIGXFSZ, SIG_IGN);
   if (load(&plan, &setup, &bytes, &length) < 0 || (setup.outlives && control_begin_records(&state) < 0) ||
-      container_create(&state.container, &plan, &setup, bytes, length) < 0)
+      container_create(&state.container, &plan, &setup, bytes, length) < 0) {
+    cgroup_remove(&setup);
     return fail_early();
+  }
   signal(SIGPIPE, SIG_IGN);
   close(DESCRIPTOR_PLAN);
   listener_forget(&setup);

@@ -16,8 +16,9 @@ export function exitStatus({ code, signal, reason, duration_ns }: ExitedEvent, l
   }
 }
 
-function detailOf(reason: ExitedEvent['reason'], { timeoutMs, outputBytes }: Limits): string | null {
+function detailOf(reason: ExitedEvent['reason'], { timeoutMs, outputBytes, memoryBytes }: Limits): string | null {
   if (reason === 'timeout') return `killed after its time limit of ${timeoutMs} ms`
   if (reason === 'limit') return `killed after more than ${outputBytes} bytes of output`
+  if (reason === 'out-of-memory') return `the kernel killed it, or a program in it, for more than ${memoryBytes} bytes of memory`
   return null
 }

@@ -1,4 +1,5 @@
-import type { LimitWays } from '../runtime/limits.js'
+import type { LimitWay, LimitWays } from '../runtime/limits.js'
+import { type Delegation, delegation, LEAST_FIX } from './control-group.js'
 
 /**
  * What holds each limit behind the native wall.
@@ -7,16 +8,8 @@ import type { LimitWays } from '../runtime/limits.js'
  * that holds the writable layer, so it needs one: {@link limitWays} refuses it for a writable layer on disk.
  */
 const WAYS: LimitWays = {
-  memoryBytes: {
-    code: 'NOT_BUILT',
-    reason: 'native containers need a delegated cgroup for it, which is not built yet',
-    hint: 'Leave --memory out, or use an image for --runtime wasm, where memory is limited without a cgroup.',
-  },
-  cpus: {
-    code: 'NOT_BUILT',
-    reason: 'native containers need a delegated cgroup for it, which is not built yet',
-    hint: 'Leave --cpus out; --timeout bounds how long a container can use a processor.',
-  },
+  memoryBytes: 'cgroup',
+  cpus: 'cgroup',
   pids: 'rlimit',
   openFiles: 'rlimit',
   diskBytes: 'tmpfs',
@@ -46,10 +39,20 @@ const NOT_FOR_ROOT = {
   hint: 'Run wolffia as an ordinary user.',
 } as const
 
-/** The ways for a container whose writable layer is in memory, or on disk. */
-export function limitWays(upper: 'memory' | 'disk'): LimitWays {
+function notDelegated(controller: string): LimitWay {
+  return {
+    code: 'UNSUPPORTED_BY_HOST',
+    reason: `no control group in which you may make others has the controller ${controller}`,
+    hint: LEAST_FIX,
+  }
+}
+
+/** The ways for a container whose writable layer is in memory, or on disk, where so much of the control groups is this user's. */
+export function limitWays(upper: 'memory' | 'disk', delegated: Delegation = delegation()): LimitWays {
   return {
     ...WAYS,
+    ...(delegated.has('memory') ? {} : { memoryBytes: notDelegated('memory') }),
+    ...(delegated.has('cpu') ? {} : { cpus: notDelegated('cpu') }),
     ...(upper === 'memory' ? {} : { diskBytes: DISK_NEEDS_MEMORY }),
     ...(process.geteuid?.() === 0 ? { pids: NOT_FOR_ROOT } : {}),
   }

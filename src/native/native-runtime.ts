@@ -29,6 +29,7 @@ import type { WritableLayer } from '../runtime/writable-layer.js'
 import { pidOf, startOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
+import { groupOperations, joinGroups, sweepGroups, usesGroups } from './control-group.js'
 import { exitStatus } from './exit-status.js'
 import { guestFilter } from './filter.js'
 import { withRealDevices } from './host-devices.js'
@@ -121,7 +122,9 @@ export class NativeRuntime implements Runtime {
         mkdirSync(own, { recursive: true, mode: 0o700 })
       }
       const lent = opened.length === 0 ? null : new LentObjects(opened, spec)
+      if (usesGroups(spec.limits)) sweepGroups()
       const plan = containerPlan({
+        groups: groupOperations(id, spec.limits),
         spec: resolved,
         idMap: this.#idMap,
         root: { ...layers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
@@ -195,6 +198,7 @@ export class NativeRuntime implements Runtime {
     const { outputBytes: _output, timeoutMs: _time, diskBytes: _disk, ...limits } = spec.limits
     const joined: ContainerSpec = { ...spec, process: program, limits }
     const plan = joinPlan({
+      groups: usesGroups(limits) ? joinGroups(initOf(own).pid) : [],
       spec: joined,
       idMap: this.#idMap,
       init: initOf(own),
@@ -210,7 +214,8 @@ export class NativeRuntime implements Runtime {
     try {
       const { created, receipt: texts } = await launcher.ready
       const kernel = { pid: created.guest, texts, outer: readGuest(own)?.outer ?? null }
-      const ways = limitWays('disk')
+      // Whoever joins may stand where nothing is delegated: the groups are there, and the kernel is asked what they hold.
+      const ways = { ...limitWays('disk'), memoryBytes: 'cgroup', cpus: 'cgroup' } as const
       const receipt = collectReceipt({ container: id, wall: this.name, kernel, wasm: null, seccompProfile: filter.profile, limits, ways })
       return new NativeTask({
         launcher,

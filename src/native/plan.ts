@@ -31,6 +31,8 @@ export interface PlanRequest {
   readonly supervision: readonly Operation[]
   readonly terminalSize: TerminalSize
   readonly host: HostBounds
+  /** The control groups that it is in; those of its caller unless said. */
+  readonly groups?: readonly Operation[]
   /** For each mount of a file system of the caller's, by destination. */
   readonly trees?: ReadonlyMap<string, TreeMount>
 }
@@ -81,6 +83,7 @@ export function containerPlan(request: PlanRequest): Plan {
   return {
     operations: [
       ...namespaceOperations(request),
+      ...(request.groups ?? []),
       ...stdioOperations(request),
       ...request.supervision,
       ...(spec.privileges?.uts === 'host' ? [] : [['hostname', spec.hostname] as const]),
@@ -109,7 +112,7 @@ export function containerPlan(request: PlanRequest): Plan {
 }
 
 /** What a plan for one more program in a running container depends on. */
-export type JoinRequest = Pick<PlanRequest, 'spec' | 'idMap' | 'openStdin' | 'supervision' | 'terminalSize' | 'host'> & {
+export type JoinRequest = Pick<PlanRequest, 'spec' | 'idMap' | 'openStdin' | 'supervision' | 'terminalSize' | 'host' | 'groups'> & {
   /** Its first process: pid and when it began, as /proc/PID/stat has both. */
   readonly init: { readonly pid: number; readonly start: string }
 }
@@ -173,6 +176,7 @@ export function joinPlan({ spec, init, ...request }: JoinRequest): Plan {
     operations: [
       ...['user', ...otherNamespaces(spec)].map((name): Operation => ['namespace', name]),
       ['join', init.pid, init.start],
+      ...(request.groups ?? []),
       ...stdioOperations(whole),
       ...request.supervision,
       ...(spec.process.terminal ? [['open-terminal', '/dev/pts'] as const] : []),

@@ -1,4 +1,5 @@
 import { EngineError } from '../errors.js'
+import { groupLimits } from './control-groups.js'
 import { crossCheck, failedChecks } from './cross-check.js'
 import type { ReceiptTexts } from './kernel-evidence.js'
 import { hostIdentity, kernelEvidence } from './kernel-evidence.js'
@@ -29,7 +30,8 @@ export interface ReceiptParts {
  */
 export function collectReceipt({ container, wall, kernel, wasm, seccompProfile = null, limits: asked, ways }: ReceiptParts): Receipt {
   const evidence = kernel === null ? null : kernelEvidence(kernel.texts, hostIdentity(), kernel.outer ?? null)
-  const limits = limitEvidence(asked, ways, evidence)
+  const inGroups = kernel !== null && Object.keys(asked).some((key) => ways[key as keyof Limits] === 'cgroup')
+  const limits = limitEvidence(asked, ways, evidence, inGroups ? groupLimits(kernel.pid) : null)
   const checks = {
     ...(kernel === null || evidence === null ? {} : crossCheck({ pid: kernel.pid, evidence, limits })),
     // What the launcher was given is what it has set.

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs'
+import { groupLimits, groupWith } from './control-groups.js'
 import { capabilityEvidence, hostIdentity, mountEvidence, NAMESPACE_FILES, namespaceInode, userEvidence } from './kernel-evidence.js'
 import type { IdExtent } from './process-files.js'
 import { parseIdMap, parseLimits, parseMountinfo, parseStat, parseStatus } from './process-files.js'
@@ -45,8 +46,7 @@ export function crossCheck({ pid, evidence, limits }: Claim): Record<string, boo
       Number(read('oom_score_adj')) === evidence.process.oomScoreAdjust &&
       readlinkSync(`/proc/${pid}/cwd`) === evidence.process.workingDirectory &&
       (parseStat(read('stat')).session !== parseStat(readFileSync('/proc/self/stat', 'utf8')).session) === evidence.process.session,
-    // A limit in a cgroup is proven by the cgroup's own files, which nothing reads yet: fails rather than be believed.
-    limits: () => limits.every((limit) => limit.mechanism !== 'cgroup'),
+    limits: () => limits.filter(({ mechanism }) => mechanism === 'cgroup').every((limit) => holdsInGroup(pid, limit)),
   }
   const status = once(() => parseStatus(read('status')))
   Object.assign(checks, {
@@ -60,6 +60,14 @@ export function crossCheck({ pid, evidence, limits }: Claim): Record<string, boo
     umask: () => Number.parseInt(status().get('Umask') ?? '', 8) === evidence.process.umask,
   } satisfies Record<string, () => boolean>)
   return Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, holds(check)]))
+}
+
+/** A control group that the caller is in too bounds more than the container. */
+function holdsInGroup(pid: number, { name, value }: LimitEvidence): boolean {
+  const { memoryBytes, cpus } = groupLimits(pid)
+  const controller = name === 'memory' ? 'memory' : 'cpu'
+  const isOwn = groupWith(controller, pid)?.folder !== groupWith(controller, 'self')?.folder
+  return isOwn && (name === 'memory' ? memoryBytes : cpus) === value
 }
 
 /** Names of the checks that did not agree. */

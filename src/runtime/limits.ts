@@ -1,11 +1,12 @@
 import { EngineError } from '../errors.js'
+import type { GroupLimits } from './control-groups.js'
 import type { KernelEvidence, LimitEvidence, LimitMechanism, LimitName } from './receipt.js'
 
 /** What a container may use at most. Absent: no limit of its own. A limit that its wall cannot enforce is an error, never ignored. */
 export interface Limits {
   /** Bytes of memory: a cgroup's for native containers, linear memory for Wasm. */
   readonly memoryBytes?: number
-  /** Processors, fractions allowed (needs a cgroup). */
+  /** Processors, fractions of at least a hundredth allowed (needs a cgroup). */
   readonly cpus?: number
   /** Processes and threads. */
   readonly pids?: number
@@ -69,14 +70,21 @@ export function assertLimits(limits: Limits, wall: string, ways: LimitWays): voi
 
 /**
  * The limits in force, each read from the evidence where the kernel holds it: what was asked for is believed only of the Wasm engine,
- * which answers for its own. Throws LAUNCHER_FAILED when the kernel shows less than was asked.
+ * which answers for its own. `group` is what the guest's control groups allow. Throws LAUNCHER_FAILED when the kernel shows less than was
+ * asked.
  */
-export function limitEvidence(limits: Limits, ways: LimitWays, kernel: KernelEvidence | null): LimitEvidence[] {
+export function limitEvidence(
+  limits: Limits,
+  ways: LimitWays,
+  kernel: KernelEvidence | null,
+  group: GroupLimits | null = null,
+): LimitEvidence[] {
   return limitEntries(limits).map(([key, value]) => {
     const mechanism = ways[key]
     const { flag, receiptName: name } = LIMIT_NAMES[key]
     if (typeof mechanism === 'object') throw new EngineError(mechanism.code, `${flag}: ${mechanism.reason}`, { hint: mechanism.hint })
-    const shown = mechanism === 'wasm' ? value : kernel === null && mechanism === 'supervisor' ? value : shownByKernel(key, kernel)
+    const believed = mechanism === 'wasm' || (kernel === null && mechanism === 'supervisor')
+    const shown = believed ? value : mechanism === 'cgroup' ? shownByGroup(key, group) : shownByKernel(key, kernel)
     if (shown === null || shown < 0 || shown > value)
       throw new EngineError('LAUNCHER_FAILED', `${flag} ${value} is not in force: the kernel shows ${shown ?? 'nothing'}`, {
         data: { limit: key, value, shown },
@@ -105,6 +113,10 @@ function shownByKernel(key: keyof Limits, kernel: KernelEvidence | null): number
     default:
       return null
   }
+}
+
+function shownByGroup(key: keyof Limits, group: GroupLimits | null): number | null {
+  return key === 'memoryBytes' || key === 'cpus' ? (group?.[key] ?? null) : null
 }
 
 function limitEntries(limits: Limits): [keyof Limits, number][] {

@@ -27,6 +27,9 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   'gid-map': [['gid-map', 0, 0, 4294967296n]],
   'id-map-helper': [['id-map-helper', '/bin/false', '/bin/false']],
   holder: [['holder', '/nowhere', 'socket', 1, 0, 'much']],
+  cgroup: [['cgroup', '/nowhere/group']],
+  'cgroup-value': [['cgroup-value', '/nowhere/file', 1]],
+  'cgroup-join': [['cgroup-join', '/nowhere']],
   stdio: [['stdio', 'files', 'open']],
   'terminal-size': [['terminal-size', -1, 80]],
   'output-limit': [['output-limit', '1k']],
@@ -91,6 +94,7 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
 /** Nothing to be wrong about: no fields, and what they do can't be refused in a namespace of one's own. */
 const CANNOT_FAIL = [
   'limits-lifted',
+  'cgroup-kills',
   'outlive',
   'journal',
   'end-argument',

@@ -93,7 +93,7 @@ test('each lie fails the check it belongs to', () =>
       )
   }))
 
-test('a limit that only a cgroup would prove fails', () =>
+test('a limit that no control group of the guest proves fails', () =>
   withWaitingProgram((pid, evidence) => {
     const limits = [{ name: 'memory', value: 1, mechanism: 'cgroup' }] as const
     assert.equal(failedChecks(crossCheck({ pid, evidence, limits })), ['limits'])

@@ -54,16 +54,16 @@ test('a limit that the kernel does not show, or shows higher, fails closed', () 
 
 test('what a wall cannot hold is refused by name, with the way out', () => {
   for (const [limits, code] of [
-    [{ memoryBytes: 1 }, 'NOT_BUILT'],
-    [{ cpus: 0.5 }, 'NOT_BUILT'],
+    [{ memoryBytes: 1 }, 'UNSUPPORTED_BY_HOST'],
+    [{ cpus: 0.5 }, 'UNSUPPORTED_BY_HOST'],
     [{ tableElements: 1 }, 'UNSUPPORTED_BY_HOST'],
   ] as const) {
     assert.is(
-      codeOf(() => assertLimits(limits, 'native', limitWays('memory'))),
+      codeOf(() => assertLimits(limits, 'native', limitWays('memory', new Map()))),
       code,
     )
     try {
-      assertLimits(limits, 'native', limitWays('memory'))
+      assertLimits(limits, 'native', limitWays('memory', new Map()))
     } catch (error) {
       assert.ok((error as EngineError).hint)
     }

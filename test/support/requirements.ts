@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { chooseIdMap } from '../../src/launcher/id-map.js'
+import { delegation } from '../../src/native/control-group.js'
 import { NativeRuntime } from '../../src/native/native-runtime.js'
 import { WasmRuntime } from '../../src/wasm/wasm-runtime.js'
 import type { Requirement } from './suite.js'
@@ -38,6 +39,16 @@ export const WASM: Requirement = { name: 'wasm', missing: () => new WasmRuntime(
 
 /** More than one id for containers. */
 export const ID_RANGE: Requirement = { name: 'subuid', missing: async () => chooseIdMap().reason }
+
+/** Control groups of this user's own, with the controllers that limits take. */
+export const CGROUP: Requirement = {
+  name: 'cgroup',
+  missing: async () => {
+    const delegated = delegation()
+    const lacking = (['memory', 'cpu'] as const).filter((controller) => !delegated.has(controller))
+    return lacking.length === 0 ? null : `no control group with ${lacking.join(' and ')} is delegated to this user`
+  },
+}
 
 /** A static program with a shell in it, to be the guest. */
 export const BUSYBOX: Requirement = {

@@ -1,0 +1,83 @@
+/** The control groups (cgroups(7)) that a process is in, of both versions, as folders of this host. */
+import { readFileSync } from 'node:fs'
+import { join, relative } from 'node:path/posix'
+import { parseMountinfo } from './process-files.js'
+
+/** What bounds memory, and what bounds processor time. */
+export type Controller = 'memory' | 'cpu'
+
+/** A group, as far as it is mounted here. */
+export interface ControlGroup {
+  readonly version: 1 | 2
+  /** Its folder. */
+  readonly folder: string
+  /** Where its hierarchy is mounted: that folder or one above it. */
+  readonly mountPoint: string
+}
+
+/** What the groups of a process allow; null without a limit. */
+export interface GroupLimits {
+  readonly memoryBytes: number | null
+  readonly cpus: number | null
+}
+
+/** Version 1 writes no limit as the largest whole number of pages. */
+const NO_LIMIT_V1 = 2 ** 62
+
+/** The group that bounds a process by `controller`; null where none is mounted or it cannot be read. */
+export function groupWith(controller: Controller, pid: number | 'self'): ControlGroup | null {
+  const [lines, mounts] = [textOf(`/proc/${pid}/cgroup`), parseMountinfo(textOf('/proc/self/mountinfo'))]
+  // The hierarchy of version 2 has the controllers that none of version 1 has taken.
+  for (const line of lines.split('\n')) {
+    const [, number, controllers = '', path = ''] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? []
+    if (number === undefined || !(number === '0' || controllers.split(',').includes(controller))) continue
+    const found = mounts.find(({ fileSystem, superOptions }) =>
+      number === '0' ? fileSystem === 'cgroup2' : fileSystem === 'cgroup' && superOptions.split(',').includes(controller),
+    )
+    if (found === undefined) continue
+    const below = relative(found.root, path)
+    if (below === '..' || below.startsWith('../')) continue
+    const folder = join(found.mountPoint, below)
+    if (number === '0' && !wordsOf(join(folder, 'cgroup.controllers')).includes(controller)) continue
+    return { version: number === '0' ? 2 : 1, folder, mountPoint: found.mountPoint }
+  }
+  return null
+}
+
+/** What the groups of a process allow, read from their own files. */
+export function groupLimits(pid: number): GroupLimits {
+  return { memoryBytes: memoryOf(groupWith('memory', pid)), cpus: cpusOf(groupWith('cpu', pid)) }
+}
+
+function memoryOf(group: ControlGroup | null): number | null {
+  if (group === null) return null
+  const bytes = numberIn(group, group.version === 2 ? 'memory.max' : 'memory.limit_in_bytes')
+  return bytes === null || bytes >= NO_LIMIT_V1 ? null : bytes
+}
+
+function cpusOf(group: ControlGroup | null): number | null {
+  if (group === null) return null
+  const [quota, period] =
+    group.version === 2
+      ? wordsOf(join(group.folder, 'cpu.max')).map(Number)
+      : [numberIn(group, 'cpu.cfs_quota_us'), numberIn(group, 'cpu.cfs_period_us')]
+  return quota && period && quota > 0 && period > 0 ? quota / period : null
+}
+
+function numberIn({ folder }: ControlGroup, file: string): number | null {
+  const [word] = wordsOf(join(folder, file))
+  return word === undefined || !/^-?\d+$/.test(word) ? null : Number(word)
+}
+
+/** The words of a group's file; none when it cannot be read. */
+export function wordsOf(path: string): string[] {
+  return textOf(path).split(/\s+/).filter(Boolean)
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}
