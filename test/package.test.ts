@@ -1,7 +1,7 @@
 /** What `npm pack` makes, put where npm would put it: the command line runs, the library has its types, the launcher compiles. */
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import { CommandLine } from './support/command-line.js'
@@ -21,7 +21,11 @@ async function install(): Promise<void> {
   const [{ filename }] = JSON.parse(stdout) as [{ filename: string }]
   await run('tar', ['-xzf', join(app, filename), '--strip-components=1', '-C', installed])
   const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: Record<string, string> }
-  for (const name of [...Object.keys(dependencies), '@types']) symlinkSync(resolve('node_modules', name), join(app, 'node_modules', name))
+  for (const name of [...Object.keys(dependencies), '@types']) {
+    const place = join(app, 'node_modules', name)
+    mkdirSync(dirname(place), { recursive: true })
+    symlinkSync(resolve('node_modules', name), place)
+  }
 }
 
 test('the package holds no program of the machine it was packed on, and says how to make the launcher', async () => {

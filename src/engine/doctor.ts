@@ -38,8 +38,21 @@ function storeFinding(outcome: Pick<Finding, 'ok' | 'why' | 'fix'>): Finding {
 }
 
 async function probe(directory: string): Promise<readonly Finding[]> {
-  const { probeHost } = await import('../launcher/probe.js')
-  return probeHost({ directory })
+  const [{ probeHost }, { groupsMissing, LEAST_FIX }] = await Promise.all([
+    import('../launcher/probe.js'),
+    import('../native/control-group.js'),
+  ])
+  const missing = groupsMissing()
+  const groups: Finding = {
+    name: 'control groups',
+    purpose: '--memory and --cpus of native containers',
+    ok: missing === null,
+    required: false,
+    errno: null,
+    why: missing ?? 'a group was made below this one, and bounded',
+    fix: missing === null ? null : LEAST_FIX,
+  }
+  return [...(await probeHost({ directory })), groups]
 }
 
 async function tryAll(walls: Walls): Promise<Record<string, string | null>> {

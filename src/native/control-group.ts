@@ -2,8 +2,9 @@
  * Which control groups a container gets. Each is a leaf of its own below the nearest group that this user may make others in, named after
  * the process that makes it, so that what a kill leaves is known to be left and taken away by the next start.
  */
-import { accessSync, constants, existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path/posix'
+import { messageOf } from '../errors.js'
 import type { Operation } from '../launcher/operations.js'
 import { type ControlGroup, type Controller, groupWith, wordsOf } from '../runtime/control-groups.js'
 import type { Limits } from '../runtime/limits.js'
@@ -73,6 +74,28 @@ export function sweepGroups(delegated: Delegation = delegation()): void {
       if (maker !== undefined && !mayBeAlive(maker)) removeUnused(join(folder, name))
     }
 }
+
+/** Whether a container's limits can be held here, found out by making its groups and bounding them; null, or what is in the way. */
+export function groupsMissing(delegated: Delegation = delegation()): string | null {
+  const missing = CONTROLLERS.filter((controller) => !delegated.has(controller))
+  if (missing.length > 0) return `no group for ${missing.join(' and ')} may be made here`
+  const operations = groupOperations('probe', PROBE_LIMITS, delegated)
+  const made: string[] = []
+  try {
+    for (const [name, path, value] of operations)
+      if (name === 'cgroup') {
+        mkdirSync(String(path))
+        made.push(String(path))
+      } else if (name === 'cgroup-value') writeFileSync(String(path), String(value))
+    return null
+  } catch (error) {
+    return messageOf(error)
+  } finally {
+    for (const folder of made) removeUnused(folder)
+  }
+}
+
+const PROBE_LIMITS: Limits = { memoryBytes: 64 * 2 ** 20, cpus: 0.5 }
 
 function removeUnused(folder: string): void {
   try {

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { EngineError, type ErrorCode, RUN_EXIT_CODES } from '../errors.js'
+import { EngineError, type ErrorCode } from '../errors.js'
 import { type Deferred, deferred } from '../launcher/deferred.js'
 import { FrameReader, frame } from '../wasm/sandbox/session-protocol.js'
 import {
@@ -25,6 +25,8 @@ export interface ChannelCall {
   readonly outputBytes: number
   /** Whether its fuel is counted: then its results have one more, what is left. */
   readonly countsFuel: boolean
+  /** Host functions that there are: their numbers begin at 0. */
+  readonly hostFunctions: number
   /** Answers for a host function. Rejects with what the function throws. */
   ask(place: number, input: Buffer): Promise<Uint8Array>
   /** Takes what a run writes. */
@@ -179,7 +181,7 @@ export class PluginChannel {
   }
 
   #ask(underway: Underway, contents: Buffer): void {
-    if (contents.length < 2) {
+    if (contents.length < 2 || contents.readUInt16BE() >= underway.call.hostFunctions) {
       this.#distrust('a question that is none')
       return
     }
@@ -212,6 +214,16 @@ export class PluginChannel {
 
 const NO_BYTES = new Uint8Array()
 
+/** What a call may fail with, by the sandbox's word. All else is the owner's to say: that it was stopped, was late, or found nothing. */
+const SAID: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  ...(['FUNCTION_NOT_FOUND', 'GUEST_TRAPPED', 'HOST_FUNCTION_FAILED', 'INTERNAL', 'INVALID_ARGUMENT', 'INVALID_RESULT'] as const),
+  ...(['LIMIT_EXCEEDED', 'NOT_BUILT', 'SANDBOX_FAILED', 'UNSUPPORTED_BY_HOST'] as const),
+])
+
+function isSaid(code: string): code is ErrorCode {
+  return SAID.has(code as ErrorCode)
+}
+
 /** A failure as the sandbox tells it; null for what is none. */
 function parseFailure(text: string): EngineError | null {
   let said: unknown
@@ -222,8 +234,8 @@ function parseFailure(text: string): EngineError | null {
   }
   if (typeof said !== 'object' || said === null) return null
   const { code, message, hint, data } = said as Readonly<Record<string, unknown>>
-  if (typeof code !== 'string' || !Object.hasOwn(RUN_EXIT_CODES, code) || typeof message !== 'string') return null
+  if (typeof code !== 'string' || !isSaid(code) || typeof message !== 'string') return null
   if (typeof data !== 'object' || data === null || (hint !== undefined && typeof hint !== 'string')) return null
   const options = { data: data as Readonly<Record<string, unknown>> }
-  return new EngineError(code as ErrorCode, message, hint === undefined ? options : { ...options, hint })
+  return new EngineError(code, message, hint === undefined ? options : { ...options, hint })
 }

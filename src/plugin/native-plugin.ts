@@ -41,14 +41,14 @@ export class NativePlugin {
       // The turn goes from hand to hand, so that nobody comes between.
       if (next === undefined) this.#taken--
       else next.resolve()
-      this.#roomWanted.shift()?.resolve()
+      this.#tellOfRoom()
     }
   }
 
   /** Resolves when one more run would not be refused. */
   room(): Promise<void> {
-    const { threads, queue } = this.#bounds
-    if (this.#taken < threads || this.#waiting.length < queue) return Promise.resolve()
+    if (this.#closing.signal.aborted) return Promise.reject(closed())
+    if (this.#hasRoom()) return Promise.resolve()
     const wanted = deferred<void>()
     this.#roomWanted.push(wanted)
     return wanted.promise
@@ -59,6 +59,19 @@ export class NativePlugin {
     this.#closing.abort()
     for (const waiting of [...this.#waiting.splice(0), ...this.#roomWanted.splice(0)]) waiting.reject(closed())
     await Promise.allSettled(this.#running)
+    if (this.#source.ownsEngine) await this.#source.engine[Symbol.asyncDispose]()
+  }
+
+  #hasRoom(): boolean {
+    const { threads, queue } = this.#bounds
+    return this.#taken < threads || this.#waiting.length < queue
+  }
+
+  /** One at a time, each when the one before has had the time to take the room: it may not want it any more. */
+  #tellOfRoom(): void {
+    if (this.#roomWanted.length === 0 || !this.#hasRoom()) return
+    this.#roomWanted.shift()?.resolve()
+    setImmediate(() => this.#tellOfRoom())
   }
 
   async #turn(signal: AbortSignal | undefined): Promise<void> {
@@ -72,14 +85,21 @@ export class NativePlugin {
       throw new EngineError('LIMIT_EXCEEDED', `${queue} runs wait for the plugin already`, { hint: 'Wait for plugin.room() first.' })
     const turn = deferred<void>()
     this.#waiting.push(turn)
-    const leave = () => turn.reject(new EngineError('ABORTED', 'stopped before it was finished', { cause: signal?.reason }))
-    signal?.addEventListener('abort', leave, { once: true })
+    const leave = () => {
+      const place = this.#waiting.indexOf(turn)
+      // One that has its turn already is told by the run itself.
+      if (place === -1) return
+      // At once, so that nobody gives a turn to who has left.
+      this.#waiting.splice(place, 1)
+      turn.reject(new EngineError('ABORTED', 'stopped before it was finished', { cause: signal?.reason }))
+      this.#tellOfRoom()
+    }
+    if (signal?.aborted) leave()
+    else signal?.addEventListener('abort', leave, { once: true })
     try {
       await turn.promise
     } finally {
       signal?.removeEventListener('abort', leave)
-      const place = this.#waiting.indexOf(turn)
-      if (place !== -1) this.#waiting.splice(place, 1)
     }
   }
 
@@ -106,6 +126,8 @@ export class NativePlugin {
     try {
       const output = [collect(container.stdout), collect(container.stderr)] as const
       await container.start()
+      // Who was not there to be killed when it was asked for.
+      if (stop.aborted) kill()
       container.stdin?.on('error', () => {}).end(stdin)
       const exit = await container.wait()
       const [stdout, stderr] = await Promise.all(output)

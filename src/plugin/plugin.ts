@@ -21,6 +21,8 @@ type CallInput = string | Uint8Array | readonly (number | bigint)[]
 
 /** Functions of a module that are the convention's and not for calling. */
 const CONVENTION: ReadonlySet<string> = new Set(['_initialize', '_start', 'allocate', 'free'])
+/** Of all inputs of a batch: what a frame can hold. */
+const MAXIMUM_BATCH_BYTES = 1024 ** 3
 const THREADS_MAXIMUM = 32
 const DEFAULT_QUEUE = 1000
 
@@ -188,6 +190,12 @@ class LoadedModule {
     const place = this.#places.get(name)
     if (signature === undefined || place === undefined) throw this.#notFound(name)
     const encoded = inputs.map((input) => this.#encode(name, signature, input))
+    const bytes = encoded.reduce((sum, input) => sum + input.length, 0)
+    if (bytes > MAXIMUM_BATCH_BYTES)
+      throw new EngineError('LIMIT_EXCEEDED', `${name} is called with ${bytes} bytes at once, and ${MAXIMUM_BATCH_BYTES} is the most`, {
+        hint: 'Make several batches of it.',
+        data: { length: bytes, limit: MAXIMUM_BATCH_BYTES },
+      })
     const verb = inputs.some(isNumbers) ? VERB.numbers : VERB.bytes
     if (verb === VERB.numbers && !inputs.every(isNumbers))
       throw new EngineError('INVALID_ARGUMENT', `a batch of ${name} has numbers among texts or bytes`, { hint: 'Make two batches of it.' })
@@ -243,7 +251,17 @@ class LoadedModule {
       }
     }
     try {
-      return await this.pool.perform({ request, outputBytes, countsFuel: this.#limits.fuel !== undefined, ask, write }, options)
+      return await this.pool.perform(
+        {
+          request,
+          outputBytes,
+          countsFuel: this.#limits.fuel !== undefined,
+          hostFunctions: this.#hostFunctions.summaries.length,
+          ask,
+          write,
+        },
+        options,
+      )
     } catch (error) {
       throw error instanceof EngineError && error.code === 'HOST_FUNCTION_FAILED' && failure !== undefined ? failure : error
     } finally {
@@ -288,7 +306,8 @@ function isNumbers(input: CallInput): input is readonly (number | bigint)[] {
 
 function decode(name: string, { results }: Signature, input: CallInput, result: Buffer): unknown {
   if (typeof input === 'string') return decodeText(result, `what ${name} answers`)
-  if (!isNumbers(input)) return result
+  // Of its own bytes, so that who keeps one result of a batch keeps no other.
+  if (!isNumbers(input)) return Buffer.from(result)
   if (result.length !== 8 * results.length)
     throw new EngineError('SANDBOX_FAILED', `the sandbox of the plugin gives no numbers for ${name}`)
   const numbers = decodeNumbers(results, result)

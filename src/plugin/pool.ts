@@ -166,9 +166,11 @@ export class Pool {
     this.#tellOfRoom()
   }
 
+  /** One at a time, each when the one before has had the time to take the room: it may not want it any more. */
   #tellOfRoom(): void {
-    // Room for one.
+    if (this.#roomWanted.length === 0 || !this.#hasRoom()) return
     this.#roomWanted.shift()?.resolve()
+    setImmediate(() => this.#tellOfRoom())
   }
 
   #take(sandbox: PluginSandbox): void {

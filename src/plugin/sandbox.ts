@@ -39,6 +39,8 @@ export interface PluginSandboxRequest {
 const PLUGIN_PROGRAM = 'plugin.cjs'
 /** No honest line is longer: the longest lists a module's imports. */
 const LINE_BYTES = 8 * 2 ** 20
+/** A thread that does not end by then is one of a process that is stopped, or that is no sandbox any more: the calls that wait get another. */
+const REPLACEMENT_MS = 5000
 const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
 
 /** The sandbox process of a plugin and its channels, from its owner's side. */
@@ -68,7 +70,10 @@ export class PluginSandbox {
     const { spec, module, threads } = request
     const objects = openObjects({ spec, objects: request.objects })
     const nonces = Array.from({ length: threads }, () => randomBytes(NONCE_BYTES))
-    const { process, start } = await startProcess(request, nonces)
+    const { process, start } = await startProcess(request, nonces).catch((error: unknown) => {
+      for (const { fs } of objects) fs.close()
+      throw error
+    })
     try {
       for (const stream of [process.stdout, process.stderr]) stream?.on('error', () => {}).resume()
       if (process.remote !== null) {
@@ -85,7 +90,7 @@ export class PluginSandbox {
       process.start.end(encodeStart(start, module))
       const evidence = await within(control.ready, preparationMs(null))
       const sandbox = new PluginSandbox(process, control, channels, completed(receipt, evidence, module))
-      await Promise.all(channels.map((channel, place) => channel.synchronize(nonces[place] as Buffer)))
+      await within(Promise.all(channels.map((channel, place) => channel.synchronize(nonces[place] as Buffer))), preparationMs(null))
       return sandbox
     } catch (error) {
       process.kill()
@@ -98,8 +103,9 @@ export class PluginSandbox {
   async replace(channel: PluginChannel, error: EngineError): Promise<void> {
     channel.abandon(error)
     const nonce = randomBytes(NONCE_BYTES)
-    await this.#control.end(this.channels.indexOf(channel), nonce)
-    await channel.synchronize(nonce)
+    const replaced = this.#control.end(this.channels.indexOf(channel), nonce).then(() => channel.synchronize(nonce))
+    const timer = setTimeout(() => this.#control.distrust('nothing of a thread that was to end'), REPLACEMENT_MS)
+    await replaced.finally(() => clearTimeout(timer))
   }
 
   /** Ends it. Resolves when it is gone. */
@@ -147,7 +153,11 @@ class PluginControl {
   }
 
   #lost(message: string): void {
-    const error = new EngineError('SANDBOX_FAILED', message)
+    this.#end(new EngineError('SANDBOX_FAILED', message))
+  }
+
+  /** Also of one that has been ready: what fails then is nobody's call. */
+  #end(error: EngineError): void {
     this.#died.resolve(error)
     this.#ready.reject(error)
     for (const replaced of this.#replaced.values()) replaced.reject(error)
@@ -172,7 +182,7 @@ class PluginControl {
     if (event?.event === 'ready') this.#ready.resolve(event.evidence)
     else if (event?.event === 'failed') {
       const { code, message, hint, data } = event
-      this.#ready.reject(new EngineError(code, message, hint === undefined ? { data } : { data, hint }))
+      this.#end(new EngineError(code, message, hint === undefined ? { data } : { data, hint }))
     }
     return event?.event === 'ready' || event?.event === 'failed'
   }

@@ -3,7 +3,7 @@ import { settleObject } from '../container/object-mounts.js'
 import type { ObjectMountRequest } from '../container/options.js'
 import type { OpenedProgram } from '../container/program.js'
 import { Engine } from '../engine/engine.js'
-import { EngineError } from '../errors.js'
+import { afterCleanUp, EngineError } from '../errors.js'
 import type { NodeFsLike } from '../fs/node-fs-like.js'
 import { KIND_NAMES, kindOf } from '../runtime/magic.js'
 import type { ContainerSpec, FileSystemObjects } from '../runtime/spec.js'
@@ -24,6 +24,8 @@ export interface ModuleSource {
 export interface NativeSource {
   readonly kind: 'native'
   readonly engine: Engine
+  /** It was opened for this plugin, and is to be disposed of with it. */
+  readonly ownsEngine: boolean
   readonly image: string
   /** What the image runs by itself: the program, then its arguments. */
   readonly args: readonly string[]
@@ -79,6 +81,17 @@ function moduleOf(module: Uint8Array, options: PluginOptions): ModuleSource {
 
 async function openImage(image: string, options: PluginOptions): Promise<ModuleSource | NativeSource> {
   const engine = options.engine ?? (await Engine.open())
+  try {
+    const source = await programOf(image, engine, options)
+    // A module is all in memory by now; a native program is started by the engine.
+    if (options.engine === undefined && source.kind === 'module') await engine[Symbol.asyncDispose]()
+    return source.kind === 'native' ? { ...source, ownsEngine: options.engine === undefined } : source
+  } catch (error) {
+    throw options.engine === undefined ? await afterCleanUp(error, () => engine[Symbol.asyncDispose]()) : error
+  }
+}
+
+async function programOf(image: string, engine: Engine, options: PluginOptions): Promise<ModuleSource | NativeSource> {
   const { env, signal } = options
   const opened = await engine.containers.openProgram({
     image,
@@ -100,7 +113,7 @@ function sourceOf(image: string, engine: Engine, { spec, objects, rootfs, progra
   const { args } = spec.process
   if (program === null || program.ino === null)
     throw new EngineError('COMMAND_NOT_FOUND', `${args[0]} does not exist in the image ${image}`)
-  if (program.kind === 'elf' || program.kind === 'script') return { kind: 'native', engine, image, args }
+  if (program.kind === 'elf' || program.kind === 'script') return { kind: 'native', engine, ownsEngine: false, image, args }
   if (program.kind !== 'wasm')
     throw new EngineError('COMMAND_NOT_EXECUTABLE', `${args[0]} of the image ${image} is ${KIND_NAMES[program.kind]}`)
   const tree = rootfs.tree()

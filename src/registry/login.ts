@@ -29,7 +29,7 @@ export async function login(
   const credentials: Credentials = { find: async (asked) => (asked === name ? { kind: 'password', username, password } : null) }
   using opened = await openClient({ ...options, credentials })
   await opened.client.check(name, signal)
-  return new CredentialFile(options.environment ?? process.env).save(name, username, password)
+  return await new CredentialFile(options.environment ?? process.env).save(name, username, password)
 }
 
 /** Forgets the password of a registry; false when there was none. */

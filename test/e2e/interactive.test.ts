@@ -233,7 +233,7 @@ native('a window that is closed over attach or start ends the command alone, as 
   assert.is(await stateOf('open'), 'running 0')
   const ended = await wolffia.atTerminal(
     ['attach', 'open'],
-    [RETURN, { expect: PROMPT }, { send: 'echo $x\n' }, { expect: 'kept\r\n' }, { send: CTRL_D }],
+    [RETURN, { expect: PROMPT }, { send: 'echo $x\n' }, { expect: 'kept\r\n' }, { expect: PROMPT }, { send: CTRL_D }],
   )
   assert.is(ended.code, 0, ended.stdout)
 })

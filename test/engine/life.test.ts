@@ -26,13 +26,13 @@ async function define(options: Partial<CreateOptions> & { readonly script?: stri
   const { script, ...others } = options
   const command = script === undefined ? {} : { command: ['sh', '-c', script] }
   await using engine = await Engine.open({ home: wolffia.home })
-  return engine.containers.define({ image: 'busybox', log: JSON_FILE, ...command, ...others })
+  return await engine.containers.define({ image: 'busybox', log: JSON_FILE, ...command, ...others })
 }
 
 /** The same container as another process would find it. */
 async function found<T>({ id }: Pick<Container, 'id'>, body: (container: Container) => Promise<T>): Promise<T> {
   await using engine = await Engine.open({ home: wolffia.home })
-  return body(await engine.containers.get(id))
+  return await body(await engine.containers.get(id))
 }
 
 const logged = async (container: Container) => {

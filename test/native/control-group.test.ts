@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import type { Operation } from '../../src/launcher/operations.js'
-import { type Delegation, delegation, groupOperations, sweepGroups } from '../../src/native/control-group.js'
+import { type Delegation, delegation, groupOperations, groupsMissing, sweepGroups } from '../../src/native/control-group.js'
 import { type ControlGroup, groupWith } from '../../src/runtime/control-groups.js'
 import type { Limits } from '../../src/runtime/limits.js'
 import type { Task } from '../../src/runtime/runtime.js'
@@ -166,6 +166,28 @@ limited('groups that a killed process has left go away with the next start, and 
   } finally {
     rmdirSync(alive ?? '')
   }
+})
+
+test('the doctor is told what a host does not give', () => {
+  assert.is(groupsMissing(new Map()), 'no group for memory and cpu may be made here')
+  const at: ControlGroup = { version: 1, folder: '/nowhere', mountPoint: '/nowhere' }
+  assert.is(groupsMissing(new Map([['memory', at]])), 'no group for cpu may be made here')
+  assert.match(
+    String(
+      groupsMissing(
+        new Map([
+          ['memory', at],
+          ['cpu', at],
+        ]),
+      ),
+    ),
+    /ENOENT/,
+  )
+})
+
+limited('the doctor makes groups, bounds them and takes them away again', () => {
+  assert.is(groupsMissing(), null)
+  assert.equal(groupsLeft(), [])
 })
 
 test.run()

@@ -34,6 +34,7 @@ async function openChannel(ask: ChannelCall['ask'] = async () => Buffer.alloc(0)
       request: { verb, keeps: false, function: 0, inputs: [Buffer.from('input')] },
       outputBytes: 100,
       countsFuel: false,
+      hostFunctions: 1,
       ask,
       write: () => {},
     })
@@ -134,6 +135,13 @@ test('a host function’s answer that comes when its call is over is sent to nob
     sent.slice(1).map((bytes) => bytes[0]),
     [FRAME.call, FRAME.over],
   )
+})
+
+test('a question for a host function that there is not ends the sandbox', () => forged(({ say }) => say(FRAME.ask, Buffer.from([0, 1, 7]))))
+
+test('a failure that only the owner can tell of is none', async () => {
+  for (const code of ['ABORTED', 'DEADLINE_EXCEEDED', 'CONFLICT', 'IMAGE_NOT_FOUND'])
+    await forged(({ say }) => say(FRAME.failure, Buffer.from(JSON.stringify({ code, message: 'believe me', data: {} }))))
 })
 
 test('random bytes never make an answer', async () => {

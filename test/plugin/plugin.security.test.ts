@@ -124,6 +124,19 @@ test.needs(WASM)('a sandbox that is killed takes its call along, and the next ca
   }),
 )
 
+test.needs(WASM)('a sandbox that is stopped (SIGSTOP) keeps the calls that wait for it only for a while', () =>
+  withPlugin({ bytes: HOSTILE, hostFunctions: { seen } }, async (plugin) => {
+    assert.is(await plugin.call('echo', 'before'), 'before')
+    // The guest's own process: what is around it is ours, and guests cannot reach it.
+    const stopped = descendants().filter((pid) => children(pid).length === 0)
+    for (const pid of stopped) process.kill(pid, 'SIGSTOP')
+    const late = rejection(plugin.call('echo', 'lost', { timeoutMs: 50 }), 'DEADLINE_EXCEEDED')
+    const next = plugin.call('echo', 'from another')
+    await late
+    assert.is(await next, 'from another')
+  }),
+)
+
 test.needs(WASM)('an answer that comes after the deadline is not the next callâ€™s', async () => {
   let release = (_text: string): void => {}
   let asked = 0
@@ -140,17 +153,22 @@ test.needs(WASM)('an answer that comes after the deadline is not the next callâ€
 })
 
 /** Processes that this one has started and that still are: launchers, or sandboxes without a wall. */
-function children(): number[] {
+function children(of = process.pid): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => {
       try {
-        return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'latin1'))?.[1]) === process.pid
+        return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'latin1'))?.[1]) === of
       } catch {
         return false
       }
     })
     .map(Number)
+}
+
+/** Those, and what they have started in turn. */
+function descendants(of = process.pid): number[] {
+  return children(of).flatMap((pid) => [pid, ...descendants(pid)])
 }
 
 test.run()

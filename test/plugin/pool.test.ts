@@ -100,4 +100,22 @@ test.needs(WASM)('closing ends what runs and what waits', async () => {
   })
 })
 
+test.needs(WASM)('room() that nobody takes is told to the next who waits', async () => {
+  const { open, until, hold } = gate()
+  await withPlugin({ bytes: MODULE, queue: 0, hostFunctions: { hold } }, async (plugin) => {
+    const running = plugin.call('wait', 'running')
+    await until(1)
+    const rooms = [plugin.room(), plugin.room(), plugin.room()]
+    open()
+    await Promise.all([running, ...rooms])
+  })
+})
+
+test.needs(WASM)('whoever keeps one result of a batch keeps the bytes of no other', () =>
+  withPlugin({ bytes: MODULE, hostFunctions: { hold: gate().hold } }, async (plugin) => {
+    const [first] = await plugin.batch('echo', [Buffer.from('a'), Buffer.alloc(30_000)])
+    assert.ok((first?.buffer.byteLength ?? 0) < 30_000)
+  }),
+)
+
 test.run()

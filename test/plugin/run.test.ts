@@ -80,6 +80,28 @@ test.needs(NATIVE, BUSYBOX)('an image’s native program is run behind the nativ
   await rejection(Plugin.load({ image: 'busybox', engine, hostFunctions: { ask: () => '' } }), 'WRONG_RUNTIME')
 })
 
+test.needs(NATIVE, BUSYBOX)(
+  'a native run that leaves while it waits takes nobody’s turn, and one that is stopped at any moment ends',
+  async () => {
+    await wolffia.busybox()
+    await using engine = await Engine.open({ home: wolffia.home })
+    await withPlugin({ image: 'busybox', engine, threads: 1 }, async (plugin) => {
+      const stop = new AbortController()
+      const first = plugin.run(['-c', 'sleep 0.2'])
+      const leaving = rejection(plugin.run(['-c', 'true'], { signal: stop.signal }), 'ABORTED')
+      const last = plugin.run(['-c', 'echo there'])
+      // In one turn of the event loop with the end of the first: the turn is given to who has just left.
+      first.then(() => stop.abort())
+      await leaving.catch(() => {})
+      assert.is((await last).stdout.toString(), 'there\n')
+      for (const afterMs of [0, 5, 10, 20, 40, 80]) {
+        const late = AbortSignal.timeout(afterMs)
+        await rejection(plugin.run(['-c', 'sleep 60'], { signal: late }), 'ABORTED')
+      }
+    })
+  },
+)
+
 test('nothing is left', () => wolffia.end())
 
 test.run()

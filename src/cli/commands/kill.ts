@@ -13,7 +13,7 @@ export const command: CliCommand = {
     const wanted = signal === undefined ? 'SIGKILL' : parseSignal(String(signal))
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    return forEach(names, { command: 'kill', debug: debug === true }, async (name) => {
+    return await forEach(names, { command: 'kill', debug: debug === true }, async (name) => {
       await (await engine.containers.get(name)).kill(wanted)
       process.stdout.write(`${name}\n`)
     })

@@ -9,7 +9,7 @@ function of(name: 'pause' | 'unpause'): CliCommand {
     async run(names, { debug }) {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
-      return forEach(names, { command: name, debug: debug === true }, async (container) => {
+      return await forEach(names, { command: name, debug: debug === true }, async (container) => {
         await (await engine.containers.get(container))[name]()
         process.stdout.write(`${container}\n`)
       })

@@ -16,7 +16,7 @@ export const command: CliCommand = {
     const how = stopOptions(options)
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    return forEach(names, { command: 'restart', debug: options.debug === true, atOnce: true }, async (name) => {
+    return await forEach(names, { command: 'restart', debug: options.debug === true, atOnce: true }, async (name) => {
       await (await engine.containers.get(name)).restart(how)
       process.stdout.write(`${name}\n`)
     })

@@ -14,7 +14,7 @@ export const command: CliCommand = {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
     const forgiven = force === true ? 'CONTAINER_NOT_FOUND' : undefined
-    return forEach(names, { command: 'rm', debug: debug === true, forgiven }, async (name) => {
+    return await forEach(names, { command: 'rm', debug: debug === true, forgiven }, async (name) => {
       const container = await engine.containers.get(name)
       await container.remove({ force: force === true, volumes: volumes === true })
       process.stdout.write(`${name}\n`)

@@ -12,7 +12,7 @@ export const command: CliCommand = {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
     const forgiven = force === true ? 'IMAGE_NOT_FOUND' : undefined
-    return forEach(names, { command: 'rmi', debug: debug === true, forgiven }, async (name) => {
+    return await forEach(names, { command: 'rmi', debug: debug === true, forgiven }, async (name) => {
       const { untagged, deleted } = await engine.images.remove(name, { force: force === true })
       for (const reference of untagged) process.stdout.write(`Untagged: ${reference}\n`)
       for (const digest of deleted) process.stdout.write(`Deleted: ${digest}\n`)

@@ -23,7 +23,7 @@ export const command: CliCommand = {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
     if (!takesPart)
-      return forEach(names, { command: 'start', debug: debug === true }, async (name) => {
+      return await forEach(names, { command: 'start', debug: debug === true }, async (name) => {
         await (await engine.containers.get(name)).start()
         process.stdout.write(`${name}\n`)
       })

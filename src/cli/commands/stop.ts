@@ -27,7 +27,7 @@ export const command: CliCommand = {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
     // All at once: each may take its ten seconds.
-    return forEach(names, { command: 'stop', debug: options.debug === true, atOnce: true }, async (name) => {
+    return await forEach(names, { command: 'stop', debug: options.debug === true, atOnce: true }, async (name) => {
       await (await engine.containers.get(name)).stop(how)
       process.stdout.write(`${name}\n`)
     })

@@ -16,7 +16,7 @@ export const command: CliCommand = {
     const policy = restartPolicyOf(String(restart))
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    return forEach(names, { command: 'update', debug: debug === true }, async (name) => {
+    return await forEach(names, { command: 'update', debug: debug === true }, async (name) => {
       await (await engine.containers.get(name)).update({ restart: policy })
       process.stdout.write(`${name}\n`)
     })

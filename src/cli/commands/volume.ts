@@ -108,7 +108,7 @@ export const remove: CliCommand = {
   },
   async run(names, { force, debug }) {
     await using engine = await openEngine()
-    return forEach(names, { command: 'volume rm', debug: debug === true }, async (name) => {
+    return await forEach(names, { command: 'volume rm', debug: debug === true }, async (name) => {
       try {
         await engine.volumes.remove(name)
       } catch (error) {

@@ -9,7 +9,7 @@ export const command: CliCommand = {
   async run(names, { debug }) {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    return forEach(names, { command: 'wait', debug: debug === true }, async (name) => {
+    return await forEach(names, { command: 'wait', debug: debug === true }, async (name) => {
       const container = await engine.containers.get(name)
       // As docker: one that has never run is not waited for.
       const { exitCode } = container.status === 'created' ? { exitCode: 0 } : await container.wait()
