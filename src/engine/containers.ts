@@ -153,15 +153,16 @@ export class Containers implements AsyncDisposable {
     await this.#sweep()
     const { state } = this.#parts
     const summaries: ContainerSummary[] = []
-    for (const record of await state.list()) summaries.push(isGone(record) ? await this.#settledSummary(record) : state.summary(record))
+    for (const record of await state.list())
+      summaries.push(isGone(record) ? (await this.#settled(record)).summary() : state.summary(record))
     return all ? [...summaries, ...(await state.listDead()).map(deadSummary)] : summaries.filter(({ status }) => RUNNING.has(status))
   }
 
-  /** Of one whose end nobody waited for: what its wall says of it. */
-  async #settledSummary(record: ContainerRecord): Promise<ContainerSummary> {
+  /** One whose end nobody waited for, with what its wall says of it. */
+  async #settled(record: ContainerRecord): Promise<FoundContainer> {
     const container = await this.#found(record)
     await container.wait({ signal: AbortSignal.timeout(SETTLE_TIMEOUT_MS) }).catch(() => {})
-    return container.summary()
+    return container
   }
 
   async #found(record: ContainerRecord): Promise<FoundContainer> {
@@ -236,7 +237,7 @@ export class Containers implements AsyncDisposable {
     const owned = this.#owned.get(id ?? '')
     if (owned !== undefined) return owned
     const record = id === undefined ? null : state.read(id)
-    if (record !== null) return this.#found(record)
+    if (record !== null) return isGone(record) ? this.#settled(record) : this.#found(record)
     const dead = (await state.listDead()).find((candidate) => candidate.id === id)
     if (dead === undefined) {
       const hint = didYouMean(nameOrIdPrefix, await state.names()) ?? '`wolffia ps -a` lists all containers.'
