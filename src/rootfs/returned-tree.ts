@@ -274,9 +274,10 @@ class Application {
     else if (entry.kind === 'directory') this.#directory(path)
     else {
       const parent = this.#directory(parentOf(path))
+      const made = this.#made(returned)
       this.#clear(parent, path)
-      if (entry.path === path) this.#create(parent, path, returned)
-      else this.#link(parent, path, returned)
+      if (made === null) this.#create(parent, path, returned)
+      else this.#link(made, parent, path)
     }
   }
 
@@ -319,9 +320,16 @@ class Application {
     returned.pieces = []
   }
 
-  #link(parent: Ino, path: ByteString, returned: Returned): void {
-    const ino = returned.ino ?? this.#look(returned.entry.path)?.ino
-    if (ino === undefined) throw new ErrnoError('ENOENT')
+  /** What another name of it is to lead to; null when none of its names is made yet, be it that the places of the ones before are taken. */
+  #made({ entry, lent, ino }: Returned): Ino | null {
+    if (ino !== null || lent === null) return ino
+    const present = this.#look(entry.path)?.ino
+    if (present === undefined) throw new ErrnoError('ENOENT')
+    if (this.tree.stat(present).type !== entry.kind) throw new ErrnoError('EEXIST')
+    return present
+  }
+
+  #link(ino: Ino, parent: Ino, path: ByteString): void {
     this.tree.link(ino, parent, nameOf(path))
     this.#stirred.add(parentOf(path))
   }

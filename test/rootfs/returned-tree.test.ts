@@ -223,6 +223,17 @@ test('whatever both do at once ends, and says what it has left out', () =>
     { numRuns: 300 },
   ))
 
+test('a file whose new first name is taken meanwhile keeps its old one', async () => {
+  const volume = Volume.fromJSON({ '/f': 'before' })
+  const guest = (copy: Volume) => {
+    copy.linkSync('/f', '/c')
+    copy.writeFileSync('/f', 'after')
+  }
+  const { returned } = await lend(volume, guest, { host: () => volume.mkdirSync('/c') })
+  assert.equal(returned.leftOut, [{ path: 'c', why: 'its place is taken' }])
+  assert.is(volume.readFileSync('/f', 'utf8'), 'after')
+})
+
 test('a directory whose time the guest has put back has that time', async () => {
   const volume = Volume.fromJSON({ '/d/f': 'x' })
   await lend(volume, (copy) => {
