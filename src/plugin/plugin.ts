@@ -306,8 +306,7 @@ function isNumbers(input: CallInput): input is readonly (number | bigint)[] {
 
 function decode(name: string, { results }: Signature, input: CallInput, result: Buffer): unknown {
   if (typeof input === 'string') return decodeText(result, `what ${name} answers`)
-  // Of its own bytes, so that who keeps one result of a batch keeps no other.
-  if (!isNumbers(input)) return Buffer.from(result)
+  if (!isNumbers(input)) return ownBytes(result)
   if (result.length !== 8 * results.length)
     throw new EngineError('SANDBOX_FAILED', `the sandbox of the plugin gives no numbers for ${name}`)
   const numbers = decodeNumbers(results, result)
@@ -341,4 +340,11 @@ function unfit(name: string, signature: Signature): EngineError {
 function assertCount(what: string, value: number, { least, most }: { readonly least: number; readonly most: number }): void {
   if (!Number.isSafeInteger(value) || value < least || value > most)
     throw new EngineError('INVALID_ARGUMENT', `${what} must be a whole number from ${least} to ${most}, not ${value}`)
+}
+
+/** A copy in no pool of Node's, so that who keeps one result of a batch keeps no other. */
+function ownBytes(bytes: Uint8Array): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length)
+  own.set(bytes)
+  return own
 }
