@@ -2,7 +2,7 @@ import { type Duplex, Readable } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { Decompress } from 'fzstd'
 import { EngineError, messageOf } from '../errors.js'
-import { gzipInPieces } from './gzip-pieces.js'
+import { gzipInPieces } from './compression-gzip.js'
 import { DEFAULT_DECOMPRESSION_LIMITS, type DecompressionLimits, limitExceeded } from './limits.js'
 import { ZstdFrames } from './zstd-frames.js'
 
