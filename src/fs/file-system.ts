@@ -71,6 +71,8 @@ export interface ReadonlyFileSystem {
   lookup(directory: Ino, name: ByteString): Ino | undefined
   /** Attributes of an inode, of a symlink its own. */
   stat(ino: Ino): Stat
+  /** The type of an inode, where it can be told for less than all attributes. */
+  typeOf?(ino: Ino): FileType
   /** Entries in an order that stays the same while the directory is unchanged. Throws ENOTDIR. */
   readdir(directory: Ino): readonly DirectoryEntry[]
   /** Target of a symlink. Throws EINVAL for anything else. */

@@ -134,7 +134,7 @@ class Walk<F extends ReadonlyFileSystem> {
       if (!isLast) throw new ErrnoError('ENOENT', name)
       return this.#end(name, directory.fs, undefined, undefined, null)
     }
-    const { type } = directory.fs.stat(ino)
+    const type = directory.fs.typeOf?.(ino) ?? directory.fs.stat(ino).type
     if (type === 'symlink' && (!isLast || this.#options.followLast || this.#mustBeDirectory)) {
       this.#follow(directory.fs.readlink(ino))
       return null

@@ -1,4 +1,15 @@
-import type { AttributeChange, ByteString, Change, DirectoryEntry, FileSegment, FileSystem, Ino, NewInode, Stat } from './file-system.js'
+import type {
+  AttributeChange,
+  ByteString,
+  Change,
+  DirectoryEntry,
+  FileSegment,
+  FileSystem,
+  FileType,
+  Ino,
+  NewInode,
+  Stat,
+} from './file-system.js'
 import { Heap, type SharedHeap } from './heap.js'
 import type { Attributes } from './inode.js'
 import { InodeTable } from './inode-table.js'
@@ -170,6 +181,10 @@ export class UnionFs implements FileSystem {
 
   stat(ino: Ino): Stat {
     return this.#locked(() => this.#tree.stat(ino))
+  }
+
+  typeOf(ino: Ino): FileType {
+    return this.#locked(() => this.#tree.typeOf(ino))
   }
 
   readdir(directory: Ino): readonly DirectoryEntry[] {

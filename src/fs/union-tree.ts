@@ -6,6 +6,7 @@ import {
   type DirectoryEntry,
   type FileSegment,
   type FileSystem,
+  type FileType,
   type Ino,
   MAXIMUM_FILE_BYTES,
   MAXIMUM_PATH_BYTES,
@@ -47,6 +48,10 @@ export class UnionTree implements FileSystem {
   lookup(directory: Ino, name: ByteString): Ino | undefined {
     const inode = this.#table.entry(this.#inodes.withIno(directory), name)
     return inode === undefined ? undefined : this.#inodes.inoOf(inode)
+  }
+
+  typeOf(ino: Ino): FileType {
+    return this.#inodes.typeOf(this.#inodes.withIno(ino))
   }
 
   stat(ino: Ino): Stat {

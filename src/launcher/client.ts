@@ -171,8 +171,6 @@ export class LauncherProcess {
 
   /** Sends a signal, by number, to the guest. A guest that is gone is no error. */
   signal(number: number): void {
-    // A launcher that has just ended would answer with EPIPE, and what it said of the end would go with the socket.
-    if (this.#created !== null && !isThere(this.#created.guest)) return
     this.#command(`signal ${number}`)
   }
 
@@ -212,6 +210,8 @@ export class LauncherProcess {
   }
 
   #command(line: string): void {
+    // A launcher that has just ended would answer with EPIPE, and what it said of the end would go with the socket.
+    if (this.#created !== null && !isThere(this.#created.guest)) return
     if (!this.#gone && this.#control.writable) this.#control.write(`${line}\n`)
   }
 

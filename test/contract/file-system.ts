@@ -217,6 +217,11 @@ export function fileSystemContract(test: TestSuite, { name, make, lacks = [] }: 
     fs.rename(d, 'a', d, 'empty')
     assert.is(fs.lookup(d, 'empty'), a)
   })
+  check('a type that is told by itself is that of all attributes', (fs, d) => {
+    const inodes = [d, put(fs, d, 'f', 'x'), fs.create(d, 'folder', folder)]
+    for (const ino of inodes) assert.is(fs.typeOf?.(ino) ?? fs.stat(ino).type, fs.stat(ino).type)
+    if (fs.typeOf !== undefined) fails('ENOENT', () => fs.typeOf?.(2 ** 40 + 1))
+  })
   check('attributes are set one by one', (fs, d) => {
     const ino = put(fs, d, 'f', 'x')
     fs.setAttributes(ino, { mode: 0o4711 & (lacks.includes('devices') ? 0o777 : 0o7777) })

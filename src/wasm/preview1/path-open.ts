@@ -1,5 +1,6 @@
-import { EXECUTE, mayAccess, ownerOfNew, READ, WRITE } from '../../fs/access.js'
+import { EXECUTE, ownerOfNew, READ, WRITE } from '../../fs/access.js'
 import { ErrnoError } from '../../fs/errno.js'
+import type { FileType } from '../../fs/file-system.js'
 import type { DirectoryHandle, Resolved } from '../../fs/resolve.js'
 import type { Context } from './context.js'
 import type { Descriptor } from './descriptor.js'
@@ -98,7 +99,7 @@ function openResolved(context: Context, resolved: Resolved, request: OpenRequest
   if (resolved.directory !== null) return openDirectory(tree, resolved.directory, request)
   if ((oflags & OFLAGS.directory) !== 0) throw new WasiError('ENOTDIR')
   const place = { fs: resolved.fs, ino: resolved.ino }
-  checkOpen(tree, place, request)
+  checkOpen(tree, place, resolved.type, request)
   if (resolved.type === 'file') return openFile(tree, place, { ...request, rights: permitted(tree, place, request.rights) })
   const rights = request.rights.base & FILE_RIGHTS & ~(RIGHTS.fdSeek | RIGHTS.fdTell)
   return new DeviceDescriptor(tree.stat(place).device, () => tree.filestat(place), context.host, rights)
@@ -111,10 +112,10 @@ function createFile(tree: GuestTree, resolved: Resolved): Place {
 }
 
 /** Permission bits of something that exists, and whether its file system may change. */
-function checkOpen(tree: GuestTree, place: Place, { oflags, rights }: OpenRequest): void {
+function checkOpen(tree: GuestTree, place: Place, type: FileType | undefined, { oflags, rights }: OpenRequest): void {
   const writing = (rights.base & RIGHTS.fdWrite) !== 0 || (oflags & OFLAGS.trunc) !== 0
   tree.checkAccess(place, ((rights.base & RIGHTS.fdRead) !== 0 ? READ : 0) | (writing ? WRITE : 0))
-  if (writing && tree.stat(place).type === 'file') tree.checkWritable(place.fs)
+  if (writing && type === 'file') tree.checkWritable(place.fs)
 }
 
 /**
@@ -122,8 +123,7 @@ function checkOpen(tree: GuestTree, place: Place, { oflags, rights }: OpenReques
  * opened all the same.
  */
 function permitted(tree: GuestTree, place: Place, { base, inheriting }: OpenRequest['rights']): OpenRequest['rights'] {
-  const mayWrite = mayAccess(tree.stat(place), tree.credentials, WRITE)
-  return { base: mayWrite ? base : base & ~(RIGHTS.fdFilestatSetSize | RIGHTS.fdAllocate), inheriting }
+  return { base: tree.mayAccess(place, WRITE) ? base : base & ~(RIGHTS.fdFilestatSetSize | RIGHTS.fdAllocate), inheriting }
 }
 
 function openFile(tree: GuestTree, place: Place, { oflags, rights }: OpenRequest): Descriptor {
