@@ -16,6 +16,7 @@ import { addLifeFlags, lifeOptions } from './life-options.js'
 import { driven, parseMount, parseVolume } from './mount-flags.js'
 import { NOT_BUILT_RUN_FLAGS } from './not-built.js'
 import { addPrivilegeFlags, privilegeOptions } from './privilege-flags.js'
+import { addResourceFlags, resourceOptions } from './resource-flags.js'
 
 const WASM_PAGE_BYTES = 64 * 1024
 /** Linux's PID_MAX_LIMIT. */
@@ -27,6 +28,7 @@ const collect = (value: string, before: readonly string[] | undefined) => [...(b
 export function addCreateFlags(parser: Command): void {
   addLifeFlags(parser)
   addPrivilegeFlags(parser)
+  addResourceFlags(parser)
   parser
     .passThroughOptions()
     .option('--add-host <host:ip>', 'one more line of /etc/hosts', collect)
@@ -123,6 +125,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
     tmpfs: tmpfsOf(list('tmpfs')),
     network: networkOf(text('network') ?? text('net')),
     limits,
+    resources: someOf(resourceOptions(options)),
     deterministic: deterministicOf(options),
     recording: recordingOf(text('record')),
     readonlyRootfs: options.readOnly === true,
@@ -354,6 +357,11 @@ function labelsOf(labels: readonly string[]): Readonly<Record<string, string>> {
       return at < 0 ? [label, ''] : [label.slice(0, at), label.slice(at + 1)]
     }),
   )
+}
+
+/** Nothing when it has no members. */
+function someOf<T extends object>(members: T): T | undefined {
+  return Object.keys(members).length > 0 ? members : undefined
 }
 
 type Defined<T> = { [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined> } & {

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join, relative } from 'node:path/posix'
 import { parseMountinfo } from './process-files.js'
 
-/** What bounds memory, and what bounds processor time. */
-export type Controller = 'memory' | 'cpu'
+/** What bounds memory, processor time, which processors, and disks (blkio of version 1). */
+export type Controller = 'memory' | 'cpu' | 'cpuset' | 'io'
 
 /** A group, as far as it is mounted here. */
 export interface ControlGroup {
@@ -26,13 +26,14 @@ const NO_LIMIT_V1 = 2 ** 62
 
 /** The group that bounds a process by `controller`; null where none is mounted or it cannot be read. */
 export function groupWith(controller: Controller, pid: number | 'self'): ControlGroup | null {
+  const first = controller === 'io' ? 'blkio' : controller
   const [lines, mounts] = [textOf(`/proc/${pid}/cgroup`), parseMountinfo(textOf('/proc/self/mountinfo'))]
   // The hierarchy of version 2 has the controllers that none of version 1 has taken.
   for (const line of lines.split('\n')) {
     const [, number, controllers = '', path = ''] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? []
-    if (number === undefined || !(number === '0' || controllers.split(',').includes(controller))) continue
+    if (number === undefined || !(number === '0' || controllers.split(',').includes(first))) continue
     const found = mounts.find(({ fileSystem, superOptions }) =>
-      number === '0' ? fileSystem === 'cgroup2' : fileSystem === 'cgroup' && superOptions.split(',').includes(controller),
+      number === '0' ? fileSystem === 'cgroup2' : fileSystem === 'cgroup' && superOptions.split(',').includes(first),
     )
     if (found === undefined) continue
     const below = relative(found.root, path)

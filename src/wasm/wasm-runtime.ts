@@ -26,6 +26,7 @@ import { type Served, serveFileSystems } from './file-system-server.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
 import { assertNoPrivileges } from './no-privileges.js'
+import { assertNoResources } from './no-resources.js'
 import { nodeFiles } from './node-files.js'
 import { preparationMs, within } from './preparation.js'
 import { HEADER_BYTES, RECORDING_BYTES } from './recording/format.js'
@@ -330,8 +331,10 @@ function ownFolder(directory: string): string {
 }
 
 /** Refuses by name what this wall cannot give. */
-function assertPossible({ network, mounts, privileges = {}, limits, deterministic, recording, process, wasiEngine }: ContainerSpec): void {
+function assertPossible(spec: ContainerSpec): void {
+  const { network, mounts, privileges = {}, resources = {}, limits, deterministic, recording, process, wasiEngine } = spec
   assertNoPrivileges(privileges)
+  assertNoResources(resources)
   if (deterministic !== undefined) assertDeterministic({ mounts, process })
   if (wasiEngine === 'wasmer' && (limits.fuel !== undefined || deterministic !== undefined || recording !== undefined))
     throw new EngineError('NOT_BUILT', '--wasi-engine wasmer has neither fuel nor runs that are the same each time', {

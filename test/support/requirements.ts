@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { chooseIdMap } from '../../src/launcher/id-map.js'
 import { delegation } from '../../src/native/control-group.js'
 import { NativeRuntime } from '../../src/native/native-runtime.js'
+import type { Controller } from '../../src/runtime/control-groups.js'
 import { WasmRuntime } from '../../src/wasm/wasm-runtime.js'
 import type { Requirement } from './suite.js'
 
@@ -47,15 +48,22 @@ export const WASM: Requirement = { name: 'wasm', missing: () => new WasmRuntime(
 /** More than one id for containers. */
 export const ID_RANGE: Requirement = { name: 'subuid', missing: async () => chooseIdMap().reason }
 
-/** Control groups of this user's own, with the controllers that limits take. */
-export const CGROUP: Requirement = {
-  name: 'cgroup',
-  missing: async () => {
-    const delegated = delegation()
-    const lacking = (['memory', 'cpu'] as const).filter((controller) => !delegated.has(controller))
-    return lacking.length === 0 ? null : `no control group with ${lacking.join(' and ')} is delegated to this user`
-  },
+function controlGroups(name: string, controllers: readonly Controller[]): Requirement {
+  return {
+    name,
+    missing: async () => {
+      const delegated = delegation()
+      const lacking = controllers.filter((controller) => !delegated.has(controller))
+      return lacking.length === 0 ? null : `no control group with ${lacking.join(' and ')} is delegated to this user`
+    },
+  }
 }
+
+/** Control groups of this user's own, with the controllers that limits take. */
+export const CGROUP = controlGroups('cgroup', ['memory', 'cpu'])
+
+/** The same for sets of processors, and for disks. */
+export const CGROUP_SETS = controlGroups('cgroup-sets', ['cpuset', 'io'])
 
 /** A static program with a shell in it, to be the guest. */
 export const BUSYBOX: Requirement = {
