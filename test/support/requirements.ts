@@ -1,6 +1,6 @@
 /** What a host may lack for a test, each looked for by trying it. */
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -62,8 +62,15 @@ function controlGroups(name: string, controllers: readonly Controller[]): Requir
 /** Control groups of this user's own, with the controllers that limits take. */
 export const CGROUP = controlGroups('cgroup', ['memory', 'cpu'])
 
-/** The same for sets of processors, and for disks. */
-export const CGROUP_SETS = controlGroups('cgroup-sets', ['cpuset', 'io'])
+/** The same for sets of processors, and for disks with a scheduler that knows weights. */
+export const CGROUP_SETS: Requirement = {
+  name: 'cgroup-sets',
+  missing: async () => {
+    const { folder, version } = delegation().get('io') ?? { folder: '', version: 1 }
+    const isWeighed = existsSync(join(folder, version === 2 ? 'io.bfq.weight' : 'blkio.bfq.weight'))
+    return (await controlGroups('', ['cpuset', 'io']).missing()) ?? (isWeighed ? null : 'no scheduler of disks here knows weights')
+  },
+}
 
 /** A static program with a shell in it, to be the guest. */
 export const BUSYBOX: Requirement = {
