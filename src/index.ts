@@ -28,6 +28,7 @@ export type { LogEntry, LogOptions } from './container/logs.js'
 export type { CreateOptions, ObjectMountRequest } from './container/options.js'
 export type { PrivilegeOptions } from './container/privileges.js'
 export type { ContainerSettings, HealthCheck, LogSettings, RestartPolicy } from './container/settings.js'
+export type { ResourceUpdate } from './container/update.js'
 export type { BuildOptions } from './engine/build-options.js'
 export type { CheckOptions, CheckReport, Damage } from './engine/check.js'
 export type { ContainerOptions, Containers, PrunedContainers } from './engine/containers.js'
@@ -130,6 +131,7 @@ export type {
   Supervision,
   Task,
   TerminalSize,
+  UpdateRequest,
 } from './runtime/runtime.js'
 export type {
   BindMount,

@@ -106,15 +106,10 @@ export const NOT_BUILT_BUILD_FLAGS: readonly NotBuiltFlag[] = [
   ['--ulimit <ulimit>', 'Call ulimit in the RUN that needs it.'],
 ]
 
-/** Flags of `docker update` that are not built: all but --restart. */
-const NOT_BUILT_UPDATE_FLAGS = [
-  ...['--blkio-weight <n>', '--cpu-period <n>', '--cpu-quota <n>', '--cpu-rt-period <n>', '--cpu-rt-runtime <n>', '-c, --cpu-shares <n>'],
-  ...['--cpus <n>', '--cpuset-cpus <string>', '--cpuset-mems <string>', '--kernel-memory <bytes>', '-m, --memory <bytes>'],
-  ...['--memory-reservation <bytes>', '--memory-swap <bytes>', '--pids-limit <n>'],
-]
+/** Flags of `docker update` that are not built. */
+const NOT_BUILT_UPDATE_FLAGS = ['--cpu-rt-period <n>', '--cpu-rt-runtime <n>', '--kernel-memory <bytes>']
 
 const NO_CHECKPOINT = 'Leave it out: a container cannot be put to sleep on a disk.'
-const LIMITS_ARE_FIXED = 'Limits are set when a container is made: remove it and make it anew.'
 
 /** Flags of docker's other commands that are not built, by command. */
 const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
@@ -126,7 +121,7 @@ const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   ],
   exec: [['--privileged', PRIVILEGES]],
   logs: [['--details', 'Leave it out: json-file keeps no details of a line.']],
-  update: NOT_BUILT_UPDATE_FLAGS.map((flag) => [flag, LIMITS_ARE_FIXED]),
+  update: NOT_BUILT_UPDATE_FLAGS.map((flag) => [flag, CGROUP]),
   images: [['--tree', 'The last column shows the platforms of each image.']],
   'image ls': [['--tree', 'The last column shows the platforms of each image.']],
   'image build': NOT_BUILT_BUILD_FLAGS,

@@ -8,6 +8,21 @@ const collect = (value: string, before: readonly string[] | undefined) => [...(b
 
 /** Adds the flags about how a container shares the host with others. */
 export function addResourceFlags(parser: Command): void {
+  addUpdatableFlags(parser)
+  parser
+    .option('--device-read-bps <path:bytes>', 'bytes a second that are read from a disk at most: /dev/sda:1m', collect)
+    .option('--device-read-iops <path:n>', 'reads a second from a disk at most', collect)
+    .option('--device-write-bps <path:bytes>', 'bytes a second that are written to a disk at most', collect)
+    .option('--device-write-iops <path:n>', 'writes a second to a disk at most', collect)
+    .option('--memory-swappiness <n>', 'how readily its memory is swapped out: 0 to 100')
+    .option('--oom-kill-disable', 'who needs more memory than there is waits, and is not ended')
+    .option('--oom-score-adj <n>', 'how soon it ends when the host is out of memory: -1000 to 1000; 500 unless said')
+    .option('--shm-size <bytes>', 'size of /dev/shm; 64m unless said')
+    .option('--ulimit <type=soft[:hard]>', 'a limit of setrlimit(2): nofile=1024:4096, stack=-1', collect)
+}
+
+/** Those of them that `update` has, too. */
+export function addUpdatableFlags(parser: Command): void {
   parser
     .option('--blkio-weight <n>', 'its weight among others who want the disk: 10 to 1000')
     .option('--cpu-period <microseconds>', 'in which it has its --cpu-quota once: 1000 to 1000000')
@@ -15,17 +30,8 @@ export function addResourceFlags(parser: Command): void {
     .option('-c, --cpu-shares <n>', 'its weight among others who want processors; 1024 is usual')
     .option('--cpuset-cpus <list>', 'processors it may run on: 0-2,4')
     .option('--cpuset-mems <list>', 'memory nodes it may take memory from: 0,1')
-    .option('--device-read-bps <path:bytes>', 'bytes a second that are read from a disk at most: /dev/sda:1m', collect)
-    .option('--device-read-iops <path:n>', 'reads a second from a disk at most', collect)
-    .option('--device-write-bps <path:bytes>', 'bytes a second that are written to a disk at most', collect)
-    .option('--device-write-iops <path:n>', 'writes a second to a disk at most', collect)
     .option('--memory-reservation <bytes>', 'memory that is left to it when the host is short of it')
     .option('--memory-swap <bytes>', 'memory and swap together; -1 is without limit')
-    .option('--memory-swappiness <n>', 'how readily its memory is swapped out: 0 to 100')
-    .option('--oom-kill-disable', 'who needs more memory than there is waits, and is not ended')
-    .option('--oom-score-adj <n>', 'how soon it ends when the host is out of memory: -1000 to 1000; 500 unless said')
-    .option('--shm-size <bytes>', 'size of /dev/shm; 64m unless said')
-    .option('--ulimit <type=soft[:hard]>', 'a limit of setrlimit(2): nofile=1024:4096, stack=-1', collect)
 }
 
 /** What those flags ask for; as docker, 0 is nothing asked for. Throws INVALID_ARGUMENT. */

@@ -106,7 +106,11 @@ export function createOptions(positional: readonly string[], options: CliOptions
   const given = (name: string) => options[name] as string | undefined
   const fuel = given('fuel')
   const limits = {
-    ...limitsOf(given('memory'), given('cpus'), given('pidsLimit'), given('timeout'), list('storageOpt')),
+    ...limitsOf(options),
+    ...definedOnly({
+      timeoutMs: given('timeout') === undefined ? undefined : durationOf(given('timeout') ?? '', '--timeout'),
+      diskBytes: list('storageOpt').map(sizeOfStorage).at(-1),
+    }),
     ...(fuel === undefined ? {} : { fuel: fuelOf(fuel) }),
   }
   return definedOnly({
@@ -270,19 +274,13 @@ function runtimeOf(name: string | undefined): 'auto' | 'native' | 'wasm' | undef
   throw invalid(name, '--runtime', 'there is no such wall', 'Walls are native and wasm; auto, the default, looks at the program.')
 }
 
-function limitsOf(
-  memory: string | undefined,
-  cpus: string | undefined,
-  pids: string | undefined,
-  timeout: string | undefined,
-  storage: readonly string[],
-): Limits {
+/** What --memory, --cpus and --pids-limit ask for. Throws INVALID_ARGUMENT, and NOT_BUILT for processes without a limit. */
+export function limitsOf(options: CliOptions): Pick<Limits, 'memoryBytes' | 'cpus' | 'pids'> {
+  const { memory, cpus, pidsLimit } = options as { readonly memory?: string; readonly cpus?: string; readonly pidsLimit?: string }
   return definedOnly({
     memoryBytes: memory === undefined ? undefined : memoryOf(memory, '-m, --memory'),
     cpus: cpus === undefined ? undefined : cpusOf(cpus),
-    pids: pids === undefined ? undefined : countOf(pids, '--pids-limit'),
-    timeoutMs: timeout === undefined ? undefined : durationOf(timeout, '--timeout'),
-    diskBytes: storage.map(sizeOfStorage).at(-1),
+    pids: pidsLimit === undefined ? undefined : countOf(pidsLimit, '--pids-limit'),
   })
 }
 

@@ -79,12 +79,20 @@ export function groupOperations(
   return [...[...folders].map((folder): Operation => ['cgroup', folder]), ...values]
 }
 
-/** What brings one more program into the groups of a container, whose first process has this pid. */
+/** The groups of its own that a container is in, whose first process has this pid. */
+export function ownGroups(init: number): Delegation {
+  const groups = new Map<Controller, ControlGroup>()
+  for (const controller of CONTROLLERS) {
+    const group = groupWith(controller, init)
+    if (group !== null && NAME.test(group.folder.slice(group.folder.lastIndexOf('/') + 1))) groups.set(controller, group)
+  }
+  return groups
+}
+
+/** What brings one more program into those groups. */
 export function joinGroups(init: number): Operation[] {
-  const folders = CONTROLLERS.flatMap((controller) => groupWith(controller, init)?.folder ?? [])
-  return [...new Set(folders)]
-    .filter((folder) => NAME.test(folder.slice(folder.lastIndexOf('/') + 1)))
-    .map((folder) => ['cgroup-join', folder])
+  const folders = [...ownGroups(init).values()].map(({ folder }) => folder)
+  return [...new Set(folders)].map((folder) => ['cgroup-join', folder])
 }
 
 /** Takes away the groups whose maker and processes are gone. One in use is the kernel's to refuse. */

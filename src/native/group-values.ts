@@ -69,7 +69,7 @@ export function groupValues(controller: Controller, parent: ControlGroup, folder
 function memoryValues({ version, folder: parent }: ControlGroup, folder: string, { memoryBytes }: Limits, resources: ResourceSpec) {
   const { memorySwapBytes, memoryReservationBytes, memorySwappiness, oomKillDisable } = resources
   const names = version === 2 ? MEMORY_V2 : MEMORY_V1
-  const value = (file: string, written: number): Operation => ['cgroup-value', join(folder, file), written]
+  const value = (file: string, written: number | string): Operation => ['cgroup-value', join(folder, file), written]
   const operations: Operation[] = []
   if (memoryBytes !== undefined) {
     operations.push(value(names.limit, memoryBytes))
@@ -77,7 +77,7 @@ function memoryValues({ version, folder: parent }: ControlGroup, folder: string,
     if (memorySwapBytes !== undefined && !swaps)
       throw unsupported('memorySwapBytes', 'this kernel counts no swap', 'Boot it with swapaccount=1, or leave it out.')
     const both = memorySwapBytes ?? 2 * memoryBytes
-    if (swaps && both !== -1) operations.push(value(names.swap, version === 2 ? both - memoryBytes : both))
+    if (swaps) operations.push(value(names.swap, both === -1 ? names.unlimited : version === 2 ? both - memoryBytes : both))
   }
   if (memoryReservationBytes !== undefined) operations.push(value(names.reservation, memoryReservationBytes))
   if (memorySwappiness !== undefined) {
@@ -97,8 +97,15 @@ const MEMORY_V1 = {
   swap: 'memory.memsw.limit_in_bytes',
   reservation: 'memory.soft_limit_in_bytes',
   kills: 'memory.oom_control',
+  unlimited: -1,
 } as const
-const MEMORY_V2 = { limit: 'memory.max', swap: 'memory.swap.max', reservation: 'memory.low', kills: 'memory.events' } as const
+const MEMORY_V2 = {
+  limit: 'memory.max',
+  swap: 'memory.swap.max',
+  reservation: 'memory.low',
+  kills: 'memory.events',
+  unlimited: 'max',
+} as const
 
 function cpuValues({ version }: ControlGroup, folder: string, { cpus }: Limits, resources: ResourceSpec): Operation[] {
   const { cpuShares, cpuPeriodUs, cpuQuotaUs } = resources

@@ -21,7 +21,7 @@ import { ownHardLimits, parseIdMap } from '../runtime/process-files.js'
 import type { IdMapEvidence } from '../runtime/receipt.js'
 import { assertNotReproducible } from '../runtime/reproducible.js'
 import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
-import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task, UpdateRequest } from '../runtime/runtime.js'
 import { withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
@@ -29,7 +29,16 @@ import type { WritableLayer } from '../runtime/writable-layer.js'
 import { pidOf, startOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
-import { assertGroups, type Delegation, delegation, groupOperations, joinGroups, sweepGroups, usesGroups } from './control-group.js'
+import {
+  assertGroups,
+  type Delegation,
+  delegation,
+  groupOperations,
+  joinGroups,
+  ownGroups,
+  sweepGroups,
+  usesGroups,
+} from './control-group.js'
 import { exitStatus } from './exit-status.js'
 import { guestFilter } from './filter.js'
 import { withRealDevices } from './host-devices.js'
@@ -41,6 +50,7 @@ import { joinError, NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
 import { containerPlan, inodesFor, joinPlan, pages, readPlan } from './plan.js'
 import { assertBounds, boundCircumstances } from './process-bounds.js'
+import { assertUpdatable, updateGroups } from './update-groups.js'
 import { upperChanges } from './written.js'
 
 /** Options of {@link NativeRuntime}. */
@@ -236,6 +246,18 @@ export class NativeRuntime implements Runtime {
       await launcher.exited.catch(() => {})
       throw joinError(error, own)
     }
+  }
+
+  async update({ directory, before, after }: UpdateRequest): Promise<void> {
+    const running = readGuest(ownFolder(directory))
+    const delegated = running !== null ? ownGroups(pidOf(running.init)) : usesGroups(after) ? delegation() : new Map()
+    if (running !== null) assertUpdatable(before, after)
+    assertLimits(after.limits, this.name, limitWays(after.limits.diskBytes === undefined ? 'disk' : 'memory', delegated))
+    assertGroups(after, delegated)
+    if (running === null) {
+      // Values are looked at as those of groups that will be made.
+      groupOperations('update', after, delegated)
+    } else updateGroups(before, after, delegated)
   }
 
   async lastEnd(directory: string, { limits }: ContainerSpec): Promise<RunEnd | null> {

@@ -13,8 +13,8 @@ import { assertLimits } from '../runtime/limits.js'
 import { findProgram, type Program } from '../runtime/magic.js'
 import { type OpenedObject, openObjects } from '../runtime/object-mounts.js'
 import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
-import { openRunningTask, recordGuest } from '../runtime/running-task.js'
-import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
+import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task, UpdateRequest } from '../runtime/runtime.js'
 import { isHostMount, withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
@@ -133,6 +133,15 @@ export class WasmRuntime implements Runtime {
   }
 
   /** The sandbox's own word, where it came to say one; else the launcher's. */
+  async update({ directory, after }: UpdateRequest): Promise<void> {
+    assertLimits(after.limits, this.name, WASM_LIMIT_WAYS)
+    assertNoResources(after.resources ?? {})
+    if (readGuest(ownFolder(directory)) === null) return
+    throw new EngineError('CONFLICT', 'the limits of a Wasm program are made part of it when it is started', {
+      hint: 'Stop the container, update it, and start it again.',
+    })
+  }
+
   async lastEnd(directory: string, { limits }: ContainerSpec): Promise<RunEnd | null> {
     const own = ownFolder(directory)
     const end = readEnd(own)

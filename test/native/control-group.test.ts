@@ -7,7 +7,7 @@ import { EngineError } from '../../src/errors.js'
 import type { Operation } from '../../src/launcher/operations.js'
 import { assertGroups, type Delegation, delegation, groupOperations, groupsMissing, sweepGroups } from '../../src/native/control-group.js'
 import type { GroupRequest } from '../../src/native/group-values.js'
-import { type ControlGroup, groupWith } from '../../src/runtime/control-groups.js'
+import { type ControlGroup, groupLimits, groupWith } from '../../src/runtime/control-groups.js'
 import type { Limits } from '../../src/runtime/limits.js'
 import type { ResourceSpec } from '../../src/runtime/resources.js'
 import type { Task } from '../../src/runtime/runtime.js'
@@ -115,7 +115,10 @@ test('what docker asks of memory is written as each version has it, and what a v
     `memory.soft_limit_in_bytes ${MIB}`,
   ])
   assert.equal(valuesOf(2, asked, { 'memory.swap.max': '' }), [`memory.max ${4 * MIB}`, `memory.swap.max ${MIB}`, `memory.low ${MIB}`])
-  assert.equal(valuesOf(2, { limits, resources: { memorySwapBytes: -1 } }, { 'memory.swap.max': '' }), [`memory.max ${4 * MIB}`])
+  assert.equal(valuesOf(2, { limits, resources: { memorySwapBytes: -1 } }, { 'memory.swap.max': '' }), [
+    `memory.max ${4 * MIB}`,
+    'memory.swap.max max',
+  ])
   assert.match(String(valuesOf(1, asked)), /^UNSUPPORTED_BY_HOST --memory-swap .* counts no swap/)
   assert.equal(valuesOf(1, { resources: { memorySwappiness: 0, oomKillDisable: true } }), ['memory.swappiness 0', 'memory.oom_control 1'])
   assert.match(String(valuesOf(2, { resources: { memorySwappiness: 0 } })), /^UNSUPPORTED_BY_HOST --memory-swappiness /)
@@ -311,6 +314,34 @@ test.needs(
       { cpusetCpus: '0', blockWeight: 300 },
     ),
   ),
+)
+
+limited('a running guest is held to other limits, all or none, and to those that its groups can hold', () =>
+  withNativeWall((wall) => {
+    const before = containerSpec({ limits: { memoryBytes: 64 * MIB, cpus: 0.5, pids: 50 } })
+    return withTask(wall, 'busybox sleep 1000', before.limits, async (task) => {
+      await task.start()
+      const directory = join(wall.folder, 'container')
+      const update = async (limits: Limits, resources: ResourceSpec = {}) =>
+        wall.runtime.update({ directory, before, after: { ...before, limits: { ...before.limits, ...limits }, resources } }).then(
+          () => groupLimits(task.pid),
+          (error: unknown) => (error instanceof EngineError ? `${error.code} ${error.message}` : String(error)),
+        )
+      // Up, where swap has to grow first, and down again, where it has to shrink last.
+      assert.equal(await update({ memoryBytes: 512 * MIB }), { memoryBytes: 512 * MIB, cpus: 0.5 })
+      assert.equal(await update({ memoryBytes: 32 * MIB, cpus: 0.25 }), { memoryBytes: 32 * MIB, cpus: 0.25 })
+      assert.match(String(await update({ cpus: 0.1, memoryBytes: 1 })), /^CONFLICT the kernel does not take the new limits/)
+      assert.equal(groupLimits(task.pid), { memoryBytes: 32 * MIB, cpus: 0.25 })
+      assert.match(String(await update({ pids: 60 })), /^CONFLICT --pids-limit of a running container cannot be changed/)
+      assert.match(
+        String(await update({}, { cpusetCpus: '0' })),
+        /^CONFLICT --cpuset-cpus .* without a control group of its own for cpuset/,
+      )
+      await task.kill('SIGKILL')
+      await task.wait()
+      assert.match(String(await update({}, { cpusetMems: '99' })), /^(INVALID_ARGUMENT|UNSUPPORTED_BY_HOST) --cpuset-mems/)
+    })
+  }),
 )
 
 limited('groups that a killed process has left go away with the next start, and those of one that lives stay', async () => {
