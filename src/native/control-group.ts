@@ -6,7 +6,7 @@ import { accessSync, constants, mkdirSync, readdirSync, rmdirSync, writeFileSync
 import { dirname, join } from 'node:path/posix'
 import { EngineError, messageOf } from '../errors.js'
 import type { Operation } from '../launcher/operations.js'
-import { type ControlGroup, type Controller, groupWith, wordsOf } from '../runtime/control-groups.js'
+import { type ControlGroup, type Controller, groupWith, OWN_GROUP, wordsOf } from '../runtime/control-groups.js'
 import { RESOURCE_FLAGS } from '../runtime/resources.js'
 import { IDENTITY_PATTERN, mayBeAlive, ownIdentity } from '../store/process-identity.js'
 import { controllersOf, type GroupRequest, groupResources, groupValues } from './group-values.js'
@@ -22,7 +22,7 @@ export const LEAST_FIX =
 const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'io'] as const satisfies readonly Controller[]
 /** Those that hold a container's limits, which the doctor asks for. */
 const OF_LIMITS = ['memory', 'cpu'] as const satisfies readonly Controller[]
-const NAME = new RegExp(`^wolffia-(${IDENTITY_PATTERN})-`)
+const NAME = new RegExp(`^${OWN_GROUP}(${IDENTITY_PATTERN})-`)
 
 /** What is delegated to this process where it is now. */
 export function delegation(): Delegation {
@@ -70,7 +70,7 @@ export function groupOperations(
   for (const controller of CONTROLLERS) {
     const parent = delegated.get(controller)
     if (parent === undefined || !wanted.has(controller)) continue
-    const folder = join(parent.folder, `wolffia-${ownIdentity()}-${id}`)
+    const folder = join(parent.folder, `${OWN_GROUP}${ownIdentity()}-${id}`)
     const written = groupValues(controller, parent, folder, request)
     enable(controller, parent)
     folders.add(folder)

@@ -1,6 +1,6 @@
 /** The control groups (cgroups(7)) that a process is in, of both versions, as folders of this host. */
 import { readFileSync } from 'node:fs'
-import { join, relative } from 'node:path/posix'
+import { basename, join, relative } from 'node:path/posix'
 import { parseMountinfo } from './process-files.js'
 
 /** What bounds memory, processor time, which processors, and disks (blkio of version 1). */
@@ -63,6 +63,19 @@ function cpusOf(group: ControlGroup | null): number | null {
       ? wordsOf(join(group.folder, 'cpu.max')).map(Number)
       : [numberIn(group, 'cpu.cfs_quota_us'), numberIn(group, 'cpu.cfs_period_us')]
   return quota && period && quota > 0 && period > 0 ? quota / period : null
+}
+
+/** What the name of a container's own group begins with. */
+export const OWN_GROUP = 'wolffia-'
+
+/** What the memory of a container's own group holds, in bytes, without what of files could be dropped at once; null without such a group. */
+export function ownGroupMemory(pid: number): number | null {
+  const group = groupWith('memory', pid)
+  if (group === null || !basename(group.folder).startsWith(OWN_GROUP)) return null
+  const used = numberIn(group, group.version === 2 ? 'memory.current' : 'memory.usage_in_bytes')
+  const words = wordsOf(join(group.folder, 'memory.stat'))
+  const droppable = Number(words[words.indexOf(group.version === 2 ? 'inactive_file' : 'total_inactive_file') + 1])
+  return used === null || Number.isNaN(droppable) ? used : Math.max(0, used - droppable)
 }
 
 function numberIn({ folder }: ControlGroup, file: string): number | null {

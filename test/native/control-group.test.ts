@@ -8,6 +8,7 @@ import type { Operation } from '../../src/launcher/operations.js'
 import { assertGroups, type Delegation, delegation, groupOperations, groupsMissing, sweepGroups } from '../../src/native/control-group.js'
 import type { GroupRequest } from '../../src/native/group-values.js'
 import { type ControlGroup, groupLimits, groupWith } from '../../src/runtime/control-groups.js'
+import { readUsage } from '../../src/runtime/guest-processes.js'
 import type { Limits } from '../../src/runtime/limits.js'
 import type { ResourceSpec } from '../../src/runtime/resources.js'
 import type { Task } from '../../src/runtime/runtime.js'
@@ -342,6 +343,24 @@ limited('a running guest is held to other limits, all or none, and to those that
       assert.match(String(await update({}, { cpusetMems: '99' })), /^(INVALID_ARGUMENT|UNSUPPORTED_BY_HOST) --cpuset-mems/)
     })
   }),
+)
+
+limited('the use of memory is what the group counts: files in memory whose writer has ended, too', () =>
+  withNativeWall((wall) =>
+    withTask(
+      wall,
+      'busybox dd if=/dev/zero of=/dev/shm/file bs=1M count=24 2>/dev/null; echo written; exec busybox sleep 1000',
+      { memoryBytes: 64 * MIB },
+      async (task) => {
+        await task.start()
+        for await (const _written of task.stdout) break
+        const { memoryBytes, memoryLimitBytes } = readUsage(task.pid, { memoryBytes: 64 * MIB })
+        assert.ok(memoryBytes >= 24 * MIB && memoryBytes <= memoryLimitBytes, String(memoryBytes))
+        await task.kill('SIGKILL')
+        await task.wait()
+      },
+    ),
+  ),
 )
 
 limited('groups that a killed process has left go away with the next start, and those of one that lives stay', async () => {
