@@ -28,6 +28,7 @@ export type { LogEntry, LogOptions } from './container/logs.js'
 export type { CreateOptions, ObjectMountRequest } from './container/options.js'
 export type { PrivilegeOptions } from './container/privileges.js'
 export type { ContainerSettings, HealthCheck, LogSettings, RestartPolicy } from './container/settings.js'
+export type { ResourceUpdate } from './container/update.js'
 export type { BuildOptions } from './engine/build-options.js'
 export type { CheckOptions, CheckReport, Damage } from './engine/check.js'
 export type { ContainerOptions, Containers, PrunedContainers } from './engine/containers.js'
@@ -120,6 +121,7 @@ export type {
   Receipt,
   WasmEvidence,
 } from './runtime/receipt.js'
+export { type DeviceRate, type ResourceSpec, ULIMITS, type Ulimit, type UlimitName } from './runtime/resources.js'
 export type {
   Attachment,
   CreateRequest,
@@ -130,6 +132,7 @@ export type {
   Supervision,
   Task,
   TerminalSize,
+  UpdateRequest,
 } from './runtime/runtime.js'
 export type {
   BindMount,

@@ -1,7 +1,8 @@
 import type { Container } from '../container/container.js'
 import type { ImageDetails } from '../engine/image-summary.js'
 import { EngineError } from '../errors.js'
-import type { PrivilegeSpec } from '../runtime/spec.js'
+import type { DeviceRate } from '../runtime/resources.js'
+import type { ContainerSpec, PrivilegeSpec } from '../runtime/spec.js'
 
 /**
  * A container in the words of `GET /containers/{id}/json`, with wolffia's own under `Wolffia`. `imageEntrypoint` is its image's, which
@@ -57,8 +58,7 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       }),
       NetworkMode: spec.network.mode,
       PidsLimit: spec.limits.pids ?? null,
-      Memory: spec.limits.memoryBytes ?? 0,
-      NanoCpus: Math.round((spec.limits.cpus ?? 0) * 1e9),
+      ...resourcesOf(spec),
       ReadonlyRootfs: spec.readonlyRootfs,
       ...privilegesOf(spec.privileges ?? {}),
       Runtime: container.runtime,
@@ -91,6 +91,32 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       Labels: labels,
     },
     Wolffia: { Exit: exit, Limits: spec.limits, Receipt: receipt },
+  }
+}
+
+/** As docker has them: 0, null and the empty string are what was not said. */
+function resourcesOf({ limits, resources = {} }: ContainerSpec): object {
+  const rates = (devices: readonly DeviceRate[] | undefined) => devices?.map(({ path, rate }) => ({ Path: path, Rate: rate })) ?? null
+  return {
+    Memory: limits.memoryBytes ?? 0,
+    MemorySwap: resources.memorySwapBytes ?? 0,
+    MemoryReservation: resources.memoryReservationBytes ?? 0,
+    MemorySwappiness: resources.memorySwappiness ?? null,
+    OomKillDisable: resources.oomKillDisable ?? false,
+    OomScoreAdj: resources.oomScoreAdjust ?? 0,
+    NanoCpus: resources.cpuQuotaUs === undefined ? Math.round((limits.cpus ?? 0) * 1e9) : 0,
+    CpuShares: resources.cpuShares ?? 0,
+    CpuPeriod: resources.cpuPeriodUs ?? 0,
+    CpuQuota: resources.cpuQuotaUs ?? 0,
+    CpusetCpus: resources.cpusetCpus ?? '',
+    CpusetMems: resources.cpusetMems ?? '',
+    BlkioWeight: resources.blockWeight ?? 0,
+    BlkioDeviceReadBps: rates(resources.deviceReadBytes),
+    BlkioDeviceWriteBps: rates(resources.deviceWriteBytes),
+    BlkioDeviceReadIOps: rates(resources.deviceReadOperations),
+    BlkioDeviceWriteIOps: rates(resources.deviceWriteOperations),
+    ShmSize: resources.sharedMemoryBytes ?? 64 * 1024 * 1024,
+    Ulimits: Object.entries(resources.ulimits ?? {}).map(([name, { soft, hard }]) => ({ Name: name, Soft: soft, Hard: hard })),
   }
 }
 

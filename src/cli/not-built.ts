@@ -19,23 +19,13 @@ const PRIVILEGES = 'Leave it out: nothing here gives a program capabilities of t
 
 /** Flags of `docker run` that are not built. */
 export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
-  ['--blkio-weight <n>', CGROUP],
   ['--blkio-weight-device <list>', CGROUP],
   ['--cgroup-parent <string>', CGROUP],
   ['--cpu-count <n>', WINDOWS],
   ['--cpu-percent <n>', WINDOWS],
-  ['--cpu-period <n>', CGROUP],
-  ['--cpu-quota <n>', CGROUP],
   ['--cpu-rt-period <n>', CGROUP],
   ['--cpu-rt-runtime <n>', CGROUP],
-  ['-c, --cpu-shares <n>', CGROUP],
-  ['--cpuset-cpus <string>', 'Run the command itself under taskset: taskset -c 0,1 wolffia run …'],
-  ['--cpuset-mems <string>', CGROUP],
   ['--device-cgroup-rule <list>', DEVICES],
-  ['--device-read-bps <list>', CGROUP],
-  ['--device-read-iops <list>', CGROUP],
-  ['--device-write-bps <list>', CGROUP],
-  ['--device-write-iops <list>', CGROUP],
   ['--disable-content-trust', NO_CONTENT_TRUST],
   ['--dns <list>', NETWORKS],
   ['--dns-option <list>', NETWORKS],
@@ -53,16 +43,9 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--link <list>', NETWORKS],
   ['--link-local-ip <list>', NETWORKS],
   ['--mac-address <string>', NETWORKS],
-  ['--memory-reservation <bytes>', CGROUP],
-  ['--memory-swap <bytes>', CGROUP],
-  ['--memory-swappiness <n>', CGROUP],
   ['--network-alias <list>', NETWORKS],
-  ['--oom-kill-disable', CGROUP],
-  ['--oom-score-adj <n>', 'Run the command itself under choom: choom -n 500 -- wolffia run …'],
   ['-p, --publish <list>', NETWORKS],
   ['-P, --publish-all', NETWORKS],
-  ['--shm-size <bytes>', 'Mount one of the size you want: --tmpfs /dev/shm:size=256m'],
-  ['--ulimit <ulimit>', 'There is --pids-limit; open files are limited by wolffia itself.'],
   ['--use-api-socket', 'wolffia has no daemon and no socket.'],
 ]
 
@@ -123,15 +106,10 @@ export const NOT_BUILT_BUILD_FLAGS: readonly NotBuiltFlag[] = [
   ['--ulimit <ulimit>', 'Call ulimit in the RUN that needs it.'],
 ]
 
-/** Flags of `docker update` that are not built: all but --restart. */
-const NOT_BUILT_UPDATE_FLAGS = [
-  ...['--blkio-weight <n>', '--cpu-period <n>', '--cpu-quota <n>', '--cpu-rt-period <n>', '--cpu-rt-runtime <n>', '-c, --cpu-shares <n>'],
-  ...['--cpus <n>', '--cpuset-cpus <string>', '--cpuset-mems <string>', '--kernel-memory <bytes>', '-m, --memory <bytes>'],
-  ...['--memory-reservation <bytes>', '--memory-swap <bytes>', '--pids-limit <n>'],
-]
+/** Flags of `docker update` that are not built. */
+const NOT_BUILT_UPDATE_FLAGS = ['--cpu-rt-period <n>', '--cpu-rt-runtime <n>', '--kernel-memory <bytes>']
 
 const NO_CHECKPOINT = 'Leave it out: a container cannot be put to sleep on a disk.'
-const LIMITS_ARE_FIXED = 'Limits are set when a container is made: remove it and make it anew.'
 
 /** Flags of docker's other commands that are not built, by command. */
 const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
@@ -143,7 +121,7 @@ const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   ],
   exec: [['--privileged', PRIVILEGES]],
   logs: [['--details', 'Leave it out: json-file keeps no details of a line.']],
-  update: NOT_BUILT_UPDATE_FLAGS.map((flag) => [flag, LIMITS_ARE_FIXED]),
+  update: NOT_BUILT_UPDATE_FLAGS.map((flag) => [flag, CGROUP]),
   images: [['--tree', 'The last column shows the platforms of each image.']],
   'image ls': [['--tree', 'The last column shows the platforms of each image.']],
   'image build': NOT_BUILT_BUILD_FLAGS,

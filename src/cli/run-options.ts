@@ -16,6 +16,7 @@ import { addLifeFlags, lifeOptions } from './life-options.js'
 import { driven, parseMount, parseVolume } from './mount-flags.js'
 import { NOT_BUILT_RUN_FLAGS } from './not-built.js'
 import { addPrivilegeFlags, privilegeOptions } from './privilege-flags.js'
+import { addResourceFlags, resourceOptions } from './resource-flags.js'
 
 const WASM_PAGE_BYTES = 64 * 1024
 /** Linux's PID_MAX_LIMIT. */
@@ -27,6 +28,7 @@ const collect = (value: string, before: readonly string[] | undefined) => [...(b
 export function addCreateFlags(parser: Command): void {
   addLifeFlags(parser)
   addPrivilegeFlags(parser)
+  addResourceFlags(parser)
   parser
     .passThroughOptions()
     .option('--add-host <host:ip>', 'one more line of /etc/hosts', collect)
@@ -104,7 +106,11 @@ export function createOptions(positional: readonly string[], options: CliOptions
   const given = (name: string) => options[name] as string | undefined
   const fuel = given('fuel')
   const limits = {
-    ...limitsOf(given('memory'), given('cpus'), given('pidsLimit'), given('timeout'), list('storageOpt')),
+    ...limitsOf(options),
+    ...definedOnly({
+      timeoutMs: given('timeout') === undefined ? undefined : durationOf(given('timeout') ?? '', '--timeout'),
+      diskBytes: list('storageOpt').map(sizeOfStorage).at(-1),
+    }),
     ...(fuel === undefined ? {} : { fuel: fuelOf(fuel) }),
   }
   return definedOnly({
@@ -123,6 +129,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
     tmpfs: tmpfsOf(list('tmpfs')),
     network: networkOf(text('network') ?? text('net')),
     limits,
+    resources: someOf(resourceOptions(options)),
     deterministic: deterministicOf(options),
     recording: recordingOf(text('record')),
     readonlyRootfs: options.readOnly === true,
@@ -267,19 +274,13 @@ function runtimeOf(name: string | undefined): 'auto' | 'native' | 'wasm' | undef
   throw invalid(name, '--runtime', 'there is no such wall', 'Walls are native and wasm; auto, the default, looks at the program.')
 }
 
-function limitsOf(
-  memory: string | undefined,
-  cpus: string | undefined,
-  pids: string | undefined,
-  timeout: string | undefined,
-  storage: readonly string[],
-): Limits {
+/** What --memory, --cpus and --pids-limit ask for. Throws INVALID_ARGUMENT, and NOT_BUILT for processes without a limit. */
+export function limitsOf(options: CliOptions): Pick<Limits, 'memoryBytes' | 'cpus' | 'pids'> {
+  const { memory, cpus, pidsLimit } = options as { readonly memory?: string; readonly cpus?: string; readonly pidsLimit?: string }
   return definedOnly({
     memoryBytes: memory === undefined ? undefined : memoryOf(memory, '-m, --memory'),
     cpus: cpus === undefined ? undefined : cpusOf(cpus),
-    pids: pids === undefined ? undefined : countOf(pids, '--pids-limit'),
-    timeoutMs: timeout === undefined ? undefined : durationOf(timeout, '--timeout'),
-    diskBytes: storage.map(sizeOfStorage).at(-1),
+    pids: pidsLimit === undefined ? undefined : countOf(pidsLimit, '--pids-limit'),
   })
 }
 
@@ -354,6 +355,11 @@ function labelsOf(labels: readonly string[]): Readonly<Record<string, string>> {
       return at < 0 ? [label, ''] : [label.slice(0, at), label.slice(at + 1)]
     }),
   )
+}
+
+/** Nothing when it has no members. */
+function someOf<T extends object>(members: T): T | undefined {
+  return Object.keys(members).length > 0 ? members : undefined
 }
 
 type Defined<T> = { [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined> } & {

@@ -15,6 +15,7 @@ import type { Exec, ExecOptions } from './exec.js'
 import type { HealthState } from './health.js'
 import type { LogEntry, LogOptions } from './logs.js'
 import type { ContainerSettings, RestartPolicy } from './settings.js'
+import type { ResourceUpdate } from './update.js'
 
 /** Where a container stands, in the words of the Docker Engine API. Of a `dead` one the record cannot be read; it can only be removed. */
 export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead'
@@ -87,7 +88,7 @@ export interface StopOptions {
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed'
 
 /** What can be changed of a container that exists. */
-export interface UpdateOptions {
+export interface UpdateOptions extends ResourceUpdate {
   readonly restart?: RestartPolicy
 }
 

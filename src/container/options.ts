@@ -1,5 +1,6 @@
 import type { NodeFsLike } from '../fs/node-fs-like.js'
 import type { Limits } from '../runtime/limits.js'
+import type { ResourceSpec } from '../runtime/resources.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 import type { ExtraHost, WasiEngine } from '../runtime/spec.js'
 import type { MountRequest } from '../volume/volume.js'
@@ -58,6 +59,8 @@ export interface CreateOptions {
   /** `none` unless said: a loopback of its own. */
   readonly network?: 'none' | 'host'
   readonly limits?: Limits
+  /** How it shares the host with others: weights, swap, processors, ulimits. */
+  readonly resources?: ResourceSpec
   /** The same run each time, on any machine: clocks are stepped, and chance comes from this seed. Wasm only, without mounts of the host's. */
   readonly deterministic?: { readonly seed: string }
   /** Writes down what the guest is answered, to this absolute path, for `wolffia replay`; or answers it from there. Wasm only. */

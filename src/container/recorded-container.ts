@@ -26,6 +26,7 @@ import { ImageRootfs } from './rootfs.js'
 import type { ContainerSettings } from './settings.js'
 import { layersOf } from './start.js'
 import type { ContainerState } from './state.js'
+import { updatedSpec } from './update.js'
 
 /** Files of this process that are gone once they are open: two at once must not share one. */
 let copies = 0
@@ -151,13 +152,15 @@ export abstract class RecordedContainer {
     })
   }
 
-  async update({ restart }: UpdateOptions): Promise<void> {
+  async update({ restart, ...update }: UpdateOptions): Promise<void> {
     await this.change(async (record) => {
-      if (restart === undefined) return {}
-      if (restart.name !== 'no' && record.autoRemove)
+      if (restart !== undefined && restart.name !== 'no' && record.autoRemove)
         throw new EngineError('CONFLICT', `restart policy cannot be updated because container ${this.name} is removed at its end`)
+      const spec = updatedSpec(record.spec, update)
+      if (update.limits !== undefined || update.resources !== undefined)
+        await this.wall.update({ directory: this.state.directoryOf(this.id), before: record.spec, after: spec })
       this.journal.add('update', actorOf(record))
-      return { settings: { ...record.settings, restart } }
+      return { spec, ...(restart === undefined ? {} : { settings: { ...record.settings, restart } }) }
     })
   }
 

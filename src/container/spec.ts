@@ -9,6 +9,7 @@ import type { ContainerSpec, Mount, ProcessSpec } from '../runtime/spec.js'
 import { bareEnvironment, linuxEnvironment } from './environment.js'
 import type { CreateOptions } from './options.js'
 import { settlePrivileges } from './privileges.js'
+import { settleResources } from './resources.js'
 import { readTextFile } from './rootfs.js'
 import { type ResolvedUser, resolveUser } from './user.js'
 
@@ -52,6 +53,10 @@ export function containerSpec({ id, options, image, imageId = '', tree, mounts, 
     uid: user.uid,
     groups: world === 'linux' ? user.namedGids : [],
   })
+  const { limits, resources } = settleResources(options.resources ?? {}, {
+    limits: options.limits ?? {},
+    ownSharedMemory: privileges?.ipc !== 'none' && !mounts.some(({ destination }) => destination === '/dev/shm'),
+  })
   const terminal = options.tty ?? false
   const env =
     world === 'linux'
@@ -70,7 +75,8 @@ export function containerSpec({ id, options, image, imageId = '', tree, mounts, 
     process,
     mounts,
     network: { mode: options.network ?? 'none' },
-    limits: limitsOf(options.limits ?? {}, world),
+    limits: limitsOf(limits, world),
+    ...(resources === undefined ? {} : { resources }),
     readonlyRootfs: options.readonlyRootfs ?? false,
     ephemeral: options.autoRemove ?? false,
     annotations: options.annotations ?? {},

@@ -2,13 +2,14 @@
  * Which control groups a container gets. Each is a leaf of its own below the nearest group that this user may make others in, named after
  * the process that makes it, so that what a kill leaves is known to be left and taken away by the next start.
  */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path/posix'
-import { messageOf } from '../errors.js'
+import { EngineError, messageOf } from '../errors.js'
 import type { Operation } from '../launcher/operations.js'
-import { type ControlGroup, type Controller, groupWith, wordsOf } from '../runtime/control-groups.js'
-import type { Limits } from '../runtime/limits.js'
+import { type ControlGroup, type Controller, groupWith, OWN_GROUP, wordsOf } from '../runtime/control-groups.js'
+import { RESOURCE_FLAGS } from '../runtime/resources.js'
 import { IDENTITY_PATTERN, mayBeAlive, ownIdentity } from '../store/process-identity.js'
+import { controllersOf, type GroupRequest, groupResources, groupValues } from './group-values.js'
 
 /** The groups below which this user may make others, by what they bound. */
 export type Delegation = ReadonlyMap<Controller, ControlGroup>
@@ -18,10 +19,10 @@ export const LEAST_FIX =
   'With systemd: systemd-run --user --scope -p Delegate=yes wolffia … (`loginctl enable-linger` where there is no session). ' +
   'Elsewhere root makes a group, gives its folder and files to you and moves your shell into it.'
 
-const CONTROLLERS = ['memory', 'cpu'] as const
-/** Microseconds in which a container has its share of the processors once, as docker has it. */
-const PERIOD_US = 100_000
-const NAME = new RegExp(`^wolffia-(${IDENTITY_PATTERN})-`)
+const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'io'] as const satisfies readonly Controller[]
+/** Those that hold a container's limits, which the doctor asks for. */
+const OF_LIMITS = ['memory', 'cpu'] as const satisfies readonly Controller[]
+const NAME = new RegExp(`^${OWN_GROUP}(${IDENTITY_PATTERN})-`)
 
 /** What is delegated to this process where it is now. */
 export function delegation(): Delegation {
@@ -33,37 +34,65 @@ export function delegation(): Delegation {
   )
 }
 
-/** Whether a container with these limits is in groups of its own. */
-export function usesGroups({ memoryBytes, cpus }: Limits): boolean {
-  return memoryBytes !== undefined || cpus !== undefined
+/** Whether a container of which this is asked is in groups of its own. */
+export function usesGroups(request: GroupRequest): boolean {
+  return controllersOf(request).size > 0
 }
 
-/** What makes the groups of the container `id`; nothing for limits that need none. They have been found to be delegated. */
+/** Refuses resources for which no group can be made. Throws UNSUPPORTED_BY_HOST with what would give one. */
+export function assertGroups(request: GroupRequest, delegated: Delegation): void {
+  for (const [key, controller] of groupResources(request))
+    if (!delegated.has(controller))
+      throw new EngineError(
+        'UNSUPPORTED_BY_HOST',
+        `${RESOURCE_FLAGS[key]} cannot be held by the native wall: ${notDelegated(controller)}`,
+        {
+          hint: LEAST_FIX,
+          data: { flag: RESOURCE_FLAGS[key], controller },
+        },
+      )
+}
+
+/** That no group holds what `controller` would. */
+export function notDelegated(controller: Controller): string {
+  return `no control group in which you may make others has the controller ${controller === 'io' ? 'io (blkio of version 1)' : controller}`
+}
+
+/** What makes the groups of the container `id`; nothing for what needs none. They have been found to be delegated. */
 export function groupOperations(
   id: string,
-  limits: Limits,
-  delegated: Delegation = usesGroups(limits) ? delegation() : new Map(),
+  request: GroupRequest,
+  delegated: Delegation = usesGroups(request) ? delegation() : new Map(),
 ): Operation[] {
-  const wanted = CONTROLLERS.filter((controller) => limits[controller === 'memory' ? 'memoryBytes' : 'cpus'] !== undefined)
   const values: Operation[] = []
   const folders = new Set<string>()
-  for (const controller of wanted) {
+  const wanted = controllersOf(request)
+  for (const controller of CONTROLLERS) {
     const parent = delegated.get(controller)
-    if (parent === undefined) continue
+    if (parent === undefined || !wanted.has(controller)) continue
+    const folder = join(parent.folder, `${OWN_GROUP}${ownIdentity()}-${id}`)
+    const written = groupValues(controller, parent, folder, request)
     enable(controller, parent)
-    const folder = join(parent.folder, `wolffia-${ownIdentity()}-${id}`)
     folders.add(folder)
-    values.push(...(controller === 'memory' ? memoryValues(parent, folder, limits) : cpuValues(parent, folder, limits)))
+    values.push(...written)
   }
   return [...[...folders].map((folder): Operation => ['cgroup', folder]), ...values]
 }
 
-/** What brings one more program into the groups of a container, whose first process has this pid. */
+/** The groups of its own that a container is in, whose first process has this pid. */
+export function ownGroups(init: number): Delegation {
+  const groups = new Map<Controller, ControlGroup>()
+  for (const controller of CONTROLLERS) {
+    const group = groupWith(controller, init)
+    if (group !== null && NAME.test(group.folder.slice(group.folder.lastIndexOf('/') + 1))) groups.set(controller, group)
+  }
+  return groups
+}
+
+/** What brings one more program into those groups. */
 export function joinGroups(init: number): Operation[] {
-  const folders = CONTROLLERS.flatMap((controller) => groupWith(controller, init)?.folder ?? [])
-  return [...new Set(folders)]
-    .filter((folder) => NAME.test(folder.slice(folder.lastIndexOf('/') + 1)))
-    .map((folder) => ['cgroup-join', folder])
+  const folders = [...ownGroups(init).values()].map(({ folder }) => folder)
+  return [...new Set(folders)].map((folder) => ['cgroup-join', folder])
 }
 
 /** Takes away the groups whose maker and processes are gone. One in use is the kernel's to refuse. */
@@ -77,9 +106,9 @@ export function sweepGroups(delegated: Delegation = delegation()): void {
 
 /** Whether a container's limits can be held here, found out by making its groups and bounding them; null, or what is in the way. */
 export function groupsMissing(delegated: Delegation = delegation()): string | null {
-  const missing = CONTROLLERS.filter((controller) => !delegated.has(controller))
+  const missing = OF_LIMITS.filter((controller) => !delegated.has(controller))
   if (missing.length > 0) return `no group for ${missing.join(' and ')} may be made here`
-  const operations = groupOperations('probe', PROBE_LIMITS, delegated)
+  const operations = groupOperations('probe', PROBE, delegated)
   const made: string[] = []
   try {
     for (const [name, path, value] of operations)
@@ -95,7 +124,7 @@ export function groupsMissing(delegated: Delegation = delegation()): string | nu
   }
 }
 
-const PROBE_LIMITS: Limits = { memoryBytes: 64 * 2 ** 20, cpus: 0.5 }
+const PROBE: GroupRequest = { limits: { memoryBytes: 64 * 2 ** 20, cpus: 0.5 } }
 
 function removeUnused(folder: string): void {
   try {
@@ -103,28 +132,6 @@ function removeUnused(folder: string): void {
   } catch (error) {
     if (!['EBUSY', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
-}
-
-/** As docker, as much again of swap as of memory, where the kernel counts it. */
-function memoryValues({ version, folder: parent }: ControlGroup, folder: string, { memoryBytes = 0 }: Limits): Operation[] {
-  const [limit, swap, swapBytes, kills] =
-    version === 2
-      ? ['memory.max', 'memory.swap.max', memoryBytes, 'memory.events']
-      : ['memory.limit_in_bytes', 'memory.memsw.limit_in_bytes', 2 * memoryBytes, 'memory.oom_control']
-  return [
-    ['cgroup-value', join(folder, limit), memoryBytes],
-    ...(existsSync(join(parent, swap)) ? [['cgroup-value', join(folder, swap), swapBytes] as const] : []),
-    ['cgroup-kills', join(folder, kills)],
-  ]
-}
-
-function cpuValues({ version }: ControlGroup, folder: string, { cpus = 0 }: Limits): Operation[] {
-  const quota = Math.floor(cpus * PERIOD_US)
-  if (version === 2) return [['cgroup-value', join(folder, 'cpu.max'), `${quota} ${PERIOD_US}`]]
-  return [
-    ['cgroup-value', join(folder, 'cpu.cfs_period_us'), PERIOD_US],
-    ['cgroup-value', join(folder, 'cpu.cfs_quota_us'), quota],
-  ]
 }
 
 /** The nearest group, this process's or one above it, that may have children of this user's with `controller` on. */

@@ -13,16 +13,14 @@ const LINKS: readonly (readonly [string, string])[] = [
   ['/dev/ptmx', 'pts/ptmx'],
 ]
 
-const SHARED_MEMORY_BYTES = 64 * 1024 * 1024
-const SHARED_MEMORY_INODES = 16 * 1024
-
 /** A /dev of the container's own, with what programs expect there. */
 export function deviceOperations({
   terminal,
-  ownSharedMemory,
+  sharedMemory,
 }: {
   readonly terminal: boolean
-  readonly ownSharedMemory: boolean
+  /** Size of /dev/shm; null for none. */
+  readonly sharedMemory: { readonly bytes: number; readonly inodes: number } | null
 }): Operation[] {
   return [
     ['mount-tmpfs', '/dev', 64 * 1024, 1024, octal(0o755), 'nosuid,noexec'],
@@ -30,9 +28,9 @@ export function deviceOperations({
     ...NODES.map((name): Operation => ['bind', `/dev/${name}`, `/dev/${name}`, 'ro,nosuid,noexec']),
     ...LINKS.map(([path, target]): Operation => ['symlink', path, target]),
     ['mount-devpts', '/dev/pts'],
-    ...(ownSharedMemory
-      ? [['mount-tmpfs', '/dev/shm', SHARED_MEMORY_BYTES, SHARED_MEMORY_INODES, octal(0o1777), 'nosuid,nodev,noexec'] as const]
-      : []),
+    ...(sharedMemory === null
+      ? []
+      : [['mount-tmpfs', '/dev/shm', sharedMemory.bytes, sharedMemory.inodes, octal(0o1777), 'nosuid,nodev,noexec'] as const]),
     ['mount-mqueue', '/dev/mqueue'],
     // The host's own /dev/tty would tell when others type (inotify sees each use of the node): the guest's terminal stands for it.
     ...(terminal ? ['/dev/console', '/dev/tty'].map((path): Operation => ['mount-console', path]) : []),

@@ -1,5 +1,6 @@
+import type { Controller } from '../runtime/control-groups.js'
 import type { LimitWay, LimitWays } from '../runtime/limits.js'
-import { type Delegation, delegation, LEAST_FIX } from './control-group.js'
+import { type Delegation, delegation, LEAST_FIX, notDelegated } from './control-group.js'
 
 /**
  * What holds each limit behind the native wall.
@@ -39,20 +40,16 @@ const NOT_FOR_ROOT = {
   hint: 'Run wolffia as an ordinary user.',
 } as const
 
-function notDelegated(controller: string): LimitWay {
-  return {
-    code: 'UNSUPPORTED_BY_HOST',
-    reason: `no control group in which you may make others has the controller ${controller}`,
-    hint: LEAST_FIX,
-  }
+function wayWithout(controller: Controller): LimitWay {
+  return { code: 'UNSUPPORTED_BY_HOST', reason: notDelegated(controller), hint: LEAST_FIX }
 }
 
 /** The ways for a container whose writable layer is in memory, or on disk, where so much of the control groups is this user's. */
 export function limitWays(upper: 'memory' | 'disk', delegated: Delegation = delegation()): LimitWays {
   return {
     ...WAYS,
-    ...(delegated.has('memory') ? {} : { memoryBytes: notDelegated('memory') }),
-    ...(delegated.has('cpu') ? {} : { cpus: notDelegated('cpu') }),
+    ...(delegated.has('memory') ? {} : { memoryBytes: wayWithout('memory') }),
+    ...(delegated.has('cpu') ? {} : { cpus: wayWithout('cpu') }),
     ...(upper === 'memory' ? {} : { diskBytes: DISK_NEEDS_MEMORY }),
     ...(process.geteuid?.() === 0 ? { pids: NOT_FOR_ROOT } : {}),
   }

@@ -21,7 +21,7 @@ import { ownHardLimits, parseIdMap } from '../runtime/process-files.js'
 import type { IdMapEvidence } from '../runtime/receipt.js'
 import { assertNotReproducible } from '../runtime/reproducible.js'
 import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
-import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task, UpdateRequest } from '../runtime/runtime.js'
 import { withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
@@ -29,7 +29,16 @@ import type { WritableLayer } from '../runtime/writable-layer.js'
 import { pidOf, startOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
-import { groupOperations, joinGroups, sweepGroups, usesGroups } from './control-group.js'
+import {
+  assertGroups,
+  type Delegation,
+  delegation,
+  groupOperations,
+  joinGroups,
+  ownGroups,
+  sweepGroups,
+  usesGroups,
+} from './control-group.js'
 import { exitStatus } from './exit-status.js'
 import { guestFilter } from './filter.js'
 import { withRealDevices } from './host-devices.js'
@@ -40,6 +49,8 @@ import { NativeFiles } from './native-files.js'
 import { joinError, NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
 import { containerPlan, inodesFor, joinPlan, pages, readPlan } from './plan.js'
+import { assertBounds, boundCircumstances } from './process-bounds.js'
+import { assertUpdatable, updateGroups } from './update-groups.js'
 import { upperChanges } from './written.js'
 
 /** Options of {@link NativeRuntime}. */
@@ -97,8 +108,11 @@ export class NativeRuntime implements Runtime {
       })
     const filter = await guestFilter(spec)
     const inMemory = (spec.ephemeral || spec.readonlyRootfs) && (await availability(this.#trees)).upperInMemory
-    const ways = limitWays(inMemory ? 'memory' : 'disk')
+    const delegated: Delegation = usesGroups(spec) ? delegation() : new Map()
+    const ways = limitWays(inMemory ? 'memory' : 'disk', delegated)
     assertLimits(spec.limits, this.name, ways)
+    assertGroups(spec, delegated)
+    if (spec.resources !== undefined) assertBounds(spec.resources, boundCircumstances())
     assertNotReproducible(spec, this.name)
     const resolved = withRealDevices(withRealSources(spec), this.#idMap)
     const host = this.#hostBounds()
@@ -122,9 +136,9 @@ export class NativeRuntime implements Runtime {
         mkdirSync(own, { recursive: true, mode: 0o700 })
       }
       const lent = opened.length === 0 ? null : new LentObjects(opened, spec)
-      if (usesGroups(spec.limits)) sweepGroups()
+      if (usesGroups(spec)) sweepGroups(delegated)
       const plan = containerPlan({
-        groups: groupOperations(id, spec.limits),
+        groups: groupOperations(id, spec, delegated),
         spec: resolved,
         idMap: this.#idMap,
         root: { ...layers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
@@ -198,7 +212,7 @@ export class NativeRuntime implements Runtime {
     const { outputBytes: _output, timeoutMs: _time, diskBytes: _disk, ...limits } = spec.limits
     const joined: ContainerSpec = { ...spec, process: program, limits }
     const plan = joinPlan({
-      groups: usesGroups(limits) ? joinGroups(initOf(own).pid) : [],
+      groups: usesGroups(joined) ? joinGroups(initOf(own).pid) : [],
       spec: joined,
       idMap: this.#idMap,
       init: initOf(own),
@@ -215,7 +229,7 @@ export class NativeRuntime implements Runtime {
       const { created, receipt: texts } = await launcher.ready
       const kernel = { pid: created.guest, texts, outer: readGuest(own)?.outer ?? null }
       // Whoever joins may stand where nothing is delegated: the groups are there, and the kernel is asked what they hold.
-      const ways = { ...limitWays('disk'), memoryBytes: 'cgroup', cpus: 'cgroup' } as const
+      const ways = { ...limitWays('disk', new Map()), memoryBytes: 'cgroup', cpus: 'cgroup' } as const
       const receipt = collectReceipt({ container: id, wall: this.name, kernel, wasm: null, seccompProfile: filter.profile, limits, ways })
       return new NativeTask({
         launcher,
@@ -232,6 +246,18 @@ export class NativeRuntime implements Runtime {
       await launcher.exited.catch(() => {})
       throw joinError(error, own)
     }
+  }
+
+  async update({ directory, before, after }: UpdateRequest): Promise<void> {
+    const running = readGuest(ownFolder(directory))
+    const delegated = running !== null ? ownGroups(pidOf(running.init)) : usesGroups(after) ? delegation() : new Map()
+    if (running !== null) assertUpdatable(before, after)
+    assertLimits(after.limits, this.name, limitWays(after.limits.diskBytes === undefined ? 'disk' : 'memory', delegated))
+    assertGroups(after, delegated)
+    if (running === null) {
+      // Values are looked at as those of groups that will be made.
+      groupOperations('update', after, delegated)
+    } else updateGroups(before, after, delegated)
   }
 
   async lastEnd(directory: string, { limits }: ContainerSpec): Promise<RunEnd | null> {

@@ -15,6 +15,7 @@ import type { ContainerSpec, Mount } from '../runtime/spec.js'
 import { guestCapabilities } from './capabilities.js'
 import { deviceOperations } from './devices.js'
 import { MASKED_PATHS, READ_ONLY_PATHS } from './masks.js'
+import { boundOperations } from './process-bounds.js'
 
 /** Everything a plan depends on. */
 export interface PlanRequest {
@@ -59,6 +60,10 @@ export interface HostBounds {
   readonly home?: string
 }
 
+/** As docker has it. */
+const SHARED_MEMORY_BYTES = 64 * 1024 * 1024
+const SHARED_MEMORY_INODES = 16 * 1024
+
 /** Bytes of memory that go with each file of a tmpfs without being counted in its size: one inode for so many bytes bounds them. */
 const BYTES_PER_INODE = 16 * 1024
 
@@ -92,7 +97,7 @@ export function containerPlan(request: PlanRequest): Plan {
       ['mount-proc', '/proc'],
       ...deviceOperations({
         terminal: spec.process.terminal,
-        ownSharedMemory: spec.privileges?.ipc !== 'none' && !spec.mounts.some(({ destination }) => normalized(destination) === '/dev/shm'),
+        sharedMemory: sharedMemoryOf(spec),
       }),
       ...hostDeviceOperations(spec),
       // The first that waits for the network namespace, which is made meanwhile; before all that an image's symlinks might lead there.
@@ -212,6 +217,14 @@ function stdioOperations({ spec, openStdin, keepStdin, terminalSize }: StdioRequ
   ]
 }
 
+/** The size of a /dev/shm of the container's own; null without one. */
+function sharedMemoryOf({ privileges, mounts, resources }: ContainerSpec): { readonly bytes: number; readonly inodes: number } | null {
+  if (privileges?.ipc === 'none' || mounts.some(({ destination }) => normalized(destination) === '/dev/shm')) return null
+  const bytes = pages(resources?.sharedMemoryBytes ?? SHARED_MEMORY_BYTES)
+  // Small files are common there.
+  return { bytes, inodes: Math.max(SHARED_MEMORY_INODES, inodesFor(bytes)) }
+}
+
 /** A sysfs shows the network namespace of whoever mounts it, so the host's own network comes with the host's own /sys, read-only. */
 function sysOperations(spec: ContainerSpec): Operation[] {
   return spec.network.mode === 'host' ? [['bind', '/sys', '/sys', 'recursive,ro,nosuid,nodev,noexec']] : [['mount-sysfs', '/sys']]
@@ -304,19 +317,8 @@ function normalized(path: string): string {
 /** Dropped in the guest-to-be, from its bounds to its privileges; the system call filter last, since it forbids what sets it up. */
 function guestOperations({ spec, idMap, host }: Pick<PlanRequest, 'spec' | 'idMap' | 'host'>): Operation[] {
   const { user, cwd } = spec.process
-  const rlimit = (name: string, value: number | undefined, hard: number): Operation[] => {
-    if (value === undefined) return []
-    const bounded = hard < 0 ? value : Math.min(value, hard)
-    return [['rlimit', name, bounded, bounded]]
-  }
   return [
-    ...rlimit('nproc', spec.limits.pids, host.processes),
-    ...rlimit('nofile', spec.limits.openFiles, host.openFiles),
-    // One byte, not none: the host's core_pattern program ignores 0 and would be run on a guest's memory (core(5)).
-    ['rlimit', 'core', 1, 1],
-    ['umask', octal(0o022)],
-    // Without a memory cgroup the kernel should look at a guest before the user's other programs.
-    ['oom-score-adjust', 500],
+    ...boundOperations(spec, host),
     ...groupOperations(idMap, user.additionalGids),
     ['user', user.uid, user.gid],
     ['working-directory', cwd],

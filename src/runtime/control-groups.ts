@@ -1,10 +1,10 @@
 /** The control groups (cgroups(7)) that a process is in, of both versions, as folders of this host. */
 import { readFileSync } from 'node:fs'
-import { join, relative } from 'node:path/posix'
+import { basename, join, relative } from 'node:path/posix'
 import { parseMountinfo } from './process-files.js'
 
-/** What bounds memory, and what bounds processor time. */
-export type Controller = 'memory' | 'cpu'
+/** What bounds memory, processor time, which processors, and disks (blkio of version 1). */
+export type Controller = 'memory' | 'cpu' | 'cpuset' | 'io'
 
 /** A group, as far as it is mounted here. */
 export interface ControlGroup {
@@ -26,13 +26,14 @@ const NO_LIMIT_V1 = 2 ** 62
 
 /** The group that bounds a process by `controller`; null where none is mounted or it cannot be read. */
 export function groupWith(controller: Controller, pid: number | 'self'): ControlGroup | null {
+  const first = controller === 'io' ? 'blkio' : controller
   const [lines, mounts] = [textOf(`/proc/${pid}/cgroup`), parseMountinfo(textOf('/proc/self/mountinfo'))]
   // The hierarchy of version 2 has the controllers that none of version 1 has taken.
   for (const line of lines.split('\n')) {
     const [, number, controllers = '', path = ''] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? []
-    if (number === undefined || !(number === '0' || controllers.split(',').includes(controller))) continue
+    if (number === undefined || !(number === '0' || controllers.split(',').includes(first))) continue
     const found = mounts.find(({ fileSystem, superOptions }) =>
-      number === '0' ? fileSystem === 'cgroup2' : fileSystem === 'cgroup' && superOptions.split(',').includes(controller),
+      number === '0' ? fileSystem === 'cgroup2' : fileSystem === 'cgroup' && superOptions.split(',').includes(first),
     )
     if (found === undefined) continue
     const below = relative(found.root, path)
@@ -62,6 +63,19 @@ function cpusOf(group: ControlGroup | null): number | null {
       ? wordsOf(join(group.folder, 'cpu.max')).map(Number)
       : [numberIn(group, 'cpu.cfs_quota_us'), numberIn(group, 'cpu.cfs_period_us')]
   return quota && period && quota > 0 && period > 0 ? quota / period : null
+}
+
+/** What the name of a container's own group begins with. */
+export const OWN_GROUP = 'wolffia-'
+
+/** What the memory of a container's own group holds, in bytes, without what of files could be dropped at once; null without such a group. */
+export function ownGroupMemory(pid: number): number | null {
+  const group = groupWith('memory', pid)
+  if (group === null || !basename(group.folder).startsWith(OWN_GROUP)) return null
+  const used = numberIn(group, group.version === 2 ? 'memory.current' : 'memory.usage_in_bytes')
+  const words = wordsOf(join(group.folder, 'memory.stat'))
+  const droppable = Number(words[words.indexOf(group.version === 2 ? 'inactive_file' : 'total_inactive_file') + 1])
+  return used === null || Number.isNaN(droppable) ? used : Math.max(0, used - droppable)
 }
 
 function numberIn({ folder }: ControlGroup, file: string): number | null {

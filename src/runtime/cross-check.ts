@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs'
 import { groupLimits, groupWith } from './control-groups.js'
 import { capabilityEvidence, hostIdentity, mountEvidence, NAMESPACE_FILES, namespaceInode, userEvidence } from './kernel-evidence.js'
 import type { IdExtent } from './process-files.js'
-import { parseIdMap, parseLimits, parseMountinfo, parseStat, parseStatus } from './process-files.js'
+import { parseHardLimits, parseIdMap, parseLimits, parseMountinfo, parseStat, parseStatus } from './process-files.js'
 import type { KernelEvidence, LimitEvidence, NamespaceName } from './receipt.js'
 
 /** What a receipt claims about a guest that has not yet run. */
@@ -39,7 +39,7 @@ export function crossCheck({ pid, evidence, limits }: Claim): Record<string, boo
       const { bsize, blocks, files } = statfsSync(`/proc/${pid}/root`)
       return blocks * bsize === evidence.root.bytes && files === evidence.root.inodes
     },
-    rlimits: () => same(parseLimits(read('limits')), evidence.rlimits),
+    rlimits: () => same(parseLimits(read('limits')), evidence.rlimits) && same(parseHardLimits(read('limits')), evidence.hardRlimits),
     interfaces: () => same(interfaceNames(read('net/dev')), Object.keys(evidence.interfaces).sort()),
     descriptors: () => same(inheritedDescriptors(pid), [...evidence.descriptors].sort(ascending)),
     process: () =>

@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { totalmem } from 'node:os'
+import { ownGroupMemory } from './control-groups.js'
 
 /** What all processes of a container use together. */
 export interface Usage {
@@ -11,7 +12,10 @@ export interface Usage {
   readonly atMs: number
   /** Processor time since each began, with that of children they have waited for. */
   readonly cpuMs: number
-  /** Each page that several share counts in parts (proportional set size); the resident set where the kernel does not tell. */
+  /**
+   * Of a container in a memory group of its own what that counts, files in memory included and those that could be dropped at once left out, as
+   * docker has it. Elsewhere each page that several share counts in parts (proportional set size); the resident set where the kernel does not tell.
+   */
   readonly memoryBytes: number
   /** What it may use: its limit, else the memory of this machine. */
   readonly memoryLimitBytes: number
@@ -63,7 +67,7 @@ export function readUsage(guest: number, { memoryBytes }: { readonly memoryBytes
   return {
     atMs: performance.now(),
     cpuMs: sum(({ ticks }) => ticks) * TICK_MS,
-    memoryBytes: sum(memoryOf),
+    memoryBytes: ownGroupMemory(guest) ?? sum(memoryOf),
     memoryLimitBytes: memoryBytes ?? totalmem(),
     network: networkOf(guest),
     block: { readBytes: sum(({ pid }) => blockBytes(pid, 'read_bytes')), writtenBytes: sum(({ pid }) => blockBytes(pid, 'write_bytes')) },

@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import type { ReceiptEvent } from '../launcher/protocol.js'
 import type { MountLine } from './process-files.js'
-import { numbersOf, parseIdMap, parseLimits, parseMountinfo, parseStatus } from './process-files.js'
+import { numbersOf, parseHardLimits, parseIdMap, parseLimits, parseMountinfo, parseStatus } from './process-files.js'
 import type { CapabilityEvidence, IdMapEvidence, KernelEvidence, MountEvidence, NamespaceEvidence, NamespaceName } from './receipt.js'
 
 /** The launcher's `receipt` event: texts of /proc/self and results of system calls, taken inside with every privilege already gone. */
@@ -76,6 +76,7 @@ export function kernelEvidence(texts: ReceiptTexts, host: HostIdentity, outer: I
     user: userEvidence(status),
     descriptors: texts.descriptors,
     rlimits: parseLimits(texts.limits),
+    hardRlimits: parseHardLimits(texts.limits),
     interfaces: Object.fromEntries(Object.entries(texts.interfaces).map(([name, up]) => [name, up ? 'up' : 'down'])),
     devices: [...texts.devices].sort(),
     terminal: texts.terminal,

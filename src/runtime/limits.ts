@@ -101,9 +101,9 @@ function shownByKernel(key: keyof Limits, kernel: KernelEvidence | null): number
   if (kernel === null) return null
   switch (key) {
     case 'pids':
-      return kernel.rlimits[RLIMIT_PROCESSES] ?? null
+      return kernel.hardRlimits[RLIMIT_PROCESSES] ?? null
     case 'openFiles':
-      return kernel.rlimits[RLIMIT_OPEN_FILES] ?? null
+      return kernel.hardRlimits[RLIMIT_OPEN_FILES] ?? null
     case 'diskBytes':
       return kernel.root.bytes
     case 'outputBytes':

@@ -85,6 +85,8 @@ export interface KernelEvidence {
   readonly descriptors: readonly number[]
   /** Resource limits by their names in /proc/self/limits, soft value; `unlimited` is -1. */
   readonly rlimits: Readonly<Record<string, number>>
+  /** Hard values likewise, up to which a program may raise its soft ones. */
+  readonly hardRlimits: Readonly<Record<string, number>>
   /** Network interfaces seen, with `up` for those that are. */
   readonly interfaces: Readonly<Record<string, 'up' | 'down'>>
   /** Names in /dev. */

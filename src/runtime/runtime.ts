@@ -55,6 +55,13 @@ export interface CreateRequest {
   readonly record?: () => Promise<void>
 }
 
+/** What {@link Runtime.update} needs. */
+export interface UpdateRequest {
+  readonly directory: string
+  readonly before: ContainerSpec
+  readonly after: ContainerSpec
+}
+
 /** One more program for a running container. */
 export interface ExecRequest {
   readonly id: string
@@ -95,6 +102,11 @@ export interface Runtime {
   readFile(directory: string, spec: ContainerSpec, path: string, maximumBytes: number): Promise<Buffer>
   /** Starts one more program in a running container. Rejects with CONFLICT when it is not running. */
   exec(request: ExecRequest): Promise<Task>
+  /**
+   * Holds a container to other limits and resources, now when it runs: all of them, or none and a rejection, INVALID_ARGUMENT,
+   * UNSUPPORTED_BY_HOST or NOT_BUILT as for `create`, and CONFLICT for what can be changed only while it does not run.
+   */
+  update(request: UpdateRequest): Promise<void>
   /**
    * How the last run of a container ended that nobody waited for, and puts in order what it left. Null when that is not known, for the
    * wall was killed too. Idempotent; the caller sees to it that it is made once at a time.

@@ -3,6 +3,7 @@ import type { NodeFsLike } from '../fs/node-fs-like.js'
 import type { SeccompProfile } from '../launcher/seccomp-profile.js'
 import type { StoredLayer } from '../store/layer-store.js'
 import type { Limits } from './limits.js'
+import type { ResourceSpec } from './resources.js'
 
 /** The program to run, in the words of the OCI runtime spec (`process`). */
 export interface ProcessSpec {
@@ -129,6 +130,8 @@ export interface ContainerSpec {
   readonly mounts: readonly Mount[]
   readonly network: NetworkSpec
   readonly limits: Limits
+  /** How it shares the host with others; as it comes unless said. */
+  readonly resources?: ResourceSpec
   readonly readonlyRootfs: boolean
   /** Writable layer lives in memory and dies with the container (`--rm`). */
   readonly ephemeral: boolean

@@ -13,8 +13,8 @@ import { assertLimits } from '../runtime/limits.js'
 import { findProgram, type Program } from '../runtime/magic.js'
 import { type OpenedObject, openObjects } from '../runtime/object-mounts.js'
 import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
-import { openRunningTask, recordGuest } from '../runtime/running-task.js'
-import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task } from '../runtime/runtime.js'
+import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
+import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task, UpdateRequest } from '../runtime/runtime.js'
 import { isHostMount, withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
@@ -26,6 +26,7 @@ import { type Served, serveFileSystems } from './file-system-server.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
 import { assertNoPrivileges } from './no-privileges.js'
+import { assertNoResources } from './no-resources.js'
 import { nodeFiles } from './node-files.js'
 import { preparationMs, within } from './preparation.js'
 import { HEADER_BYTES, RECORDING_BYTES } from './recording/format.js'
@@ -132,6 +133,15 @@ export class WasmRuntime implements Runtime {
   }
 
   /** The sandbox's own word, where it came to say one; else the launcher's. */
+  async update({ directory, after }: UpdateRequest): Promise<void> {
+    assertLimits(after.limits, this.name, WASM_LIMIT_WAYS)
+    assertNoResources(after.resources ?? {})
+    if (readGuest(ownFolder(directory)) === null) return
+    throw new EngineError('CONFLICT', 'the limits of a Wasm program are made part of it when it is started', {
+      hint: 'Stop the container, update it, and start it again.',
+    })
+  }
+
   async lastEnd(directory: string, { limits }: ContainerSpec): Promise<RunEnd | null> {
     const own = ownFolder(directory)
     const end = readEnd(own)
@@ -330,8 +340,10 @@ function ownFolder(directory: string): string {
 }
 
 /** Refuses by name what this wall cannot give. */
-function assertPossible({ network, mounts, privileges = {}, limits, deterministic, recording, process, wasiEngine }: ContainerSpec): void {
+function assertPossible(spec: ContainerSpec): void {
+  const { network, mounts, privileges = {}, resources = {}, limits, deterministic, recording, process, wasiEngine } = spec
   assertNoPrivileges(privileges)
+  assertNoResources(resources)
   if (deterministic !== undefined) assertDeterministic({ mounts, process })
   if (wasiEngine === 'wasmer' && (limits.fuel !== undefined || deterministic !== undefined || recording !== undefined))
     throw new EngineError('NOT_BUILT', '--wasi-engine wasmer has neither fuel nor runs that are the same each time', {

@@ -63,7 +63,7 @@ test('every check agrees with evidence that is true', () =>
 
 test('each lie fails the check it belongs to', () =>
   withWaitingProgram((pid, evidence) => {
-    const { namespaces, capabilities, idMap, user, root, seccomp, rlimits } = evidence
+    const { namespaces, capabilities, idMap, user, root, seccomp, rlimits, hardRlimits } = evidence
     // A wrong map also makes the ids behind it disagree.
     const lies: [string, Partial<KernelEvidence>][] = [
       ['namespaces', { namespaces: { ...namespaces, net: { ...namespaces.net, isolated: true } } }],
@@ -73,6 +73,7 @@ test('each lie fails the check it belongs to', () =>
       ['mounts', { mounts: evidence.mounts.slice(1) }],
       ['root', { root: { ...root, bytes: root.bytes + 4096 } }],
       ['rlimits', { rlimits: { ...rlimits, 'Max processes': 7 } }],
+      ['rlimits', { hardRlimits: { ...hardRlimits, 'Max processes': 7 } }],
       ['interfaces', { interfaces: {} }],
       ['descriptors', { descriptors: [0, 1] }],
       ['process', { process: { ...evidence.process, workingDirectory: '/work' } }],

@@ -9,7 +9,7 @@ const test = suite('runtime/limits')
 
 /** The parts of the evidence that limits are read from. */
 const shown = {
-  rlimits: { 'Max processes': 50, 'Max open files': 100 },
+  hardRlimits: { 'Max processes': 50, 'Max open files': 100 },
   root: { fileSystem: 'overlay', readonly: false, hostRootVisible: false, bytes: 8192, inodes: 10 },
   supervisor: { outputBytes: 1000, timeMs: 2000 },
 } as unknown as KernelEvidence
@@ -35,7 +35,7 @@ test('limits in a receipt are what the kernel shows, with what holds them', () =
 })
 
 test('a limit that the kernel does not show, or shows higher, fails closed', () => {
-  const bare = { ...shown, rlimits: { 'Max processes': -1 }, supervisor: { outputBytes: null, timeMs: null } } as KernelEvidence
+  const bare = { ...shown, hardRlimits: { 'Max processes': -1 }, supervisor: { outputBytes: null, timeMs: null } } as KernelEvidence
   for (const limits of [{ pids: 50 }, { openFiles: 100 }, { outputBytes: 1 }, { timeoutMs: 1 }])
     assert.is(
       codeOf(() => limitEvidence(limits, limitWays('memory'), bare)),

@@ -46,6 +46,7 @@ function wall(name: string, kinds: readonly string[], unavailable: string | null
     open: () => Promise.resolve(null),
     readFile: () => Promise.reject(new Error('not asked for')),
     exec: () => Promise.reject(new Error('not asked for')),
+    update: async () => {},
     lastEnd: () => Promise.resolve(null),
     written: () => Promise.resolve(null),
     files: () => {

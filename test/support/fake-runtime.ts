@@ -78,6 +78,8 @@ export class FakeRuntime implements Runtime {
     return Promise.reject(new EngineError('NOT_BUILT', 'a wall of cardboard holds one program'))
   }
 
+  async update(): Promise<void> {}
+
   async lastEnd(): Promise<RunEnd | null> {
     return null
   }

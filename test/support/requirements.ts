@@ -1,12 +1,13 @@
 /** What a host may lack for a test, each looked for by trying it. */
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { chooseIdMap } from '../../src/launcher/id-map.js'
 import { delegation } from '../../src/native/control-group.js'
 import { NativeRuntime } from '../../src/native/native-runtime.js'
+import type { Controller } from '../../src/runtime/control-groups.js'
 import { WasmRuntime } from '../../src/wasm/wasm-runtime.js'
 import type { Requirement } from './suite.js'
 
@@ -47,13 +48,27 @@ export const WASM: Requirement = { name: 'wasm', missing: () => new WasmRuntime(
 /** More than one id for containers. */
 export const ID_RANGE: Requirement = { name: 'subuid', missing: async () => chooseIdMap().reason }
 
+function controlGroups(name: string, controllers: readonly Controller[]): Requirement {
+  return {
+    name,
+    missing: async () => {
+      const delegated = delegation()
+      const lacking = controllers.filter((controller) => !delegated.has(controller))
+      return lacking.length === 0 ? null : `no control group with ${lacking.join(' and ')} is delegated to this user`
+    },
+  }
+}
+
 /** Control groups of this user's own, with the controllers that limits take. */
-export const CGROUP: Requirement = {
-  name: 'cgroup',
+export const CGROUP = controlGroups('cgroup', ['memory', 'cpu'])
+
+/** The same for sets of processors, and for disks with a scheduler that knows weights. */
+export const CGROUP_SETS: Requirement = {
+  name: 'cgroup-sets',
   missing: async () => {
-    const delegated = delegation()
-    const lacking = (['memory', 'cpu'] as const).filter((controller) => !delegated.has(controller))
-    return lacking.length === 0 ? null : `no control group with ${lacking.join(' and ')} is delegated to this user`
+    const { folder, version } = delegation().get('io') ?? { folder: '', version: 1 }
+    const isWeighed = existsSync(join(folder, version === 2 ? 'io.bfq.weight' : 'blkio.bfq.weight'))
+    return (await controlGroups('', ['cpuset', 'io']).missing()) ?? (isWeighed ? null : 'no scheduler of disks here knows weights')
   },
 }
 

@@ -2,22 +2,37 @@ import type { CliCommand } from '../command.js'
 import { forEach } from '../each.js'
 import { restartPolicyOf } from '../life-options.js'
 import { UsageError } from '../report.js'
+import { addUpdatableFlags, resourceOptions } from '../resource-flags.js'
+import { limitsOf } from '../run-options.js'
 
 /** `wolffia update`: changes what can be changed of containers, and prints the name of each. */
 export const command: CliCommand = {
   usage: 'CONTAINER [CONTAINER...]',
   arity: [1, Number.POSITIVE_INFINITY],
   configure(parser) {
-    parser.option('--restart <policy>', 'no, always, unless-stopped, on-failure[:times]')
+    addUpdatableFlags(parser)
+    parser
+      .option('--cpus <n>', 'processors at most: 0.5, 2')
+      .option('-m, --memory <bytes>', 'memory at most: 64m, 1g')
+      .option('--pids-limit <n>', 'processes and threads at most, from the next start on')
+      .option('--restart <policy>', 'no, always, unless-stopped, on-failure[:times]')
   },
-  async run(names, { restart, debug }) {
-    if (restart === undefined)
-      throw new UsageError('you must provide one or more flags when using this command', { exitCode: 1, hint: 'There is --restart.' })
-    const policy = restartPolicyOf(String(restart))
+  async run(names, { debug, ...options }) {
+    if (Object.keys(options).length === 0)
+      throw new UsageError('you must provide one or more flags when using this command', {
+        exitCode: 1,
+        hint: 'There are --memory, --cpus, --restart and more: wolffia update --help.',
+      })
+    const [limits, resources] = [limitsOf(options), resourceOptions(options)]
+    const update = {
+      ...(options.restart === undefined ? {} : { restart: restartPolicyOf(String(options.restart)) }),
+      ...(Object.keys(limits).length === 0 ? {} : { limits }),
+      ...(Object.keys(resources).length === 0 ? {} : { resources }),
+    }
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
     return await forEach(names, { command: 'update', debug: debug === true }, async (name) => {
-      await (await engine.containers.get(name)).update({ restart: policy })
+      await (await engine.containers.get(name)).update(update)
       process.stdout.write(`${name}\n`)
     })
   },
