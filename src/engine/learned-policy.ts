@@ -1,0 +1,66 @@
+/** What a program needed of its walls, from one run: `wolffia learn`. */
+import { dirname } from 'node:path/posix'
+import type { Change } from '../fs/file-system.js'
+import { ownArchitecture } from '../launcher/installation.js'
+import { ARCHITECTURES, ruleFor } from '../launcher/seccomp.js'
+import { SYSCALLS, type SyscallName } from '../launcher/syscalls.js'
+import { allowedCalls, type DockerProfile, learnedProfile } from '../native/learned-profile.js'
+import type { SystemCallReport } from '../runtime/system-calls.js'
+
+/** What came of one run, and of those before whose profile was given. */
+export interface LearnedPolicy {
+  readonly profile: DockerProfile
+  /** Different calls that the profile lets through, some of them with certain arguments alone. */
+  readonly allowed: number
+  /** The same of wolffia's own filter. */
+  readonly allowedUnlearned: number
+  /** Flags of `run` for the files: `--read-only`, and what has to be written to all the same. */
+  readonly mountFlags: readonly string[]
+  /** Paths that no mount can make writable, being in the root itself. */
+  readonly inRoot: readonly string[]
+}
+
+/** What one run came to. `written` is null where only the guest knows it. Throws INVALID_ARGUMENT for a `before` that `learn` has not written. */
+export function learnedPolicy(
+  report: SystemCallReport,
+  {
+    written,
+    before,
+  }: { readonly written: readonly Change[] | null; readonly before: { readonly source: string; readonly json: string } | null },
+): LearnedPolicy {
+  const profile = learnedProfile(report, before)
+  const { flags, inRoot } = written === null ? { flags: [], inRoot: [] } : mountPolicy(written)
+  return { profile, allowed: allowedCalls(profile), allowedUnlearned: unlearned(), mountFlags: flags, inRoot }
+}
+
+function unlearned(): number {
+  const architecture = ownArchitecture()
+  if (architecture === null) return 0
+  return Object.entries(SYSCALLS).filter(([name, numbers]) => {
+    const rule = ruleFor(name as SyscallName)
+    return numbers[ARCHITECTURES[architecture].column] !== null && (rule === 'allow' || (typeof rule === 'object' && !('errno' in rule)))
+  }).length
+}
+
+/** Directories whose contents no image is meant to have: an empty tmpfs does in their place. */
+const SCRATCH = /^\/(tmp|run|var\/tmp|var\/run|var\/lock)(\/|$)/
+
+/** The directories that were there before and that something was written into, the outermost of them only. */
+function mountPolicy(changes: readonly Change[]): { readonly flags: readonly string[]; readonly inRoot: readonly string[] } {
+  const written = changes.map(({ path, kind }) => ({ path: Buffer.from(path, 'latin1').toString('utf8'), kind }))
+  const made = new Set(written.filter(({ kind }) => kind === 'added').map(({ path }) => `/${path}`))
+  // A directory counts as modified for what was made in it, which is told by that.
+  const parents = new Set(written.map(({ path }) => dirname(`/${path}`)))
+  const changed = written.filter(({ path, kind }) => !(kind === 'modified' && parents.has(`/${path}`))).map(({ path }) => `/${path}`)
+  const folders = new Set<string>()
+  const inRoot: string[] = []
+  for (const path of changed.filter((name) => !made.has(dirname(name)))) {
+    if (dirname(path) === '/') inRoot.push(path)
+    else folders.add(SCRATCH.exec(path) === null ? dirname(path) : `/${SCRATCH.exec(path)?.[1]}`)
+  }
+  const outermost = [...folders].filter((folder) => ![...folders].some((other) => folder.startsWith(`${other}/`))).sort()
+  const flags = outermost.map((folder) =>
+    SCRATCH.test(folder) ? `--tmpfs=${folder}` : `--volume=${folder.slice(1).replaceAll(/[^a-zA-Z0-9_.-]/g, '-')}:${folder}`,
+  )
+  return { flags: ['--read-only', ...flags], inRoot }
+}
