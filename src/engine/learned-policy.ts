@@ -1,5 +1,5 @@
 /** What a program needed of its walls, from one run: `wolffia learn`. */
-import { dirname } from 'node:path/posix'
+import { dirname, normalize } from 'node:path/posix'
 import type { Change } from '../fs/file-system.js'
 import { ownArchitecture } from '../launcher/installation.js'
 import { ARCHITECTURES, ruleFor } from '../launcher/seccomp.js'
@@ -29,7 +29,7 @@ export function learnedPolicy(
   }: { readonly written: readonly Change[] | null; readonly before: { readonly source: string; readonly json: string } | null },
 ): LearnedPolicy {
   const profile = learnedProfile(report, before)
-  const { flags, inRoot } = written === null ? { flags: [], inRoot: [] } : mountPolicy(written)
+  const { flags, inRoot } = written === null ? { flags: [], inRoot: [] } : mountPolicy(written, pathsOf(report))
   return { profile, allowed: allowedCalls(profile), allowedUnlearned: unlearned(), mountFlags: flags, inRoot }
 }
 
@@ -45,22 +45,44 @@ function unlearned(): number {
 /** Directories whose contents no image is meant to have: an empty tmpfs does in their place. */
 const SCRATCH = /^\/(tmp|run|var\/tmp|var\/run|var\/lock)(\/|$)/
 
-/** The directories that were there before and that something was written into, the outermost of them only. */
-function mountPolicy(changes: readonly Change[]): { readonly flags: readonly string[]; readonly inRoot: readonly string[] } {
-  const written = changes.map(({ path, kind }) => ({ path: Buffer.from(path, 'latin1').toString('utf8'), kind }))
-  const made = new Set(written.filter(({ kind }) => kind === 'added').map(({ path }) => `/${path}`))
+/** What is no file of the root's: nothing has to be mounted for it. */
+const NOT_IN_ROOT = /^\/(dev|proc|sys)(\/|$)/
+
+/** Paths that calls meant to write, absolute ones: where others lead is the guest's alone to know. */
+function pathsOf({ calls }: SystemCallReport): readonly string[] {
+  return calls
+    .flatMap(({ paths }) => Object.values(paths))
+    .filter((path) => path.startsWith('/'))
+    .map(normalize)
+}
+
+/**
+ * The directories that were there before and that something was written into, the outermost of them only: by what is left in the end, and by
+ * what was written to by name, which finds what is gone by then (`/run/nginx.pid`).
+ */
+function mountPolicy(
+  changes: readonly Change[],
+  named: readonly string[],
+): { readonly flags: readonly string[]; readonly inRoot: readonly string[] } {
+  const written = changes.map(({ path, kind }) => ({ path: `/${Buffer.from(path, 'latin1').toString('utf8')}`, kind }))
+  const made = new Set(written.filter(({ kind }) => kind === 'added').map(({ path }) => path))
   // A directory counts as modified for what was made in it, which is told by that.
-  const parents = new Set(written.map(({ path }) => dirname(`/${path}`)))
-  const changed = written.filter(({ path, kind }) => !(kind === 'modified' && parents.has(`/${path}`))).map(({ path }) => `/${path}`)
+  const parents = new Set(written.map(({ path }) => dirname(path)))
+  const left = written.filter(({ path, kind }) => !(kind === 'modified' && parents.has(path))).map(({ path }) => path)
   const folders = new Set<string>()
-  const inRoot: string[] = []
-  for (const path of changed.filter((name) => !made.has(dirname(name)))) {
-    if (dirname(path) === '/') inRoot.push(path)
-    else folders.add(SCRATCH.exec(path) === null ? dirname(path) : `/${SCRATCH.exec(path)?.[1]}`)
+  const inRoot = new Set<string>()
+  for (const path of [...left, ...named].filter((name) => !made.has(dirname(name)) && !NOT_IN_ROOT.test(name))) {
+    const scratch = SCRATCH.exec(path)?.[1]
+    if (scratch !== undefined) folders.add(`/${scratch}`)
+    else if (dirname(path) === '/') inRoot.add(path)
+    else folders.add(dirname(path))
   }
   const outermost = [...folders].filter((folder) => ![...folders].some((other) => folder.startsWith(`${other}/`))).sort()
-  const flags = outermost.map((folder) =>
-    SCRATCH.test(folder) ? `--tmpfs=${folder}` : `--volume=${folder.slice(1).replaceAll(/[^a-zA-Z0-9_.-]/g, '-')}:${folder}`,
-  )
-  return { flags: ['--read-only', ...flags], inRoot }
+  const flags = outermost.map((folder) => (SCRATCH.test(folder) ? `--tmpfs=${folder}` : `--volume=${volumeName(folder)}:${folder}`))
+  return { flags: ['--read-only', ...flags], inRoot: [...inRoot] }
+}
+
+/** A volume has what the image has there, and keeps what is written. */
+function volumeName(folder: string): string {
+  return folder.replaceAll(/[^a-zA-Z0-9_.-]/g, '-').replace(/^[^a-zA-Z0-9]+/, '')
 }

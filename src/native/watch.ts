@@ -43,6 +43,21 @@ export const VALUES: Readonly<Partial<Record<SyscallName, string>>> = {
   ioctl: '-v----',
 }
 
+/** Calls that write to a path, whatever becomes of it afterwards. `mknod` and links of other places are as rare as they look. */
+const WRITTEN: Readonly<Partial<Record<SyscallName, string>>> = {
+  ...shaped('p-----', 'creat mkdir mknod rmdir unlink truncate'),
+  ...shaped('-p----', 'mkdirat mknodat unlinkat'),
+  open: 'pw----',
+  openat: '-pw---',
+  rename: 'pp----',
+  renameat: '-p-p--',
+  renameat2: '-p-p--',
+  link: '-p----',
+  linkat: '---p--',
+  symlink: '-p----',
+  symlinkat: '--p---',
+}
+
 const MORE_VALUES: Readonly<Partial<Record<SyscallName, string>>> = {
   unshare: 'v-----',
   setns: '-v----',
@@ -78,7 +93,7 @@ export function watchOperation(watch: SystemCallWatch, spec: ContainerSpec): Ope
     throw new EngineError('INVALID_ARGUMENT', "what a program needs is learned under wolffia's own filter, not under a profile", {
       hint: 'Leave out --security-opt seccomp=FILE.',
     })
-  const shapes = watch === 'refused' ? { ...PATHS, ...VALUES, ...MORE_VALUES } : VALUES
+  const shapes = watch === 'refused' ? { ...PATHS, ...VALUES, ...MORE_VALUES } : { ...WRITTEN, ...VALUES }
   const written = Object.entries(shapes).flatMap(([name, shape]) => {
     const number = numberOf(name as SyscallName)
     return number === null ? [] : [`${number}:${shape}`]

@@ -66,6 +66,16 @@ native('a learned profile lets its program do the same again, and nothing else',
   assert.match(other.stderr, 'Operation not permitted')
 })
 
+native('a file that is gone at the end has its directory stay writable all the same', async () => {
+  const flags = at('gone.flags')
+  const program = ['busybox', 'sh', '-c', 'echo 1 >/tmp/pid; rm /tmp/pid; cat /etc/hostname >/dev/null']
+  await run('learn', '-o', at('gone.json'), '--flags', flags, ...program)
+  const learned = readFileSync(flags, 'utf8').trim().split('\n')
+  assert.equal(learned.slice(1), ['--read-only', '--tmpfs=/tmp'])
+  const { code, stderr } = await run('run', '--rm', ...learned, ...program)
+  assert.is(code, 0, stderr)
+})
+
 native('runs add up in one profile, whose conditions stay', async () => {
   const path = at('sum.json')
   await run('learn', '-o', path, 'busybox', 'sh', '-c', 'ln -s a /tmp/b')
