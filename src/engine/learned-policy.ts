@@ -25,11 +25,17 @@ export function learnedPolicy(
   report: SystemCallReport,
   {
     written,
+    mounted,
     before,
-  }: { readonly written: readonly Change[] | null; readonly before: { readonly source: string; readonly json: string } | null },
+  }: {
+    readonly written: readonly Change[] | null
+    /** Where the container had mounts of its own, which stay. */
+    readonly mounted: readonly string[]
+    readonly before: { readonly source: string; readonly json: string } | null
+  },
 ): LearnedPolicy {
   const profile = learnedProfile(report, before)
-  const { flags, inRoot } = written === null ? { flags: [], inRoot: [] } : mountPolicy(written, pathsOf(report))
+  const { flags, inRoot } = written === null ? { flags: [], inRoot: [] } : mountPolicy(written, pathsOf(report, mounted))
   return { profile, allowed: allowedCalls(profile), allowedUnlearned: unlearned(), mountFlags: flags, inRoot }
 }
 
@@ -49,11 +55,12 @@ const SCRATCH = /^\/(tmp|run|var\/tmp|var\/run|var\/lock)(\/|$)/
 const NOT_IN_ROOT = /^\/(dev|proc|sys)(\/|$)/
 
 /** Paths that calls meant to write, absolute ones: where others lead is the guest's alone to know. */
-function pathsOf({ calls }: SystemCallReport): readonly string[] {
+function pathsOf({ calls }: SystemCallReport, mounted: readonly string[]): readonly string[] {
+  const isMounted = (path: string) => mounted.some((place) => path === place || path.startsWith(`${place}/`))
   return calls
     .flatMap(({ paths }) => Object.values(paths))
     .filter((path) => path.startsWith('/'))
-    .map(normalize)
+    .map(normalize).filter((path) => !isMounted(path))
 }
 
 /**
