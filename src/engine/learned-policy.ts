@@ -35,7 +35,8 @@ export function learnedPolicy(
   },
 ): LearnedPolicy {
   const profile = learnedProfile(report, before)
-  const { flags, inRoot } = written === null ? { flags: [], inRoot: [] } : mountPolicy(written, pathsOf(report, mounted))
+  const { flags, inRoot } =
+    written === null ? { flags: [], inRoot: [] } : mountPolicy(writtenByGuest(written, mounted), pathsOf(report, mounted))
   return { profile, allowed: allowedCalls(profile), allowedUnlearned: unlearned(), mountFlags: flags, inRoot }
 }
 
@@ -51,6 +52,11 @@ function unlearned(): number {
 /** Directories whose contents no image is meant to have: an empty tmpfs does in their place. */
 const SCRATCH = /^\/(tmp|run|var\/tmp|var\/run|var\/lock)(\/|$)/
 
+/** Without the places of mounts and the directories on the way there, which the wall has made. */
+function writtenByGuest(changes: readonly Change[], mounted: readonly string[]): readonly Change[] {
+  return changes.filter(({ path }) => !mounted.some((place) => `${place}/`.startsWith(`/${path}/`)))
+}
+
 /** What is no file of the root's: nothing has to be mounted for it. */
 const NOT_IN_ROOT = /^\/(dev|proc|sys)(\/|$)/
 
@@ -60,7 +66,8 @@ function pathsOf({ calls }: SystemCallReport, mounted: readonly string[]): reado
   return calls
     .flatMap(({ paths }) => Object.values(paths))
     .filter((path) => path.startsWith('/'))
-    .map(normalize).filter((path) => !isMounted(path))
+    .map(normalize)
+    .filter((path) => !isMounted(path))
 }
 
 /**

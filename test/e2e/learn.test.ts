@@ -70,7 +70,19 @@ native('a file that is gone at the end has its directory stay writable all the s
   const flags = at('gone.flags')
   const program = ['busybox', 'sh', '-c', 'echo 1 >/tmp/pid; rm /tmp/pid; cat /etc/hostname >/dev/null']
   // What has a mount already needs none.
-  await run('learn', '-v', `${wolffia.folder}:/etc/mine`, '-o', at('mounted.json'), '--flags', flags, 'busybox', 'sh', '-c', 'echo 1 >/etc/mine/x')
+  await run(
+    'learn',
+    '-v',
+    `${wolffia.folder}:/etc/mine`,
+    '-o',
+    at('mounted.json'),
+    '--flags',
+    flags,
+    'busybox',
+    'sh',
+    '-c',
+    'echo 1 >/etc/mine/x',
+  )
   assert.equal(readFileSync(flags, 'utf8').trim().split('\n').slice(1), ['--read-only'])
   await run('learn', '-o', at('gone.json'), '--flags', flags, ...program)
   const learned = readFileSync(flags, 'utf8').trim().split('\n')

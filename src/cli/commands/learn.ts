@@ -49,7 +49,11 @@ export const command: CliCommand = {
         const report = await container.systemCalls()
         if (report === null)
           throw new EngineError('LAUNCHER_FAILED', 'nothing was learned: the watcher of the system calls did not answer at the end')
-        const policy = learnedPolicy(report, { written: await writtenBy(container, wanted.readonlyRootfs === true), mounted: container.spec.mounts.map(({ destination }) => destination), before })
+        const policy = learnedPolicy(report, {
+          written: await writtenBy(container, wanted.readonlyRootfs === true),
+          mounted: container.spec.mounts.map(({ destination }) => destination),
+          before,
+        })
         write(output, `${JSON.stringify(policy.profile, null, 2)}\n`)
         const all = [`--security-opt=seccomp=${output}`, ...policy.mountFlags]
         if (flags !== undefined) write(flags, `${all.join('\n')}\n`)
