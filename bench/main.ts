@@ -21,6 +21,10 @@ async function main(): Promise<number> {
     process.stdout.write(words.help ? USAGE : WORKLOADS.map(({ name, summary }) => `${name.padEnd(20)}${summary}\n`).join(''))
     return 0
   }
+  if (words.what[0] === 'attacks') {
+    const { attacks } = await import('./attacks/main.js')
+    return attacks()
+  }
   if (words.what[0] === 'wasm-attacks') {
     const { wasmAttacks } = await import('./wasm-attacks/main.js')
     return wasmAttacks()

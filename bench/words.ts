@@ -22,6 +22,7 @@ export interface Words {
 export const USAGE = `npm run bench [-- OPTIONS]                    measure every workload, its subjects side by side
 npm run bench -- WORKLOAD … [OPTIONS]         some of them (--list names them)
 npm run bench -- targets [--only WORD]        judge the targets: met, missed, or why not measured
+npm run bench -- attacks                      what a native guest must not be able to do, against ours and other runtimes
 npm run bench -- wasm-attacks                 what a module must not be able to do, against ours and other engines
 npm run bench -- --compare OLD.json NEW.json  what has changed between two runs
 npm run bench -- --from RUN.json [--html F]   print or draw a run once more

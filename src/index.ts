@@ -152,6 +152,7 @@ export type {
   VolumeMount,
   WasiEngine,
 } from './runtime/spec.js'
+export type { SystemCallReport, SystemCallWatch, WatchedCall } from './runtime/system-calls.js'
 export type { WritableLayer } from './runtime/writable-layer.js'
 export type { FlawKind } from './store/flaw.js'
 export type { StoredLayer } from './store/layer-store.js'

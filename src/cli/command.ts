@@ -40,6 +40,7 @@ const pausing = () => import('./commands/pause.js')
 
 /** A container's life, as its commands stand alone and in the group `container`. */
 const LIFE: Readonly<Record<string, CommandEntry>> = {
+  learn: { summary: 'Run a program and write down the least seccomp profile it needs', load: () => import('./commands/learn.js') },
   replay: { summary: 'Run a recorded Wasm program again, from its recording alone', load: () => import('./commands/replay.js') },
   run: { summary: 'Run a program of an image in a new container', load: () => import('./commands/run.js') },
   create: { summary: 'Make a container without starting it', load: () => import('./commands/create.js') },

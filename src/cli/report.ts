@@ -41,7 +41,7 @@ export function report(error: unknown, { parser, command, debug }: ErrorContext)
   // As docker's classic builder: a build ends with what its RUN ended with.
   if (usage instanceof EngineError && usage.code === 'BUILD_FAILED') return Number(usage.data.exitCode)
   const code = usage instanceof EngineError ? RUN_EXIT_CODES[usage.code] : 125
-  if (isLast(command, 'run') || isLast(command, 'replay')) return code
+  if (isLast(command, 'run') || isLast(command, 'learn') || isLast(command, 'replay')) return code
   // As docker: only what became of the program itself is told so.
   return isLast(command, 'exec') && code !== 125 ? code : 1
 }

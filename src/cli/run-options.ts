@@ -88,11 +88,13 @@ export function addRunFlags(parser: Command): void {
     .option('--lazy', 'start before the image is here, and read its files as they are wanted: with --rm, for eStargz layers, Wasm wall')
     .option('--receipt', 'print what isolation is in force, as JSON on stderr; --receipt=FILE writes a file')
     .addOption(parser.createOption('--receipt-file <file>').hideHelp())
+    .option('--why', 'at the end, list on stderr which system calls its filter refused; --why=FILE writes JSON')
+    .addOption(parser.createOption('--why-file <file>').hideHelp())
 }
 
-/** `--receipt=FILE` and `--deterministic=SEED` as the hidden flags they are: a value only ever follows `=`, so that `--receipt IMAGE` stays two words. */
+/** `--receipt=FILE`, `--why=FILE` and `--deterministic=SEED` as the hidden flags they are: a value only ever follows `=`, so that `--receipt IMAGE` stays two words. */
 export function rewriteValues(words: readonly string[]): readonly string[] {
-  return words.map((word) => word.replace(/^--receipt=/, '--receipt-file=').replace(/^--deterministic=/, '--deterministic-seed='))
+  return words.map((word) => word.replace(/^--(receipt|why)=/, '--$1-file=').replace(/^--deterministic=/, '--deterministic-seed='))
 }
 
 /** What the flags and words of `run` ask the engine for. */

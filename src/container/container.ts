@@ -9,6 +9,7 @@ import type { Usage } from '../runtime/guest-processes.js'
 import type { Receipt } from '../runtime/receipt.js'
 import type { Attachment, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
+import type { SystemCallReport } from '../runtime/system-calls.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import type { ContainerFsOptions } from './container-fs.js'
 import type { Exec, ExecOptions } from './exec.js'
@@ -246,4 +247,9 @@ export interface RemoveOptions {
 /** A container of the process that made it, which therefore has its output. */
 export interface CreatedContainer extends Container {
   readonly stdout: Readable
+  /**
+   * Once it has ended, what `watch` asked for; null when that was nothing, or the report did not come in time (then the guest had the watcher
+   * wait for memory that nobody gave).
+   */
+  systemCalls(): Promise<SystemCallReport | null>
 }

@@ -63,6 +63,14 @@ export async function createContainer(workshop: Workshop, found: ImageForContain
 export async function defineContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<Container> {
   return prepared(workshop, found, options, async ({ id, runtime, attached, newRecord, spec }) => {
     assertMayOutlive(spec)
+    if (options.watch !== undefined)
+      throw new EngineError(
+        'INVALID_ARGUMENT',
+        'only the process that runs a container in the foreground can be told of its system calls',
+        {
+          hint: 'Leave out --detach and --restart.',
+        },
+      )
     const { state, layers, journal, volumes } = workshop
     const record = await state.create(
       id,
@@ -182,7 +190,7 @@ async function build(
   { state, layers, journal, volumes, released }: Workshop,
   { id, newRecord, found, runtime, spec, rootfs, attached, objects, required, options }: Parts,
 ): Promise<CreatedContainer> {
-  const { signal, terminalSize } = options
+  const { signal, terminalSize, watch } = options
   let record: ContainerRecord | undefined
   try {
     const task = await runtime.create({
@@ -199,6 +207,7 @@ async function build(
         outlives: false,
       }),
       ...(terminalSize === undefined ? {} : { terminalSize }),
+      ...(watch === undefined ? {} : { watch }),
       ...(signal === undefined ? {} : { signal }),
       record: async () => {
         record = await state.create(id, { name: options.name, record: (_, name) => newRecord(name) }, signal)

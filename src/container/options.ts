@@ -3,6 +3,7 @@ import type { Limits } from '../runtime/limits.js'
 import type { ResourceSpec } from '../runtime/resources.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 import type { ExtraHost, WasiEngine } from '../runtime/spec.js'
+import type { SystemCallWatch } from '../runtime/system-calls.js'
 import type { MountRequest } from '../volume/volume.js'
 import type { PrivilegeOptions } from './privileges.js'
 import type { HealthCheck, LogSettings, RestartPolicy } from './settings.js'
@@ -101,6 +102,11 @@ export interface CreateOptions {
   readonly labels?: Readonly<Record<string, string>>
   /** For who reads the container's spec, and of no effect on it. */
   readonly annotations?: Readonly<Record<string, string>>
+  /**
+   * Has the guest's system calls told: those that are refused, or those that it makes. Of a native container that is this process's own; read
+   * them by {@link CreatedContainer.systemCalls}. Makes those calls slower, and nothing wider.
+   */
+  readonly watch?: SystemCallWatch
   /** Gives up creating, with ABORTED. A container that has been created is ended by `kill` and `stop` alone. */
   readonly signal?: AbortSignal
 }

@@ -5,6 +5,7 @@ import type { ExitStatus } from '../runtime/exit.js'
 import { assertMayOutlive } from '../runtime/object-mounts.js'
 import type { Receipt } from '../runtime/receipt.js'
 import type { RunningTask, Task, TerminalSize } from '../runtime/runtime.js'
+import type { SystemCallReport } from '../runtime/system-calls.js'
 import { abortable } from './abortable.js'
 import type { ContainerStatus, ContainerSummary, CreatedContainer, RemoveOptions, StopOptions } from './container.js'
 import { actorOf } from './hooks.js'
@@ -121,6 +122,11 @@ export class OwnedContainer extends RecordedContainer implements CreatedContaine
 
   async receipt(): Promise<Receipt> {
     return this.#receipt
+  }
+
+  async systemCalls(): Promise<SystemCallReport | null> {
+    await this.wait()
+    return (await this.#task.systemCalls?.()) ?? null
   }
 
   async remove({ force = false, volumes = false }: RemoveOptions = {}): Promise<void> {

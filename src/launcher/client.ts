@@ -9,7 +9,7 @@ import { deferred } from './deferred.js'
 import { launcherError } from './failure.js'
 import { assetPath, launcherBuildCommand } from './installation.js'
 import type { Plan } from './operations.js'
-import type { CreatedEvent, ExitedEvent, LauncherEvent, ReceiptEvent } from './protocol.js'
+import type { CreatedEvent, ExitedEvent, LauncherEvent, ReceiptEvent, WatchedEvent } from './protocol.js'
 import { encodePlan, parseEvent } from './protocol.js'
 
 /** Where one of the caller's ends goes: a stream of this process, nowhere, or a descriptor of this process. */
@@ -123,6 +123,7 @@ export class LauncherProcess {
   #created: CreatedEvent | null = null
   #partialLine = ''
   #gone = false
+  #watched: WatchedEvent | null = null
 
   /** @internal Use {@link launch}. */
   constructor(child: ChildProcess, plan: Buffer, signal: AbortSignal | undefined) {
@@ -161,6 +162,11 @@ export class LauncherProcess {
       signal.addEventListener('abort', abort, { once: true })
       child.on('exit', () => signal.removeEventListener('abort', abort))
     }
+  }
+
+  /** What was told of the guest's system calls, once {@link exited} has resolved; null for nothing. */
+  get watched(): WatchedEvent | null {
+    return this.#watched
   }
 
   /** Lets the guest go; resolves when execve has succeeded, or a signal has ended it before. Rejects with COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE. */
@@ -244,6 +250,9 @@ export class LauncherProcess {
         break
       case 'failed':
         this.#fail(launcherError(event))
+        break
+      case 'watched':
+        this.#watched = event
         break
       case 'exited':
         this.#exited.resolve(event)

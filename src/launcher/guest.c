@@ -83,18 +83,18 @@ static int send_receipt(int channel, struct setup *setup) {
 }
 
 void guest_run(const struct handover *handover, const struct plan *plan, struct setup *setup) {
-  int channel = handover->channel;
-  int *const spared[] = {&channel, &setup->proc, &setup->master};
+  int *const spared[] = {&setup->channel, &setup->proc, &setup->master};
   unsigned spared_count = setup->master < 0 ? 2 : 3;
   struct event receipt = {0};
   char kind = MESSAGE_RECEIPT;
   event_raw(&receipt, &kind, 1);
   setup->receipt = &receipt;
+  setup->channel = handover->channel;
   failure_begin("launch");
   setsid();
   if (take_stdio(handover, setup) < 0 || limit_descriptors(setup, spared, spared_count) < 0 ||
-      plan_perform(plan, setup, PHASE_GUEST) < 0 || send_receipt(channel, setup) < 0)
-    channel_fail(channel);
+      plan_perform(plan, setup, PHASE_GUEST) < 0 || send_receipt(setup->channel, setup) < 0)
+    channel_fail(setup->channel);
   if (setup->master >= 0)
     close(setup->master);
   /* In a container that goes on: whoever started it has gone, and with him the one who waits for it. Not sooner, since
@@ -102,14 +102,14 @@ void guest_run(const struct handover *handover, const struct plan *plan, struct 
   if (setup->joined != 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
     failure_begin("launch");
     failure_set("prctl", "PR_SET_PDEATHSIG");
-    channel_fail(channel);
+    channel_fail(setup->channel);
   }
   /* While the receipt is read. */
   reset_signals();
-  if (channel_expect(channel, MESSAGE_GO) < 0)
+  if (channel_expect(setup->channel, MESSAGE_GO) < 0)
     _exit(125);
   execute(plan);
   failure_begin("exec");
   failure_set("execve", plan->arguments[0]);
-  channel_fail(channel);
+  channel_fail(setup->channel);
 }

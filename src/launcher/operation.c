@@ -21,6 +21,7 @@
 #include "terminal.h"
 #include "tree.h"
 #include "tree_return.h"
+#include "watch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,7 @@ static const struct operation operations[] = {
     {"keep-descriptor", 2, PHASE_PARENT, 0, limit_keep_descriptor},
     {"listening-socket", 3, PHASE_PARENT, 0, listener_give},
     {"join", 2, PHASE_PARENT, 0, namespace_set_joined},
+    {"seccomp-watch", 3, PHASE_PARENT, 0, watch_set},
     {"outlive", 0, PHASE_PARENT, 0, supervise_set_outliving},
     {"listen", 1, PHASE_PARENT, 0, callers_set},
     {"log", 3, PHASE_PARENT, 0, log_set},

@@ -24,6 +24,7 @@ export const OPERATIONS = {
   'keep-descriptor': ['from', 'to'],
   'listening-socket': ['folder', 'name', 'descriptor'],
   join: ['pid', 'start'],
+  'seccomp-watch': ['kind', 'untold', 'shapes'],
   outlive: [],
   listen: ['folder'],
   log: ['path', 'bytes', 'files'],

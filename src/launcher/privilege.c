@@ -6,6 +6,7 @@
 #include "plan.h"
 #include "receipt.h"
 #include "setup.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -189,6 +190,8 @@ int privilege_filter(struct setup *setup, char **fields) {
    * effect. */
   if (raise_permitted() < 0)
     return failure_set("capset", "");
+  if (setup->watch != WATCH_NOTHING)
+    return watch_load(setup);
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &setup->seccomp) < 0)
     return failure_set("seccomp", "program");
   return 0;

@@ -80,13 +80,28 @@ export interface ExitedEvent {
   readonly time: string
 }
 
+/** Before `exited`, of a plan with `seccomp-watch`: what the kernel has told of the guest's system calls. */
+export interface WatchedEvent {
+  readonly event: 'watched'
+  /** Different calls, in the order in which each was first made; `errno` is 0 for one that was let through. */
+  readonly calls: readonly {
+    readonly number: number
+    readonly errno: number
+    readonly count: number
+    readonly values: Readonly<Record<string, number>>
+    readonly paths: Readonly<Record<string, string>>
+  }[]
+  /** Calls of kinds beyond those. */
+  readonly more: number
+}
+
 /** A plan without a program is finished. */
 export interface DoneEvent {
   readonly event: 'done'
 }
 
 /** What the launcher says on its control socket. */
-export type LauncherEvent = CreatedEvent | ReceiptEvent | StartedEvent | FailedEvent | ExitedEvent | DoneEvent
+export type LauncherEvent = CreatedEvent | ReceiptEvent | StartedEvent | FailedEvent | WatchedEvent | ExitedEvent | DoneEvent
 
 /** The bytes of a plan: fields that end in NUL. Throws INVALID_ARGUMENT for a field that holds a NUL or a wrong number of fields. */
 export function encodePlan(plan: Plan): Buffer {
@@ -108,7 +123,7 @@ function encodeField(value: FieldValue): Buffer {
 }
 
 const NUL = Buffer.of(0)
-const EVENTS: ReadonlySet<string> = new Set(['created', 'receipt', 'started', 'failed', 'exited', 'done'])
+const EVENTS: ReadonlySet<string> = new Set(['created', 'receipt', 'started', 'failed', 'watched', 'exited', 'done'])
 
 /** One line of the control socket. Throws INTERNAL for anything that is not an event. */
 export function parseEvent(line: string): LauncherEvent {

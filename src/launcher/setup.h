@@ -46,6 +46,8 @@ struct words {
   unsigned count;
 };
 
+enum watch_kind { WATCH_NOTHING, WATCH_REFUSED, WATCH_ALLOWED };
+
 enum stdio_kind { STDIO_NONE, STDIO_PIPES, STDIO_TERMINAL };
 
 struct setup {
@@ -77,6 +79,9 @@ struct setup {
   uint64_t log_bytes, beat_interval;
   unsigned log_files;
   struct words end_command, beat_command, command_environment;
+
+  enum watch_kind watch; /* which system calls are told of */
+  const char *watch_untold, *watch_shapes;
 
   /* The child's; -1 while there is none. */
   int channel;     /* to the launcher's parent */

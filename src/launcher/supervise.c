@@ -121,6 +121,13 @@ static void take_tree(struct supervision *state, const struct received *received
   supervision_kill(state, NULL);
 }
 
+static void take_listener(struct supervision *state, const struct received *received) {
+  if (watch_begin(&state->watcher, state->plan, state->setup, received->descriptor) == 0)
+    return;
+  event_failed(&state->failed);
+  supervision_kill(state, NULL);
+}
+
 static void read_channel(struct supervision *state) {
   struct received received;
   int result = channel_receive(state->container.channel, &received);
@@ -140,6 +147,8 @@ static void read_channel(struct supervision *state) {
     take_receipt(state, &received);
   else if (received.kind == MESSAGE_TREE)
     take_tree(state, &received);
+  else if (received.kind == MESSAGE_WATCH)
+    take_listener(state, &received);
   else if (received.kind == MESSAGE_DONE)
     state->started = true;
   else if (received.kind == MESSAGE_FAILED && state->failed.length == 0) {
@@ -301,10 +310,12 @@ static void let_callers_read(struct supervision *state) {
 }
 
 static void tell_exit(struct supervision *state) {
-  struct event event = {0};
+  struct event event = {0}, watched = {0};
   const struct ending ending = {state->wait_status, state->reason,
                                 state->go_time == 0 ? 0 : state->exit_time - state->go_time};
   tree_give_back(&state->returns);
+  watch_end(&state->watcher, &watched);
+  tell(&watched);
   ending_describe(&ending, &event);
   log_end(&state->log);
   if (state->go_time != 0)
@@ -365,7 +376,8 @@ int supervise_run(void) {
   signal(SIGPIPE, SIG_IGN);
   close(DESCRIPTOR_PLAN);
   listener_forget(&setup);
-  state.master = state.beat = -1;
+  state.master = state.beat = state.watcher.socket = -1;
+  state.plan = &plan;
   state.deadline = INT64_MAX;
   state.control_open = state.channel_open = true;
   state.outlives = setup.outlives;

@@ -9,17 +9,20 @@
 #include "relay.h"
 #include "setup.h"
 #include "tree_return.h"
+#include "watch.h"
 
 #include <stdint.h>
 
 struct supervision {
   struct setup *setup;
+  const struct plan *plan;
   struct container container;
   struct relay relays[3]; /* stdin, stdout, stderr */
   struct callers callers;
   struct log log;
   struct tap tap;
   struct returns returns;
+  struct watcher watcher;
   bool outlives; /* the caller may go, the container stays */
   int beat;      /* pidfd of the command that is run again and again, -1 while none runs */
   int64_t beat_time;

@@ -101,7 +101,19 @@ export class NativeRuntime implements Runtime {
   }
 
   async #create(request: CreateRequest, { onDisk }: { readonly onDisk: boolean }): Promise<Task> {
-    const { id, directory, spec, rootfs, openStdin, keepStdin = false, terminalSize = TERMINAL_SIZE, supervision, signal, record } = request
+    const {
+      id,
+      directory,
+      spec,
+      rootfs,
+      openStdin,
+      keepStdin = false,
+      terminalSize = TERMINAL_SIZE,
+      supervision,
+      signal,
+      record,
+      watch,
+    } = request
     if (spec.wasiEngine !== undefined)
       throw new EngineError('NOT_BUILT', `--wasi-engine ${spec.wasiEngine}: the native wall runs no WASI modules`, {
         hint: 'Leave it out, or run a Wasm image.',
@@ -137,6 +149,7 @@ export class NativeRuntime implements Runtime {
       }
       const lent = opened.length === 0 ? null : new LentObjects(opened, spec)
       if (usesGroups(spec)) sweepGroups(delegated)
+      const watching = watch === undefined ? null : await import('./watch.js')
       const plan = containerPlan({
         groups: groupOperations(id, spec, delegated),
         spec: resolved,
@@ -145,7 +158,10 @@ export class NativeRuntime implements Runtime {
         etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode, extraHosts: spec.extraHosts }),
         openStdin,
         keepStdin,
-        supervision: supervisionOperations(own, supervision),
+        supervision: [
+          ...supervisionOperations(own, supervision),
+          ...(watching === null || watch === undefined ? [] : [watching.watchOperation(watch, spec)]),
+        ],
         terminalSize,
         host,
         ...(lent === null ? {} : { trees: lent.mounts }),
@@ -173,7 +189,17 @@ export class NativeRuntime implements Runtime {
         })
         mkdirSync(own, { recursive: true, mode: 0o700 })
         recordGuest(own, { guest: created.guest, init: created.pid, supervisor: launcher.pid, outer })
-        return new NativeTask({ launcher, folder: own, joins: false, pid: created.guest, spec, receipt, lent, cleanUp })
+        return new NativeTask({
+          launcher,
+          folder: own,
+          joins: false,
+          pid: created.guest,
+          spec,
+          receipt,
+          lent,
+          cleanUp,
+          ...(watch === undefined ? {} : { watch }),
+        })
       } catch (error) {
         launcher.kill()
         await launcher.exited.catch(() => {})

@@ -7,6 +7,7 @@ import type { Receipt } from '../runtime/receipt.js'
 import { openRunningTask, readGuest, signalNumber } from '../runtime/running-task.js'
 import type { Attachment, Task, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
+import type { SystemCallReport, SystemCallWatch } from '../runtime/system-calls.js'
 import { identityOf, type ProcessIdentity } from '../store/process-identity.js'
 import { exitStatus } from './exit-status.js'
 import type { LentObjects } from './lent-objects.js'
@@ -24,6 +25,8 @@ export interface NativeTaskParts {
   readonly receipt: Receipt
   /** File systems of this process that it has; null for none. */
   readonly lent: LentObjects | null
+  /** Which of its system calls are told. */
+  readonly watch?: SystemCallWatch
   /** Removes what the wall made on disk. */
   readonly cleanUp: () => Promise<void>
 }
@@ -42,9 +45,10 @@ export class NativeTask implements Task {
   readonly #exit: Promise<ExitStatus>
   readonly #lent: LentObjects | null
   readonly #cleanUp: () => Promise<void>
+  readonly #watch: SystemCallWatch | null
   #deleted: Promise<void> | undefined
 
-  constructor({ launcher, folder, joins, pid, spec, receipt, lent, cleanUp }: NativeTaskParts) {
+  constructor({ launcher, folder, joins, pid, spec, receipt, lent, watch, cleanUp }: NativeTaskParts) {
     this.pid = pid
     this.#folder = folder
     this.#joins = joins
@@ -56,6 +60,7 @@ export class NativeTask implements Task {
     this.#receipt = receipt
     this.#cleanUp = cleanUp
     this.#lent = lent
+    this.#watch = watch ?? null
     this.#exit = launcher.exited.then(async (event) => {
       const leftOut = await lent?.settled.catch(() => null)
       return withDetail(exitStatus(event, spec.limits), leftOut ?? null)
@@ -116,6 +121,13 @@ export class NativeTask implements Task {
 
   async receipt(): Promise<Receipt> {
     return this.#receipt
+  }
+
+  async systemCalls(): Promise<SystemCallReport | null> {
+    await this.#exit
+    if (this.#watch === null) return null
+    const { systemCallReport } = await import('./watch.js')
+    return systemCallReport(this.#watch, this.#launcher.watched)
   }
 
   delete(): Promise<void> {

@@ -4,6 +4,7 @@ import type { ContainerFiles, FilesRequest } from './container-files.js'
 import type { ExitStatus } from './exit.js'
 import type { Receipt } from './receipt.js'
 import type { ContainerSpec, FileSystemObjects, ProcessSpec, Rootfs } from './spec.js'
+import type { SystemCallReport, SystemCallWatch } from './system-calls.js'
 import type { WritableLayer } from './writable-layer.js'
 
 /** Size of a terminal in character cells. */
@@ -46,6 +47,8 @@ export interface CreateRequest {
   readonly supervision?: Supervision
   /** First size of the terminal, when `spec.process.terminal`. */
   readonly terminalSize?: TerminalSize
+  /** Has the guest's system calls told, see {@link Task.systemCalls}. */
+  readonly watch?: SystemCallWatch
   /** Ends the guest, being made or made, and what waits for it. */
   readonly signal?: AbortSignal
   /**
@@ -176,6 +179,8 @@ export interface Task extends RunningTask {
   settled(): Promise<void>
   /** What isolation is really in force. */
   receipt(): Promise<Receipt>
+  /** Once it has ended, what was asked for with `watch`; null where that could not be told. Absent at a wall whose guests make no system calls. */
+  systemCalls?(): Promise<SystemCallReport | null>
   /** Kills what still runs and removes what the wall made, but not the writable layer of a container that is kept. Idempotent. */
   delete(): Promise<void>
 }

@@ -83,6 +83,10 @@ export class WasmRuntime implements Runtime {
     const { id, directory, spec, rootfs } = request
     assertLimits(spec.limits, this.name, WASM_LIMIT_WAYS)
     assertPossible(spec)
+    if (wanted.watch !== undefined)
+      throw new EngineError('NOT_BUILT', 'a Wasm program makes no system calls that a filter could refuse, so there are none to tell of', {
+        hint: 'Leave out --why; `wolffia learn` is for native programs. What a module may do is what it is given.',
+      })
     const program = findProgram(spec, rootfs)
     if (program === null) throw new EngineError('COMMAND_NOT_FOUND', `${spec.process.args[0]} does not exist in the container`)
     if (program.ino !== null) assertModuleSize(rootfs.tree().stat(program.ino).size)

@@ -14,6 +14,7 @@ import { implicitPull } from '../pull-progress.js'
 import { UsageError } from '../report.js'
 import { addRunFlags, attachedStreams, createOptions, rewriteValues } from '../run-options.js'
 import { terminalSize } from '../terminal.js'
+import { whyWriter } from '../why.js'
 
 /** `wolffia run`: create, attach, start, wait. Prints nothing of its own on success and ends with the guest's exit code. */
 export const command: CliCommand = {
@@ -32,13 +33,15 @@ export const command: CliCommand = {
       throw new UsageError('the input device is not a TTY', { exitCode: 1, hint: 'Leave out -t when stdin is a pipe or a file.' })
     const detachKeys = detachKeysOf(options)
     const receiptTo = receiptWriter(options)
+    const why = whyWriter(options)
     const idTo = idWriter(options)
     const lazy = lazyReader(options)
     return untilAborted(async (signals) => {
       const { Engine } = await import('../../engine/engine.js')
       await using engine = await Engine.open()
       const size = wanted.tty ? { terminalSize: terminalSize() } : {}
-      const request = { ...wanted, ...lazy, ...size, pullProgress: implicitPull(wanted, options), signal: signals.signal }
+      const watch = why === null ? {} : { watch: 'refused' as const }
+      const request = { ...wanted, ...lazy, ...size, ...watch, pullProgress: implicitPull(wanted, options), signal: signals.signal }
       // What is started again after its end is nobody's from the beginning.
       if (isDetached || (wanted.restart !== undefined && wanted.restart.name !== 'no')) {
         const container = await engine.containers.define({ ...request, keepStdin: isDetached })
@@ -54,6 +57,7 @@ export const command: CliCommand = {
       const status = await runInForeground(container, { signals, left, detachKeys, shown })
       if (status === 'detached') return 0
       if (status === 'left') return 128 + constants.signals[(await left) ?? 'SIGTERM']
+      await why?.(await container.systemCalls())
       const note = noteOf(status, options)
       if (note !== null) process.stderr.write(`wolffia: ${printable(note)}\n`)
       return status.exitCode
