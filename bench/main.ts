@@ -3,6 +3,11 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { messageOf } from '../src/errors.js'
 import { compareReports, compareTable } from './compare.js'
 import { hostFacts } from './host.js'
+import { workloadOf } from './matrix/column.js'
+import { columns, MODES } from './matrix/matrix.js'
+import { matrixTable } from './matrix/table.js'
+import { examineModes, type ModeProtection } from './protection/protection.js'
+import { protectionTable } from './protection/table.js'
 import { type Quietness, waitForQuiet } from './quiet.js'
 import { hostLine, quietnessLine, targetsTable, workloadTable } from './report.js'
 import { runWorkload, type WorkloadResult } from './run-workload.js'
@@ -18,7 +23,7 @@ import { WORKLOADS } from './workloads.js'
 async function main(): Promise<number> {
   const words = parseWords(process.argv.slice(2))
   if (words.help || words.list) {
-    process.stdout.write(words.help ? USAGE : WORKLOADS.map(({ name, summary }) => `${name.padEnd(20)}${summary}\n`).join(''))
+    process.stdout.write(words.help ? USAGE : listing())
     return 0
   }
   if (words.what[0] === 'wasm-attacks') {
@@ -51,16 +56,25 @@ async function readReport(path: string): Promise<SavedReport> {
   }
 }
 
+/** What there is to measure. */
+function listing(): string {
+  const lines = (entries: readonly { readonly name: string; readonly summary: string }[]) =>
+    entries.map(({ name, summary }) => `  ${name.padEnd(20)}${summary}\n`).join('')
+  return `matrix, columns\n${lines(columns(false))}matrix, modes\n${lines(MODES)}workloads\n${lines(WORKLOADS)}`
+}
+
 /** Measures what the words choose. */
 async function run(words: Words): Promise<SavedReport> {
+  if (words.what[0] === 'matrix') return runMatrix(words)
   const isTargets = words.what[0] === 'targets'
-  const unknown = isTargets ? [] : words.what.filter((word) => !WORKLOADS.some(({ name }) => name === word))
+  const unknown =
+    isTargets || words.what[0] === 'workloads' ? [] : words.what.filter((word) => !WORKLOADS.some(({ name }) => name === word))
   if (unknown.length > 0) throw new RangeError(`not a workload: ${unknown.join(' ')} (--list names them)`)
   const targets = isTargets ? TARGETS.filter(({ what, workload }) => `${what} ${workload.name}`.includes(words.only)) : []
   if (isTargets && targets.length === 0) throw new RangeError(`no target has the word "${words.only}"`)
   const chosen = isTargets
     ? [...new Set(targets.map(({ workload }) => workload))]
-    : WORKLOADS.filter(({ name }) => words.what.length === 0 || words.what.includes(name))
+    : WORKLOADS.filter(({ name }) => words.what[0] === 'workloads' || words.what.includes(name))
   const { results, quietness } = await measureAll(chosen, words)
   const verdicts = targets.flatMap((target) => {
     const result = results.find(({ workload }) => workload === target.workload)
@@ -71,23 +85,51 @@ async function run(words: Words): Promise<SavedReport> {
   return reportOf({ host: await hostFacts(), quietness, settings: { seed, quick, precision }, results, verdicts, later })
 }
 
+/** Every mode beside every other: what it costs, and what it protects. */
+async function runMatrix(words: Words): Promise<SavedReport> {
+  const { seed, quick, precision } = words
+  const chosen = columns(quick)
+  const { results, quietness, protection } = await measureAll(
+    chosen.map((column) => workloadOf(column, MODES)),
+    words,
+    async (workbench, signal) => {
+      await workbench.rootWithGuests()
+      return examineModes(workbench, MODES, { signal, onMode: (name) => progress(`what ${name} protects`) })
+    },
+  )
+  const matrix = results.map(({ workload }) => workload.name)
+  return reportOf({
+    host: await hostFacts(),
+    quietness,
+    settings: { seed, quick, precision },
+    results,
+    matrix,
+    protection,
+    verdicts: [],
+    later: [],
+  })
+}
+
 function print(report: SavedReport): void {
-  const { host, quietness, settings, workloads, targets, later } = report
+  const { host, quietness, settings, workloads, targets, later, matrix, protection } = report
   process.stdout.write(`${hostLine(host)}\n${quietnessLine(quietness)}`)
   process.stdout.write(`${settings.quick ? 'quick run: few rounds and small sizes, no figures to quote\n' : ''}\n`)
-  process.stdout.write(targets.length > 0 ? targetsTable(targets, later) : workloads.map(workloadTable).join('\n'))
+  if (matrix.length > 0 || protection.length > 0) process.stdout.write(`${protectionTable(protection)}\n${matrixTable(report)}`)
+  else process.stdout.write(targets.length > 0 ? targetsTable(targets, later) : workloads.map(workloadTable).join('\n'))
 }
 
 /** Measures one workload after the other; ^C ends with what there is. */
 async function measureAll(
   workloads: readonly Workload[],
   { quick, seed, precision }: Words,
-): Promise<{ readonly results: readonly WorkloadResult[]; readonly quietness: Quietness }> {
+  examine: (workbench: Workbench, signal: AbortSignal) => Promise<readonly ModeProtection[]> = async () => [],
+): Promise<{ readonly results: readonly WorkloadResult[]; readonly quietness: Quietness; readonly protection: readonly ModeProtection[] }> {
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   await using workbench = await Workbench.open({ quick })
   progress('waiting until the machine is quiet')
   const quietness = await waitForQuiet({ ...(quick ? { patienceMs: 1000 } : {}), signal: stop.signal })
+  const protection = await examine(workbench, stop.signal)
   const results: WorkloadResult[] = []
   for (const workload of workloads) {
     if (stop.signal.aborted) break
@@ -97,7 +139,7 @@ async function measureAll(
     results.push(await runWorkload(workbench, workload, { quick, seed, precision, signal: stop.signal, onRound }))
   }
   progress('')
-  return { results, quietness }
+  return { results, quietness, protection }
 }
 
 /** One line that overwrites itself, for people at a terminal only. */
