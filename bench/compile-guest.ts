@@ -33,6 +33,16 @@ export function compileGuest(workbench: Workbench, name: GuestName): Promise<Com
   })
 }
 
+/** Compiles a guest of `guests/` that has no `main` and needs no library. Rejects with Unavailable where clang is missing. */
+export async function compileLibrary(workbench: Workbench, name: string, definitions: readonly string[]): Promise<string> {
+  require(hasProgram('clang'), 'clang with a linker for WebAssembly is needed (Debian: clang lld)')
+  const modulePath = join(workbench.directory, `${[name, ...definitions].join('-')}.wasm`)
+  const source = join(packageRoot, 'bench/guests', `${name}.c`)
+  const flags = ['--target=wasm32', '-std=c11', '-O2', '-nostdlib', '-Wl,--no-entry', ...definitions.map((each) => `-D${each}`)]
+  await compile('clang', [...flags, '-o', modulePath, source])
+  return modulePath
+}
+
 async function compile(compiler: string, args: readonly string[]): Promise<void> {
   await promisify(execFile)(compiler, [...args]).catch((error) => {
     throw new Unavailable(messageOf(error))

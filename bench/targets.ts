@@ -13,6 +13,9 @@ import { imageSize } from './workloads/image-size.js'
 import { kill } from './workloads/kill.js'
 import { openImage } from './workloads/open-image.js'
 import { openedImage } from './workloads/opened-image.js'
+import { plugin } from './workloads/plugin.js'
+import { pluginMemory } from './workloads/plugin-memory.js'
+import { pluginSnapshot } from './workloads/plugin-snapshot.js'
 import { pullMany, pullOne, pullShared } from './workloads/pull.js'
 import { pullMemory } from './workloads/pull-memory.js'
 import { pushMany, pushOne, pushShared } from './workloads/push.js'
@@ -68,6 +71,12 @@ export const TARGETS: readonly Target[] = [
   ratio('Wasm processor: n-body', nBody, 'wasm', 1.25, 'bare'),
   ratio('Wasm processor with fuel: SHA-256', sha256, 'wasm with fuel', 1.4, 'bare'),
   ratio('Wasm processor with fuel: n-body', nBody, 'wasm with fuel', 1.4, 'bare'),
+  value('a call inside the sandbox of a plugin, in a new instance', plugin, '64 B in a batch of 100', 0.1),
+  value('a call of a plugin, there and back, 64 B', plugin, '64 B', 0.2),
+  value('  the same, 64 KiB', plugin, '64 KiB', 0.2),
+  value('  a call of a batch of 100, in a kept instance', plugin, '64 B, kept, in a batch of 100', 0.03),
+  value('one more instance of a plugin in the same process', pluginMemory, 'instance', 1 + 200 / 1024),
+  value('a plugin from its snapshot, however long it took', pluginSnapshot, 'snapshot@1000', 5),
   value('kill of a looping guest, native wall', kill, 'native', 10),
   value('kill of a looping guest, Wasm wall', kill, 'wasm', 10),
   ratio('union lookup, 100 layers against 1', unionLookup, 'union@100', 1.1, 'union@1'),
@@ -104,8 +113,5 @@ const WASM = 'The Wasm wall at full depth, and plugins'
 /** Rows whose subject is not built yet. */
 export const LATER_TARGETS: readonly LaterTarget[] = [
   { what: '1,000 containers of one image', issue: NATIVE },
-  { what: 'Wasm: a call inside the sandbox process; host to sandbox and back', issue: WASM },
-  { what: 'Wasm: one more instance in the same process; prewarmed container', issue: WASM },
-  { what: 'Wasm processor with fuel', issue: WASM },
-  { what: 'a plugin from its snapshot', issue: WASM },
+  { what: 'Wasm: prewarmed container, first use', issue: WASM },
 ]

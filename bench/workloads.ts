@@ -3,7 +3,6 @@ import { TARGETS } from './targets.js'
 import type { Workload } from './workload.js'
 import { layers } from './workloads/layers.js'
 import { life } from './workloads/life.js'
-import { plugin } from './workloads/plugin.js'
 import { startWasm } from './workloads/start-wasm.js'
 
-export const WORKLOADS: readonly Workload[] = [...new Set([...TARGETS.map(({ workload }) => workload), startWasm, life, layers, plugin])]
+export const WORKLOADS: readonly Workload[] = [...new Set([...TARGETS.map(({ workload }) => workload), startWasm, life, layers])]

@@ -92,6 +92,7 @@ export type {
   PluginMount,
   PluginOptions,
   PluginRun,
+  PluginSnapshot,
   PluginSource,
   RunOptions,
 } from './plugin/options.js'

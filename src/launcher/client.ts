@@ -163,7 +163,7 @@ export class LauncherProcess {
     }
   }
 
-  /** Lets the guest go; resolves when execve has succeeded. Rejects with COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE. */
+  /** Lets the guest go; resolves when execve has succeeded, or a signal has ended it before. Rejects with COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE. */
   async go(): Promise<void> {
     this.#command('go')
     await this.#started.promise
@@ -247,6 +247,8 @@ export class LauncherProcess {
         break
       case 'exited':
         this.#exited.resolve(event)
+        // A signal may have ended it before it was let go: it is as if it had been, and had ended at once.
+        this.#started.resolve()
         this.#fail(new EngineError('LAUNCHER_FAILED', 'the guest has already ended'))
         break
       case 'done':

@@ -2,6 +2,7 @@ import { type Duplex, Readable } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { Decompress } from 'fzstd'
 import { EngineError, messageOf } from '../errors.js'
+import { gzipInPieces } from './compression-gzip.js'
 import { DEFAULT_DECOMPRESSION_LIMITS, type DecompressionLimits, limitExceeded } from './limits.js'
 import { ZstdFrames } from './zstd-frames.js'
 
@@ -119,7 +120,7 @@ async function peek(input: AsyncIterable<Uint8Array>): Promise<{ head: Uint8Arra
 /** Packs bytes; the same bytes with the same Node become the same. Throws UNSUPPORTED_BY_HOST for zstd where Node has none (before 22.15). */
 export function compress(input: AsyncIterable<Uint8Array>, compression: Compression): AsyncIterable<Uint8Array> {
   if (compression === 'none') return input
-  if (compression === 'gzip') return through(zlib.createGzip(), input)
+  if (compression === 'gzip') return gzipInPieces(input)
   const { createZstdCompress } = zlib as NativeZstd
   if (createZstdCompress === undefined)
     throw new EngineError('UNSUPPORTED_BY_HOST', `Node ${process.versions.node} cannot write zstd`, {

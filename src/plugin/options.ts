@@ -28,12 +28,25 @@ export type PluginOptions = PluginSource & {
    * until one fails.
    */
   readonly instances?: 'fresh' | 'kept'
+  /**
+   * Initialises the module once, when it is loaded, and has every instance begin where that has led, whatever it cost: `_initialize`, then the exported
+   * function `init` (without parameters). Memory and globals are kept; clocks and chance that it has looked at are frozen for all instances.
+   */
+  readonly snapshot?: boolean | PluginSnapshot
   /** Calls that may wait for a thread; more are refused with LIMIT_EXCEEDED. 1,000 unless said. */
   readonly queue?: number
   /** Whether the sandbox stands behind the native wall too: where the host can make one, unless said. */
   readonly nativeWall?: NativeWall
   /** Gives up loading. */
   readonly signal?: AbortSignal
+}
+
+/** How a snapshot is taken. */
+export interface PluginSnapshot {
+  /** The exported function that is called; `wizer-initialize` or `wizer.initialize` unless said, where the module has one. */
+  readonly init?: string
+  /** Milliseconds it may take; `limits.timeoutMs` unless said. */
+  readonly timeoutMs?: number
 }
 
 /** An object as a mount, with more to say about it. */

@@ -12,6 +12,7 @@ import { NativePlugin } from './native-plugin.js'
 import { assertNumbers } from './numbers.js'
 import { type CallNumbers, type CallOptions, PLUGIN_LIMITS, type PluginOptions, type PluginRun, type RunOptions } from './options.js'
 import { Pool } from './pool.js'
+import type { SnapshotStart } from './sandbox/plugin-start.js'
 import { PluginSandbox } from './sandbox.js'
 import { type ModuleFunctions, moduleFunctions, type Signature, signatureText, takesBytes } from './signatures.js'
 import { type ModuleSource, openSource } from './source.js'
@@ -160,7 +161,18 @@ class LoadedModule {
     this.#args = spec.process.args
     this.#places = new Map([...this.functions.exports.keys()].map((name, place) => [name, place]))
     const { outputBytes, timeoutMs } = this.#limits
-    const request = { spec, objects, layers, module, hostFunctions: this.#hostFunctions.summaries, outputBytes, threads, nativeWall }
+    const snapshot = snapshotStart(options, this.functions, timeoutMs)
+    const request = {
+      spec,
+      objects,
+      layers,
+      module,
+      hostFunctions: this.#hostFunctions.summaries,
+      outputBytes,
+      threads,
+      snapshot,
+      nativeWall,
+    }
     this.pool = new Pool({ start: () => PluginSandbox.start(request), queue, timeoutMs })
   }
 
@@ -306,8 +318,7 @@ function isNumbers(input: CallInput): input is readonly (number | bigint)[] {
 
 function decode(name: string, { results }: Signature, input: CallInput, result: Buffer): unknown {
   if (typeof input === 'string') return decodeText(result, `what ${name} answers`)
-  // Of its own bytes, so that who keeps one result of a batch keeps no other.
-  if (!isNumbers(input)) return Buffer.from(result)
+  if (!isNumbers(input)) return ownBytes(result)
   if (result.length !== 8 * results.length)
     throw new EngineError('SANDBOX_FAILED', `the sandbox of the plugin gives no numbers for ${name}`)
   const numbers = decodeNumbers(results, result)
@@ -341,4 +352,30 @@ function unfit(name: string, signature: Signature): EngineError {
 function assertCount(what: string, value: number, { least, most }: { readonly least: number; readonly most: number }): void {
   if (!Number.isSafeInteger(value) || value < least || value > most)
     throw new EngineError('INVALID_ARGUMENT', `${what} must be a whole number from ${least} to ${most}, not ${value}`)
+}
+
+/** What the sandbox is told. Throws FUNCTION_NOT_FOUND and INVALID_ARGUMENT for an initialisation that cannot be called. */
+function snapshotStart({ snapshot = false }: PluginOptions, { exports }: ModuleFunctions, ownMs: number): SnapshotStart | null {
+  if (snapshot === false) return null
+  const { init = null, timeoutMs = ownMs } = snapshot === true ? {} : snapshot
+  if (!(timeoutMs > 0)) throw new EngineError('INVALID_ARGUMENT', `snapshot.timeoutMs ${timeoutMs}: the limit must be a positive number`)
+  if (init === null) return { init, timeoutMs }
+  const signature = exports.get(init)
+  if (signature === undefined)
+    throw new EngineError('FUNCTION_NOT_FOUND', `the module exports no function ${init}, which snapshot.init names`, {
+      hint: didYouMean(init, [...exports.keys()]) ?? 'Leave it out: then _initialize alone is run.',
+    })
+  if (signatureText(signature) !== '() -> ()')
+    throw new EngineError(
+      'INVALID_ARGUMENT',
+      `${init} has the type ${signatureText(signature)}, and an initialisation takes and gives nothing`,
+    )
+  return { init, timeoutMs }
+}
+
+/** A copy in no pool of Node's, so that who keeps one result of a batch keeps no other. */
+function ownBytes(bytes: Uint8Array): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length)
+  own.set(bytes)
+  return own
 }

@@ -20,7 +20,7 @@ import { type SandboxProcess, startAlone, startWalled } from '../wasm/sandbox-pr
 import { guestProcess, sandboxLimits, sandboxMounts } from '../wasm/start-message.js'
 import { NONCE_BYTES } from './call-protocol.js'
 import { PluginChannel } from './channel.js'
-import { encodeStart, type HostFunctionSummary, type PluginStart } from './sandbox/plugin-start.js'
+import { encodeStart, type HostFunctionSummary, type PluginStart, type SnapshotStart } from './sandbox/plugin-start.js'
 
 /** What a sandbox of a plugin is made of. */
 export interface PluginSandboxRequest {
@@ -32,6 +32,7 @@ export interface PluginSandboxRequest {
   readonly hostFunctions: readonly HostFunctionSummary[]
   readonly outputBytes: number
   readonly threads: number
+  readonly snapshot: SnapshotStart | null
   readonly nativeWall: NativeWall
   readonly signal?: AbortSignal
 }
@@ -88,7 +89,7 @@ export class PluginSandbox {
       const control = new PluginControl(process)
       const channels = process.channels.map((stream) => new PluginChannel(stream, (what) => control.distrust(what)))
       process.start.end(encodeStart(start, module))
-      const evidence = await within(control.ready, preparationMs(null))
+      const evidence = await within(control.ready, preparationMs(null) + (request.snapshot?.timeoutMs ?? 0))
       const sandbox = new PluginSandbox(process, control, channels, completed(receipt, evidence, module))
       await within(Promise.all(channels.map((channel, place) => channel.synchronize(nonces[place] as Buffer))), preparationMs(null))
       return sandbox
@@ -232,7 +233,7 @@ function startProcess(request: PluginSandboxRequest, nonces: readonly Buffer[]):
 }
 
 function pluginStart(
-  { spec, hostFunctions, outputBytes }: PluginSandboxRequest,
+  { spec, hostFunctions, outputBytes, snapshot }: PluginSandboxRequest,
   nonces: readonly Buffer[],
   layers: readonly SandboxLayer[],
 ): PluginStart {
@@ -251,6 +252,7 @@ function pluginStart(
     channels: nonces.map((nonce, place) => ({ descriptor: first + place, nonce: nonce.toString('hex') })),
     hostFunctions,
     outputBytes,
+    snapshot,
   }
 }
 

@@ -220,6 +220,8 @@ export class SandboxSession {
     } else {
       this.#isOver = true
       this.#exited.resolve(statusOf(event))
+      // A signal may have ended it before it was let go.
+      this.#started.resolve()
       this.#socket.end()
     }
   }

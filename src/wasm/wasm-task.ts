@@ -86,7 +86,10 @@ export class WasmTask implements Task {
     if (this.#timeoutMs !== null && this.#outlives) this.#sandbox.deadline(this.#timeoutMs)
     else if (this.#timeoutMs !== null) this.#timer = new Timer(this.#timeoutMs, () => this.#timeOut())
     this.#control.go()
-    await this.#control.started
+    await this.#control.started.catch(async (error) => {
+      // A signal may have ended it before it was let go: it is as if it had been, and had ended at once.
+      if ((await this.#exit).signal === undefined) throw error
+    })
   }
 
   #timeOut(): void {

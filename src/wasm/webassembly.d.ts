@@ -8,10 +8,11 @@ declare namespace WebAssembly {
   }
   class Table {
     readonly length: number
+    get(index: number): unknown
   }
-  /** A global of a 64-bit integer. */
-  class Global {
-    value: bigint
+  /** A global of a number: a bigint for a 64-bit integer. */
+  class Global<Value extends number | bigint = number | bigint> {
+    value: Value
   }
   class Module {
     constructor(bytes: Uint8Array)

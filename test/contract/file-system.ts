@@ -223,7 +223,8 @@ export function fileSystemContract(test: TestSuite, { name, make, lacks = [] }: 
     fs.setAttributes(ino, { mtimeNs: 1_234_567_000_000_000n, atimeNs: 7_000_000_000n })
     const stat = fs.stat(ino)
     assert.is(stat.mode & 0o777, 0o711)
-    assert.equal([stat.mtimeNs, stat.atimeNs, stat.size], [1_234_567_000_000_000n, 7_000_000_000n, 1])
+    // Whoever keeps times as doubles has them to the microsecond.
+    assert.equal([stat.mtimeNs / 1000n, stat.atimeNs / 1000n, stat.size], [1_234_567_000_000n, 7_000_000n, 1])
   })
   check('readdir keeps its order while nothing changes', (fs, d) => {
     for (const each of ['z', 'a', 'm', '0']) put(fs, d, each, '')

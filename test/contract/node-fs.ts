@@ -22,6 +22,8 @@ export interface NodeFsCase {
   readonly act: (fs: AnyFs, root: string) => unknown
   /** Why memfs answers otherwise. */
   readonly memfs?: string
+  /** What later Nodes than 20 answer otherwise. */
+  readonly later?: string
 }
 
 let folders = 0
@@ -200,9 +202,9 @@ const MISTAKES: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
   readSync: [
     [],
     ['7'],
-    [1.5],
-    [-1],
-    [2 ** 31],
+    [1.5, new Uint8Array(4)],
+    [-1, new Uint8Array(4)],
+    [2 ** 31, new Uint8Array(4)],
     [9999, 'x'],
     [9999, new Uint8Array(4), 5],
     [9999, new Uint8Array(4), 0, 5],
@@ -521,6 +523,7 @@ const paths: readonly NodeFsCase[] = [
   },
   {
     name: 'cp of a tree, and what it does not copy',
+    later: 'errors of other classes; a link to be dereferenced is refused as a directory',
     act: (fs, root) => {
       furnish(fs, root)
       fs.chmodSync(`${root}/directory`, 0o750)
@@ -577,6 +580,7 @@ const paths: readonly NodeFsCase[] = [
   },
   {
     name: 'times to the microsecond, as numbers, texts and Dates, of a symlink its own',
+    later: 'doubles are not rounded to the microsecond',
     act: (fs, root) => {
       furnish(fs, root)
       const times = (name: string) => {
@@ -597,6 +601,7 @@ const paths: readonly NodeFsCase[] = [
   },
   {
     name: 'stat tells what there is, in numbers and bigints',
+    later: 'dates are made when they are asked for; statfs has one more field',
     act: (fs, root) => {
       furnish(fs, root)
       const fields = (stat: nodeFs.Stats | nodeFs.BigIntStats) => [Object.keys(stat).sort(), kindOf(stat as nodeFs.Stats)]

@@ -186,6 +186,21 @@ export function runtimeContract(test: RegisterTest, withWall: WithWall): void {
   )
 
   test(
+    'a guest that a signal ends before its start has been started, and says how it ended',
+    withBench(async ({ create, exec }) => {
+      const container = await create([['loop']])
+      await container.task.start()
+      const tasks = [(await create([['loop']])).task, (await exec(container, [['loop']])).task]
+      for (const task of tasks) {
+        await task.kill('SIGTERM')
+        await task.start()
+        const { exitCode, signal, reason } = await task.wait()
+        assert.equal({ exitCode, signal, reason }, { exitCode: 143, signal: 'SIGTERM', reason: 'signaled' })
+      }
+    }),
+  )
+
+  test(
     'a guest over its time limit ends with reason "timeout"',
     withBench(async ({ create }) => {
       const { task } = await create([['loop']], { limits: { timeoutMs: 300 } })

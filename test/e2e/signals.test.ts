@@ -142,11 +142,12 @@ native('^C while a container is being made leaves nothing', async () => {
   await wolffia.busybox()
   for (const delayMs of [30, 90, 150, 220]) {
     const child = wolffia.start(['run', '--rm', 'busybox', 'sleep', '60'])
+    const said = text(child.stderr)
     const ended = once(child, 'close')
     await sleep(delayMs)
     child.kill('SIGINT')
     const [code, signal] = await ended
-    assert.ok(signal === 'SIGINT' || code === 130, `${delayMs} ms: ${code} ${signal}`)
+    assert.ok(signal === 'SIGINT' || code === 130, `${delayMs} ms: ${code} ${signal} ${await said}`)
     await wolffia.output('ps')
     assert.equal(wolffia.containers(), [], `${delayMs} ms`)
     await untilNoProcess()

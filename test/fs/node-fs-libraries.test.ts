@@ -108,7 +108,7 @@ test("nothing of it reaches the host's files, its classes neither", async () => 
 test('each call of node:fs is there in each of its forms, but for what is refused', () => {
   const fs = writableFs()
   // Deprecated, for other systems, or of Node versions to come.
-  const absent = /^(glob|lchmod|_|mkdtempDisposable|openAsBlob$|promises$|Utf8Stream)/
+  const absent = /^(glob|lchmod|_|mkdtempDisposable|openAsBlob(Sync)?$|promises$|Utf8Stream)/
   const missing = (theirs: object, ours: object) =>
     Object.keys(theirs).filter((name) => !absent.test(name) && typeof Reflect.get(ours, name) !== typeof Reflect.get(theirs, name))
   assert.equal(missing(nodeFs, fs), [])

@@ -9,6 +9,7 @@ import { nodeFsOf } from '../../src/fs/node-fs.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
 import { type AnyFs, attempt, codeOf, differences, listing, type NodeFsCase, outcomeOf, type Subject } from '../contract/node-fs.js'
 import { layerOf, rawTar } from '../layer/tar.js'
+import { NODE_20 } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('fs/node-fs, random calls')
@@ -135,11 +136,12 @@ async function agree(all: readonly RandomCall[], subjects: readonly Subject[], a
       )
 }
 
-test('ours answers as node:fs does, error by error', () =>
+test.needs(NODE_20)('ours answers as node:fs does, error by error', () =>
   fc.assert(
     fc.asyncProperty(calls, fc.integer({ min: 0, max: 2 }), (all, layers) => agree(all, [{ fs: nodeFs, root: folder }, ours(layers)])),
     { numRuns: 150, includeErrorInReport: true },
-  ))
+  ),
+)
 
 test('memfs, node:fs and ours agree on what all have, by the codes of their errors', () => {
   // memfs knows no umask: lines of the listing lose their modes.

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { nodeFsOf } from '../../src/fs/node-fs.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
 import { type AnyFs, differences, NODE_FS_CASES, outcomeOf, type Subject } from '../contract/node-fs.js'
+import { NODE_20 } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('fs/node-fs')
@@ -32,7 +33,7 @@ function isObject(value: unknown): value is object {
 const host: Subject = { fs: nodeFs, root: folder }
 
 for (const each of NODE_FS_CASES)
-  test(`as Node's own: ${each.name}`, async () => {
+  test.needs(...(each.later === undefined ? [] : [NODE_20]))(`as Node's own: ${each.name}`, async () => {
     const oracle = await outcomeOf(each, host)
     assert.not(isObject(oracle) && 'thrown' in oracle, JSON.stringify(oracle))
     assert.equal(differences(await outcomeOf(each, ours()), oracle), [])

@@ -56,6 +56,17 @@ for (const idMap of idMaps()) {
   )
 }
 
+native('a guest that a signal ends before go has been started by go, and tells of its end', () =>
+  withBox(async (box) => {
+    const launcher = box.launch(['sleep', '1000'])
+    const { created } = await launcher.ready
+    launcher.signal(2)
+    await eventually('the guest is gone', () => !exists(created.guest))
+    await launcher.go()
+    assert.is((await launcher.exited).signal, 2)
+  }),
+)
+
 native('an aborted launch ends with ABORTED and nothing running', () =>
   withBox(async (box) => {
     const abort = new AbortController()

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { gzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
-import { decompress, detectCompression } from '../../src/layer/compression.js'
+import { compress, decompress, detectCompression } from '../../src/layer/compression.js'
 import { type Requirement, suite } from '../support/suite.js'
 
 const test = suite('layer/compression')
@@ -80,6 +80,46 @@ test("an error of the input is the output's, as it is", async () => {
   } catch (error) {
     assert.is(error, failure)
   }
+})
+
+async function packed(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const packedChunks: Uint8Array[] = []
+  for await (const chunk of compress(chunks, 'gzip')) packedChunks.push(chunk)
+  return Buffer.concat(packedChunks)
+}
+
+// More than two of the pieces that are packed side by side.
+const long = Buffer.concat(Array.from({ length: 7 }, () => text))
+
+test('what is packed with gzip does not depend on how the bytes come', async () => {
+  const whole = await packed(pieces(long, long.length))
+  assert.equal(gunzipSync(whole), long)
+  for (const pieceBytes of [1009, 1 << 20, (1 << 20) + 1]) assert.equal(await packed(pieces(long, pieceBytes)), whole)
+  assert.ok(whole.length < gzipSync(long).length * 1.02, `${whole.length} bytes against ${gzipSync(long).length}`)
+})
+
+test('no bytes at all are packed as a whole gzip file, those of whole pieces as no more than they are', async () => {
+  assert.equal(gunzipSync(await packed(pieces(Buffer.alloc(0), 1))), Buffer.alloc(0))
+  const even = Buffer.alloc(2 << 20, 7)
+  const both = await packed(pieces(even, 10_000))
+  assert.equal(gunzipSync(both), even)
+  assert.is(both.length, 2 * gzipSync(even.subarray(0, 1 << 20)).length)
+})
+
+test('packing with gzip ends with its input and by its error', async () => {
+  const ended: string[] = []
+  const failure = new Error('the disk is gone')
+  const input = async function* (fails: boolean) {
+    try {
+      for (let turn = 0; !fails || turn < 50; turn++) yield text
+      throw failure
+    } finally {
+      ended.push(fails ? 'failed' : 'left')
+    }
+  }
+  for await (const _ of compress(input(false), 'gzip')) break
+  assert.is(await packed(input(true)).catch((error) => error), failure)
+  assert.equal(ended, ['left', 'failed'])
 })
 
 test.run()

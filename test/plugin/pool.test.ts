@@ -114,7 +114,7 @@ test.needs(WASM)('room() that nobody takes is told to the next who waits', async
 test.needs(WASM)('whoever keeps one result of a batch keeps the bytes of no other', () =>
   withPlugin({ bytes: MODULE, hostFunctions: { hold: gate().hold } }, async (plugin) => {
     const [first] = await plugin.batch('echo', [Buffer.from('a'), Buffer.alloc(30_000)])
-    assert.ok((first?.buffer.byteLength ?? 0) < 30_000)
+    assert.is(first?.buffer.byteLength, 1)
   }),
 )
 

@@ -14,7 +14,7 @@ const COUNTINGS = ['global', 'local', 'loops'] as const
 
 interface Fuelled {
   readonly exports: Readonly<Record<string, (...args: (number | bigint)[]) => unknown>>
-  readonly fuel: WebAssembly.Global
+  readonly fuel: WebAssembly.Global<bigint>
   readonly start: string | null
   spent(): number
 }
@@ -22,7 +22,7 @@ interface Fuelled {
 function fuelled(bytes: Uint8Array, wanted: Partial<Instrumentation> = {}, fuel = PLENTY, imports = {}): Fuelled {
   const instrumented = instrument(bytes, { fuel: true, canonicalNan: false, ...wanted })
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(instrumented.bytes), imports)
-  const global = exports[instrumented.fuel?.global ?? ''] as WebAssembly.Global
+  const global = exports[instrumented.fuel?.global ?? ''] as WebAssembly.Global<bigint>
   global.value = fuel
   return {
     exports: exports as Fuelled['exports'],

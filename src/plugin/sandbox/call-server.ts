@@ -1,7 +1,9 @@
 import { EngineError } from '../../errors.js'
 import type { FuelExports } from '../../wasm/instrument/instrument.js'
+import type { StateExports } from '../../wasm/instrument/reveal.js'
 import type { GuestFiles } from '../../wasm/sandbox/guest-files.js'
 import { failureOf } from '../../wasm/sandbox/messages.js'
+import type { Snapshot } from '../../wasm/sandbox/snapshot.js'
 import { stopped } from '../../wasm/sandbox/supervision.js'
 import { type CallRequest, decodeCall, encodeNumbers, encodeResult, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
 import type { ModuleFunctions, Signature } from '../signatures.js'
@@ -18,6 +20,10 @@ export interface InstanceParts {
   readonly module: WebAssembly.Module
   /** What it exports besides its own; null where it has no fuel. */
   readonly fuel: FuelExports | null
+  /** By what names its state is reached; null where each instance initialises itself. */
+  readonly state: StateExports | null
+  /** Where each instance begins; null while it is being taken, and where there is none. */
+  readonly snapshot: Snapshot | null
   readonly functions: ModuleFunctions
 }
 

@@ -1,5 +1,6 @@
 import { EngineError, messageOf } from '../../errors.js'
 import { fromUtf8 } from '../../fs/names.js'
+import { type StateExports, unkept } from '../../wasm/instrument/reveal.js'
 import { WASM_PAGE_BYTES } from '../../wasm/module.js'
 import { DescriptorTable } from '../../wasm/preview1/descriptor-table.js'
 import { GuestExit, type InputStream, type OutputStream } from '../../wasm/preview1/host.js'
@@ -9,11 +10,15 @@ import { createPreview1, type Preview1 } from '../../wasm/preview1/preview1.js'
 import { StreamDescriptor } from '../../wasm/preview1/stream-descriptor.js'
 import { FuelTank, OutOfFuel } from '../../wasm/sandbox/fuel-tank.js'
 import { guestHost } from '../../wasm/sandbox/guest-host.js'
+import { restore, type Snapshot, UntouchedState } from '../../wasm/sandbox/snapshot.js'
 import { decodeNumbers, encodeNumbers } from '../call-protocol.js'
 import type { ValueType } from '../signatures.js'
 import type { InstanceParts } from './call-server.js'
 import { CallOver, type OwnerChannel, OwnerGone } from './owner-channel.js'
 import { HOST_MODULE, type HostFunctionSummary } from './plugin-start.js'
+
+/** Who answers host functions. */
+export type Asked = Pick<OwnerChannel, 'ask'>
 
 /** What one instance is given besides its module's parts. */
 export interface InstanceGiven {
@@ -26,6 +31,8 @@ export interface InstanceGiven {
   readonly output: { readonly stdout: OutputStream; readonly stderr: OutputStream } | null
 }
 
+/** Names by which modules export their initialisation for github.com/bytecodealliance/wizer, the newer one first. */
+const WIZER_NAMES = ['wizer-initialize', 'wizer.initialize']
 /** What of stderr is shown with a failure, in characters. */
 const SHOWN_CHARACTERS = 4096
 /** A guest that fails with this share of its memory in use has most likely run into the limit. */
@@ -39,25 +46,54 @@ export class Instance {
   /** Of the call under way, in whose name host functions are asked. */
   number = 0
   readonly #parts: InstanceParts
-  readonly #channel: OwnerChannel
+  readonly #channel: Asked
   readonly #given: InstanceGiven
   #exports: WebAssembly.Instance['exports'] = {}
   #preview1: Preview1 | null = null
+  #table: DescriptorTable | null = null
   /** Bytes of stderr, the last. */
   #complaint = Buffer.alloc(0)
   /** What ended the call from below the guest's frames: a guest that catches it goes on in vain. */
   #stopped: unknown = null
   readonly #tank: FuelTank | null
 
-  constructor(parts: InstanceParts, channel: OwnerChannel, given: InstanceGiven) {
+  constructor(parts: InstanceParts, channel: Asked, given: InstanceGiven) {
     this.#parts = parts
     this.#channel = channel
     this.#given = given
     this.#tank = parts.fuel === null ? null : new FuelTank(given.fuel)
   }
 
-  /** Instantiates the module, which runs its start function. */
+  /** Instantiates the module, which runs its start function, or makes it what the snapshot was. */
   open(): void {
+    const { state, snapshot } = this.#parts
+    this.#instantiate()
+    if (state === null) return
+    if (snapshot === null) this.#runStart(state)
+    else restore(this.#exports, state, snapshot)
+  }
+
+  /**
+   * Opens it, initialises it, and gives what it has become. Throws FUNCTION_NOT_FOUND where there is no such function, NOT_BUILT for what no snapshot
+   * can keep, and whatever the guest ends with.
+   */
+  openForSnapshot(state: StateExports, init: string | null): Snapshot {
+    this.#instantiate()
+    const untouched = new UntouchedState(this.#exports, state)
+    const open = this.#table?.open
+    this.#runStart(state)
+    this.initialize()
+    const name = init ?? WIZER_NAMES.find((each) => this.exports(each))
+    if (name !== undefined) this.call(name, [])
+    if (this.#table?.open !== open) throw unkept('its initialisation leaves files open')
+    return untouched.snapshot()
+  }
+
+  #runStart({ start }: StateExports): void {
+    if (start !== null) this.call(start, [])
+  }
+
+  #instantiate(): void {
     const { module, start, functions } = this.#parts
     const imports: Record<string, Record<string, unknown>> = {}
     const names = [...functions.imports.keys()]
@@ -77,6 +113,7 @@ export class Instance {
 
   /** As a WASI reactor is, once, before its first call. */
   initialize(): void {
+    if (this.#parts.snapshot !== null) return
     if (typeof this.#exports._initialize === 'function') this.call('_initialize', [])
   }
 
@@ -235,6 +272,7 @@ export class Instance {
     const { start, files } = this.#parts
     const { args, input, output } = this.#given
     const table = new DescriptorTable(start.limits.openFiles)
+    this.#table = table
     table.add(new StreamDescriptor({ terminal: false, input: bytesInput(input) }))
     table.add(new StreamDescriptor({ terminal: false, output: output?.stdout ?? { write: () => {} } }))
     table.add(new StreamDescriptor({ terminal: false, output: output?.stderr ?? { write: (bytes) => this.#complain(bytes) } }))

@@ -8,16 +8,18 @@
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
+import { EngineError } from '../../errors.js'
 import { makeFiles } from '../../wasm/sandbox/guest-files.js'
 import { failureOf } from '../../wasm/sandbox/messages.js'
 import { ModuleCompiler } from '../../wasm/sandbox/module-compiler.js'
 import { writeAll } from '../../wasm/sandbox/output.js'
 import { CONTROL_DESCRIPTOR, START_DESCRIPTOR } from '../../wasm/sandbox/protocol.js'
+import type { Snapshot } from '../../wasm/sandbox/snapshot.js'
 import { SharedTrees } from '../../wasm/sandbox/worker-threads.js'
 import { moduleFunctions } from '../signatures.js'
-import { decodeStart, HOST_MODULE } from './plugin-start.js'
+import { decodeStart, HOST_MODULE, type SnapshotStart } from './plugin-start.js'
 import { PluginThread } from './plugin-thread.js'
-import type { TakeMessage } from './thread-messages.js'
+import type { SharedParts, TakeMessage } from './thread-messages.js'
 
 const { start, module: bytes } = decodeStart(readFileSync(START_DESCRIPTOR))
 /** By channel. Before anything else: they take their time to come up. */
@@ -42,17 +44,45 @@ async function prepare() {
   const compiler = new ModuleCompiler(start.limits, {
     isProgram: false,
     provided,
-    instrumentation: { fuel: start.limits.fuel !== null, canonicalNan: false },
+    instrumentation: { fuel: start.limits.fuel !== null, canonicalNan: false, state: start.snapshot !== null },
   })
   const warm = Promise.all(threads.map((thread) => thread.warm))
   // A changed flag makes V8 refuse what Node has compiled beforehand, which the threads need to come up quickly.
-  const { module, fuel, evidence } = await compiler.compile(bytes, warm)
+  const { module, fuel, state, evidence } = await compiler.compile(bytes, warm)
   await warm
   // The engine's own bound on memory, beside the one in the module.
   setFlagsFromString(`--wasm-max-mem-pages=${Math.max(1, start.limits.memoryPages)}`)
-  const taken = { start, files: trees.shared, module, fuel, functions: moduleFunctions(bytes) }
+  const parts = { start, files: trees.shared, module, fuel, state, snapshot: null, functions: moduleFunctions(bytes) }
+  const taken = start.snapshot === null ? parts : { ...parts, snapshot: await snapshotOf(start.snapshot, parts, trees) }
   await Promise.all(start.channels.map((channel, place) => threads[place]?.take({ ...taken, ...channel })))
   return { trees, evidence: { ...evidence, preopens: files.preopens.map(({ name }) => name), environment: start.env }, taken }
+}
+
+/** In a thread of its own, which nobody uses after it. */
+async function snapshotOf({ init, timeoutMs }: SnapshotStart, parts: SharedParts, trees: SharedTrees): Promise<Snapshot> {
+  const thread = new PluginThread(fell)
+  await thread.warm
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(lateError(timeoutMs)), timeoutMs)
+  })
+  try {
+    return await Promise.race([thread.takeSnapshot({ ...parts, init }), late])
+  } finally {
+    clearTimeout(timer)
+    await thread.end(trees).catch(() => {})
+  }
+}
+
+function lateError(timeoutMs: number): EngineError {
+  return new EngineError(
+    'DEADLINE_EXCEEDED',
+    `the module has not initialised itself within ${timeoutMs} ms, so that there is no snapshot`,
+    {
+      hint: 'Give it more with snapshot.timeoutMs.',
+      data: { timeoutMs },
+    },
+  )
 }
 
 interface Replacement {

@@ -13,6 +13,15 @@ export interface PluginStart extends FilesStart {
   readonly hostFunctions: readonly HostFunctionSummary[]
   /** Bytes that one call may answer with, or that a run may write. */
   readonly outputBytes: number
+  /** What is run once, and for how long at most; null where each instance initialises itself. */
+  readonly snapshot: SnapshotStart | null
+}
+
+/** How a snapshot is taken. */
+export interface SnapshotStart {
+  /** The exported function that is called after `_initialize`; null for the one that Wizer's users export, if there is one. */
+  readonly init: string | null
+  readonly timeoutMs: number
 }
 
 /** What the sandbox knows of a function of the owner's. */

@@ -1,8 +1,9 @@
 import type { Worker } from 'node:worker_threads'
 import { type Deferred, deferred } from '../../launcher/deferred.js'
 import { errorOf } from '../../wasm/sandbox/messages.js'
+import type { Snapshot } from '../../wasm/sandbox/snapshot.js'
 import { guestThread, type SharedTrees } from '../../wasm/sandbox/worker-threads.js'
-import type { TakeMessage, ThreadMessage } from './thread-messages.js'
+import type { SnapshotMessage, TakeMessage, ThreadMessage } from './thread-messages.js'
 
 /** A thread for instances, from outside: it comes up, takes a channel, and is ended with it. */
 export class PluginThread {
@@ -10,6 +11,7 @@ export class PluginThread {
   readonly warm: Promise<void>
   readonly #worker: Worker
   readonly #attached: Deferred<readonly number[]> = deferred()
+  readonly #snapshot: Deferred<Snapshot> = deferred()
 
   /** `fell` is called when the thread breaks by itself. */
   constructor(fell: (error: Error) => void) {
@@ -20,7 +22,8 @@ export class PluginThread {
     this.#worker.on('message', (message: ThreadMessage) => {
       if (message.type === 'warm') warm.resolve()
       else if (message.type === 'attached') this.#attached.resolve(message.attachments)
-      else this.#attached.reject(errorOf(message.error))
+      else if (message.type === 'snapshot') this.#snapshot.resolve(message.snapshot)
+      else for (const waiting of [this.#attached, this.#snapshot]) waiting.reject(errorOf(message.error))
     })
   }
 
@@ -28,6 +31,13 @@ export class PluginThread {
   async take(message: TakeMessage): Promise<void> {
     this.#worker.postMessage(message)
     await this.#attached.promise
+  }
+
+  /** Has it take the snapshot. Rejects with whatever kept the module from initialising itself. */
+  async takeSnapshot(message: SnapshotMessage): Promise<Snapshot> {
+    this.#worker.postMessage(message)
+    await this.#attached.promise
+    return this.#snapshot.promise
   }
 
   /** Ends it, whatever it runs. Its owner has seen to it that it does not wait for an answer. Resolves when it is gone. */

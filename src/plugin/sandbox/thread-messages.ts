@@ -1,20 +1,34 @@
 /** What the sandbox's main thread and the threads of its channels say to each other. */
 import type { FuelExports } from '../../wasm/instrument/instrument.js'
+import type { StateExports } from '../../wasm/instrument/reveal.js'
 import type { SharedFiles } from '../../wasm/sandbox/guest-files.js'
 import type { FailureMessage } from '../../wasm/sandbox/messages.js'
+import type { Snapshot } from '../../wasm/sandbox/snapshot.js'
 import type { ModuleFunctions } from '../signatures.js'
 import type { PluginStart } from './plugin-start.js'
 
-/** What a thread that has come up is given: from then on it listens to its channel alone, and to no message any more. */
-export interface TakeMessage {
+/** What instances are made of, as a thread is told of it. */
+export interface SharedParts {
   readonly start: PluginStart
   readonly files: SharedFiles
   readonly module: WebAssembly.Module
   /** What it exports besides its own; null where it has no fuel. */
   readonly fuel: FuelExports | null
+  /** By what names its state is reached, and where each instance begins; null where each initialises itself. */
+  readonly state: StateExports | null
+  readonly snapshot: Snapshot | null
   readonly functions: ModuleFunctions
+}
+
+/** What a thread that has come up is given: from then on it listens to its channel alone, and to no message any more. */
+export interface TakeMessage extends SharedParts {
   readonly descriptor: number
   readonly nonce: string
+}
+
+/** Or this: it takes the snapshot, which its parts have not yet, and is of no more use. */
+export interface SnapshotMessage extends SharedParts {
+  readonly init: string | null
 }
 
 /** From a thread. */
@@ -23,4 +37,5 @@ export type ThreadMessage =
   | { readonly type: 'warm' }
   /** Its files are open: its number in each tree that is shared, in their order. */
   | { readonly type: 'attached'; readonly attachments: readonly number[] }
+  | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
   | { readonly type: 'failed'; readonly error: FailureMessage }

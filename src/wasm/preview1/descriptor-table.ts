@@ -27,6 +27,11 @@ export class DescriptorTable {
     return descriptor
   }
 
+  /** How many are open. */
+  get open(): number {
+    return this.#open
+  }
+
   /** Throws EMFILE when no further descriptor may be opened; asked before anything is created for it. */
   checkRoom(): void {
     if (this.#open >= this.#limit) throw new WasiError('EMFILE')

@@ -15,7 +15,7 @@ export class OutOfFuel extends Error {
 
 /** The fuel of one instance: a global of its module that its own code takes from. */
 export class FuelTank implements Meter {
-  #global: WebAssembly.Global | null = null
+  #global: WebAssembly.Global<bigint> | null = null
   #left: number
 
   /** `amount` is a safe integer, 0 or more. */
@@ -25,7 +25,7 @@ export class FuelTank implements Meter {
 
   /** Fills the instance, and runs what was its start function. Throws whatever that ends with. */
   open(exports: WebAssembly.Instance['exports'], { global, start }: FuelExports): void {
-    this.#global = exports[global] as WebAssembly.Global
+    this.#global = exports[global] as WebAssembly.Global<bigint>
     this.#global.value = BigInt(this.#left)
     if (start !== null) (exports[start] as () => void)()
   }

@@ -4,6 +4,7 @@ import { EngineError, messageOf } from '../../errors.js'
 import type { WasmEvidence } from '../../runtime/receipt.js'
 import type { WasiEngine } from '../../runtime/spec.js'
 import { type FuelExports, instrument } from '../instrument/instrument.js'
+import { reveal, type StateExports } from '../instrument/reveal.js'
 import { type ModuleLimits, type PreparedModule, prepareModule, type SharedMemoryLimits } from '../module.js'
 import { SPAWN_FIELD, SPAWN_MODULE, THREAD_START } from '../thread-names.js'
 
@@ -12,6 +13,8 @@ export interface CompiledModule {
   readonly module: WebAssembly.Module
   /** What it exports besides its own; null where it has no fuel. */
   readonly fuel: FuelExports | null
+  /** By what names its state can be reached; null where nobody has asked for them. */
+  readonly state: StateExports | null
   readonly evidence: Omit<WasmEvidence, 'preopens' | 'environment'>
   /** How many threads it may have, and the memory that they share; null for a program that has one and a memory of its own. */
   readonly threads: { readonly maximum: number; readonly memory: SharedMemoryLimits } | null
@@ -31,6 +34,8 @@ export interface ModuleUse {
 export interface ModuleInstrumentation {
   readonly fuel: boolean
   readonly canonicalNan: boolean
+  /** Whether its state is to be reached, for a snapshot. */
+  readonly state?: boolean
 }
 
 /** What bounds the modules. */
@@ -85,7 +90,7 @@ export class ModuleCompiler {
     const moduleDigest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
     const known = this.#compiled.get(moduleDigest)
     if (known !== undefined) return known
-    const { fuel, prepared, instrumented } = this.#prepare(bytes)
+    const { fuel, state, prepared, instrumented } = this.#prepare(bytes)
     const flags = this.#flagsFor(prepared.compiler)
     if (flags.length > 0) await beforeFlags
     for (const flag of flags) setFlagsFromString(flag)
@@ -106,7 +111,7 @@ export class ModuleCompiler {
       threadsMaximum,
       ...(instrumented.length === 0 ? {} : { instrumented }),
     }
-    const compiled = { module, fuel, evidence, threads }
+    const compiled = { module, fuel, state, evidence, threads }
     this.#compiled.set(moduleDigest, compiled)
     for (const oldest of this.#compiled.keys()) if (this.#compiled.size > KEPT) this.#compiled.delete(oldest)
     return compiled
@@ -115,15 +120,18 @@ export class ModuleCompiler {
   /** What is put into it costs the compilers as well, so both are judged: as it came, and as it is compiled. */
   #prepare(bytes: Uint8Array): {
     readonly fuel: FuelExports | null
+    readonly state: StateExports | null
     readonly prepared: PreparedModule
     readonly instrumented: readonly string[]
   } {
     const { instrumentation = { fuel: false, canonicalNan: false } } = this.#use
     const prepared = prepareModule(bytes, this.#limits, this.#use)
-    const instrumented = [...(instrumentation.fuel ? ['fuel'] : []), ...(instrumentation.canonicalNan ? ['canonical-nan'] : [])]
-    if (instrumented.length === 0) return { fuel: null, prepared, instrumented }
-    const { bytes: rewritten, fuel } = instrument(bytes, instrumentation)
-    return { fuel, prepared: prepareModule(rewritten, this.#limits, this.#use), instrumented }
+    const counts = [...(instrumentation.fuel ? ['fuel'] : []), ...(instrumentation.canonicalNan ? ['canonical-nan'] : [])]
+    const instrumented = [...counts, ...(instrumentation.state === true ? ['snapshot'] : [])]
+    if (instrumented.length === 0) return { fuel: null, state: null, prepared, instrumented }
+    const { bytes: revealed, state } = instrumentation.state === true ? reveal(bytes) : { bytes, state: null }
+    const { bytes: rewritten, fuel } = counts.length === 0 ? { bytes: revealed, fuel: null } : instrument(revealed, instrumentation)
+    return { fuel, state, prepared: prepareModule(rewritten, this.#limits, this.#use), instrumented }
   }
 
   #flagsFor(wanted: Compiler): readonly string[] {
