@@ -43,8 +43,12 @@ async function main(): Promise<number> {
     await writeFile(words.html, page(report))
     process.stderr.write(`written: ${words.html}\n`)
   }
+  if (words.plots !== null) {
+    const { writePictures } = await import('./pictures.js')
+    for (const name of await writePictures(report, words.plots)) process.stderr.write(`written: ${name}\n`)
+  }
   if (words.json) process.stdout.write(`${JSON.stringify(report, null, 1)}\n`)
-  else if (words.html === null) print(report)
+  else if (words.html === null && words.plots === null) print(report)
   return 0
 }
 

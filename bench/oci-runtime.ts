@@ -22,7 +22,7 @@ export function ociRuntime(name: string, summary: string, flags: readonly string
         writable: '/tmp',
         containers: {
           start: async (container, args) => [...words, 'run', '--detach', '--bundle', await bundle(args), id(container)],
-          exec: (container, args) => [...words, 'exec', id(container), ...args],
+          exec: async (container, args) => [...words, 'exec', id(container), ...args],
           remove: (container) => [...words, 'delete', '--force', id(container)],
         },
       }

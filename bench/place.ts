@@ -11,7 +11,7 @@ export interface ContainerWords {
   /** Starts one in the background, by name. */
   start(name: string, words: readonly string[]): Promise<HostCommand>
   /** Runs one more program in it. */
-  exec(name: string, words: readonly string[]): HostCommand
+  exec(name: string, words: readonly string[]): Promise<HostCommand>
   /** Kills it and takes it away. */
   remove(name: string): HostCommand
 }

@@ -14,6 +14,8 @@ export interface Words {
   readonly json: boolean
   /** File for the page, or null. */
   readonly html: string | null
+  /** Folder for the pictures that README.md shows, or null. */
+  readonly plots: string | null
   /** Reports to compare instead of measuring, and with `from` the one to print or draw again. */
   readonly compare: readonly [string, string] | null
   readonly from: string | null
@@ -32,6 +34,7 @@ npm run bench -- --from RUN.json [--html F]   print or draw a run once more
 --seed N       what orders, pauses and draws come from (1)
 --json         the whole run as JSON, schema in bench/report.schema.json
 --html FILE    the whole run as one page
+--plots FOLDER the pictures of README.md, from the matrix
 --list         name the columns and modes of the matrix, and the workloads
 `
 
@@ -54,6 +57,7 @@ export function parseWords(args: readonly string[]): Words {
       seed: { type: 'string', default: String(DEFAULT_SEED) },
       precision: { type: 'string' },
       html: { type: 'string' },
+      plots: { type: 'string' },
       from: { type: 'string' },
     },
   })
@@ -76,6 +80,7 @@ export function parseWords(args: readonly string[]): Words {
     precision: values.precision === undefined ? null : percent(values.precision),
     json: values.json,
     html: values.html ?? null,
+    plots: values.plots ?? null,
     compare: values.compare && older !== undefined && newer !== undefined ? [older, newer] : null,
     from: values.from ?? null,
   }

@@ -1,5 +1,5 @@
-// What a guest can see and do: `probe SECRET NEW-FILE PORT PID`, a file of the host's, one that is not there yet, a port
-// of the host's loopback and a process of the host's. Each line of the answer is a word and what was found; the last is
+// What a guest can see and do: `probe SECRET NEW-FILE PORT PID WRITABLE`, a file of the host's, one that is not there
+// yet, a port of the host's loopback, a process of the host's and a folder of the guest's own. Each line of the answer is a word and what was found; the last is
 // `end`.
 #include <fcntl.h>
 #include <stdbool.h>
@@ -8,14 +8,35 @@
 #include <string.h>
 #include <unistd.h>
 
-static void look_for_files(const char *secret, const char *new_file) {
+enum { PATH_BYTES = 4096 };
+
+static char up[PATH_BYTES], link_path[PATH_BYTES], target[PATH_BYTES];
+
+static bool can_read(const char *path) {
   char text[32];
-  int descriptor = open(secret, O_RDONLY);
-  printf("host-file %s\n", descriptor >= 0 && read(descriptor, text, sizeof text) > 0 ? "read" : "unseen");
+  int descriptor = open(path, O_RDONLY);
+  bool has_read = descriptor >= 0 && read(descriptor, text, sizeof text) > 0;
   if (descriptor >= 0)
     close(descriptor);
+  return has_read;
+}
+
+// Through a link of the guest's own making.
+static bool can_read_through(const char *where) {
+  bool has_read = symlink(where, link_path) == 0 && can_read(link_path);
+  unlink(link_path);
+  return has_read;
+}
+
+// By its name, out of the guest's own folder by `..`, and by links that lead out of it.
+static void look_for_files(const char *secret, const char *new_file, const char *writable) {
+  snprintf(up, sizeof up, "%s/../../../../../../../../../..%s", writable, secret);
+  snprintf(target, sizeof target, "../../../../../../../../../..%s", secret);
+  snprintf(link_path, sizeof link_path, "%s/way", writable);
+  bool has_read = can_read(secret) || can_read(up) || can_read_through(secret) || can_read_through(target);
+  printf("host-file %s\n", has_read ? "read" : "unseen");
   // Its folder is the host's alone: in a root of the guest's own there is none to write to.
-  descriptor = open(new_file, O_WRONLY | O_CREAT, 0600);
+  int descriptor = open(new_file, O_WRONLY | O_CREAT, 0600);
   printf("host-write %s\n", descriptor >= 0 ? "written" : "refused");
   if (descriptor >= 0) {
     close(descriptor);
@@ -161,9 +182,9 @@ static void look_around(const char *port, const char *pid) {
 #endif
 
 int main(int argc, char **argv) {
-  if (argc != 5)
+  if (argc != 6)
     return 2;
-  look_for_files(argv[1], argv[2]);
+  look_for_files(argv[1], argv[2], argv[5]);
   look_around(argv[3], argv[4]);
   printf("end\n");
   return 0;

@@ -17,7 +17,8 @@ export const exec: Column = {
     const container = `${cell.mode}-exec`
     await run(await start(container, GUEST))
     cell.workbench.atEnd(async () => void (await run(remove(container)).catch(() => {})))
-    return () => run(more(container, ['/.bench/talk', 'exit']))
+    const command = await more(container, ['/.bench/talk', 'exit'])
+    return () => run(command)
   },
 }
 

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { GUEST_FOLDER, type GuestName } from '../compile-guest.js'
 import { type HostCommand, type PlacedMode, placed } from '../place.js'
 import { requireWall } from '../require-wall.js'
@@ -28,7 +28,10 @@ function commandLineOf(name: string, summary: string, wall: 'native' | 'wasm', e
         writable: wall === 'native' ? '/tmp' : '',
         containers: {
           start: async (container, words) => [...cli, 'run', '-d', '-i', '--name', container, '--runtime', wall, ...(await image(words))],
-          exec: (container, words) => [...cli, 'exec', container, ...words],
+          exec: async (container, [program = '', ...words]) => {
+            const path = wall === 'native' ? program : `/${basename(await workbench.moduleOf(program))}`
+            return [...cli, 'exec', container, path, ...words]
+          },
           remove: (container) => [...cli, 'rm', '--force', container],
         },
       }

@@ -22,7 +22,7 @@ export const docker = placed({
       writable: '/tmp',
       containers: {
         start: async (name, words) => ['docker', 'run', '-d', '-i', '--name', name, '--network=none', IMAGE, ...words],
-        exec: (name, words) => ['docker', 'exec', name, ...words],
+        exec: async (name, words) => ['docker', 'exec', name, ...words],
         remove: (name) => ['docker', 'rm', '--force', name],
       },
     }

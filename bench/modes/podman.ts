@@ -24,7 +24,7 @@ export const podman = placed({
       writable: '/tmp',
       containers: {
         start: async (name, args) => [...podmanCommand, 'run', '-d', '--name', name, ...RUN, 'localhost/busybox', ...args],
-        exec: (name, args) => [...podmanCommand, 'exec', name, ...args],
+        exec: async (name, args) => [...podmanCommand, 'exec', name, ...args],
         remove: (name) => [...podmanCommand, 'rm', '--force', '--time', '0', name],
       },
     }

@@ -30,15 +30,22 @@ const ASPECTS: readonly (readonly [aspect: string, of: (answers: Answers) => Omi
 
 export const prober: Examiner = {
   aspects: ASPECTS.map(([aspect]) => aspect),
-  async examine({ workbench, talk }) {
+  async examine({ workbench, talk, place }) {
     const secret = await workbench.file('secret/file', SECRET)
     const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     const address = server.address()
     const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+    const watch = watchIds()
     try {
-      const watch = watchIds()
-      const { output } = await talk(['/.bench/probe', secret, join(secret, '../written'), String(port), String(process.pid)])
+      const { output } = await talk([
+        '/.bench/probe',
+        secret,
+        join(secret, '../written'),
+        String(port),
+        String(process.pid),
+        place.writable,
+      ])
       const answers = new Map(
         output.split('\n').map((line) => [line.split(' ')[0] ?? '', line.slice(line.indexOf(' ') + 1).trim()] as const),
       )
@@ -47,6 +54,7 @@ export const prober: Examiner = {
       if (!answers.has('end')) throw new Error(`the prober did not come to its end: ${output.slice(-200)}`)
       return ASPECTS.map(([aspect, of]) => ({ aspect, ...of(answers) }))
     } finally {
+      watch.end()
       server.close()
     }
   },
