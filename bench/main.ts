@@ -3,20 +3,14 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { messageOf } from '../src/errors.js'
 import { compareReports, compareTable } from './compare.js'
 import { hostFacts } from './host.js'
-import { workloadOf } from './matrix/column.js'
 import { columns, MODES } from './matrix/matrix.js'
-import { matrixTable } from './matrix/table.js'
-import { examineModes, type ModeProtection } from './protection/protection.js'
-import { protectionTable } from './protection/table.js'
-import { type Quietness, waitForQuiet } from './quiet.js'
-import { hostLine, quietnessLine, targetsTable, workloadTable } from './report.js'
-import { runWorkload, type WorkloadResult } from './run-workload.js'
+import { heading, matrixPage, runMatrix } from './matrix/run.js'
+import { measureAll } from './measure-all.js'
+import { targetsTable, workloadTable } from './report.js'
 import { parseReport, reportOf, type SavedReport } from './saved-report.js'
 import { judge } from './target.js'
 import { LATER_TARGETS, TARGETS } from './targets.js'
 import { parseWords, USAGE, type Words } from './words.js'
-import { Workbench } from './workbench.js'
-import type { Workload } from './workload.js'
 import { WORKLOADS } from './workloads.js'
 
 /** Does what the words say and resolves with the exit code: 0 unless something could not be done at all. */
@@ -69,7 +63,7 @@ function listing(): string {
 
 /** Measures what the words choose. */
 async function run(words: Words): Promise<SavedReport> {
-  if (words.what[0] === 'matrix') return runMatrix(words)
+  if (words.what[0] === 'matrix') return runMatrix(columns(words.quick), words)
   const isTargets = words.what[0] === 'targets'
   const unknown =
     isTargets || words.what[0] === 'workloads' ? [] : words.what.filter((word) => !WORKLOADS.some(({ name }) => name === word))
@@ -89,66 +83,11 @@ async function run(words: Words): Promise<SavedReport> {
   return reportOf({ host: await hostFacts(), quietness, settings: { seed, quick, precision }, results, verdicts, later })
 }
 
-/** Every mode beside every other: what it costs, and what it protects. */
-async function runMatrix(words: Words): Promise<SavedReport> {
-  const { seed, quick, precision } = words
-  const chosen = columns(quick)
-  const { results, quietness, protection } = await measureAll(
-    chosen.map((column) => workloadOf(column, MODES)),
-    words,
-    async (workbench, signal) => {
-      await workbench.rootWithGuests()
-      return examineModes(workbench, MODES, { signal, onMode: (name) => progress(`what ${name} protects`) })
-    },
-  )
-  const matrix = results.map(({ workload }) => workload.name)
-  return reportOf({
-    host: await hostFacts(),
-    quietness,
-    settings: { seed, quick, precision },
-    results,
-    matrix,
-    protection,
-    verdicts: [],
-    later: [],
-  })
-}
-
 function print(report: SavedReport): void {
-  const { host, quietness, settings, workloads, targets, later, matrix, protection } = report
-  process.stdout.write(`${hostLine(host)}\n${quietnessLine(quietness)}`)
-  process.stdout.write(`${settings.quick ? 'quick run: few rounds and small sizes, no figures to quote\n' : ''}\n`)
-  if (matrix.length > 0 || protection.length > 0) process.stdout.write(`${protectionTable(protection)}\n${matrixTable(report)}`)
-  else process.stdout.write(targets.length > 0 ? targetsTable(targets, later) : workloads.map(workloadTable).join('\n'))
-}
-
-/** Measures one workload after the other; ^C ends with what there is. */
-async function measureAll(
-  workloads: readonly Workload[],
-  { quick, seed, precision }: Words,
-  examine: (workbench: Workbench, signal: AbortSignal) => Promise<readonly ModeProtection[]> = async () => [],
-): Promise<{ readonly results: readonly WorkloadResult[]; readonly quietness: Quietness; readonly protection: readonly ModeProtection[] }> {
-  const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort())
-  await using workbench = await Workbench.open({ quick })
-  progress('waiting until the machine is quiet')
-  const quietness = await waitForQuiet({ ...(quick ? { patienceMs: 1000 } : {}), signal: stop.signal })
-  const protection = await examine(workbench, stop.signal)
-  const results: WorkloadResult[] = []
-  for (const workload of workloads) {
-    if (stop.signal.aborted) break
-    const onRound = (round: number, rounds: number) => progress(`${workload.name} ${round}/${rounds}`)
-    if (process.stderr.isTTY) progress(workload.name)
-    else process.stderr.write(`measuring ${workload.name}\n`)
-    results.push(await runWorkload(workbench, workload, { quick, seed, precision, signal: stop.signal, onRound }))
-  }
-  progress('')
-  return { results, quietness, protection }
-}
-
-/** One line that overwrites itself, for people at a terminal only. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+  const { workloads, targets, later, matrix, protection } = report
+  if (matrix.length > 0 || protection.length > 0) process.stdout.write(matrixPage(report))
+  else
+    process.stdout.write(`${heading(report)}${targets.length > 0 ? targetsTable(targets, later) : workloads.map(workloadTable).join('\n')}`)
 }
 
 try {

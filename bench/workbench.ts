@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +17,8 @@ import { require, Unavailable } from './unavailable.js'
 
 /** The package's own folder. */
 export const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
+
+const MODULE_MAGIC = Buffer.from('\0asm')
 
 /** Commands that busybox answers to in the root tree. */
 const APPLETS = ['true', 'sh', 'sleep', 'cat', 'ls']
@@ -170,6 +172,8 @@ export class Workbench implements AsyncDisposable {
   async moduleOf(word: string): Promise<string> {
     const name = word.replace(`${GUEST_FOLDER}/`, '')
     if (GUESTS.includes(name as GuestName)) return (await compileGuest(this, name as GuestName)).modulePath
+    const path = join(await this.rootDirectory(), word)
+    if (existsSync(path) && (await isModule(path))) return path
     require(!word.includes('/'), `${word} is no WebAssembly module`)
     return this.modulePath(name)
   }
@@ -238,6 +242,10 @@ export class Workbench implements AsyncDisposable {
     for (const close of this.#closers.reverse()) await close()
     await rm(this.directory, { recursive: true, force: true })
   }
+}
+
+async function isModule(path: string): Promise<boolean> {
+  return (await readFile(path)).subarray(0, MODULE_MAGIC.length).equals(MODULE_MAGIC)
 }
 
 function findPackageRoot(folder: string): string {

@@ -53,7 +53,8 @@ async function nativeImage(workbench: Workbench, words: readonly string[]): Prom
 }
 
 async function wasmImage(workbench: Workbench, [program = '', ...words]: readonly string[]): Promise<readonly string[]> {
-  await workbench.moduleOf(program)
+  const module = await workbench.moduleOf(program)
+  if (module.startsWith(`${await workbench.rootDirectory()}/`)) return [await workbench.busyboxImage(), program, ...words]
   const guest = program.replace(`${GUEST_FOLDER}/`, '')
   return [guest === program ? await workbench.moduleImage(guest) : await guestImage(workbench, guest as GuestName), ...words]
 }
