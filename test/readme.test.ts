@@ -95,6 +95,21 @@ test('the example of a plugin that is called ten thousand times works as the REA
   assert.is(await outputOfExample(4), 'hello-world\ntitle-no-9999 10000\n')
 })
 
+test.needs(PYTHON3)(
+  'the example of generated Python works as the README shows it',
+  async () => {
+    {
+      await using engine = await Engine.open({ home: wolffia.home })
+      await makeImages(engine, ['python'])
+    }
+    const [sum, refused, late] = (await outputOfExample(5)).split('\n')
+    assert.is(sum, 'exited 0 7 ')
+    assert.match(refused ?? '', /^exited 1 {2}OSError: .*Read-only file system: '\/data\/sales\.csv'/)
+    assert.is(late, 'timeout 137  ')
+  },
+  { timeoutMs: 180_000 },
+)
+
 /** What the README's example with this number prints as a program of its own. */
 async function outputOfExample(number: number): Promise<string> {
   const example = blocks('ts')[number]

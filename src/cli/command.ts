@@ -43,6 +43,7 @@ const LIFE: Readonly<Record<string, CommandEntry>> = {
   replay: { summary: 'Run a recorded Wasm program again, from its recording alone', load: () => import('./commands/replay.js') },
   run: { summary: 'Run a program of an image in a new container', load: () => import('./commands/run.js') },
   create: { summary: 'Make a container without starting it', load: () => import('./commands/create.js') },
+  snapshot: { summary: 'Make an image that begins where its module has initialised itself', load: () => import('./commands/snapshot.js') },
   start: { summary: 'Start containers, again or for the first time', load: () => import('./commands/start.js') },
   exec: { summary: 'Run one more program in a container that runs', load: () => import('./commands/exec.js') },
   attach: { summary: 'Take part in the input and output of a container', load: () => import('./commands/attach.js') },

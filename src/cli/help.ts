@@ -24,7 +24,7 @@ export const SECTIONS: readonly (readonly [title: string, names: readonly string
   ],
   ['What it does', ['ps', 'logs', 'top', 'stats', 'inspect', 'port', 'events']],
   ['Its files', ['cp', 'diff', 'export', 'commit']],
-  ['Images', ['build', 'pull', 'images', 'history', 'import', 'load', 'save', 'tag', 'rmi', 'login', 'logout']],
+  ['Images', ['build', 'pull', 'images', 'history', 'import', 'load', 'save', 'tag', 'snapshot', 'rmi', 'login', 'logout']],
   ['All of a kind', ['container', 'image', 'volume', 'system']],
 ]
 

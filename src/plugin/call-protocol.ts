@@ -40,6 +40,8 @@ export const VERB = {
   numbers: 1,
   /** `_start`, with its arguments (JSON) and its stdin. */
   run: 2,
+  /** Nothing in, out the module that begins where the snapshot does. */
+  snapshot: 3,
 } as const
 
 /** The largest failure that is told: a message, and a piece of what the guest wrote to stderr. */

@@ -25,6 +25,9 @@ const CONVENTION: ReadonlySet<string> = new Set(['_initialize', '_start', 'alloc
 /** Of all inputs of a batch: what a frame can hold. */
 const MAXIMUM_BATCH_BYTES = 1024 ** 3
 const THREADS_MAXIMUM = 32
+/** What a rewritten module has besides its own bytes and its memory: a head for each piece of that. */
+const SNAPSHOT_OVERHEAD = 4 * 2 ** 20
+const NO_BYTES = new Uint8Array()
 const DEFAULT_QUEUE = 1000
 
 /**
@@ -103,6 +106,14 @@ export class Plugin implements AsyncDisposable {
     return this.#mustHaveModule().run(args, options)
   }
 
+  /**
+   * The module that begins where this plugin's snapshot does, to be kept, or given away: its functions are the same, but for those that initialise it.
+   * Any engine runs it. Rejects with INVALID_ARGUMENT for a plugin that was loaded without `snapshot`.
+   */
+  async snapshotModule(options: CallOptions = {}): Promise<Uint8Array> {
+    return this.#mustHaveModule().snapshotModule(options)
+  }
+
   /** Resolves when one more call would not be refused for want of room in the queue: wait for it between calls. */
   async room(): Promise<void> {
     await (this.#native ?? this.#mustHaveModule().pool).room()
@@ -143,6 +154,8 @@ class LoadedModule {
   readonly #hostFunctions: HostFunctions
   readonly #limits: { readonly memoryBytes: number; readonly outputBytes: number; readonly timeoutMs: number; readonly fuel?: number }
   readonly #keeps: boolean
+  readonly #hasSnapshot: boolean
+  readonly #moduleBytes: number
   readonly #args: readonly string[]
   readonly #places: ReadonlyMap<string, number>
 
@@ -173,6 +186,8 @@ class LoadedModule {
       snapshot,
       nativeWall,
     }
+    this.#hasSnapshot = snapshot !== null
+    this.#moduleBytes = module.length
     this.pool = new Pool({ start: () => PluginSandbox.start(request), queue, timeoutMs })
   }
 
@@ -245,13 +260,25 @@ class LoadedModule {
     }
   }
 
+  async snapshotModule(options: CallOptions): Promise<Uint8Array> {
+    if (!this.#hasSnapshot)
+      throw new EngineError('INVALID_ARGUMENT', 'the plugin has no snapshot', { hint: 'Load it with `snapshot: true`, or with its init.' })
+    const request = { verb: VERB.snapshot, keeps: false, function: 0, inputs: [NO_BYTES] }
+    const [module] = await this.#perform(request, options, () => {}, this.#moduleBytes + this.#limits.memoryBytes + SNAPSHOT_OVERHEAD)
+    return ownBytes(module ?? NO_BYTES)
+  }
+
   /** Has it made, with this plugin's host functions. A host function's failure is the failure of its call. */
-  async #perform(request: CallRequest, options: CallOptions, write: ChannelCall['write']): Promise<readonly Buffer[]> {
+  async #perform(
+    request: CallRequest,
+    options: CallOptions,
+    write: ChannelCall['write'],
+    outputBytes = this.#limits.outputBytes,
+  ): Promise<readonly Buffer[]> {
     if (this.#hostFunctions.isAnswering)
       throw new EngineError('CONFLICT', 'a host function cannot call the plugin that waits for its answer', {
         hint: 'Answer first, or load the plugin once more for such calls.',
       })
-    const { outputBytes } = this.#limits
     const over = new AbortController()
     let failure: unknown
     const ask = async (place: number, input: Buffer): Promise<Uint8Array> => {
@@ -267,7 +294,7 @@ class LoadedModule {
         {
           request,
           outputBytes,
-          countsFuel: this.#limits.fuel !== undefined,
+          countsFuel: this.#limits.fuel !== undefined && request.verb !== VERB.snapshot,
           hostFunctions: this.#hostFunctions.summaries.length,
           ask,
           write,

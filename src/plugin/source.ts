@@ -15,6 +15,8 @@ import { PLUGIN_LIMITS, type PluginMount, type PluginOptions } from './options.j
 export interface ModuleSource {
   readonly kind: 'module'
   readonly module: Uint8Array
+  /** Where it is in its image; null for one without. */
+  readonly path: string | null
   readonly spec: ContainerSpec
   readonly objects: FileSystemObjects
   readonly layers: readonly SandboxLayer[]
@@ -76,7 +78,14 @@ function moduleOf(module: Uint8Array, options: PluginOptions): ModuleSource {
     ephemeral: true,
     annotations: {},
   }
-  return { kind: 'module', module, spec, objects: new Map(mounts.map(({ request, mount }) => [mount.destination, request.fs])), layers: [] }
+  return {
+    kind: 'module',
+    module,
+    path: null,
+    spec,
+    objects: new Map(mounts.map(({ request, mount }) => [mount.destination, request.fs])),
+    layers: [],
+  }
 }
 
 async function openImage(image: string, options: PluginOptions): Promise<ModuleSource | NativeSource> {
@@ -122,7 +131,7 @@ function sourceOf(image: string, engine: Engine, { spec, objects, rootfs, progra
   const module = new Uint8Array(size)
   tree.read(program.ino, module, 0)
   const layers = rootfs.layers.map(({ tarPath, indexPath }) => ({ tarPath, indexPath }))
-  return { kind: 'module', module, spec, objects, layers }
+  return { kind: 'module', module, path: program.path, spec, objects, layers }
 }
 
 async function readModule(path: string): Promise<Uint8Array> {

@@ -85,6 +85,8 @@ export const SECTION = {
   export: 7,
   start: 8,
   code: 10,
+  data: 11,
+  dataCount: 12,
 } as const
 // The JavaScript API's own limits (Wasm JS API, "Implementation-defined Limits").
 const MAXIMUM_ENTRIES = 100_000

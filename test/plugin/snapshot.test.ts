@@ -1,10 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import binaryen from 'binaryen'
 import { Volume } from 'memfs'
 import * as assert from 'uvu/assert'
-import { type ErrorCode, Plugin, type PluginOptions } from '../../src/index.js'
+import { Engine, type ErrorCode, Plugin, type PluginOptions, snapshotImage } from '../../src/index.js'
 import { LOOP, pluginModule, withPlugin } from '../support/plugins.js'
 import { rejection } from '../support/rejection.js'
 import { WASM } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
+import { wat } from '../support/wat.js'
 
 const test = suite('plugin/snapshot')
 const wasm = test.needs(WASM)
@@ -174,6 +179,66 @@ wasm('an initialisation is bounded as a call is: memory, and what a hostile modu
   const named = pluginModule(`(global (export "wolffia:global:0") (mut i32) (i32.const 5)) (func (export "wolffia:start") (unreachable))
     (func $s (i32.store (i32.const 300) (i32.const 6))) (start $s) (func (export "six") (result i32) (i32.load (i32.const 300)))`)
   await withPlugin({ bytes: named, snapshot: true }, async (plugin) => assert.is(await plugin.call('six', []), 6))
+})
+
+wasm('the module that begins there is a module for any engine', () =>
+  withPlugin(PREPARED, async (plugin) => {
+    const module = await plugin.snapshotModule()
+    const names = WebAssembly.Module.exports(new WebAssembly.Module(module)).map(({ name }) => name)
+    assert.not(names.includes('prepare') || names.some((name) => name.startsWith('wolffia:')))
+    const { count, large, word } = new WebAssembly.Instance(new WebAssembly.Module(module)).exports as Record<string, () => unknown>
+    assert.equal([word?.(), large?.(), count?.()], [123, -5n, 41])
+    await withPlugin({ bytes: module }, async (again) => assert.equal(await shown(again), AFTER))
+    // A second snapshot of it is of it.
+    await withPlugin({ bytes: module, snapshot: true }, async (again) => assert.equal(await again.snapshotModule(), module))
+  }),
+)
+
+wasm('a plugin without a snapshot has no such module', () =>
+  withPlugin({ bytes: pluginModule(STATE) }, async (plugin) => {
+    await rejection(plugin.snapshotModule(), 'INVALID_ARGUMENT')
+  }),
+)
+
+wasm('data that code refers to by number keeps its number', async () => {
+  const bytes = pluginModule(
+    `(data $passive "passive") (data (i32.const 500) "active")
+    (func (export "init") (i32.store8 (i32.const 9000) (i32.const 1)) (i32.store8 (i32.const 40000) (i32.const 2)))
+    (func (export "at") (param i32) (result i32) (memory.init $passive (i32.const 600) (i32.const 0) (i32.const 7)) (i32.load8_u (local.get 0)))`,
+    { features: binaryen.Features.BulkMemory },
+  )
+  await withPlugin({ bytes, snapshot: { init: 'init' } }, async (plugin) => {
+    const inputs = [500, 600, 9000, 40000].map((at) => [at])
+    const wanted = ['a'.charCodeAt(0), 'p'.charCodeAt(0), 1, 2]
+    assert.equal(await plugin.batch('at', inputs), wanted)
+    await withPlugin({ bytes: await plugin.snapshotModule() }, async (again) => assert.equal(await again.batch('at', inputs), wanted))
+  })
+})
+
+wasm('an image begins there, behind the Wasm wall as any other', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'wolffia-snapshot-'))
+  try {
+    await using engine = await Engine.open({ home })
+    const program = wat(`(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) (memory (export "memory") 1)
+      (global $code (mut i32) (i32.const 1)) (func (export "wizer.initialize") (global.set $code (i32.const 42)))
+      (func (export "_start") (call $exit (global.get $code))))`)
+    const path = join(home, 'program.wasm')
+    writeFileSync(path, program)
+    await engine.images.import(path, { reference: 'before' })
+    const { id } = await snapshotImage(engine, { image: 'before', reference: 'after:1' })
+    const codes: number[] = []
+    for (const image of ['before', 'after:1', id]) {
+      await using container = await engine.containers.create({ image, runtime: 'wasm', autoRemove: true })
+      container.stdout?.resume()
+      await container.start()
+      codes.push((await container.wait()).exitCode)
+    }
+    assert.equal(codes, [1, 42, 42])
+    assert.equal(await engine.containers.list({ all: true }), [])
+    await rejection(snapshotImage(engine, { image: 'before', reference: 'x', init: 'nothing' }), 'FUNCTION_NOT_FOUND')
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
 })
 
 test.run()

@@ -9,15 +9,16 @@ export async function withPlugin(options: PluginOptions, body: (plugin: Plugin) 
 }
 
 /** A module with a memory, an `allocate` that always gives the next free bytes, and what `text` adds. */
-export function pluginModule(text: string, { imports = '' } = {}): Uint8Array {
-  return wat(`(module
+export function pluginModule(text: string, { imports = '', features }: { imports?: string; features?: number } = {}): Uint8Array {
+  const whole = `(module
     ${imports}
     (memory (export "memory") 1)
     (global $next (mut i32) (i32.const 1024))
     (func $allocate (export "allocate") (param $size i32) (result i32)
       (global.set $next (i32.add (global.get $next) (local.get $size)))
       (i32.sub (global.get $next) (local.get $size)))
-    ${text})`)
+    ${text})`
+  return wat(whole, features)
 }
 
 /** Import of a host function of bytes. */

@@ -22,6 +22,8 @@ export interface GuestOptions {
   readonly openFiles?: number
   /** Preopened directories by name; `/` when absent. */
   readonly preopens?: readonly string[]
+  /** False lets no time pass while it waits: its clock goes on by as much. */
+  readonly waits?: boolean
 }
 
 /** What came of it. */
@@ -36,17 +38,22 @@ export function makePreview1(options: GuestOptions = {}) {
   const written = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] }
   const stdin = new TextEncoder().encode(options.stdin ?? '')
   let consumed = 0
+  let passedNs = 0n
   const host: Host = {
     args: (options.args ?? ['guest']).map(fromUtf8),
     env: (options.env ?? []).map(fromUtf8),
     clock: {
       resolutionNs: 1000n,
       realtimeNs: () => BigInt(Date.now()) * 1_000_000n,
-      monotonicNs: () => process.hrtime.bigint(),
+      monotonicNs: () => process.hrtime.bigint() + passedNs,
       cpuNs: () => BigInt(process.cpuUsage().user) * 1000n,
     },
     random: (buffer) => void randomFillSync(buffer),
     wait: (_stdin, deadlineNs) => {
+      if (options.waits === false) {
+        passedNs += deadlineNs === null ? 1n : deadlineNs - (process.hrtime.bigint() + passedNs)
+        return
+      }
       const milliseconds = deadlineNs === null ? 1 : Number(deadlineNs - process.hrtime.bigint()) / 1e6
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.max(0, milliseconds))
     },

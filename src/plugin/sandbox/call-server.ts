@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors.js'
 import type { FuelExports } from '../../wasm/instrument/instrument.js'
 import type { StateExports } from '../../wasm/instrument/reveal.js'
+import { withState } from '../../wasm/instrument/with-state.js'
 import type { GuestFiles } from '../../wasm/sandbox/guest-files.js'
 import { failureOf } from '../../wasm/sandbox/messages.js'
 import type { Snapshot } from '../../wasm/sandbox/snapshot.js'
@@ -8,7 +9,7 @@ import { stopped } from '../../wasm/sandbox/supervision.js'
 import { type CallRequest, decodeCall, encodeNumbers, encodeResult, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
 import type { ModuleFunctions, Signature } from '../signatures.js'
 import { callBytes, callNumbers } from './call.js'
-import { Instance } from './instance.js'
+import { Instance, WIZER_NAMES } from './instance.js'
 import { CallOver, type OwnerChannel, OwnerGone } from './owner-channel.js'
 import type { PluginStart } from './plugin-start.js'
 import { RunOutput, runProgram } from './run.js'
@@ -24,6 +25,8 @@ export interface InstanceParts {
   readonly state: StateExports | null
   /** Where each instance begins; null while it is being taken, and where there is none. */
   readonly snapshot: Snapshot | null
+  /** The module as it came, where there is a snapshot. */
+  readonly original: Uint8Array | null
   readonly functions: ModuleFunctions
 }
 
@@ -62,7 +65,8 @@ export class CallServer {
 
   #answer(call: NumberedCall): void {
     try {
-      const results = call.verb === VERB.run ? [this.#run(call)] : this.#callAll(call)
+      const results =
+        call.verb === VERB.run ? [this.#run(call)] : call.verb === VERB.snapshot ? [this.#snapshotModule()] : this.#callAll(call)
       this.#channel.sendWhole(FRAME.result, encodeResult(call.number, results))
     } catch (error) {
       // What has failed may be left in any state.
@@ -97,6 +101,13 @@ export class CallServer {
     }
     if (this.#parts.fuel !== null) results.push(encodeNumbers(['f64'], [fuel]))
     return results
+  }
+
+  #snapshotModule(): Uint8Array {
+    const { snapshot, original, start } = this.#parts
+    if (snapshot === null || original === null || start.snapshot === null) throw new EngineError('INTERNAL', 'the plugin has no snapshot')
+    const { init } = start.snapshot
+    return withState(original, snapshot, new Set(['_initialize', ...(init === null ? WIZER_NAMES : [init])]))
   }
 
   #open(number: number, fuel: number): Instance {

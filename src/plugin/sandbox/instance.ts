@@ -32,7 +32,7 @@ export interface InstanceGiven {
 }
 
 /** Names by which modules export their initialisation for github.com/bytecodealliance/wizer, the newer one first. */
-const WIZER_NAMES = ['wizer-initialize', 'wizer.initialize']
+export const WIZER_NAMES = ['wizer-initialize', 'wizer.initialize']
 /** What of stderr is shown with a failure, in characters. */
 const SHOWN_CHARACTERS = 4096
 /** A guest that fails with this share of its memory in use has most likely run into the limit. */

@@ -52,7 +52,8 @@ async function prepare() {
   await warm
   // The engine's own bound on memory, beside the one in the module.
   setFlagsFromString(`--wasm-max-mem-pages=${Math.max(1, start.limits.memoryPages)}`)
-  const parts = { start, files: trees.shared, module, fuel, state, snapshot: null, functions: moduleFunctions(bytes) }
+  const original = start.snapshot === null ? null : bytes
+  const parts = { start, files: trees.shared, module, fuel, state, snapshot: null, original, functions: moduleFunctions(bytes) }
   const taken = start.snapshot === null ? parts : { ...parts, snapshot: await snapshotOf(start.snapshot, parts, trees) }
   await Promise.all(start.channels.map((channel, place) => threads[place]?.take({ ...taken, ...channel })))
   return { trees, evidence: { ...evidence, preopens: files.preopens.map(({ name }) => name), environment: start.env }, taken }

@@ -17,6 +17,8 @@ export interface SharedParts {
   /** By what names its state is reached, and where each instance begins; null where each initialises itself. */
   readonly state: StateExports | null
   readonly snapshot: Snapshot | null
+  /** The module as it came, where there is a snapshot. */
+  readonly original: Uint8Array | null
   readonly functions: ModuleFunctions
 }
 

@@ -38,6 +38,13 @@ export class ByteWriter {
     this.#leb(value, 64)
   }
 
+  /** LEB128, signed: of 32 bits or of 64. */
+  signed(value: bigint): void {
+    let rest = value
+    for (; rest < -64n || rest > 63n; rest >>= 7n) this.byte(Number(rest & 127n) | 128)
+    this.byte(Number(rest & 127n))
+  }
+
   #leb(value: number, below: number): void {
     let rest = value
     for (; rest >= below; rest = Math.floor(rest / 128)) this.byte((rest & 127) | 128)

@@ -56,27 +56,24 @@ export function instrument(bytes: Uint8Array, wanted: Instrumentation): Instrume
   const edited = editSections(bytes, {
     additions,
     dropped: fuel === null ? new Set() : new Set([SECTION.start]),
-    rewritten: { section: SECTION.code, write: (out, whole, reader) => writeCode(out, whole, reader, outline, wanted) },
+    rewritten: new Map([[SECTION.code, (out, whole, reader) => writeCode(out, whole, reader, outline, wanted)]]),
   })
   return { bytes: edited, fuel }
 }
 
 function writeCode(out: ByteWriter, bytes: Uint8Array, reader: BinaryReader, outline: Outline, wanted: Instrumentation): void {
   const writer = new FunctionWriter(wanted, outline.globals)
-  const section = new ByteWriter()
   const body = new ByteWriter()
   const total = reader.u32()
-  section.u32(total)
+  out.u32(total)
   for (let place = 0; place < total; place++) {
     const size = reader.u32()
     const end = reader.position + size
     body.clear()
     writer.write(bytes.subarray(0, end), reader, outline.types[outline.functions[place] ?? -1] ?? NO_SHAPE, body)
-    section.sized(body.written())
+    out.sized(body.written())
     reader.position = end
   }
-  out.byte(SECTION.code)
-  out.sized(section.written())
 }
 
 const NO_SHAPE: FunctionShape = { parameters: 0, results: 0, resultType: [] }

@@ -94,7 +94,8 @@ function readState(bytes: Uint8Array): StateOutline {
   }
 }
 
-function readGlobal(reader: BinaryReader): { readonly type: number; readonly isMutable: boolean } {
+/** A global's type, read up to the end of what it begins with. */
+export function readGlobal(reader: BinaryReader): { readonly type: number; readonly isMutable: boolean } {
   const type = reader.valueType()
   const isMutable = reader.byte() === 1
   skipConstant(reader)

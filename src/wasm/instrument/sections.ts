@@ -21,12 +21,12 @@ export interface SectionEdits {
   readonly additions: readonly Addition[]
   /** Sections that are left out. */
   readonly dropped: ReadonlySet<number>
-  /** Writes a section anew. `bytes` end with it. */
-  readonly rewritten?: { readonly section: number; readonly write: (out: ByteWriter, bytes: Uint8Array, reader: BinaryReader) => void }
+  /** What writes the contents of a section anew, by its number. `bytes` end with it, `reader` is at its first. */
+  readonly rewritten?: ReadonlyMap<number, (out: ByteWriter, bytes: Uint8Array, reader: BinaryReader) => void>
 }
 
 /** The module with these changes. */
-export function editSections(bytes: Uint8Array, { additions, dropped, rewritten }: SectionEdits): Uint8Array {
+export function editSections(bytes: Uint8Array, { additions, dropped, rewritten = new Map() }: SectionEdits): Uint8Array {
   const out = new ByteWriter()
   const left = [...additions]
   let copied = 0
@@ -38,8 +38,12 @@ export function editSections(bytes: Uint8Array, { additions, dropped, rewritten 
   for (const { id, at, end, contents } of sectionsOf(bytes)) {
     addBefore(id, at)
     if (left[0]?.section === id) writeList(out, left.shift(), { bytes: bytes.subarray(0, end), reader: contents() })
-    else if (id === rewritten?.section) rewritten.write(out, bytes.subarray(0, end), contents())
-    else if (!dropped.has(id)) continue
+    else if (rewritten.has(id)) {
+      const section = new ByteWriter()
+      rewritten.get(id)?.(section, bytes.subarray(0, end), contents())
+      out.byte(id)
+      out.sized(section.written())
+    } else if (!dropped.has(id)) continue
     copied = end
   }
   out.bytes(bytes.subarray(copied))

@@ -3,20 +3,13 @@
  * Tables must be as they were, since no host can name a function that only the guest knows.
  */
 import { type StateExports, unkept } from '../instrument/reveal.js'
+import type { InstanceState } from '../instrument/with-state.js'
 import { WASM_PAGE_BYTES } from '../module.js'
 
 type Exports = WebAssembly.Instance['exports']
-type GlobalValue = number | bigint
 
 /** It can be posted to another thread. */
-export interface Snapshot {
-  readonly memoryPages: number
-  /** Where the changed blocks begin, in bytes, and how long each is. */
-  readonly blocks: readonly { readonly at: number; readonly length: number }[]
-  /** What they hold, one after the other. */
-  readonly contents: Uint8Array
-  readonly globals: readonly GlobalValue[]
-}
+export type Snapshot = InstanceState
 
 /** What is compared: a page of the machine's. */
 const BLOCK_BYTES = 4096
@@ -75,7 +68,7 @@ export function restore(exports: Exports, state: StateExports, { memoryPages, bl
       taken += length
     }
   }
-  for (const [place, name] of state.globals.entries()) (exports[name] as WebAssembly.Global).value = globals[place] as GlobalValue
+  for (const [place, name] of state.globals.entries()) (exports[name] as WebAssembly.Global).value = globals[place] as number | bigint
 }
 
 function memoryOf(exports: Exports, { memory }: StateExports): Uint8Array {
