@@ -7,7 +7,11 @@ import { require, Unavailable } from './unavailable.js'
 import { packageRoot, type Workbench } from './workbench.js'
 
 /** A program of `guests/`. */
-export type GuestName = 'append' | 'cpu' | 'files' | 'wait'
+export type GuestName = 'append' | 'cpu' | 'files' | 'probe' | 'talk' | 'wait'
+
+/** Those that a root tree has for the matrix, and where. */
+export const GUESTS: readonly GuestName[] = ['cpu', 'files', 'probe', 'talk']
+export const GUEST_FOLDER = '/.bench'
 
 /** A guest of `guests/` for both walls, from the same source, by compilers of the same mind (-O2). */
 export interface CompiledGuest {

@@ -1,5 +1,6 @@
 /** A run as one page: tables and plots, light or dark as the reader has it, with nothing that is asked for anywhere. */
-import { distributionPlot, growthPlot } from './plots.js'
+import { outlooks } from './matrix/outlook.js'
+import { distributionPlot, growthPlot, outlookPlot } from './plots.js'
 import { figure, hostLine, quietnessLine, targetText } from './report.js'
 import type { SavedReport, SavedSeries, SavedWorkload } from './saved-report.js'
 import { type Estimate, quantile, showsDifference } from './statistics.js'
@@ -16,7 +17,7 @@ p { margin: .2rem 0 } .quiet { color: var(--quiet) } .missed, .warning { color: 
 table { border-collapse: collapse; margin: .6rem 0; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: .15rem .8rem .15rem 0; border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--quiet); font-weight: 500 }
 .figure { text-align: right; white-space: nowrap } svg { max-width: 100%; height: auto; color: var(--text) } nav a { color: inherit; margin-right: .8rem }
-summary { color: var(--quiet) } dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem } dt { color: var(--quiet) } dd { margin: 0 }
+.wide { overflow-x: auto } summary { color: var(--quiet) } dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem } dt { color: var(--quiet) } dd { margin: 0 }
 `
 
 /** The whole page. */
@@ -33,12 +34,54 @@ export function page(report: SavedReport): string {
     `<h1>What isolation costs</h1><p class="quiet">${escaped(hostLine(host))} · ${escaped(host.takenAt)}</p>`,
     ...warnings.map((warning) => `<p class="warning">${escaped(warning)}</p>`),
     `<nav>${workloads.map(({ name }) => `<a href="#${escaped(name)}">${escaped(name)}</a>`).join(' ')}</nav>`,
+    protectionSection(report),
+    matrixSection(report),
     targetSection(report),
-    ...(targets.length > 0 && workloads.length > 0 ? ['<h1>Measured</h1>'] : []),
+    ...(targets.length + report.matrix.length > 0 && workloads.length > 0 ? ['<h1>Measured</h1>'] : []),
     ...workloads.map(workloadSection),
     hostSection(report),
     '</body></html>\n',
   ].join('\n')
+}
+
+function protectionSection(report: SavedReport): string {
+  const { protection } = report
+  const aspects = protection.find(({ failure }) => failure === null)?.findings.map(({ aspect }) => aspect) ?? []
+  if (aspects.length === 0) return ''
+  const rows = protection.map(({ mode, setUpBy, findings, failure }) => {
+    const cells = findings.map(
+      ({ text, holds }) =>
+        `<td${holds === null ? '' : ` class="${holds ? 'met' : 'missed'}"`}>${escaped(text)}${holds === false ? ' !' : ''}</td>`,
+    )
+    const found = failure === null ? cells.join('') : `<td class="quiet" colspan="${aspects.length}">${escaped(failure)}</td>`
+    return `<tr><td>${escaped(mode)}</td>${found}<td>${escaped(setUpBy)}</td></tr>`
+  })
+  return [
+    '<h2>What a guest can reach, beside what its wall costs</h2>',
+    '<p class="quiet">Found by the same guest behind each; ! where the host is within reach.</p>',
+    outlookPlot(outlooks(report)),
+    `<div class="wide"><table><tr><th></th>${aspects.map((aspect) => `<th>${escaped(aspect)}</th>`).join('')}<th>set up by</th></tr>`,
+    ...rows,
+    '</table></div>',
+  ].join('\n')
+}
+
+function matrixSection({ workloads, matrix }: SavedReport): string {
+  const columns = matrix.flatMap((name) => workloads.find((workload) => workload.name === name) ?? [])
+  const [first] = columns
+  if (first === undefined) return ''
+  const heads = columns.map(
+    ({ name, unit }) => `<th class="figure"><a href="#${escaped(name)}">${escaped(name)}</a>, ${escaped(unit)}</th>`,
+  )
+  const rows = first.series.map(({ name: mode }) => {
+    const cells = columns.map(({ series }) => {
+      const row = series.find(({ name }) => name === mode)
+      if (row === undefined || row.median === null) return `<td class="figure quiet" title="${escaped(row?.failure ?? 'stopped')}">-</td>`
+      return `<td class="figure">${figure(row.median.value)}</td>`
+    })
+    return `<tr><td>${escaped(mode)}</td>${cells.join('')}</tr>`
+  })
+  return `<h2>Medians</h2><div class="wide"><table><tr><th></th>${heads.join('')}</tr>${rows.join('')}</table></div>`
 }
 
 function targetSection({ targets }: SavedReport): string {

@@ -1,6 +1,7 @@
 /** The plots of a page, drawn as SVG without a browser. They take the page's text colour, so that they fit light and dark. */
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
+import type { Outlook } from './matrix/outlook.js'
 import type { SavedWorkload } from './saved-report.js'
 
 const WIDTH = 760
@@ -9,6 +10,7 @@ const MARGINS = 84
 /** A range of more than this is drawn logarithmic. */
 const WIDE_RANGE = 20
 const GROWTH_HEIGHT = 320
+const OUTLOOK_HEIGHT = 420
 
 const { document } = parseHTML('<!doctype html><html><body></body></html>')
 
@@ -64,6 +66,41 @@ export function growthPlot({ unit, series, growth }: SavedWorkload): string {
       Plot.text(last, { x: 'size', y: 'value', text: 'name', dx: 8, textAnchor: 'start' }),
     ],
   })
+}
+
+/** Cost against isolation: modes by what a start costs and by the part of the aspects in which the host is out of reach. */
+export function outlookPlot(outlooks: readonly Outlook[]): string {
+  if (outlooks.length === 0) return ''
+  const points = outlooks.map(({ held, asked, ...rest }) => ({ ...rest, part: (100 * held) / asked }))
+  // Modes that hold as much lie on a line: their names go above and below it in turn.
+  const ordered = [...points].sort((a, b) => a.part - b.part || a.startMs - b.startMs)
+  const isAbove = (_point: unknown, index: number) => index % 2 === 0
+  const names = (side: 'above' | 'below') => ordered.filter((point, index) => isAbove(point, index) === (side === 'above'))
+  return svg({
+    width: WIDTH,
+    height: OUTLOOK_HEIGHT,
+    marginLeft: 60,
+    marginBottom: 44,
+    marginRight: 110,
+    marginTop: 60,
+    x: { type: 'log', label: 'start to exit, ms, logarithmic', grid: true },
+    y: { label: 'aspects that hold, %', grid: true, domain: [0, 100] },
+    marks: [
+      Plot.dot(points, { x: 'startMs', y: 'part', fill: 'var(--accent)', r: 5 }),
+      Plot.text(names('above'), { x: 'startMs', y: 'part', text: 'mode', dy: -8, textAnchor: 'start', rotate: -25 }),
+      Plot.text(names('below'), { x: 'startMs', y: 'part', text: 'mode', dy: 10, textAnchor: 'start', rotate: 25 }),
+    ],
+  })
+}
+
+// What a page gives its plots and a picture must bring along.
+const PICTURE_STYLE =
+  '<style>svg { --accent: #0b6e4f; color: #1b1f24; font-family: sans-serif } @media (prefers-color-scheme: dark) { svg { --accent: #3fb98c; color: #e6edf3 } }</style>'
+
+/** A plot as a file of its own, which needs no page around it. */
+export function picture(plot: string): string {
+  const named = /^<svg[^>]* xmlns=/.test(plot) ? plot : plot.replace(/^<svg/, '<svg xmlns="http://www.w3.org/2000/svg"')
+  return `${named.replace('style="background:none;color:inherit;', 'style="background:none;').replace(/^(<svg[^>]*>)/, `$1${PICTURE_STYLE}`)}\n`
 }
 
 function svg(options: Plot.PlotOptions): string {

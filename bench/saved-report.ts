@@ -2,12 +2,13 @@
 
 import type { HostFacts } from './host.js'
 import { isRecord } from './is-record.js'
+import type { ModeProtection } from './protection/protection.js'
 import type { Quietness } from './quiet.js'
 import type { WorkloadResult } from './run-workload.js'
 import { countOutliers, type Estimate, estimateGrowth, estimateMedian, estimateRatio } from './statistics.js'
 import type { Comparison, LaterTarget, Verdict } from './target.js'
 
-export const SCHEMA = 'wolffia.bench/2'
+export const SCHEMA = 'wolffia.bench/3'
 
 /** One subject of a workload. The figures follow from the samples; they are there for whoever does not want to compute them. */
 export interface SavedSeries {
@@ -71,6 +72,10 @@ export interface SavedReport {
   readonly quietness: Quietness
   readonly settings: RunSettings
   readonly workloads: readonly SavedWorkload[]
+  /** Names of the workloads that are columns of the matrix: their subjects are the same modes. */
+  readonly matrix: readonly string[]
+  /** What each mode of the matrix protects, as its guests found it. */
+  readonly protection: readonly ModeProtection[]
   readonly targets: readonly SavedTarget[]
   readonly later: readonly LaterTarget[]
 }
@@ -81,18 +86,23 @@ export interface Run {
   readonly quietness: Quietness
   readonly settings: RunSettings
   readonly results: readonly WorkloadResult[]
+  /** None unless said, as is `protection`. */
+  readonly matrix?: readonly string[]
+  readonly protection?: readonly ModeProtection[]
   readonly verdicts: readonly Verdict[]
   readonly later: readonly LaterTarget[]
 }
 
 /** The report of a run. */
-export function reportOf({ host, quietness, settings, results, verdicts, later }: Run): SavedReport {
+export function reportOf({ host, quietness, settings, results, matrix = [], protection = [], verdicts, later }: Run): SavedReport {
   return {
     schema: SCHEMA,
     host,
     quietness,
     settings,
     workloads: results.map((result) => savedWorkload(result, settings.seed)),
+    matrix,
+    protection,
     targets: verdicts.map(({ target, ...verdict }) => ({
       what: target.what,
       workload: target.workload.name,
@@ -144,8 +154,15 @@ export function parseReport(text: string): SavedReport {
   if (!isRecord(value) || typeof value.schema !== 'string' || !value.schema.startsWith('wolffia.bench/'))
     throw new RangeError('not a report: it has no schema "wolffia.bench/…"')
   if (value.schema !== SCHEMA) throw new RangeError(`a report of ${value.schema}, and this reads ${SCHEMA}: measure again`)
-  if (!Array.isArray(value.workloads) || !value.workloads.every(isWorkload) || !isRecord(value.host) || !isRecord(value.settings))
-    throw new RangeError('a damaged report: host, settings or workloads are not as the schema says')
+  if (
+    !Array.isArray(value.workloads) ||
+    !Array.isArray(value.matrix) ||
+    !Array.isArray(value.protection) ||
+    !value.workloads.every(isWorkload) ||
+    !isRecord(value.host) ||
+    !isRecord(value.settings)
+  )
+    throw new RangeError('a damaged report: host, settings, workloads, matrix or protection are not as the schema says')
   return value as unknown as SavedReport
 }
 

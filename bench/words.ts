@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 
 /** What the words behind `npm run bench --` ask for. */
 export interface Words {
-  /** Names of workloads, or `targets` alone; nothing means all workloads. */
+  /** Names of workloads, `workloads` for all of them, `matrix` or `targets` alone. */
   readonly what: readonly string[]
   readonly quick: boolean
   readonly list: boolean
@@ -14,12 +14,15 @@ export interface Words {
   readonly json: boolean
   /** File for the page, or null. */
   readonly html: string | null
+  /** Folder for the pictures that README.md shows, or null. */
+  readonly plots: string | null
   /** Reports to compare instead of measuring, and with `from` the one to print or draw again. */
   readonly compare: readonly [string, string] | null
   readonly from: string | null
 }
 
-export const USAGE = `npm run bench [-- OPTIONS]                    measure every workload, its subjects side by side
+export const USAGE = `npm run bench [-- OPTIONS]                    the matrix: every mode, what it costs and what it protects
+npm run bench -- workloads [OPTIONS]          every other workload, its subjects side by side
 npm run bench -- WORKLOAD … [OPTIONS]         some of them (--list names them)
 npm run bench -- targets [--only WORD]        judge the targets: met, missed, or why not measured
 npm run bench -- attacks                      what a native guest must not be able to do, against ours and other runtimes
@@ -32,10 +35,13 @@ npm run bench -- --from RUN.json [--html F]   print or draw a run once more
 --seed N       what orders, pauses and draws come from (1)
 --json         the whole run as JSON, schema in bench/report.schema.json
 --html FILE    the whole run as one page
---list         name the workloads
+--plots FOLDER the pictures of README.md, from the matrix
+--list         name the columns and modes of the matrix, and the workloads
 `
 
 const DEFAULT_SEED = 1
+/** Words that take no other beside them. */
+const ALONE: readonly string[] = ['matrix', 'targets', 'workloads', 'wasm-attacks']
 
 /** Reads the words. Throws TypeError or RangeError, with what is wrong. */
 export function parseWords(args: readonly string[]): Words {
@@ -52,6 +58,7 @@ export function parseWords(args: readonly string[]): Words {
       seed: { type: 'string', default: String(DEFAULT_SEED) },
       precision: { type: 'string' },
       html: { type: 'string' },
+      plots: { type: 'string' },
       from: { type: 'string' },
     },
   })
@@ -61,10 +68,11 @@ export function parseWords(args: readonly string[]): Words {
     throw new RangeError('--compare takes two reports: --compare OLD.json NEW.json')
   if (values.only !== '' && (positionals[0] !== 'targets' || values.compare))
     throw new RangeError('--only chooses among the targets: targets --only WORD')
-  if (positionals[0] === 'targets' && positionals.length > 1)
-    throw new RangeError(`targets are judged alone, without ${positionals.slice(1).join(' ')}`)
+  const [first = 'matrix'] = positionals
+  if (ALONE.includes(first) && positionals.length > 1)
+    throw new RangeError(`${first} stands alone, without ${positionals.slice(1).join(' ')}`)
   return {
-    what: values.compare ? [] : positionals,
+    what: values.compare ? [] : positionals.length === 0 ? ['matrix'] : positionals,
     quick: values.quick,
     list: values.list,
     help: values.help,
@@ -73,6 +81,7 @@ export function parseWords(args: readonly string[]): Words {
     precision: values.precision === undefined ? null : percent(values.precision),
     json: values.json,
     html: values.html ?? null,
+    plots: values.plots ?? null,
     compare: values.compare && older !== undefined && newer !== undefined ? [older, newer] : null,
     from: values.from ?? null,
   }

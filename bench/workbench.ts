@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ import { Engine } from '../src/index.js'
 import { Holder } from '../src/launcher/holder.js'
 import { chooseIdMap, type IdMap, type LivingHolder, singleIdMap } from '../src/launcher/id-map.js'
 import { NativeRuntime } from '../src/native/native-runtime.js'
+import { compileGuest, GUEST_FOLDER, GUESTS, type GuestName } from './compile-guest.js'
 import { compileDriver, Driver } from './driver.js'
 import { coveredCgroupCommand, rootlessEnvironment } from './hybrid-cgroup.js'
 import { require, Unavailable } from './unavailable.js'
@@ -17,23 +18,41 @@ import { require, Unavailable } from './unavailable.js'
 /** The package's own folder. */
 export const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
 
+const MODULE_MAGIC = Buffer.from('\0asm')
+
 /** Commands that busybox answers to in the root tree. */
 const APPLETS = ['true', 'sh', 'sleep', 'cat', 'ls']
+
+/** Writes a root tree into a folder that is not there yet. */
+export type RootSource = (root: string) => Promise<void>
+
+const writeBusybox: RootSource = async (root) => {
+  const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path))
+  require(busybox, 'busybox is not installed (Debian: busybox-static)')
+  for (const name of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp']) await mkdir(join(root, name), { recursive: true })
+  await cp(busybox, join(root, 'bin/busybox'))
+  for (const applet of APPLETS) await symlink('busybox', join(root, 'bin', applet))
+}
 
 /** What modes and workloads share during one run: folders, parents, engine, trees. All made when first wanted and removed at the end. */
 export class Workbench implements AsyncDisposable {
   readonly #made = new Map<string, Promise<unknown>>()
   readonly #closers: (() => Promise<void>)[] = []
+  readonly #root: RootSource
 
   private constructor(
     /** Removed at the end. */
     readonly directory: string,
     /** Few rounds and small sizes: shows that everything runs, and roughly how fast. */
     readonly quick: boolean,
-  ) {}
+    root: RootSource,
+  ) {
+    this.#root = root
+  }
 
-  static async open(options: { readonly quick: boolean }): Promise<Workbench> {
-    return new Workbench(await mkdtemp(join(tmpdir(), 'wolffia-bench-')), options.quick)
+  /** `root` is what programs see as their root tree; a busybox unless said. */
+  static async open(options: { readonly quick: boolean; readonly root?: RootSource }): Promise<Workbench> {
+    return new Workbench(await mkdtemp(join(tmpdir(), 'wolffia-bench-')), options.quick, options.root ?? writeBusybox)
   }
 
   /** Calls `make` once for a name and gives what it made to all who ask. */
@@ -130,17 +149,33 @@ export class Workbench implements AsyncDisposable {
     })
   }
 
-  /** A root tree of 2 MB: a static busybox. */
+  /** The root tree: of 2 MB, a static busybox, unless the run has another one. */
   rootDirectory(): Promise<string> {
     return this.once('root directory', async () => {
-      const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path))
-      require(busybox, 'busybox is not installed (Debian: busybox-static)')
       const root = join(this.directory, 'root')
-      for (const name of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp']) await mkdir(join(root, name), { recursive: true })
-      await cp(busybox, join(root, 'bin/busybox'))
-      for (const applet of APPLETS) await symlink('busybox', join(root, 'bin', applet))
+      await this.#root(root)
       return root
     })
+  }
+
+  /** {@link rootDirectory} with the guests of `guests/` in it, for modes that run them there. Asked for before anything is made of the tree. */
+  rootWithGuests(): Promise<string> {
+    return this.once('root directory with guests', async () => {
+      const root = await this.rootDirectory()
+      await mkdir(join(root, GUEST_FOLDER), { recursive: true })
+      for (const name of GUESTS) await cp((await compileGuest(this, name)).nativePath, join(root, GUEST_FOLDER, name))
+      return root
+    })
+  }
+
+  /** What a word that names a program is as a module: a guest of `guests/`, or one of `wasm/`. */
+  async moduleOf(word: string): Promise<string> {
+    const name = word.replace(`${GUEST_FOLDER}/`, '')
+    if (GUESTS.includes(name as GuestName)) return (await compileGuest(this, name as GuestName)).modulePath
+    const path = join(await this.rootDirectory(), word)
+    if (existsSync(path) && (await isModule(path))) return path
+    require(!word.includes('/'), `${word} is no WebAssembly module`)
+    return this.modulePath(name)
   }
 
   /** {@link rootDirectory} as a tar. */
@@ -207,6 +242,10 @@ export class Workbench implements AsyncDisposable {
     for (const close of this.#closers.reverse()) await close()
     await rm(this.directory, { recursive: true, force: true })
   }
+}
+
+async function isModule(path: string): Promise<boolean> {
+  return (await readFile(path)).subarray(0, MODULE_MAGIC.length).equals(MODULE_MAGIC)
 }
 
 function findPackageRoot(folder: string): string {

@@ -12,6 +12,7 @@ import { dist, filesBelow, root, whenChanged } from './tree.mjs'
 /** Programs of this package: each one file, in CommonJS, which Node starts in a fifth less than the same as a module. */
 const PROGRAMS = {
   cli: 'src/cli/main.ts',
+  bench: 'bench/packed.ts',
   'sandbox/main': 'src/wasm/sandbox/main.ts',
   'sandbox/worker': 'src/wasm/sandbox/worker.ts',
   'sandbox/plugin': 'src/plugin/sandbox/main.ts',
@@ -161,11 +162,13 @@ function buildTypes() {
 export async function build({ tests = false, types = false } = {}) {
   const esbuild = await import('esbuild')
   mkdirSync(join(dist, '.stamps'), { recursive: true })
-  const sources = ['src', 'images'].flatMap((folder) => filesBelow(folder, (name) => name.endsWith('.ts'))).filter((path) => !isGuest(path))
+  const sources = ['src', 'images', 'bench']
+    .flatMap((folder) => filesBelow(folder, (name) => name.endsWith('.ts')))
+    .filter((path) => !isGuest(path))
   await whenChanged(
     'typescript',
     [...sources, 'scripts/build.mjs', 'package.json'],
-    ['dist/cli.cjs', 'dist/index.js', 'dist/sandbox/main.cjs'],
+    ['dist/cli.cjs', 'dist/bench.cjs', 'dist/index.js', 'dist/sandbox/main.cjs'],
     () => buildTypeScript(esbuild),
   )
   await buildSeccompPrograms(esbuild)

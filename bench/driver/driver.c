@@ -6,9 +6,14 @@
 //   launcher PLAN SECCOMP PROGRAM               wolffia's launcher: the plan on 3, the control socket on 4, the filter
 //   on 5; its
 //                                               receipt is read and answered with `go`, as the library does
+//   talk KEEP TURNS PROGRAM ARGUMENT…           stdout is read to its end, its last bytes are kept in the file KEEP; stdin
+//                                               is empty, or with TURNS a pipe: after its first line the program is sent a
+//                                               byte and answers with one, so many times. Two more numbers in the answer:
+//                                               nanoseconds to the first byte, and those that all turns took
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -127,6 +132,122 @@ static void run_launcher(char **arguments) {
   close(filter);
 }
 
+enum { KEPT_BYTES = 1 << 16, PATIENCE_MS = 60000 };
+
+// What has been read of a program's stdout: the last bytes, and when the first one came.
+struct heard {
+  char bytes[2 * KEPT_BYTES];
+  size_t used;
+  int64_t first_ns;
+};
+
+// Waits for bytes; how many came, 0 at the end, less than that after an error or too long a silence.
+static ssize_t hear(struct heard *heard, int output) {
+  struct pollfd ready = {.fd = output, .events = POLLIN};
+  int count;
+  while ((count = poll(&ready, 1, PATIENCE_MS)) < 0 && errno == EINTR)
+    continue;
+  if (count == 0)
+    errno = ETIMEDOUT;
+  if (count <= 0)
+    return -1;
+  if (heard->used > KEPT_BYTES) {
+    memmove(heard->bytes, heard->bytes + heard->used - KEPT_BYTES, KEPT_BYTES);
+    heard->used = KEPT_BYTES;
+  }
+  ssize_t length = read(output, heard->bytes + heard->used, KEPT_BYTES);
+  if (length <= 0)
+    return length;
+  if (heard->first_ns == 0)
+    heard->first_ns = now_ns();
+  heard->used += (size_t)length;
+  return length;
+}
+
+// The whole conversation: the first line, the turns, the rest. The time of the turns, or -1.
+static int64_t hear_out(struct heard *heard, int output, int input, long turns) {
+  int64_t turns_ns = 0;
+  if (turns > 0) {
+    do
+      if (hear(heard, output) <= 0)
+        return -1;
+    while (heard->bytes[heard->used - 1] != '\n');
+    int64_t start_ns = now_ns();
+    for (long i = 0; i < turns; i++)
+      if (write(input, "x", 1) != 1 || hear(heard, output) <= 0)
+        return -1;
+    turns_ns = now_ns() - start_ns;
+  }
+  if (input >= 0)
+    close(input);
+  ssize_t length;
+  while ((length = hear(heard, output)) > 0)
+    continue;
+  return length < 0 ? -1 : turns_ns;
+}
+
+static bool keep(const struct heard *heard, const char *path) {
+  int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  size_t skipped = heard->used > KEPT_BYTES ? heard->used - KEPT_BYTES : 0;
+  size_t length = heard->used - skipped;
+  bool kept = file >= 0 && write(file, heard->bytes + skipped, length) == (ssize_t)length;
+  close(file);
+  return kept;
+}
+
+static void run_talk(char **arguments) {
+  static struct heard heard;
+  heard.used = 0;
+  heard.first_ns = 0;
+  long turns = strtol(arguments[1], NULL, 10);
+  char **command = arguments + 2;
+  int out[2], in[2] = {-1, -1};
+  if (pipe2(out, O_CLOEXEC) < 0 || (turns > 0 && pipe2(in, O_CLOEXEC) < 0))
+    return fail("pipe");
+  int output = own_descriptor(out[0]), theirs = own_descriptor(out[1]);
+  int input = own_descriptor(in[1]), their_input = own_descriptor(in[0]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  add_null_stdio(&actions);
+  posix_spawn_file_actions_adddup2(&actions, theirs, 1);
+  if (turns > 0)
+    posix_spawn_file_actions_adddup2(&actions, their_input, 0);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  pid_t child;
+  int64_t start_ns = now_ns();
+  int error = posix_spawnp(&child, command[0], &actions, &attributes, command, environment);
+  close(theirs);
+  close(their_input);
+  if (error != 0) {
+    errno = error;
+    fail(command[0]);
+    close(input);
+  } else {
+    int64_t turns_ns = hear_out(&heard, output, input, turns);
+    int cause = errno;
+    if (turns_ns < 0) {
+      kill(-child, SIGKILL);
+      close(input);
+    }
+    int status = wait_for(child);
+    int64_t end_ns = now_ns();
+    errno = cause;
+    if (turns_ns < 0 && status == 128 + SIGKILL)
+      fail("no answer");
+    else if (!keep(&heard, arguments[0]))
+      fail(arguments[0]);
+    else
+      printf("%lld %d %lld %lld\n", (long long)(end_ns - start_ns), status,
+             (long long)(heard.first_ns == 0 ? 0 : heard.first_ns - start_ns), (long long)(turns_ns < 0 ? 0 : turns_ns));
+    fflush(stdout);
+  }
+  close(output);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+}
+
 // One field of a request in memory of its own, or NULL at the end.
 static char *read_field(void) {
   char *field = NULL;
@@ -162,6 +283,8 @@ int main(void) {
       run_plain(fields + 1);
     else if (strcmp(fields[0], "launcher") == 0 && number >= 4)
       run_launcher(fields + 1);
+    else if (strcmp(fields[0], "talk") == 0 && number >= 4)
+      run_talk(fields + 1);
     else
       return 2;
     for (long i = 0; i < number; i++)

@@ -1,4 +1,5 @@
-// Work for the processor alone, the same source for both walls: `cpu sha256 MIB` and `cpu n-body STEPS`.
+// Work for the processor and its memory, the same source for both walls: `cpu sha256 MIB`, `cpu n-body STEPS`,
+// `cpu compress MIB` and `cpu memory STEPS`.
 #include "clock.h"
 
 #include <math.h>
@@ -88,6 +89,72 @@ static int n_body(long steps) {
   return report_ns(start_ns);
 }
 
+enum { MATCH_LEAST = 4, MATCH_MOST = 255, TABLE_SIZE = 1 << 14, TEXT_BYTES = 1 << 18 };
+
+// A compressor of the LZ77 kind: the last place of each four bytes is remembered, and what repeats is written as a pair.
+static size_t compress_text(const uint8_t *text, size_t length, uint8_t *output) {
+  static uint32_t last[TABLE_SIZE];
+  memset(last, 0, sizeof last);
+  size_t used = 0;
+  for (size_t at = 0; at < length;) {
+    size_t match = 0, from = 0;
+    if (at + MATCH_LEAST < length) {
+      uint32_t four;
+      memcpy(&four, text + at, sizeof four);
+      uint32_t *place = &last[four * 2654435761u >> 18];
+      from = *place;
+      *place = (uint32_t)at;
+      while (from < at && match < MATCH_MOST && at + match < length && text[from + match] == text[at + match])
+        match++;
+    }
+    if (match >= MATCH_LEAST) {
+      output[used++] = (uint8_t)match;
+      output[used++] = (uint8_t)(at - from);
+      output[used++] = (uint8_t)((at - from) >> 8);
+      at += match;
+    } else {
+      output[used++] = 0;
+      output[used++] = text[at++];
+    }
+  }
+  return used;
+}
+
+static int compress(long mib) {
+  static const char *const words[] = {"layer ", "image ", "wall ", "guest ", "root ", "of ", "the ", "module "};
+  static uint8_t text[TEXT_BYTES], output[2 * TEXT_BYTES];
+  uint32_t state = 1;
+  for (size_t at = 0; at + 8 < sizeof text;) {
+    state = state * 1664525 + 1013904223;
+    const char *word = words[state >> 29];
+    memcpy(text + at, word, strlen(word));
+    at += strlen(word);
+  }
+  size_t bytes = 0;
+  int64_t start_ns = now_ns();
+  for (long i = 0; i < mib * 4; i++)
+    bytes += compress_text(text, sizeof text, output);
+  fprintf(stderr, "%zu\n", bytes);
+  return report_ns(start_ns);
+}
+
+enum { PLACES = 1 << 22 };
+
+// Reads from place to place, each told by the one before, over 16 MiB: more than what is near the processor.
+static int memory(long steps) {
+  uint32_t *next = malloc(PLACES * sizeof *next);
+  if (next == NULL)
+    return 1;
+  for (uint32_t i = 0; i < PLACES; i++)
+    next[i] = (i * 1664525 + 1013904223) % PLACES;
+  uint32_t at = 0;
+  int64_t start_ns = now_ns();
+  for (long i = 0; i < steps; i++)
+    at = next[at];
+  fprintf(stderr, "%u\n", at);
+  return report_ns(start_ns);
+}
+
 int main(int argc, char **argv) {
   if (argc != 3)
     return 2;
@@ -96,5 +163,9 @@ int main(int argc, char **argv) {
     return sha256(amount);
   if (strcmp(argv[1], "n-body") == 0)
     return n_body(amount);
+  if (strcmp(argv[1], "compress") == 0)
+    return compress(amount);
+  if (strcmp(argv[1], "memory") == 0)
+    return memory(amount);
   return 2;
 }

@@ -95,17 +95,45 @@ static int list(const char *directory, long count) {
   return found < count ? 1 : report_ns(start_ns);
 }
 
+static int stat_all(const char *directory, long count) {
+  if (!make_files(directory, count, 0))
+    return 1;
+  struct stat status;
+  int64_t start_ns = now_ns();
+  for (long i = 0; i < count; i++)
+    if (stat(file_path(directory, i), &status) != 0)
+      return 1;
+  return report_ns(start_ns);
+}
+
+static int create(const char *directory, long count) {
+  int64_t start_ns = now_ns();
+  if (!make_files(directory, count, 0))
+    return 1;
+  return report_ns(start_ns);
+}
+
+// Away with all that was made: the next run finds what this one found.
+static void clean(const char *directory, long count) {
+  for (long i = 0; i < count; i++)
+    unlink(file_path(directory, i));
+  rmdir(directory);
+}
+
 int main(int argc, char **argv) {
   if (argc != 4)
     return 2;
   static const struct {
     const char *name;
     int (*work)(const char *directory, long count);
-  } works[] = {{"small", small}, {"large-read", large_read}, {"large-write", large_write}, {"list", list}};
+  } works[] = {{"small", small}, {"large-read", large_read}, {"large-write", large_write}, {"list", list}, {"stat", stat_all}, {"create", create}};
   if (mkdir(argv[2], 0755) != 0)
     return 1;
   for (size_t i = 0; i < sizeof works / sizeof works[0]; i++)
-    if (strcmp(argv[1], works[i].name) == 0)
-      return works[i].work(argv[2], strtol(argv[3], NULL, 10));
+    if (strcmp(argv[1], works[i].name) == 0) {
+      int status = works[i].work(argv[2], strtol(argv[3], NULL, 10));
+      clean(argv[2], strtol(argv[3], NULL, 10));
+      return status;
+    }
   return 2;
 }

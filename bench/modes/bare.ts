@@ -1,14 +1,17 @@
 import { join } from 'node:path'
-import { expectSuccess } from '../expect-success.js'
-import type { Mode } from '../mode.js'
+import { placed } from '../place.js'
 
 /** Nothing: the program is a child of the driver. */
-export const bare: Mode = {
+export const bare = placed({
   name: 'bare',
   summary: 'no wall: posix_spawn in the driver',
-  async open(workbench, [program = '', ...args]) {
-    const driver = await workbench.driver()
-    const path = join(await workbench.rootDirectory(), program)
-    return { name: this.name, sample: async () => expectSuccess(await driver.run(path, args)) }
+  async place(workbench) {
+    const root = await workbench.rootDirectory()
+    return {
+      driver: await workbench.driver(),
+      command: async ([program = '', ...words]) => [join(root, program), ...words],
+      writable: await workbench.directoryOf('bare'),
+      containers: 'a bare process is no container',
+    }
   },
-}
+})

@@ -1,17 +1,32 @@
-import { expectSuccess } from '../expect-success.js'
 import { hasProgram } from '../has-program.js'
-import type { Mode } from '../mode.js'
+import { placed } from '../place.js'
 import { require } from '../unavailable.js'
 
 /** bubblewrap with all its namespaces; it has no overlay, no masks and no seccomp program of its own. */
-export const bubblewrap: Mode = {
+export const bubblewrap = placed({
   name: 'bubblewrap',
   summary: 'bwrap --unshare-all, no seccomp',
-  async open(workbench, args) {
+  async place(workbench) {
     require(hasProgram('bwrap'), 'bubblewrap is not installed (Debian: bubblewrap)')
-    const driver = await workbench.driver()
     const root = await workbench.rootDirectory()
-    const words = ['--unshare-all', '--die-with-parent', '--bind', root, '/', '--proc', '/proc', '--dev', '/dev', '--', ...args]
-    return { name: this.name, sample: async () => expectSuccess(await driver.run('bwrap', words)) }
+    return {
+      driver: await workbench.driver(),
+      command: async (words) => [
+        'bwrap',
+        '--unshare-all',
+        '--die-with-parent',
+        '--bind',
+        root,
+        '/',
+        '--proc',
+        '/proc',
+        '--dev',
+        '/dev',
+        '--',
+        ...words,
+      ],
+      writable: '/tmp',
+      containers: 'bwrap starts a program and none later',
+    }
   },
-}
+})

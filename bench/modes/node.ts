@@ -1,12 +1,15 @@
-import { expectSuccess } from '../expect-success.js'
-import type { Mode } from '../mode.js'
+import { placed } from '../place.js'
 
 /** Node doing nothing: what every command line written in JavaScript costs before it has done anything. */
-export const node: Mode = {
+export const node = placed({
   name: 'node',
   summary: 'node -e 0',
-  async open(workbench) {
-    const driver = await workbench.driver()
-    return { name: this.name, sample: async () => expectSuccess(await driver.run(process.execPath, ['-e', '0'])) }
+  async place(workbench) {
+    return {
+      driver: await workbench.driver(),
+      command: async () => [process.execPath, '-e', '0'],
+      writable: '/tmp',
+      containers: 'it runs no guest',
+    }
   },
-}
+})

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
-import { createRequire } from 'node:module'
 import { text } from 'node:stream/consumers'
-import { pathToFileURL } from 'node:url'
 import type { WasiEngine } from '../../src/runtime/spec.js'
+import { nodeWords } from '../wasi-programs.js'
 import type { Workbench } from '../workbench.js'
 import { type Attempt, BOUNDS } from './attack.js'
 
@@ -48,7 +47,7 @@ export function inNode(name: string, program: string): AttackedEngine {
     name,
     attempt: (module, words, data) =>
       new Promise((resolve) => {
-        const child = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', program, module, data, ...words], {
+        const child = spawn(process.execPath, [...nodeWords(program), module, data, ...words], {
           env: { HOST_SECRET: 'the secret of the host' },
           stdio: ['ignore', 'pipe', 'ignore'],
         })
@@ -69,31 +68,4 @@ export function inNode(name: string, program: string): AttackedEngine {
         })
       }),
   }
-}
-
-export const NODE_WASI = `
-import { readFileSync } from 'node:fs'
-import { WASI } from 'node:wasi'
-const [module, data, ...words] = process.argv.slice(1)
-const wasi = new WASI({ version: 'preview1', args: ['guest', ...words], env: {}, preopens: { '/data': data }, returnOnExit: true })
-const { instance } = await WebAssembly.instantiate(readFileSync(module), wasi.getImportObject())
-process.exitCode = wasi.start(instance)
-`
-
-/** The package's own program, over the host's files as its README has it. */
-export function wasmerProgram(): string {
-  const entry = pathToFileURL(createRequire(import.meta.url).resolve('@wasmer/wasi')).href
-  return `
-import { readFileSync } from 'node:fs'
-import fs from 'node:fs'
-import path from 'node:path'
-import crypto from 'node:crypto'
-import wasmer from ${JSON.stringify(entry)}
-const [file, data, ...words] = process.argv.slice(1)
-const exit = (code) => process.exit(code)
-const bindings = { hrtime: process.hrtime.bigint, exit, kill: exit, randomFillSync: crypto.randomFillSync, isTTY: () => false, fs, path }
-const wasi = new wasmer.WASI({ args: ['guest', ...words], env: {}, preopens: { '/data': data }, bindings })
-const module = new WebAssembly.Module(readFileSync(file))
-wasi.start(new WebAssembly.Instance(module, WebAssembly.Module.imports(module).length > 0 ? wasi.getImports(module) : {}))
-`
 }

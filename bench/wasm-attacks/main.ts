@@ -3,9 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { messageOf } from '../../src/errors.js'
+import { NODE_WASI, wasmerProgram } from '../wasi-programs.js'
 import { Workbench } from '../workbench.js'
 import { ATTACKS, type Attack, type Ground, SECRET } from './attack.js'
-import { type AttackedEngine, inNode, NODE_WASI, walled, wasmerProgram } from './engines.js'
+import { type AttackedEngine, inNode, walled } from './engines.js'
 
 /** A table that grows until V8 gives no more, or the process ends. */
 // (module (memory (export "memory") 1) (table 1 externref) (func (export "_start")

@@ -11,5 +11,5 @@ export const startWasm: Workload = {
   unit: 'ms',
   rounds: 40,
   quickRounds: 4,
-  open: (workbench) => openModes(workbench, [node, nodeWasi, sandbox, wasmerMemfs], []),
+  open: (workbench) => openModes(workbench, [node, nodeWasi, sandbox, wasmerMemfs], ['hello']),
 }

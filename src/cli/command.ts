@@ -167,6 +167,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry | CommandGroup>> = {
     aliases: { list: 'ls', remove: 'rm' },
   },
   doctor: { summary: 'Try what this host can do and say what mends it', load: () => import('./commands/doctor.js') },
+  bench: { summary: 'Measure what isolation costs here, and what it protects', load: () => import('./commands/bench.js') },
   demo: { summary: 'Run one hostile program without a wall and behind both', load: () => import('./commands/demo.js') },
   completion: { summary: 'Print a script that completes words in bash, zsh or fish', load: () => import('./commands/completion.js') },
   version: { summary: 'Show versions', load: () => import('./commands/version.js') },

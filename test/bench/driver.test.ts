@@ -9,12 +9,12 @@ import { suite } from '../support/suite.js'
 const test = suite('bench/driver')
 const withCompiler = test.needs(program('cc'))
 
-async function withDriver(body: (driver: Driver) => Promise<void>): Promise<void> {
+async function withDriver(body: (driver: Driver, folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'wolffia-test-'))
   try {
     await compileDriver(resolve('bench/driver/driver.c'), join(folder, 'driver'))
     await using driver = new Driver([join(folder, 'driver')])
-    await body(driver)
+    await body(driver, folder)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -38,6 +38,22 @@ withCompiler('a program that is not there is an error, and the next one runs', (
     )
     assert.match(error.message, /\/no\/such\/program: No such file/)
     assert.is((await driver.run('true', [])).exitCode, 0)
+  }),
+)
+
+withCompiler('a program is heard: its output, its first byte, and turns of one byte each', () =>
+  withDriver(async (driver, folder) => {
+    const keep = join(folder, 'heard')
+    const heard = await driver.talk('sh', ['-c', 'echo one; echo two; exit 4'], { keep })
+    assert.is(heard.output, 'one\ntwo\n')
+    assert.is(heard.exitCode, 4)
+    assert.ok(heard.firstByteMs !== null && heard.firstByteMs > 0 && heard.firstByteMs <= heard.durationMs)
+    assert.is((await driver.talk('true', [], { keep })).firstByteMs, null)
+    const turned = await driver.talk('sh', ['-c', 'echo ready; exec cat'], { keep, turns: 20 })
+    assert.is(turned.output, `ready\n${'x'.repeat(20)}`)
+    assert.ok(turned.turnsMs > 0 && turned.turnsMs < turned.durationMs)
+    const much = await driver.talk('sh', ['-c', 'head -c 1000000 /dev/zero; echo end'], { keep })
+    assert.ok(much.output.endsWith('\0end\n') && much.output.length === 65536)
   }),
 )
 

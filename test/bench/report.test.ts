@@ -126,7 +126,7 @@ test('a workload with sizes says by which power its figure grows', () => {
 
 test('a report has the host, every sample and every verdict, and is read again as it was', () => {
   const saved = report([judge(target({}), result, 1)])
-  assert.is(saved.schema, 'wolffia.bench/2')
+  assert.is(saved.schema, 'wolffia.bench/3')
   assert.equal(saved.workloads[0]?.series[1]?.samples, [2, 2.2, 1.8, 2])
   assert.is(saved.workloads[0]?.series[1]?.ratio?.value, 2)
   assert.is(saved.targets[0]?.outcome, 'met')
@@ -149,9 +149,9 @@ test('what is no report, or of another version, is refused with the reason', () 
   const refused = (text: string, reason: RegExp) => assert.throws(() => parseReport(text), reason)
   refused('{', /not a report: .*JSON/)
   refused('[]', /no schema/)
-  refused('{"schema":"wolffia.bench/1"}', /of wolffia\.bench\/1, and this reads wolffia\.bench\/2/)
+  refused('{"schema":"wolffia.bench/1"}', /of wolffia\.bench\/1, and this reads wolffia\.bench\/3/)
   refused(
-    '{"schema":"wolffia.bench/2","host":{},"settings":{},"workloads":[{"name":"a","series":[{"name":"b","samples":["1"]}]}]}',
+    '{"schema":"wolffia.bench/3","host":{},"settings":{},"workloads":[{"name":"a","series":[{"name":"b","samples":["1"]}]}]}',
     /damaged/,
   )
 })

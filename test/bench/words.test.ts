@@ -13,6 +13,8 @@ test('workloads, settings and files are read', () => {
   assert.is(words.html, 'run.html')
   assert.equal(parseWords(['--compare', 'a.json', 'b.json']).compare, ['a.json', 'b.json'])
   assert.equal(parseWords(['--compare', 'a.json', 'b.json']).what, [])
+  assert.equal(parseWords(['--quick']).what, ['matrix'])
+  assert.is(parseWords(['--from', 'run.json', '--plots', 'pictures']).plots, 'pictures')
 })
 
 test('each mistake says what is wrong', () => {
@@ -24,6 +26,7 @@ test('each mistake says what is wrong', () => {
   refused(['--seed', 'x'], /whole number/)
   refused(['kill', '--only', 'x'], /targets --only/)
   refused(['targets', 'kill'], /alone, without kill/)
+  refused(['matrix', 'kill'], /alone, without kill/)
   refused(['--fast'], /'--fast'/)
 })
 

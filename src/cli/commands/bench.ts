@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { EngineError } from '../../errors.js'
+import type { CliCommand } from '../command.js'
+
+const DEFAULT_SEED = '1'
+/** Beside the bundle of the command line. */
+const HARNESS = join(dirname(fileURLToPath(import.meta.url)), 'bench.cjs')
+
+/** `wolffia bench`: what isolation costs here and what it protects, each mode beside each other. A program of its own, so that no start pays for it. */
+export const command: CliCommand = {
+  usage: '[IMAGE [COMMAND] [ARG...]]',
+  arity: [0, Number.POSITIVE_INFINITY],
+  configure(parser) {
+    parser
+      .passThroughOptions()
+      .option('--quick', 'few rounds and small sizes: shows that everything works')
+      .option('--json', 'print the whole run as JSON')
+      .option('--precision <percent>', 'go on until intervals are as narrow as this, up to four times the rounds')
+      .option('--seed <number>', 'what orders, pauses and draws come from', DEFAULT_SEED)
+  },
+  async run([image = null, ...words], { quick, json, precision, seed }) {
+    const settings = { quick: quick === true, json: json === true, precision: part(precision), seed: whole(seed), image, command: words }
+    const child = spawn(process.execPath, ['--', HARNESS, JSON.stringify(settings)], { stdio: 'inherit' })
+    // The terminal sends ^C to both; the harness ends with what there is.
+    const ignore = () => {}
+    process.on('SIGINT', ignore)
+    try {
+      return await new Promise<number>((resolve, reject) => child.on('error', reject).on('close', (code) => resolve(code ?? 1)))
+    } finally {
+      process.off('SIGINT', ignore)
+    }
+  },
+}
+
+function part(word: unknown): number | null {
+  if (word === undefined) return null
+  const percent = Number(String(word).replace(/%$/, ''))
+  if (!(percent > 0 && percent < 100)) throw new EngineError('INVALID_ARGUMENT', `--precision takes percent, such as 2, not "${word}"`)
+  return percent / 100
+}
+
+function whole(word: unknown): number {
+  if (!/^\d{1,9}$/.test(String(word))) throw new EngineError('INVALID_ARGUMENT', `--seed takes a whole number, not "${word}"`)
+  return Number(word)
+}
