@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import { parseBytes } from '../engine/words.js'
+import { parseBytes, ULIMITS } from '../engine/words.js'
 import { EngineError } from '../errors.js'
-import { type DeviceRate, type ResourceSpec, ULIMITS, type Ulimit, type UlimitName } from '../runtime/resources.js'
+import type { DeviceRate, ResourceSpec, Ulimit, UlimitName } from '../runtime/resources.js'
 import type { CliOptions } from './command.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]

@@ -74,6 +74,7 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   group: [['group', -1]],
   user: [['user', 4242424, 0]],
   capabilities: [['capabilities', 'all', '0']],
+  'seccomp-watch': [['seccomp-watch', 'everything', '', '']],
   'landlock-scope': [['landlock-scope', 'files']],
   'file-read': [['file-read', '/etc', 77, 1]],
   hold: [['hold', 77, 1, 77]],
