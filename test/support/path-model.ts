@@ -47,16 +47,29 @@ export function walkAtRandom(random: Random, kernel: string, walks: number): voi
     host = new HostDirectory(root)
     const trees = { 'in memory': treeOver(makeInMemory(entries)), 'bind mount': treeOver(host) }
     const asked = Array.from({ length: walks }, (): Walk => ({ path: relativePath(random), follows: random.below(2) === 0 }))
-    const input = Buffer.from(asked.map(({ path, follows }) => `${follows ? 'f' : 'k'}${path}\n`).join(''), 'latin1')
-    const answers = execFileSync(kernel, [root], { input, encoding: 'latin1' }).trimEnd().split('\n')
-    assert.is(answers.length, walks)
-    for (const [place, walk] of asked.entries())
+    const answers = kernelAnswers(kernel, root, asked)
+    for (const [place, walk] of asked.entries()) {
+      const answer = answers[place] === -ERRNO.ELOOP ? undisturbed(kernel, root, walk) : answers[place]
       for (const [name, tree] of Object.entries(trees))
-        assert.is(comesOut(tree, walk), Number(answers[place]), `${name}: ${JSON.stringify(walk)} in ${JSON.stringify(entries)}`)
+        assert.is(comesOut(tree, walk), answer, `${name}: ${JSON.stringify(walk)} in ${JSON.stringify(entries)}`)
+    }
   } finally {
     host?.close()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function kernelAnswers(kernel: string, root: string, walks: readonly Walk[]): number[] {
+  const input = Buffer.from(walks.map(({ path, follows }) => `${follows ? 'f' : 'k'}${path}\n`).join(''), 'latin1')
+  const answers = execFileSync(kernel, [root], { input, encoding: 'latin1' }).trimEnd().split('\n').map(Number)
+  assert.is(answers.length, walks.length)
+  return answers
+}
+
+/** Where somebody renames something meanwhile the kernel walks once more, and counts the links of both walks (fs/namei.c, total_link_count). */
+function undisturbed(kernel: string, root: string, walk: Walk): number | undefined {
+  const answers = kernelAnswers(kernel, root, Array(5).fill(walk))
+  return answers.find((answer) => answer !== -ERRNO.ELOOP) ?? answers[0]
 }
 
 function treeAtRandom(random: Random): Entry[] {
