@@ -24,7 +24,6 @@ export function program(name: string, ...versionArguments: string[]): Requiremen
   }
 }
 
-/** Copies images between their forms. */
 /** For what later ones answer otherwise, in classes and fields of their own; ours is like that of the first Node that wolffia runs on. */
 export const NODE_20: Requirement = {
   name: 'node20',
@@ -32,6 +31,7 @@ export const NODE_20: Requirement = {
     process.versions.node.startsWith('20.') ? null : `Node ${process.versions.node} answers otherwise than Node 20, which ours is like`,
 }
 
+/** Copies images between their forms. */
 export const SKOPEO = program('skopeo')
 /** Makes and unpacks OCI images, our second opinion on both. */
 export const UMOCI = program('umoci')
