@@ -42,6 +42,7 @@ async function probe(directory: string): Promise<readonly Finding[]> {
     import('../launcher/probe.js'),
     import('../native/control-group.js'),
   ])
+  const { delegationSteps } = await import('../launcher/root-steps.js')
   const missing = groupsMissing()
   const groups: Finding = {
     name: 'control groups',
@@ -51,6 +52,7 @@ async function probe(directory: string): Promise<readonly Finding[]> {
     errno: null,
     why: missing ?? 'a group was made below this one, and bounded',
     fix: missing === null ? null : LEAST_FIX,
+    ...(missing === null ? {} : { rootSteps: delegationSteps() }),
   }
   return [...(await probeHost({ directory })), groups]
 }

@@ -54,25 +54,32 @@ export function singleIdMap(): IdMap {
   }
 }
 
+/** What an id range lacks. */
+export type RangeLack = 'helpers' | 'ranges'
+
 /** Why a map is what it is. */
 export interface IdMapChoice {
   readonly map: IdMap
   /** Why it is not a range, as a sentence with the way out; null when it is. */
   readonly reason: string | null
+  /** What a range lacks; null when it is one. */
+  readonly lack: RangeLack | null
 }
 
 /** The widest map this user may have, `holder`'s where there is one: the range of /etc/subuid and /etc/subgid when both and both helpers are there, else a single id. */
 export function chooseIdMap(holder: HolderSource | null = null): IdMapChoice {
-  const single = (reason: string): IdMapChoice => ({ map: singleIdMap(), reason })
+  const single = (lack: RangeLack, reason: string): IdMapChoice => ({ map: singleIdMap(), reason, lack })
   const { uid, gid, name } = ownIds()
   const newuidmap = findHelper('newuidmap')
   const newgidmap = findHelper('newgidmap')
   if (newuidmap === null || newgidmap === null)
-    return single('newuidmap or newgidmap is not installed; the package is called uidmap or shadow-utils')
+    return single('helpers', 'newuidmap or newgidmap is not installed; the package is called uidmap or shadow-utils')
   const uids = subordinateRange('/etc/subuid', name, uid)
   const gids = subordinateRange('/etc/subgid', name, uid)
-  if (uids === null) return single(`/etc/subuid has no range for ${name}; as root: usermod --add-subuids 100000-165535 ${name}`)
-  if (gids === null) return single(`/etc/subgid has no range for ${name}; as root: usermod --add-subgids 100000-165535 ${name}`)
+  if (uids === null)
+    return single('ranges', `/etc/subuid has no range for ${name}; as root: usermod --add-subuids ${freeRange('/etc/subuid')} ${name}`)
+  if (gids === null)
+    return single('ranges', `/etc/subgid has no range for ${name}; as root: usermod --add-subgids ${freeRange('/etc/subgid')} ${name}`)
   return {
     map: {
       kind: 'range',
@@ -89,6 +96,7 @@ export function chooseIdMap(holder: HolderSource | null = null): IdMapChoice {
       holder,
     },
     reason: null,
+    lack: null,
   }
 }
 
@@ -122,6 +130,23 @@ function holderOperation({ folder, name, identity }: LivingHolder, wanted: 'ids'
   return ['holder', folder, name, pidOf(identity), startOf(identity), wanted]
 }
 
+const RANGE = 65_536
+/** As shadow's SUB_UID_MIN. */
+const FIRST = 100_000
+
+/** A range above all those of a subuid(5) file, as usermod takes it: two users with the same ids could each enter what is the other's. */
+export function freeRange(path: string): string {
+  let text = ''
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    // Without the file nobody has one.
+  }
+  const ends = [...text.matchAll(/^[^:\n]*:(\d+):(\d+)\s*$/gm)].map(([, start, count]) => Number(start) + Number(count))
+  const start = Math.max(FIRST, ...ends)
+  return `${start}-${start + RANGE - 1}`
+}
+
 /** The largest range of a subuid(5) file for a user, who may stand in it by name or by number; null when there is none. */
 export function subordinateRange(path: string, name: string, uid: number): { start: number; count: number } | null {
   let text: string
@@ -149,7 +174,7 @@ function findHelper(name: string): string | null {
   return null
 }
 
-function ownIds(): { uid: number; gid: number; name: string } {
+export function ownIds(): { uid: number; gid: number; name: string } {
   const uid = process.geteuid?.() ?? 0
   const gid = process.getegid?.() ?? 0
   try {

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { assetPath } from './installation.js'
+import { readSetting } from './host-setting.js'
+import { apparmorProfile } from './root-steps.js'
 
 /**
  * Why this host may refuse user namespaces, and the least that allows them: the switch that is off, or a profile for the
@@ -12,18 +11,4 @@ export function namespaceAdvice(): string | null {
   if (readSetting('kernel/apparmor_restrict_unprivileged_userns') === '1')
     return `AppArmor restricts them; as root: printf '%s' '${apparmorProfile()}' > /etc/apparmor.d/wolffia && apparmor_parser -r /etc/apparmor.d/wolffia`
   return 'something above this process forbids them: a container without nesting, or a seccomp or SELinux policy'
-}
-
-/** An AppArmor profile that lets the launcher, and nothing else, make user namespaces. */
-export function apparmorProfile(): string {
-  return `abi <abi/4.0>, profile wolffia ${assetPath('launcher')} flags=(unconfined) { userns, }`
-}
-
-/** Text of a file of /proc/sys, trimmed; null when there is none. */
-function readSetting(path: string): string | null {
-  try {
-    return readFileSync(join('/proc/sys', path), 'utf8').trim()
-  } catch {
-    return null
-  }
 }

@@ -14,6 +14,7 @@ import { assetPath, launcherBuildCommand, seccompAsset } from './installation.js
 import type { Operation } from './operations.js'
 import { namespaceAdvice } from './probe-advice.js'
 import type { ReceiptEvent } from './protocol.js'
+import { namespaceSteps, type RootStep, rangeSteps } from './root-steps.js'
 
 /** One thing that was tried. */
 export interface Finding {
@@ -29,6 +30,8 @@ export interface Finding {
   readonly why: string
   /** What to do about it; null when there is nothing to do. */
   readonly fix: string | null
+  /** The same as what root does, where a script can do it. */
+  readonly rootSteps?: readonly RootStep[]
 }
 
 /** Options of {@link probeHost}. */
@@ -44,7 +47,7 @@ const KERNEL_LEAST = [5, 13] as const
 const LANDLOCK_SCOPES_ABI = 6
 const FOLDER_NAME = new RegExp(`^wolffia-probe-(${IDENTITY_PATTERN})-`)
 
-type Outcome = Pick<Finding, 'ok' | 'errno' | 'why' | 'fix'>
+type Outcome = Pick<Finding, 'ok' | 'errno' | 'why' | 'fix' | 'rootSteps'>
 
 interface Step {
   readonly name: string
@@ -98,7 +101,7 @@ function steps(folder: string): Step[] {
       name: 'user namespace',
       purpose: 'everything else without root',
       required: true,
-      attempt: () => tryPlan(idMapOperations(single), namespaceAdvice),
+      attempt: async () => withSteps(await tryPlan(idMapOperations(single), namespaceAdvice), namespaceSteps),
     },
     ...NAMESPACES.map((name) => ({
       name: `${name} namespace`,
@@ -111,7 +114,11 @@ function steps(folder: string): Step[] {
       purpose: 'more than one user in a container',
       required: false,
       attempt: () =>
-        chosen.reason === null ? tryPlan(idMapOperations(chosen.map)) : { ok: false, errno: null, why: chosen.reason, fix: null },
+        chosen.reason === null
+          ? tryPlan(idMapOperations(chosen.map))
+          : withSteps({ ok: false, errno: null, why: chosen.reason, fix: null }, () =>
+              chosen.lack === null ? [] : rangeSteps(chosen.lack),
+            ),
     },
     {
       name: 'overlay on disk',
@@ -135,6 +142,12 @@ function steps(folder: string): Step[] {
       attempt: () => tryGuest(single, landlockOutcome),
     },
   ]
+}
+
+/** What did not work, with what root does about it. */
+function withSteps(outcome: Outcome, steps: () => readonly RootStep[]): Outcome {
+  const rootSteps = outcome.ok ? [] : steps()
+  return rootSteps.length === 0 ? outcome : { ...outcome, rootSteps }
 }
 
 const worked = (why: string): Outcome => ({ ok: true, errno: null, why, fix: null })

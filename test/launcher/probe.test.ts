@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { obstacle, probeHost } from '../../src/launcher/probe.js'
-import { apparmorProfile } from '../../src/launcher/probe-advice.js'
+import { apparmorProfile } from '../../src/launcher/root-steps.js'
 import { NATIVE } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 

@@ -1,0 +1,62 @@
+/** What root does so that users can do without root: the least of it, as files to write and commands to run. */
+import { existsSync } from 'node:fs'
+import { readSetting } from './host-setting.js'
+import { freeRange, ownIds, type RangeLack, subordinateRange } from './id-map.js'
+import { assetPath } from './installation.js'
+
+/** A file that is written, or a command that is run. */
+export type RootStep =
+  | { readonly kind: 'file'; readonly path: string; readonly contents: string }
+  | { readonly kind: 'command'; readonly words: readonly string[] }
+
+const command = (...words: readonly string[]): RootStep => ({ kind: 'command', words })
+
+const SYSCTL_FILE = '/etc/sysctl.d/60-wolffia.conf'
+const APPARMOR_FILE = '/etc/apparmor.d/wolffia'
+const DELEGATE_FILE = '/etc/systemd/system/user@.service.d/wolffia.conf'
+
+/** For user namespaces: the switch that is off, or a profile for the launcher alone; nothing where neither is in the way. */
+export function namespaceSteps(): readonly RootStep[] {
+  if (readSetting('user/max_user_namespaces') === '0') return sysctlSteps('user.max_user_namespaces = 15000')
+  if (readSetting('kernel/unprivileged_userns_clone') === '0') return sysctlSteps('kernel.unprivileged_userns_clone = 1')
+  if (readSetting('kernel/apparmor_restrict_unprivileged_userns') !== '1') return []
+  return [{ kind: 'file', path: APPARMOR_FILE, contents: `${apparmorProfile()}\n` }, command('apparmor_parser', '-r', APPARMOR_FILE)]
+}
+
+function sysctlSteps(line: string): readonly RootStep[] {
+  return [{ kind: 'file', path: SYSCTL_FILE, contents: `${line}\n` }, command('sysctl', '-p', SYSCTL_FILE)]
+}
+
+/** An AppArmor profile that lets the launcher, and nothing else, make user namespaces. */
+export function apparmorProfile(): string {
+  return `abi <abi/4.0>, profile wolffia ${assetPath('launcher')} flags=(unconfined) { userns, }`
+}
+
+const PACKAGES = [
+  ['/usr/bin/apt-get', ['apt-get', 'install', '-y', 'uidmap']],
+  ['/usr/bin/dnf', ['dnf', 'install', '-y', 'shadow-utils']],
+  ['/usr/bin/zypper', ['zypper', 'install', '-y', 'shadow']],
+  ['/usr/bin/pacman', ['pacman', '-S', '--noconfirm', 'shadow']],
+  ['/sbin/apk', ['apk', 'add', 'shadow-uidmap']],
+] as const
+
+/** For a range of ids: the package with the helpers, or ranges that nobody has. */
+export function rangeSteps(lack: RangeLack): readonly RootStep[] {
+  if (lack === 'helpers')
+    return PACKAGES.filter(([program]) => existsSync(program))
+      .slice(0, 1)
+      .map(([, words]) => command(...words))
+  const { name, uid } = ownIds()
+  const missing = (['subuid', 'subgid'] as const).filter((file) => subordinateRange(`/etc/${file}`, name, uid) === null)
+  return missing.map((file) => command('usermod', `--add-${file}s`, freeRange(`/etc/${file}`), name))
+}
+
+/** For control groups, where systemd gives them to users' sessions. */
+export function delegationSteps(): readonly RootStep[] {
+  if (!existsSync('/run/systemd/system')) return []
+  return [
+    { kind: 'file', path: DELEGATE_FILE, contents: '[Service]\nDelegate=cpu cpuset io memory pids\n' },
+    command('systemctl', 'daemon-reload'),
+    command('loginctl', 'enable-linger', ownIds().name),
+  ]
+}
