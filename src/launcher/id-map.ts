@@ -174,6 +174,7 @@ function findHelper(name: string): string | null {
   return null
 }
 
+/** Who this process is; by number where it has no name. */
 export function ownIds(): { uid: number; gid: number; name: string } {
   const uid = process.geteuid?.() ?? 0
   const gid = process.getegid?.() ?? 0
