@@ -1,33 +1,19 @@
 import { EngineError } from '../../errors.js'
-import type { FuelExports } from '../../wasm/instrument/instrument.js'
-import type { StateExports } from '../../wasm/instrument/reveal.js'
 import { withState } from '../../wasm/instrument/with-state.js'
 import type { GuestFiles } from '../../wasm/sandbox/guest-files.js'
 import { failureOf } from '../../wasm/sandbox/messages.js'
-import type { Snapshot } from '../../wasm/sandbox/snapshot.js'
 import { stopped } from '../../wasm/sandbox/supervision.js'
 import { type CallRequest, decodeCall, encodeNumbers, encodeResult, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
-import type { ModuleFunctions, Signature } from '../signatures.js'
+import type { Signature } from '../signatures.js'
 import { callBytes, callNumbers } from './call.js'
 import { Instance, WIZER_NAMES } from './instance.js'
 import { CallOver, type OwnerChannel, OwnerGone } from './owner-channel.js'
-import type { PluginStart } from './plugin-start.js'
 import { RunOutput, runProgram } from './run.js'
+import type { SharedParts } from './thread-messages.js'
 
 /** What instances are made of. */
-export interface InstanceParts {
-  readonly start: PluginStart
+export interface InstanceParts extends Omit<SharedParts, 'files'> {
   readonly files: GuestFiles
-  readonly module: WebAssembly.Module
-  /** What it exports besides its own; null where it has no fuel. */
-  readonly fuel: FuelExports | null
-  /** By what names its state is reached; null where each instance initialises itself. */
-  readonly state: StateExports | null
-  /** Where each instance begins; null while it is being taken, and where there is none. */
-  readonly snapshot: Snapshot | null
-  /** The module as it came, where there is a snapshot. */
-  readonly original: Uint8Array | null
-  readonly functions: ModuleFunctions
 }
 
 type NumberedCall = ReturnType<typeof decodeCall>

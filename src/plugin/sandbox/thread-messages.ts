@@ -14,8 +14,9 @@ export interface SharedParts {
   readonly module: WebAssembly.Module
   /** What it exports besides its own; null where it has no fuel. */
   readonly fuel: FuelExports | null
-  /** By what names its state is reached, and where each instance begins; null where each initialises itself. */
+  /** By what names its state is reached; null where each instance initialises itself. */
   readonly state: StateExports | null
+  /** Where each instance begins; null while it is being taken, and where there is none. */
   readonly snapshot: Snapshot | null
   /** The module as it came, where there is a snapshot. */
   readonly original: Uint8Array | null
