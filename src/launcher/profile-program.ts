@@ -45,7 +45,7 @@ const MAXIMUM_INSTRUCTIONS = 4096
 const GO_NAMES = { x86_64: 'amd64', aarch64: 'arm64' } as const
 const LETS_THROUGH: readonly ProfileAction[] = ['SCMP_ACT_ALLOW', 'SCMP_ACT_LOG', 'SCMP_ACT_TRACE']
 /** What the launcher has to do between the filter and the guest's first instruction. */
-const NEEDED = [
+export const NEEDED = [
   'read',
   'close',
   'sendmsg',

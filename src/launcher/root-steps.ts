@@ -1,8 +1,8 @@
 /** What root does so that users can do without root: the least of it, as files to write and commands to run. */
 import { existsSync } from 'node:fs'
-import { readSetting } from './host-setting.js'
 import { freeRange, ownIds, type RangeLack, subordinateRange } from './id-map.js'
 import { assetPath } from './installation.js'
+import { namespaceObstacle } from './namespace-obstacle.js'
 
 /** A file that is written, or a command that is run. */
 export type RootStep =
@@ -17,10 +17,16 @@ const DELEGATE_FILE = '/etc/systemd/system/user@.service.d/wolffia.conf'
 
 /** For user namespaces: the switch that is off, or a profile for the launcher alone; nothing where neither is in the way. */
 export function namespaceSteps(): readonly RootStep[] {
-  if (readSetting('user/max_user_namespaces') === '0') return sysctlSteps('user.max_user_namespaces = 15000')
-  if (readSetting('kernel/unprivileged_userns_clone') === '0') return sysctlSteps('kernel.unprivileged_userns_clone = 1')
-  if (readSetting('kernel/apparmor_restrict_unprivileged_userns') !== '1') return []
-  return [{ kind: 'file', path: APPARMOR_FILE, contents: `${apparmorProfile()}\n` }, command('apparmor_parser', '-r', APPARMOR_FILE)]
+  switch (namespaceObstacle()) {
+    case 'number':
+      return sysctlSteps('user.max_user_namespaces = 15000')
+    case 'switch':
+      return sysctlSteps('kernel.unprivileged_userns_clone = 1')
+    case 'apparmor':
+      return [{ kind: 'file', path: APPARMOR_FILE, contents: `${apparmorProfile()}\n` }, command('apparmor_parser', '-r', APPARMOR_FILE)]
+    case null:
+      return []
+  }
 }
 
 function sysctlSteps(line: string): readonly RootStep[] {

@@ -10,6 +10,7 @@ import { constants } from 'node:os'
 import { EngineError } from '../errors.js'
 import { ownArchitecture } from '../launcher/installation.js'
 import type { Operation } from '../launcher/operations.js'
+import { NEEDED } from '../launcher/profile-program.js'
 import type { WatchedEvent } from '../launcher/protocol.js'
 import { ARCHITECTURES } from '../launcher/seccomp.js'
 import { SYSCALLS, type SyscallName } from '../launcher/syscalls.js'
@@ -68,19 +69,7 @@ const MORE_VALUES: Readonly<Partial<Record<SyscallName, string>>> = {
 }
 
 /** What no program runs without: not worth a question each. The launcher itself makes them before anybody answers. */
-export const UNTOLD = [
-  'read',
-  'close',
-  'sendmsg',
-  'recvfrom',
-  'rt_sigaction',
-  'rt_sigprocmask',
-  'mmap',
-  'execve',
-  'exit',
-  'exit_group',
-  'rt_sigreturn',
-] as const satisfies readonly SyscallName[]
+export const UNTOLD = [...NEEDED, 'exit', 'exit_group', 'rt_sigreturn'] as const satisfies readonly SyscallName[]
 
 /** The operation that a plan needs for it. Throws INVALID_ARGUMENT where there is no filter. */
 export function watchOperation(watch: SystemCallWatch, spec: ContainerSpec): Operation {
