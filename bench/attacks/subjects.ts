@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compileAttacks } from '../../images/attacks/compile.js'
+import { bubblewrapWords } from '../bubblewrap-words.js'
 import { hasProgram } from '../has-program.js'
 import { writeBundle } from '../oci-bundle.js'
 import { podmanWords } from '../podman-words.js'
@@ -55,8 +56,7 @@ const bubblewrap: Subject = {
     require(hasProgram('bwrap'), 'bubblewrap is not installed (Debian: bubblewrap)')
     const driver = await workbench.driver()
     const root = await workbench.rootDirectory()
-    const words = ['--unshare-all', '--die-with-parent', '--bind', root, '/', '--proc', '/proc', '--dev', '/dev', '--']
-    return async (attack) => (await driver.run('bwrap', [...words, program(attack)])).exitCode
+    return async (attack) => (await driver.run('bwrap', [...bubblewrapWords(root), program(attack)])).exitCode
   },
 }
 

@@ -1,3 +1,4 @@
+import { bubblewrapWords } from '../bubblewrap-words.js'
 import { hasProgram } from '../has-program.js'
 import { placed } from '../place.js'
 import { require } from '../unavailable.js'
@@ -11,20 +12,7 @@ export const bubblewrap = placed({
     const root = await workbench.rootDirectory()
     return {
       driver: await workbench.driver(),
-      command: async (words) => [
-        'bwrap',
-        '--unshare-all',
-        '--die-with-parent',
-        '--bind',
-        root,
-        '/',
-        '--proc',
-        '/proc',
-        '--dev',
-        '/dev',
-        '--',
-        ...words,
-      ],
+      command: async (words) => ['bwrap', ...bubblewrapWords(root), ...words],
       writable: '/tmp',
       containers: 'bwrap starts a program and none later',
     }

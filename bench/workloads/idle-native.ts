@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { bubblewrapWords } from '../bubblewrap-words.js'
 import { hasProgram } from '../has-program.js'
 import { idleCrun, idlePodman } from '../idle-peers.js'
 import { descendants, proportionalMib } from '../process-memory.js'
@@ -36,19 +37,7 @@ export const idleNative: Workload = {
     await orMissing('bubblewrap', async () => {
       require(hasProgram('bwrap'), 'bubblewrap is not installed (Debian: bubblewrap)')
       const root = await workbench.rootDirectory()
-      const words = [
-        '--unshare-all',
-        '--die-with-parent',
-        '--bind',
-        root,
-        '/',
-        '--proc',
-        '/proc',
-        '--dev',
-        '/dev',
-        '--',
-        ...GUEST.split(' '),
-      ]
+      const words = [...bubblewrapWords(root), ...GUEST.split(' ')]
       const sample = async () => {
         const child = spawn('bwrap', words, { stdio: 'ignore' })
         await settle()
