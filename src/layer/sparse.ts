@@ -122,6 +122,7 @@ function mapInContents(tar: TarWindow, size: number, offset: number, packedBytes
 }
 
 function placeRegions(regions: readonly Region[], size: number, contents: number, packedBytes: number, at: number): readonly Segment[] {
+  if (size < 0) throw malformed('negative sparse size', at)
   const segments: Segment[] = []
   let end = 0
   let used = 0

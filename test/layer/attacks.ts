@@ -225,6 +225,13 @@ export const ARCHIVE_ATTACKS: Readonly<Record<string, ArchiveAttack>> = {
     'LIMIT_EXCEEDED',
     sparse({ 'GNU.sparse.size': String(2 ** 50), 'GNU.sparse.numblocks': '0', 'GNU.sparse.map': '' }, ''),
   ),
+  "a sparse file of less than nothing (GNU's oldest)": refused('INVALID_ARCHIVE', {
+    name: 's',
+    typeflag: 'S',
+    magic: 'ustar  \0',
+    raw: [[483, '\xff'.repeat(12)]],
+  }),
+  'a sparse file of less than nothing (0.1)': refused('INVALID_ARCHIVE', sparse({ 'GNU.sparse.size': '-1', 'GNU.sparse.map': '' }, '')),
   'a sparse file of a gigabyte in no bytes': contained(
     ['s file 1073741824 bytes'],
     [sparse({ 'GNU.sparse.size': String(2 ** 30), 'GNU.sparse.numblocks': '0', 'GNU.sparse.map': '' }, '')],
