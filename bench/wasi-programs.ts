@@ -10,15 +10,21 @@ export function nodeWords(program: string): readonly string[] {
 
 /** A mode from such a program. */
 export function nodeMode(name: string, summary: string, program: () => string): PlacedMode {
+  return moduleMode(name, summary, () => nodeWords(program()))
+}
+
+/** A mode from the words of a Node that runs a module when its path, a folder and the guest's words stand behind them. */
+export function moduleMode(name: string, summary: string, program: () => readonly string[]): PlacedMode {
   return placed({
     name,
     summary,
     async place(workbench) {
       const folder = await workbench.directoryOf(`${name}-data`)
+      const command = (module: string, data: string, words: readonly string[]) =>
+        [process.execPath, ...program(), module, data, ...words] as const
       return {
         driver: await workbench.driver(),
-        command: async ([guest = '', ...words]) =>
-          [process.execPath, ...nodeWords(program()), await workbench.moduleOf(guest), folder, ...words] as const,
+        command: async ([guest = '', ...words]) => command(await workbench.moduleOf(guest), folder, words),
         writable: '/data',
         containers: 'a module runs one program',
       }

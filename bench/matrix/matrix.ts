@@ -6,6 +6,7 @@ import { commandLine, doubleWall, oneShot } from '../modes/command-line.js'
 import { crun } from '../modes/crun.js'
 import { docker } from '../modes/docker.js'
 import { firejail } from '../modes/firejail.js'
+import { inProcess } from '../modes/in-process.js'
 import { nodeWasi } from '../modes/node-wasi.js'
 import { podman } from '../modes/podman.js'
 import { runc } from '../modes/runc.js'
@@ -20,7 +21,7 @@ import { firstByte, start } from './start.js'
 import { works } from './work.js'
 
 const OURS = [oneShot, commandLine, doubleWall]
-const WASI = [nodeWasi, workerThread, wasmer, wasmerInMemory]
+const WASI = [inProcess, nodeWasi, workerThread, wasmer, wasmerInMemory]
 const PEERS = [unshare, bubblewrap, crun, runc, podman, buildah, docker, firejail]
 
 /** The rows; the first is the measure of the others. */
