@@ -16,8 +16,8 @@ import { StreamDescriptor } from '../src/wasm/preview1/stream-descriptor.js'
 import { guestHost } from '../src/wasm/sandbox/guest-host.js'
 import { HostDirectory } from '../src/wasm/sandbox/host-directory.js'
 import { descriptorOutput } from '../src/wasm/sandbox/output.js'
+import { BOUNDS } from './wasm-attacks/attack.js'
 
-const OPEN_FILES = 1024
 /** As a process that an abort has ended. */
 const TRAPPED = 134
 const DATA = 'data'
@@ -34,7 +34,7 @@ function openTable(folder: string): { readonly tree: GuestTree; readonly table: 
   const tree = new GuestTree(root, { credentials: { uid: 0, gid: 0, additionalGids: [] }, readonly: false })
   const ino = root.create(root.root, DATA, { type: 'directory', mode: 0o755, uid: 0, gid: 0 })
   const data = tree.mount({ fs: root, ino, parent: tree.root }, new HostDirectory(realpathSync(folder)), { readonly: false })
-  const table = new DescriptorTable(OPEN_FILES)
+  const table = new DescriptorTable(BOUNDS.openFiles)
   const unbounded = { bytesLeft: null, exceeded: () => process.exit(1) }
   table.add(new StreamDescriptor({ terminal: false, input: STDIN }))
   for (const output of [1, 2]) table.add(new StreamDescriptor({ terminal: false, output: descriptorOutput(output, unbounded) }))

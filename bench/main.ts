@@ -68,6 +68,7 @@ function listing(): string {
 /** Measures what the words choose. */
 async function run(words: Words): Promise<SavedReport> {
   if (words.what[0] === 'matrix') return runMatrix(columns(words.quick), words)
+  if (words.what[0] === 'protection') return runMatrix([], words)
   const isTargets = words.what[0] === 'targets'
   const unknown =
     isTargets || words.what[0] === 'workloads' ? [] : words.what.filter((word) => !WORKLOADS.some(({ name }) => name === word))

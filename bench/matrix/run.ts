@@ -45,5 +45,6 @@ export function heading({ host, quietness, settings }: SavedReport): string {
 
 /** A report of the matrix for a terminal. */
 export function matrixPage(report: SavedReport): string {
-  return `${heading(report)}${protectionTable(report.protection)}\n${matrixTable(report)}`
+  const costs = report.matrix.length === 0 ? '' : `\n${matrixTable(report)}`
+  return `${heading(report)}${protectionTable(report.protection)}${costs}`
 }
