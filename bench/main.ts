@@ -11,7 +11,7 @@ import { parseReport, reportOf, type SavedReport } from './saved-report.js'
 import { judge } from './target.js'
 import { LATER_TARGETS, TARGETS } from './targets.js'
 import { parseWords, USAGE, type Words } from './words.js'
-import { WORKLOADS } from './workloads.js'
+import { SCALING, WORKLOADS } from './workloads.js'
 
 /** Does what the words say and resolves with the exit code: 0 unless something could not be done at all. */
 async function main(): Promise<number> {
@@ -67,7 +67,7 @@ function listing(): string {
 
 /** Measures what the words choose. */
 async function run(words: Words): Promise<SavedReport> {
-  if (words.what[0] === 'matrix') return runMatrix(columns(words.quick), words)
+  if (words.what[0] === 'matrix') return runMatrix(columns(words.quick), words, { beside: SCALING })
   if (words.what[0] === 'protection') return runMatrix([], words)
   const isTargets = words.what[0] === 'targets'
   const unknown =

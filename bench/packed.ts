@@ -20,7 +20,7 @@ async function main({ image, command, json, ...settings }: Words): Promise<void>
 
 async function runOwn(image: string, command: readonly string[], settings: RunSettings) {
   const { root, words } = await ownImage(image, command)
-  return runMatrix([start(words), firstByte(words)], settings, root)
+  return runMatrix([start(words), firstByte(words)], settings, { root })
 }
 
 main(JSON.parse(process.argv[2] ?? 'null') as Words).catch((error: unknown) => {

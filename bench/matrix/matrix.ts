@@ -16,6 +16,9 @@ import { workerThread } from '../modes/worker-thread.js'
 import type { PlacedMode } from '../place.js'
 import type { Column } from './column.js'
 import { echo } from './echo.js'
+import { density, idle } from './idle.js'
+import { kill } from './kill.js'
+import { networks } from './network.js'
 import { exec, remove } from './running.js'
 import { firstByte, start } from './start.js'
 import { works } from './work.js'
@@ -29,5 +32,16 @@ export const MODES: readonly PlacedMode[] = [bare, ...OURS, ...WASI, ...PEERS]
 
 /** The columns, for the guests that every mode has. */
 export function columns(quick: boolean): readonly Column[] {
-  return [start(['/.bench/talk', 'exit']), firstByte(['/.bench/talk', 'echo']), exec, ...works(quick), echo, remove]
+  return [
+    start(['/.bench/talk', 'exit']),
+    firstByte(['/.bench/talk', 'echo']),
+    exec,
+    ...works(quick),
+    echo,
+    ...networks(quick),
+    kill,
+    remove,
+    idle,
+    density,
+  ]
 }
