@@ -30,17 +30,19 @@ function idleColumn(name: string, summary: string, countOf: (quick: boolean) => 
       return async () => {
         const before = new Set(cell.place.driver.running())
         const ends: (() => Promise<void>)[] = []
-        try {
+        const look = async () => {
           for (let each = 1; each <= count; each++) ends.push(await start(each))
           await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
           const own = cell.place.driver.running().filter((pid) => !before.has(pid))
           const memory = own.reduce((sum, pid) => sum + proportionalMib(pid), 0) / count
           require(memory > 0, 'nothing of it runs below a process of ours')
           return memory
-        } finally {
-          const ended = await Promise.allSettled(ends.map((end) => end()))
-          for (const each of ended) if (each.status === 'rejected') throw each.reason
         }
+        const [looked] = await Promise.allSettled([look()])
+        // All of them, whatever has become of one.
+        const ended = await Promise.allSettled(ends.map((end) => end()))
+        for (const each of [...ended, looked]) if (each.status === 'rejected') throw each.reason
+        return looked.status === 'fulfilled' ? looked.value : Number.NaN
       }
     },
   }
