@@ -1,5 +1,6 @@
-/* The first process of a virtual machine (machine.ts): makes what a kernel leaves to be made, runs one program, and ends the machine with
- * the program's exit code. What it is told comes by the kernel's command line, as environment. Static, and alone in /.machine/. */
+/* The first process of a virtual machine (machine.ts): makes what a kernel leaves to be made, runs one program, and
+ * ends the machine with the program's exit code. What it is told comes by the kernel's command line, as environment.
+ * Static, and alone in /.machine/. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,8 @@ enum {
   CODE_MAX = 126,
 };
 
-static char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/", NULL};
+#define SEARCHED "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+static char *const environment[] = {"PATH=" SEARCHED, "HOME=/", NULL};
 
 static void fail(const char *what) {
   fprintf(stderr, "machine: %s: %s\n", what, strerror(errno));
@@ -40,10 +42,11 @@ static void make_mount(const char *type, const char *path, const char *options) 
     fail(path);
 }
 
-/* A kernel's first root has nothing above it, so nobody could pivot away from it or make a user namespace in a chroot: a mount of it over itself has. */
+/* A kernel's first root has nothing above it, so nobody could pivot away from it or make a user namespace in a chroot:
+ * a mount of it over itself has. */
 static void cover_root(void) {
-  if (mkdir("/.machine/root", 0755) < 0 || mount("/", "/.machine/root", NULL, MS_BIND, NULL) < 0 || chdir("/.machine/root") < 0 ||
-      mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
+  if (mkdir("/.machine/root", 0755) < 0 || mount("/", "/.machine/root", NULL, MS_BIND, NULL) < 0 ||
+      chdir("/.machine/root") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
     fail("root");
 }
 
@@ -112,7 +115,7 @@ static int run(char *text, int input, int output) {
     setsid();
     dup2(input, 0);
     dup2(output, 1);
-    execve(words[0], words, environment);
+    execvpe(words[0], words, environment);
     fail(words[0]);
     _exit(127);
   }
@@ -121,12 +124,14 @@ static int run(char *text, int input, int output) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Runs what it is sent, a line for each program, beside the first: its output, a record separator, and its exit code. */
+/* Says that it is ready, then runs what it is sent, a line for each program, beside the first: its output, a record
+ * separator, and its exit code. */
 static void serve(void) {
   int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   int port = open_port("/dev/vport0p1", O_RDWR);
   FILE *requests = fdopen(port, "r");
   char line[LINE_MAX_BYTES];
+  dprintf(port, "\036exit 0\n");
   while (requests != NULL && fgets(line, sizeof line, requests) != NULL) {
     line[strcspn(line, "\n")] = '\0';
     dprintf(port, "\036exit %d\n", run(line, nothing, port));
@@ -157,6 +162,7 @@ int main(void) {
   make_mount("devpts", "/dev/pts", "mode=0620,ptmxmode=0666");
   make_mount("tmpfs", "/dev/shm", "mode=1777");
   make_mount("cgroup2", "/sys/fs/cgroup", "nsdelegate");
+  setenv("PATH", SEARCHED, 1);
   load_modules();
   raise_loopback();
   char *words = getenv("WORDS");

@@ -15,21 +15,21 @@ export interface MachineKernel {
 /** Folder in which the package is unpacked. */
 export const KERNEL_FOLDER = process.env.WOLFFIA_MACHINE_KERNEL ?? join(homedir(), '.cache/wolffia/machine')
 
-const HOW_TO_GET =
+const howToGet = (folder: string) =>
   'cd "$(mktemp -d)" && apt-get download "$(apt-cache depends linux-image-cloud-amd64 | sed -n \'s/.*Depends: //p\')" && ' +
-  `dpkg-deb -x linux-image-*.deb ${KERNEL_FOLDER}`
+  `mkdir -p ${folder} && dpkg-deb -x linux-image-*.deb ${folder}`
 
-/** The newest kernel in {@link KERNEL_FOLDER}. Throws Unavailable with how to get one. */
-export function machineKernel(): MachineKernel {
-  const boot = join(KERNEL_FOLDER, 'boot')
+/** The newest kernel in `unpacked`. Throws Unavailable with how to get one. */
+export function machineKernel(unpacked = KERNEL_FOLDER): MachineKernel {
+  const boot = join(unpacked, 'boot')
   const [path] = (existsSync(boot) ? readdirSync(boot) : [])
     .filter((name) => name.startsWith('vmlinuz-'))
     .map((name) => join(boot, name))
-    .sort()
+    .sort(new Intl.Collator('en', { numeric: true }).compare)
     .reverse()
-  require(path, `there is no kernel for a virtual machine: ${HOW_TO_GET}`)
+  require(path, `there is no kernel for a virtual machine: ${howToGet(unpacked)}`)
   const version = basename(path).replace('vmlinuz-', '')
-  const folder = join(KERNEL_FOLDER, 'lib/modules', version)
+  const folder = join(unpacked, 'lib/modules', version)
   return { version, path, modules: (names) => inOrder(folder, names) }
 }
 

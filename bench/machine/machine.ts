@@ -29,8 +29,9 @@ export interface MachineStart {
   /** A disk of its own, whose changes are kept in this file. */
   readonly diskPath?: string
   /**
-   * Two fifos, PATH.in and PATH.out, through which more programs can be run ({@link execScript}); the first one has then neither input nor output.
-   * The machine goes on in the background, with its pid in PATH.pid.
+   * Two fifos, PATH.in and PATH.out, through which it is asked to run more programs ({@link encodeWords}, a line for each); the first one has
+   * then neither input nor output. It answers with their output, a record separator and `exit CODE`, first of all with that alone, when it
+   * is ready. The machine goes on in the background, with its pid in PATH.pid.
    */
   readonly servePath?: string
 }
@@ -43,7 +44,7 @@ const MAX_APPEND = 2000
 const CODE_SHIFT = 1
 
 /** Whether the processor's own virtualisation may be used; without it QEMU translates each instruction, ten to fifty times slower. */
-export const HAS_KVM = mayUse('/dev/kvm')
+export const HAS_KVM = process.env.WOLFFIA_MACHINE_KVM !== '0' && mayUse('/dev/kvm')
 
 /** Throws Unavailable with what is missing for a machine, and how to get it. */
 export function requireMachine(): void {

@@ -8,6 +8,7 @@ import { docker } from '../modes/docker.js'
 import { firejail } from '../modes/firejail.js'
 import { nodeWasi } from '../modes/node-wasi.js'
 import { podman } from '../modes/podman.js'
+import { qemu } from '../modes/qemu.js'
 import { runc } from '../modes/runc.js'
 import { unshare } from '../modes/unshare.js'
 import { wasmer, wasmerInMemory } from '../modes/wasmer.js'
@@ -21,7 +22,7 @@ import { works } from './work.js'
 
 const OURS = [oneShot, commandLine, doubleWall]
 const WASI = [nodeWasi, workerThread, wasmer, wasmerInMemory]
-const PEERS = [unshare, bubblewrap, crun, runc, podman, buildah, docker, firejail]
+const PEERS = [unshare, bubblewrap, crun, runc, podman, buildah, docker, firejail, qemu]
 
 /** The rows; the first is the measure of the others. */
 export const MODES: readonly PlacedMode[] = [bare, ...OURS, ...WASI, ...PEERS]

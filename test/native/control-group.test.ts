@@ -45,7 +45,7 @@ async function withTask(
 }
 
 const groupsLeft = () =>
-  [...delegation().values()].flatMap(({ folder }) => readdirSync(folder).filter((name) => name.startsWith('wolffia-')))
+  [...delegation().values()].flatMap(({ folder }) => readdirSync(folder).filter((name) => name.startsWith(`wolffia-${ownIdentity()}-`)))
 
 const withoutName = (operations: readonly Operation[]) =>
   operations.map(([name, path, value]) => [name, String(path).replace(/wolffia-[^/]*/, 'GROUP'), value])
