@@ -18,7 +18,7 @@ const FILES = [
 
 const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
 const SCRIPT = `
-export PATH=/usr/bin:/bin HOME=/home/user WOLFFIA_PATIENCE=5 WOLFFIA_NO_SKIP=native,cgroup,busybox,cc,subuid
+export PATH=/usr/bin:/bin HOME=/home/user WOLFFIA_PATIENCE=5 WOLFFIA_NO_SKIP=native,cgroup,cgroup-sets,busybox,cc,subuid
 echo "kernel $(uname -r)"
 echo "version 1: $(grep -c '^[1-9]' /proc/self/cgroup)"
 ${FILES.map(({ path, only }) => `WOLFFIA_ONLY='${only}' node tests/${nameOf(path)}.cjs; echo "ended ${path} $?"`).join('\n')}

@@ -46,7 +46,7 @@ export interface MachineContents {
 }
 
 const USER = 1000
-const MODULES = ['overlay', 'tun', 'fuse', 'virtio_blk', 'ext4']
+const MODULES = ['overlay', 'tun', 'fuse', 'virtio_blk', 'bfq']
 /** Sparse. Only a file system on a disk has the attributes that an overlay of an ordinary user's keeps its marks in, before Linux 6.6. */
 const DISK_BYTES = 2 ** 30
 
@@ -60,7 +60,7 @@ mkdir $groups/user/session
 for folder in $groups/user $groups/user/session; do
   chown user $folder $folder/cgroup.procs $folder/cgroup.subtree_control $folder/cgroup.threads
 done
-echo $$ >$groups/user/session/cgroup.procs
+echo bfq >/sys/block/vda/queue/scheduler
 mount -t ext4 /dev/vda /disk
 mkdir /disk/home /disk/tmp
 chown user /disk/home
@@ -68,7 +68,9 @@ chmod 1777 /disk/tmp
 mount -o bind /disk/home /home/user
 mount -o bind /disk/tmp /tmp
 cd /wolffia
-su -s /bin/sh user -c 'sh /wolffia/script' 2>&1
+# Nothing of root's may be among the processes: the kernel would not let the user turn on cpuset for them.
+exec 2>&1
+sh -c 'echo $$ >/sys/fs/cgroup/user/session/cgroup.procs; exec su -s /bin/sh user -c "exec sh /wolffia/script"'
 `
 
 /** Stands where a compiler would: gives what has been compiled. */
