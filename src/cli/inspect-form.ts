@@ -142,8 +142,8 @@ function privilegesOf(privileges: PrivilegeSpec): object {
     IpcMode: privileges.ipc ?? 'private',
     UTSMode: privileges.uts ?? '',
     CgroupnsMode: privileges.cgroupns ?? 'private',
+    UsernsMode: privileges.keepId === undefined ? '' : `keep-id:uid=${privileges.keepId.uid},gid=${privileges.keepId.gid}`,
     PidMode: '',
-    UsernsMode: '',
   }
 }
 

@@ -28,8 +28,8 @@
 
 static const struct operation operations[] = {
     {"namespace", 1, PHASE_PARENT, 0, namespace_add},
-    {"uid-map", 3, PHASE_PARENT, 0, namespace_map_uid},
-    {"gid-map", 3, PHASE_PARENT, 0, namespace_map_gid},
+    {"uid-map", 4, PHASE_PARENT, 0, namespace_map_uid},
+    {"gid-map", 4, PHASE_PARENT, 0, namespace_map_gid},
     {"id-map-helper", 2, PHASE_PARENT, 0, namespace_set_helper},
     {"holder", 5, PHASE_PARENT, CLONE_NEWUSER, nest_set_holder},
     {"cgroup", 1, PHASE_PARENT, 0, cgroup_make},

@@ -8,8 +8,8 @@
 export const OPERATIONS = {
   // In the launcher's parent, before and around clone3; it then supervises. Their place in the plan means nothing.
   namespace: ['name'],
-  'uid-map': ['inside', 'outside', 'count'],
-  'gid-map': ['inside', 'outside', 'count'],
+  'uid-map': ['inside', 'outside', 'holders', 'count'],
+  'gid-map': ['inside', 'outside', 'holders', 'count'],
   'id-map-helper': ['newuidmap', 'newgidmap'],
   holder: ['folder', 'name', 'pid', 'start', 'wanted'],
   cgroup: ['folder'],

@@ -28,7 +28,7 @@ enum { DESCRIPTOR_PLAN = 3, DESCRIPTOR_CONTROL = 4, DESCRIPTOR_SECCOMP = 5, DESC
 #define SETUP_NO_LIMIT UINT64_MAX
 
 struct extent {
-  uint32_t inside, outside, count;
+  uint32_t inside, outside, holders, count; /* holders: what `outside` is in a holder's user namespace */
 };
 
 struct id_map {
