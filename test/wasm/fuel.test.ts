@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import type { Instrumentation } from '../../src/wasm/instrument/function-writer.js'
 import { instrument } from '../../src/wasm/instrument/instrument.js'
 import { interpret, randomProgram, textOf } from '../support/counted-program.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 import { wat } from '../support/wat.js'
 
