@@ -35,6 +35,7 @@ static const struct operation operations[] = {
     {"cgroup", 1, PHASE_PARENT, 0, cgroup_make},
     {"cgroup-value", 2, PHASE_PARENT, 0, cgroup_set},
     {"cgroup-kills", 1, PHASE_PARENT, 0, cgroup_set_kills},
+    {"cgroup-freezer", 3, PHASE_PARENT, 0, cgroup_set_freezer},
     {"cgroup-join", 1, PHASE_PARENT, 0, cgroup_join},
     {"stdio", 2, PHASE_PARENT, 0, terminal_set_stdio},
     {"terminal-size", 2, PHASE_PARENT, 0, terminal_set_size},

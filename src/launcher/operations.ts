@@ -15,6 +15,7 @@ export const OPERATIONS = {
   cgroup: ['folder'],
   'cgroup-value': ['file', 'value'],
   'cgroup-kills': ['file'],
+  'cgroup-freezer': ['file', 'frozen', 'thawed'],
   'cgroup-join': ['folder'],
   stdio: ['kind', 'stdin'],
   'terminal-size': ['rows', 'columns'],

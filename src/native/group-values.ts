@@ -62,6 +62,8 @@ export function groupValues(controller: Controller, parent: ControlGroup, folder
       return cpusetValues(parent, folder, resources)
     case 'io':
       return ioValues(parent, folder, resources)
+    case 'freezer':
+      return []
   }
 }
 
