@@ -111,6 +111,7 @@ function resourcesOf({ limits, resources = {} }: ContainerSpec): object {
     CpusetCpus: resources.cpusetCpus ?? '',
     CpusetMems: resources.cpusetMems ?? '',
     BlkioWeight: resources.blockWeight ?? 0,
+    BlkioWeightDevice: resources.deviceWeights?.map(({ path, weight }) => ({ Path: path, Weight: weight })) ?? [],
     BlkioDeviceReadBps: rates(resources.deviceReadBytes),
     BlkioDeviceWriteBps: rates(resources.deviceWriteBytes),
     BlkioDeviceReadIOps: rates(resources.deviceReadOperations),

@@ -15,9 +15,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <string.h>
 #include <time.h>
 
 #define NANOSECONDS 1000000000LL

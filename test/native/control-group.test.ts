@@ -165,6 +165,8 @@ test('weights of disks go where a scheduler takes them, and a rate is of a disk'
   assert.equal(valuesOf(1, { resources: { blockWeight } }, { 'blkio.bfq.weight': '' }), ['blkio.bfq.weight 505'])
   assert.equal(valuesOf(2, { resources: { blockWeight } }, { 'io.weight': '' }), ['io.weight 5000'])
   assert.match(String(valuesOf(1, { resources: { blockWeight } })), /^UNSUPPORTED_BY_HOST --blkio-weight .*scheduler/)
+  const weighed = (path: string) => ({ resources: { deviceWeights: [{ path, weight: 505 }] } })
+  assert.is(valuesOf(1, weighed('/dev/null')), 'INVALID_ARGUMENT --blkio-weight-device /dev/null: it is no disk')
   const rates = (path: string) => ({ resources: { deviceReadBytes: [{ path, rate: 5 }], deviceWriteOperations: [{ path, rate: 6 }] } })
   assert.is(valuesOf(1, rates('/dev/null')), 'INVALID_ARGUMENT --device-read-bps /dev/null: it is no disk')
   assert.match(String(valuesOf(1, rates('/dev/nosuchdisk'))), /^INVALID_ARGUMENT --device-read-bps \/dev\/nosuchdisk: .*ENOENT/)
@@ -175,6 +177,9 @@ test('weights of disks go where a scheduler takes them, and a rate is of a disk'
     `blkio.throttle.read_bps_device ${number} 5`,
     `blkio.throttle.write_iops_device ${number} 6`,
   ])
+  assert.equal(valuesOf(1, weighed(`/dev/${disk}`), { 'blkio.bfq.weight_device': '' }), [`blkio.bfq.weight_device ${number} 505`])
+  assert.equal(valuesOf(2, weighed(`/dev/${disk}`), { 'io.weight': '' }), [`io.weight ${number} 5000`])
+  assert.match(String(valuesOf(2, weighed(`/dev/${disk}`))), /^UNSUPPORTED_BY_HOST --blkio-weight-device .*scheduler/)
   assert.equal(valuesOf(2, rates(`/dev/${disk}`)), [`io.max ${number} rbps=5`, `io.max ${number} wiops=6`])
 })
 
