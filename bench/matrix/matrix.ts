@@ -9,6 +9,7 @@ import { firejail } from '../modes/firejail.js'
 import { inProcess } from '../modes/in-process.js'
 import { nodeWasi } from '../modes/node-wasi.js'
 import { podman } from '../modes/podman.js'
+import { qemu } from '../modes/qemu.js'
 import { runc } from '../modes/runc.js'
 import { unshare } from '../modes/unshare.js'
 import { wasmer, wasmerInMemory } from '../modes/wasmer.js'
@@ -25,7 +26,7 @@ import { works } from './work.js'
 
 const OURS = [oneShot, commandLine, doubleWall]
 const WASI = [inProcess, nodeWasi, workerThread, wasmer, wasmerInMemory]
-const PEERS = [unshare, bubblewrap, crun, runc, podman, buildah, docker, firejail]
+const PEERS = [unshare, bubblewrap, crun, runc, podman, buildah, docker, firejail, qemu]
 
 /** The rows; the first is the measure of the others. */
 export const MODES: readonly PlacedMode[] = [bare, ...OURS, ...WASI, ...PEERS]

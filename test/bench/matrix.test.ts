@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { release } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { Driver } from '../../bench/driver.js'
@@ -9,6 +10,7 @@ import { matrixTable } from '../../bench/matrix/table.js'
 import { page } from '../../bench/page.js'
 import { type PlacedMode, placed } from '../../bench/place.js'
 import { outlookPlot, picture } from '../../bench/plots.js'
+import { findingsOf } from '../../bench/protection/prober.js'
 import { examineModes } from '../../bench/protection/protection.js'
 import { protectionTable } from '../../bench/protection/table.js'
 import { runWorkload } from '../../bench/run-workload.js'
@@ -150,6 +152,28 @@ test('a mode that cannot be examined says why, and the others are', async () => 
   assert.equal(found.get('capabilities'), ['2', null])
   assert.equal(found.get("host's files"), ['READ', false])
   assert.equal(found.get('system calls'), ['3 of 9', null])
+})
+
+test('what a guest may do to a kernel of its own is no reach for the host, told by when that kernel was booted', () => {
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+  const held = (boot: string) => {
+    const answers = new Map([
+      ['kernel', release()],
+      ['boot-id', boot],
+      ['user-namespace', 'made'],
+      ['host-file', 'read'],
+    ])
+    return new Map(findingsOf(answers).map(({ aspect, holds }) => [aspect, holds]))
+  }
+  const aspects = ['kernel', 'new user namespaces', "host's files"]
+  assert.equal(
+    aspects.map((aspect) => held(bootId).get(aspect)),
+    [false, false, false],
+  )
+  assert.equal(
+    aspects.map((aspect) => held('another').get(aspect)),
+    [true, null, false],
+  )
 })
 
 test('an attack that got through contradicts what the prober has found, and no such mode holds everything', async () => {
