@@ -24,9 +24,10 @@ function idleColumn(name: string, summary: string, countOf: (quick: boolean) => 
     quickRounds: 1,
     open: async (cell) => {
       const count = countOf(cell.workbench.quick)
-      const start = typeof cell.place.containers === 'string' ? foreground(cell) : background(cell, name)
+      const isLeft = typeof cell.place.containers !== 'string'
+      const start = isLeft ? background(cell, name) : foreground(cell)
       // What is there once for all, such as a holder, comes with the first.
-      await (await start(0))()
+      if (isLeft) await (await start(0))()
       return async () => {
         const before = new Set(cell.place.driver.running())
         const ends: (() => Promise<void>)[] = []

@@ -1,5 +1,4 @@
 import { descendants } from '../process-memory.js'
-import { require } from '../unavailable.js'
 import type { Column } from './column.js'
 
 const GUEST = ['/.bench/talk', 'wait']
@@ -13,7 +12,7 @@ export const kill: Column = {
   quickRounds: 1,
   open: async ({ place }) => {
     const { driver } = place
-    const sample = async () => {
+    return async () => {
       const [program, ...words] = await place.command(GUEST)
       const before = new Set(driver.running())
       const pid = await driver.start(program, words)
@@ -27,7 +26,5 @@ export const kill: Column = {
         pid
       return (await driver.kill(pid, guest)).durationMs
     }
-    require((await sample()) > 0, 'it took no time')
-    return sample
   },
 }

@@ -35,18 +35,18 @@ function column(name: string, summary: string, wordsOf: (workbench: Workbench) =
     quickRounds: 1,
     open: async (cell) => {
       const words = [GUEST, ...(await wordsOf(cell.workbench))]
-      await reach(cell, words)
-      return async () => nanoseconds((await cell.talk(words)).output) / 1e6 / parts
+      return async () => nanoseconds(await heard(cell, words)) / 1e6 / parts
     },
   }
 }
 
-/** Rejects with what the guest says of a network that it has not. */
-async function reach({ workbench, mode, place }: Cell, words: readonly string[]): Promise<void> {
+/** What the guest prints. Rejects with what it says of a network that it has not. */
+async function heard({ workbench, mode, place }: Cell, words: readonly string[]): Promise<string> {
   const [program, ...args] = await place.command(words)
-  const { exitCode, output } = await place.driver.talk(program, args, { keep: join(workbench.directory, `${mode}.reached`) })
+  const { exitCode, output } = await place.driver.talk(program, args, { keep: join(workbench.directory, `${mode}.heard`) })
   if (exitCode === NO_NETWORK) throw new Unavailable(output.trim())
   if (exitCode !== 0) throw new Error(`${words.join(' ')}: ended with ${exitCode}`)
+  return output
 }
 
 /** The same server for every mode, without a wall. */
