@@ -125,7 +125,7 @@ export class LoadedModule {
       const left = fuelOf(results.pop())
       options.onFuel?.(left)
     }
-    return results.map((result, index) => decode(name, signature, inputs[index] ?? '', result))
+    return results.map((result, index) => decode(name, signature, inputs[index] ?? '', result, inputs.length === 1))
   }
 
   async run(args: readonly string[] | undefined, options: RunOptions): Promise<PluginRun> {
@@ -198,9 +198,11 @@ export class LoadedModule {
       throw new EngineError('CONFLICT', 'a host function cannot call the plugin that waits for its answer', {
         hint: 'Answer first, or load the plugin once more for such calls.',
       })
-    const over = new AbortController()
+    // Made when it is wanted: an abort takes longer than all else here.
+    let over = null as AbortController | null
     let failure: unknown
     const ask = async (place: number, input: Buffer): Promise<Uint8Array> => {
+      over ??= new AbortController()
       try {
         return await this.#hostFunctions.answer(place, input, { signal: over.signal, outputBytes })
       } catch (error) {
@@ -224,7 +226,7 @@ export class LoadedModule {
     } catch (error) {
       throw error instanceof EngineError && error.code === 'HOST_FUNCTION_FAILED' && failure !== undefined ? failure : error
     } finally {
-      over.abort()
+      over?.abort()
     }
   }
 
@@ -263,9 +265,10 @@ function isNumbers(input: CallInput): input is readonly (number | bigint)[] {
   return Array.isArray(input)
 }
 
-function decode(name: string, { results }: Signature, input: CallInput, result: Buffer): unknown {
+/** `isOnly`: the bytes lie beside no other result. */
+function decode(name: string, { results }: Signature, input: CallInput, result: Buffer, isOnly: boolean): unknown {
   if (typeof input === 'string') return decodeText(result, `what ${name} answers`)
-  if (!isNumbers(input)) return ownBytes(result)
+  if (!isNumbers(input)) return isOnly ? result : ownBytes(result)
   if (result.length !== 8 * results.length)
     throw new EngineError('SANDBOX_FAILED', `the sandbox of the plugin gives no numbers for ${name}`)
   const numbers = decodeNumbers(results, result)
