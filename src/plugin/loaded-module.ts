@@ -8,15 +8,12 @@ import { type CallRequest, decodeNumbers, encodeNumbers, FRAME, VERB } from './c
 import type { ChannelCall } from './channel.js'
 import { decodeText, HostFunctions } from './host-functions.js'
 import { assertNumbers } from './numbers.js'
-import { type CallOptions, PLUGIN_LIMITS, type PluginOptions, type PluginRun, type RunOptions } from './options.js'
+import { type CallInput, type CallOptions, PLUGIN_LIMITS, type PluginOptions, type PluginRun, type RunOptions } from './options.js'
 import { type Placed, Pool } from './pool.js'
 import type { SnapshotStart } from './sandbox/plugin-start.js'
 import { PluginSandbox } from './sandbox.js'
 import { type ModuleFunctions, moduleFunctions, type Signature, signatureText, takesBytes } from './signatures.js'
 import type { ModuleSource } from './source.js'
-
-/** What a call may be given. */
-export type CallInput = string | Uint8Array | readonly (number | bigint)[]
 
 /** Functions of a module that are the convention's and not for calling. */
 export const CONVENTION: ReadonlySet<string> = new Set(['_initialize', '_start', 'allocate', 'free'])
