@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Plugin, type PluginOptions } from '../../src/index.js'
+import { extismCall } from '../extism.js'
 import type { Subject } from '../measure.js'
 import type { Workbench } from '../workbench.js'
 import { orMissing, type Workload } from '../workload.js'
@@ -24,7 +25,7 @@ const WORKER =
 /** One call of a function that gives back its input, from the call to the answer, beside other ways to have a stranger's code do something. */
 export const plugin: Workload = {
   name: 'plugin',
-  summary: 'one call of a plugin, there and back, beside a worker and a new process',
+  summary: 'one call of a plugin, there and back, beside Extism, a worker and a new process',
   unit: 'ms',
   rounds: 200,
   quickRounds: 10,
@@ -37,6 +38,13 @@ export const plugin: Workload = {
       await orMissing('64 KiB, kept instance', () => called(workbench, LARGE_BYTES, kept)),
       await orMissing('64 B in a batch of 100', () => batched(workbench)),
       await orMissing('64 B, kept, in a batch of 100', () => batched(workbench, kept)),
+      await orMissing('64 B, kept, 100 in a row', () => inARow(workbench)),
+      await orMissing('Extism in a worker, 64 B', () => extismCall(workbench, 'Extism in a worker, 64 B', SMALL_BYTES, true)),
+      await orMissing('Extism in a worker, 64 KiB', () => extismCall(workbench, 'Extism in a worker, 64 KiB', LARGE_BYTES, true)),
+      await orMissing('Extism without a worker, 64 B', () => extismCall(workbench, 'Extism without a worker, 64 B', SMALL_BYTES, false)),
+      await orMissing('Extism without a worker, 64 KiB', () =>
+        extismCall(workbench, 'Extism without a worker, 64 KiB', LARGE_BYTES, false),
+      ),
       plainWorker(workbench),
       newProcess(),
     ]
@@ -61,6 +69,16 @@ async function batched(workbench: Workbench, options: Pick<PluginOptions, 'insta
   const inputs = Array.from({ length: BATCH }, () => Buffer.alloc(SMALL_BYTES, 7))
   const name = options.instances === 'kept' ? '64 B, kept, in a batch of 100' : '64 B in a batch of 100'
   return { name, sample: async () => (await timed(() => loaded.batch('echo', inputs))) / BATCH }
+}
+
+/** Calls that follow one another find a processor that is awake. */
+async function inARow(workbench: Workbench): Promise<Subject> {
+  const loaded = await load(workbench, { instances: 'kept' })
+  const input = Buffer.alloc(SMALL_BYTES, 7)
+  const row = async () => {
+    for (let made = 0; made < BATCH; made++) await loaded.call('echo', input)
+  }
+  return { name: '64 B, kept, 100 in a row', sample: async () => (await timed(row)) / BATCH }
 }
 
 /** No wall at all: what a thread and its messages cost. */

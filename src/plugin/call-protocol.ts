@@ -6,6 +6,7 @@
  * A thread that is new to its channel reads until it has seen the owner's nonce and says it back, so neither side ever takes up
  * what was meant for, or said by, a thread that was ended in the middle of it.
  */
+import { HEADER_BYTES, openFrame } from '../wasm/sandbox/session-protocol.js'
 import type { ValueType } from './signatures.js'
 
 /** Bytes of a nonce. */
@@ -50,6 +51,8 @@ export const VERB = {
 
 /** The largest failure that is told: a message, and a piece of what the guest wrote to stderr. */
 export const FAILURE_BYTES = 64 * 1024
+/** Room for a call of 64 KiB, in or out, with all that it has around it: each side keeps it, since new memory for each costs more than the call. */
+export const ROOM_BYTES = 80 * 1024
 /** Output of a program goes in pieces of so many bytes. */
 export const OUTPUT_BYTES = 65_536
 
@@ -68,8 +71,8 @@ export interface CallRequest {
 
 const HEAD_BYTES = NUMBER_BYTES + 16
 
-/** Contents of a `call` frame. */
-export function encodeCall(number: number, { verb, keeps, instance, function: place, inputs }: CallRequest): Buffer {
+/** A `call` frame. It is written to `room` where that is large enough. */
+export function encodeCall(number: number, { verb, keeps, instance, function: place, inputs }: CallRequest, room: Buffer): Buffer {
   const head = Buffer.alloc(HEAD_BYTES)
   head.writeUInt32BE(number, 0)
   head[4] = verb
@@ -77,10 +80,10 @@ export function encodeCall(number: number, { verb, keeps, instance, function: pl
   head.writeUInt32BE(place, 8)
   head.writeUInt32BE(inputs.length, 12)
   head.writeUInt32BE(instance, 16)
-  return withItems(head, inputs)
+  return withItems(FRAME.call, head, inputs, room)
 }
 
-/** What {@link encodeCall} was given; the inputs are views. */
+/** What {@link encodeCall} was given, from the frame's contents; the inputs are views. */
 export function decodeCall(bytes: Buffer): CallRequest & { readonly number: number } {
   const [inputs] = itemsOf(bytes, HEAD_BYTES, bytes.readUInt32BE(12)) ?? [[]]
   return {
@@ -93,11 +96,11 @@ export function decodeCall(bytes: Buffer): CallRequest & { readonly number: numb
   }
 }
 
-/** Contents of a `result` frame: one result for each input. */
-export function encodeResult(number: number, results: readonly Uint8Array[]): Buffer {
+/** A `result` frame: one result for each input. It is written to `room` where that is large enough. */
+export function encodeResult(number: number, results: readonly Uint8Array[], room: Buffer = NO_ROOM): Buffer {
   const head = Buffer.alloc(NUMBER_BYTES)
   head.writeUInt32BE(number, 0)
-  return withItems(head, results)
+  return withItems(FRAME.result, head, results, room)
 }
 
 /** Exactly `count` results; null for anything else. */
@@ -127,10 +130,13 @@ export function decodeNumbers(types: readonly ValueType[], bytes: Buffer): (numb
   return types.map((type, place) => (type === 'i64' ? bytes.readBigInt64BE(8 * place) : bytes.readDoubleBE(8 * place)))
 }
 
-function withItems(head: Buffer, items: readonly Uint8Array[]): Buffer {
-  const whole = Buffer.allocUnsafe(items.reduce((sum, item) => sum + 4 + item.length, head.length))
-  whole.set(head)
-  let at = head.length
+const NO_ROOM: Buffer = Buffer.alloc(0)
+
+function withItems(kind: number, head: Buffer, items: readonly Uint8Array[], room: Buffer): Buffer {
+  const length = items.reduce((sum, item) => sum + 4 + item.length, HEADER_BYTES + head.length)
+  const whole = openFrame(kind, length <= room.length ? room.subarray(0, length) : Buffer.allocUnsafe(length))
+  whole.set(head, HEADER_BYTES)
+  let at = HEADER_BYTES + head.length
   for (const item of items) {
     whole.writeUInt32BE(item.length, at)
     whole.set(item, at + 4)

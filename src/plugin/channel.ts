@@ -11,6 +11,7 @@ import {
   NONCE_BYTES,
   NUMBER_BYTES,
   OUTPUT_BYTES,
+  ROOM_BYTES,
   resultOverhead,
   VERB,
 } from './call-protocol.js'
@@ -53,6 +54,8 @@ const ASK_OVERHEAD = NUMBER_BYTES + 2
 export class PluginChannel {
   readonly #stream: Duplex
   readonly #broken: (what: string) => void
+  /** What is written here was read by the thread, since it has answered, or told its nonce. */
+  readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES)
   #number = 0
   #underway: Underway | null = null
   #frames: FrameReader | null = null
@@ -85,7 +88,7 @@ export class PluginChannel {
     this.#number = this.#number === LAST_NUMBER ? 1 : this.#number + 1
     const outcome = deferred<readonly Buffer[]>()
     this.#underway = { number: this.#number, call, outcome, isAsking: false, written: 0 }
-    this.#stream.write(frame(FRAME.call, encodeCall(this.#number, call.request)))
+    this.#stream.write(encodeCall(this.#number, call.request, this.#room))
     return outcome.promise
   }
 
@@ -200,10 +203,9 @@ export class PluginChannel {
   }
 
   #send(kind: number, number: number, bytes: Uint8Array): void {
-    const contents = Buffer.allocUnsafe(NUMBER_BYTES + bytes.length)
-    contents.writeUInt32BE(number)
-    contents.set(bytes, NUMBER_BYTES)
-    if (this.#stream.writable) this.#stream.write(frame(kind, contents))
+    const head = Buffer.allocUnsafe(NUMBER_BYTES)
+    head.writeUInt32BE(number)
+    if (this.#stream.writable) this.#stream.write(frame(kind, head, bytes))
   }
 
   #distrust(what: string): void {

@@ -8,15 +8,12 @@ import { type CallRequest, decodeNumbers, encodeNumbers, FRAME, VERB } from './c
 import type { ChannelCall } from './channel.js'
 import { decodeText, HostFunctions } from './host-functions.js'
 import { assertNumbers } from './numbers.js'
-import { type CallOptions, PLUGIN_LIMITS, type PluginOptions, type PluginRun, type RunOptions } from './options.js'
+import { type CallInput, type CallOptions, PLUGIN_LIMITS, type PluginOptions, type PluginRun, type RunOptions } from './options.js'
 import { type Placed, Pool } from './pool.js'
 import type { SnapshotStart } from './sandbox/plugin-start.js'
 import { PluginSandbox } from './sandbox.js'
 import { type ModuleFunctions, moduleFunctions, type Signature, signatureText, takesBytes } from './signatures.js'
 import type { ModuleSource } from './source.js'
-
-/** What a call may be given. */
-export type CallInput = string | Uint8Array | readonly (number | bigint)[]
 
 /** Functions of a module that are the convention's and not for calling. */
 export const CONVENTION: ReadonlySet<string> = new Set(['_initialize', '_start', 'allocate', 'free'])
@@ -125,7 +122,7 @@ export class LoadedModule {
       const left = fuelOf(results.pop())
       options.onFuel?.(left)
     }
-    return results.map((result, index) => decode(name, signature, inputs[index] ?? '', result))
+    return results.map((result, index) => decode(name, signature, inputs[index] ?? '', result, inputs.length === 1))
   }
 
   async run(args: readonly string[] | undefined, options: RunOptions): Promise<PluginRun> {
@@ -198,9 +195,11 @@ export class LoadedModule {
       throw new EngineError('CONFLICT', 'a host function cannot call the plugin that waits for its answer', {
         hint: 'Answer first, or load the plugin once more for such calls.',
       })
-    const over = new AbortController()
+    // Made when it is wanted: an abort takes longer than all else here.
+    let over = null as AbortController | null
     let failure: unknown
     const ask = async (place: number, input: Buffer): Promise<Uint8Array> => {
+      over ??= new AbortController()
       try {
         return await this.#hostFunctions.answer(place, input, { signal: over.signal, outputBytes })
       } catch (error) {
@@ -224,7 +223,7 @@ export class LoadedModule {
     } catch (error) {
       throw error instanceof EngineError && error.code === 'HOST_FUNCTION_FAILED' && failure !== undefined ? failure : error
     } finally {
-      over.abort()
+      over?.abort()
     }
   }
 
@@ -263,9 +262,10 @@ function isNumbers(input: CallInput): input is readonly (number | bigint)[] {
   return Array.isArray(input)
 }
 
-function decode(name: string, { results }: Signature, input: CallInput, result: Buffer): unknown {
+/** `isOnly`: the bytes lie beside no other result. */
+function decode(name: string, { results }: Signature, input: CallInput, result: Buffer, isOnly: boolean): unknown {
   if (typeof input === 'string') return decodeText(result, `what ${name} answers`)
-  if (!isNumbers(input)) return ownBytes(result)
+  if (!isNumbers(input)) return isOnly ? result : ownBytes(result)
   if (result.length !== 8 * results.length)
     throw new EngineError('SANDBOX_FAILED', `the sandbox of the plugin gives no numbers for ${name}`)
   const numbers = decodeNumbers(results, result)

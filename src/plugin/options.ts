@@ -132,3 +132,6 @@ export interface PluginRun {
 
 /** What a function of numbers gives: nothing, one, or several where its signature has several. */
 export type CallNumbers = undefined | number | bigint | readonly (number | bigint)[]
+
+/** What a call may be given. @internal */
+export type CallInput = string | Uint8Array | readonly (number | bigint)[]

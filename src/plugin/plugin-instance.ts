@@ -1,7 +1,12 @@
 import { EngineError } from '../errors.js'
-import type { CallInput, LoadedModule } from './loaded-module.js'
-import type { CallNumbers, CallOptions } from './options.js'
-import type { Placed } from './pool.js'
+import type { CallInput, CallNumbers, CallOptions } from './options.js'
+
+/** What an instance is of its plugin. @internal */
+export interface InstancePlace {
+  call(name: string, inputs: readonly CallInput[], options: CallOptions): Promise<unknown[]>
+  /** Lets go of it, whatever has become of it. */
+  release(): Promise<void>
+}
 
 /**
  * One instance of a plugin, kept until it is closed (`await using`), with the state that its calls leave in it. They are made one after the other.
@@ -11,16 +16,14 @@ import type { Placed } from './pool.js'
  * gone rejects with INSTANCE_LOST; it never finds another in its place. A call that is aborted while it waits harms nothing.
  */
 export class PluginInstance implements AsyncDisposable {
-  readonly #module: LoadedModule
-  readonly #placed: Placed
+  readonly #place: InstancePlace
   #closed: Promise<void> | null = null
   /** Why it is gone, for who asks again. */
   #failure: unknown
 
   /** @internal Use `Plugin.instance`. */
-  constructor(module: LoadedModule, placed: Placed) {
-    this.#module = module
-    this.#placed = placed
+  constructor(place: InstancePlace) {
+    this.#place = place
   }
 
   /** As `Plugin.call`, in this instance. Rejects with INSTANCE_LOST too. */
@@ -46,7 +49,7 @@ export class PluginInstance implements AsyncDisposable {
 
   /** Gives its memory and its place back, once the calls before it are made. */
   async close(): Promise<void> {
-    this.#closed ??= this.#module.release(this.#placed)
+    this.#closed ??= this.#place.release()
     await this.#closed
   }
 
@@ -58,7 +61,7 @@ export class PluginInstance implements AsyncDisposable {
   async #call(name: string, inputs: readonly CallInput[], options: CallOptions): Promise<unknown[]> {
     if (this.#closed !== null) throw new EngineError('CONFLICT', 'the instance is closed')
     try {
-      return await this.#module.call(name, inputs, options, this.#placed)
+      return await this.#place.call(name, inputs, options)
     } catch (error) {
       if (!(error instanceof EngineError) || error.code !== 'INSTANCE_LOST') this.#failure = error
       else if (error.cause === undefined && this.#failure !== undefined) error.cause = this.#failure

@@ -1,8 +1,8 @@
 import { EngineError } from '../errors.js'
 import type { Receipt } from '../runtime/receipt.js'
-import { type CallInput, CONVENTION, LoadedModule } from './loaded-module.js'
+import { CONVENTION, LoadedModule } from './loaded-module.js'
 import { NativePlugin } from './native-plugin.js'
-import type { CallNumbers, CallOptions, PluginOptions, PluginRun, RunOptions } from './options.js'
+import type { CallInput, CallNumbers, CallOptions, PluginOptions, PluginRun, RunOptions } from './options.js'
 import { PluginInstance } from './plugin-instance.js'
 import { openSource } from './source.js'
 
@@ -84,7 +84,11 @@ export class Plugin implements AsyncDisposable {
    */
   async instance(options: CallOptions = {}): Promise<PluginInstance> {
     const module = this.#mustHaveModule()
-    return new PluginInstance(module, await module.open(options))
+    const placed = await module.open(options)
+    return new PluginInstance({
+      call: (name, inputs, own) => module.call(name, inputs, own, placed),
+      release: () => module.release(placed),
+    })
   }
 
   /**

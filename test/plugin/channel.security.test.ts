@@ -61,14 +61,14 @@ async function forged(speak: (parts: Awaited<ReturnType<typeof openChannel>>) =>
 test('an honest answer is believed', async () => {
   const { perform, stream } = await openChannel()
   const outcome = perform()
-  stream.push(frame(FRAME.result, encodeResult(1, [Buffer.from('answer')])))
+  stream.push(encodeResult(1, [Buffer.from('answer')]))
   assert.is(String((await outcome)[0]), 'answer')
 })
 
 test('a second answer to one call ends the sandbox', async () => {
   const { perform, stream, distrusted } = await openChannel()
   const outcome = perform()
-  const answer = frame(FRAME.result, encodeResult(1, [Buffer.from('answer')]))
+  const answer = encodeResult(1, [Buffer.from('answer')])
   stream.push(Buffer.concat([answer, answer]))
   await outcome
   assert.is(distrusted.length, 1)
@@ -76,7 +76,7 @@ test('a second answer to one call ends the sandbox', async () => {
 
 test('an answer before there is a call ends the sandbox', async () => {
   const { stream, distrusted } = await openChannel()
-  stream.push(frame(FRAME.result, encodeResult(1, [])))
+  stream.push(encodeResult(1, []))
   await new Promise((resolve) => stream.once('close', resolve))
   assert.is(distrusted.length, 1)
 })
@@ -90,7 +90,7 @@ test('a frame of the owner’s own kinds is none', () => forged(({ say }) => say
 test('a frame longer than any answer may be is not waited for', () =>
   forged(({ stream }) => stream.push(Buffer.from([FRAME.result, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]))))
 
-test('results of another number than asked are none', () => forged(({ stream }) => stream.push(frame(FRAME.result, encodeResult(1, [])))))
+test('results of another number than asked are none', () => forged(({ stream }) => stream.push(encodeResult(1, []))))
 
 test('a result that goes beyond its frame is none', () => forged(({ say }) => say(FRAME.result, Buffer.from([0, 0, 1, 0]))))
 
@@ -112,7 +112,7 @@ test('two questions at once, or an answer while a question is open, are none', a
   })
   await forged(({ say, stream }) => {
     say(FRAME.ask, Buffer.alloc(2))
-    stream.push(frame(FRAME.result, encodeResult(1, [Buffer.alloc(0)])))
+    stream.push(encodeResult(1, [Buffer.alloc(0)]))
   })
 })
 

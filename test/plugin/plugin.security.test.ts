@@ -6,6 +6,7 @@ import { eventually } from '../support/launcher-box.js'
 import { ECHO, hostImport, LOOP, pluginModule, withPlugin } from '../support/plugins.js'
 import { rejection } from '../support/rejection.js'
 import { WASM } from '../support/requirements.js'
+import { SEED } from '../support/seed.js'
 import { randomFrom } from '../support/soak.js'
 import { suite } from '../support/suite.js'
 import { wat } from '../support/wat.js'
@@ -30,7 +31,6 @@ const HOSTILE = pluginModule(
 )
 
 const seen = () => {}
-const SEED = Number(process.env.WOLFFIA_SEED ?? 20_261_128)
 
 test.needs(WASM)('bombs and traps are errors of their calls, and the next call is answered', () =>
   withPlugin({ bytes: HOSTILE, hostFunctions: { seen }, limits: { memoryBytes: 2 ** 21 } }, async (plugin) => {
@@ -186,13 +186,14 @@ test.needs(WASM)('whenever a call is stopped, what it was on the way to do is th
     for (let round = 0; round < 200; round++) {
       const stop = new AbortController()
       const name = random.pick(['echo', 'loop', 'seen'])
-      const call = plugin.call(name, 'text', { signal: stop.signal }).then(
+      const text = `${round} `.padEnd(random.pick([10, 60_000]), 'x')
+      const call = plugin.call(name, text, { signal: stop.signal }).then(
         (answer) => answer,
         (error: EngineError) => error.code,
       )
       for (let turns = random.below(6); turns > 0; turns--) await new Promise(setImmediate)
       stop.abort()
-      assert.ok(['ABORTED', 'text'].includes(await call), `seed ${SEED}, round ${round}`)
+      assert.ok(['ABORTED', text].includes(await call), `seed ${SEED}, round ${round}`)
       if (round % 10 === 0) assert.is(await kept.call('load', [4096]), SEED, `seed ${SEED}, round ${round}`)
     }
   }),

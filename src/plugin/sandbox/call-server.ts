@@ -3,7 +3,7 @@ import { withState } from '../../wasm/instrument/with-state.js'
 import type { GuestFiles } from '../../wasm/sandbox/guest-files.js'
 import { failureOf } from '../../wasm/sandbox/messages.js'
 import { stopped } from '../../wasm/sandbox/supervision.js'
-import { decodeCall, encodeNumbers, encodeResult, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
+import { decodeCall, encodeNumbers, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
 import type { Signature } from '../signatures.js'
 import { callBytes, callNumbers } from './call.js'
 import type { Guard } from './guard.js'
@@ -61,7 +61,7 @@ export class CallServer {
   #answer(call: NumberedCall): void {
     this.#underway = call.instance
     try {
-      this.#channel.sendWhole(FRAME.result, encodeResult(call.number, this.#resultsOf(call)))
+      this.#channel.answer(call.number, this.#resultsOf(call))
       this.#underway = null
     } catch (error) {
       this.#forgetUnderway()

@@ -1,10 +1,8 @@
 import { readSync } from 'node:fs'
 import { EngineError } from '../../errors.js'
 import { writeAll } from '../../wasm/sandbox/output.js'
-import { frame } from '../../wasm/sandbox/session-protocol.js'
-import { FRAME, NONCE_BYTES, NUMBER_BYTES } from '../call-protocol.js'
-
-const HEADER_BYTES = 8
+import { frame, HEADER_BYTES } from '../../wasm/sandbox/session-protocol.js'
+import { encodeResult, FRAME, NONCE_BYTES, NUMBER_BYTES, ROOM_BYTES } from '../call-protocol.js'
 
 /** Nobody waits for the call any more. Never an `Error`: it is no failure. */
 export class CallOver {}
@@ -15,37 +13,47 @@ export class OwnerGone {}
 /** A thread's end of its channel. Reading blocks the thread, which has nothing else to do. */
 export class OwnerChannel {
   readonly #descriptor: number
+  /** What has come, from `#start` to `#end`. It may be more than was asked for, but nothing that is meant for a thread after this one. */
+  readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES)
+  readonly #answers = Buffer.allocUnsafeSlow(ROOM_BYTES)
+  #start = 0
+  #end = 0
 
   constructor(descriptor: number) {
     this.#descriptor = descriptor
   }
 
-  /** Passes over what was meant for a thread before this one, up to the nonce, and says that back. */
+  /** Passes over what was meant for a thread before this one, or for a call that is over, up to the nonce, and says that back. */
   synchronize(nonce: Buffer): void {
+    this.#start = this.#end = 0
     let last = Buffer.alloc(0)
     // Byte for byte would do; as many as are missing at least is quicker, and never goes beyond the nonce.
     while (!last.equals(nonce)) {
-      const piece = this.#take(missing(last, nonce))
+      const piece = this.#read(Buffer.allocUnsafe(missing(last, nonce)), 0)
       last = Buffer.concat([last, piece]).subarray(-NONCE_BYTES)
     }
     writeAll(this.#descriptor, nonce)
   }
 
-  /** The next frame, which is waited for. Throws {@link OwnerGone}. */
+  /** The next call, or that one is over, which is waited for: its bytes are good until the one after it is. Throws {@link OwnerGone}. */
   next(): { readonly kind: number; readonly bytes: Buffer } {
-    const header = this.#take(HEADER_BYTES)
-    return { kind: header[0] ?? 0, bytes: this.#take(header.readUInt32BE(4)) }
+    const { kind, length } = this.#header()
+    if (length > ROOM_BYTES) return { kind, bytes: this.#take(length) }
+    this.#fill(length)
+    const bytes = this.#room.subarray(this.#start, this.#start + length)
+    this.#start += length
+    return { kind, bytes }
   }
 
   send(kind: number, number: number, ...contents: readonly Uint8Array[]): void {
     const head = Buffer.alloc(NUMBER_BYTES)
     head.writeUInt32BE(number)
-    writeAll(this.#descriptor, frame(kind, Buffer.concat([head, ...contents])))
+    writeAll(this.#descriptor, frame(kind, head, ...contents))
   }
 
-  /** Sends contents that begin with their call's number. */
-  sendWhole(kind: number, contents: Uint8Array): void {
-    writeAll(this.#descriptor, frame(kind, contents))
+  /** Says what has come of a call. */
+  answer(number: number, results: readonly Uint8Array[]): void {
+    writeAll(this.#descriptor, encodeResult(number, results, this.#answers))
   }
 
   /**
@@ -56,20 +64,50 @@ export class OwnerChannel {
     const head = Buffer.alloc(2)
     head.writeUInt16BE(place)
     this.send(FRAME.ask, number, head, input)
-    const { kind, bytes } = this.next()
-    if (kind === FRAME.over) throw new CallOver()
-    if (kind !== FRAME.answer) throw new EngineError('HOST_FUNCTION_FAILED', 'a host function failed')
+    // The call that asks is still in the room.
+    const header = this.#take(HEADER_BYTES)
+    const bytes = this.#take(header.readUInt32BE(4))
+    if (header[0] === FRAME.over) throw new CallOver()
+    if (header[0] !== FRAME.answer) throw new EngineError('HOST_FUNCTION_FAILED', 'a host function failed')
     return bytes.subarray(NUMBER_BYTES)
   }
 
+  #header(): { readonly kind: number; readonly length: number } {
+    this.#fill(HEADER_BYTES)
+    const kind = this.#room[this.#start] ?? 0
+    const length = this.#room.readUInt32BE(this.#start + 4)
+    this.#start += HEADER_BYTES
+    return { kind, length }
+  }
+
+  /** Waits until the room has so many bytes, which it holds. */
+  #fill(length: number): void {
+    if (this.#start === this.#end) this.#start = this.#end = 0
+    if (this.#start + length > ROOM_BYTES) {
+      this.#room.copyWithin(0, this.#start, this.#end)
+      this.#end -= this.#start
+      this.#start = 0
+    }
+    while (this.#end - this.#start < length) this.#end += this.#readSome(this.#room, this.#end)
+  }
+
+  /** Bytes of their own, the first of them what the room has. */
   #take(length: number): Buffer {
     const bytes = Buffer.allocUnsafe(length)
-    for (let at = 0; at < length; ) {
-      const count = readSync(this.#descriptor, bytes, at, length - at, null)
-      if (count === 0) throw new OwnerGone()
-      at += count
-    }
+    const held = this.#room.copy(bytes, 0, this.#start, Math.min(this.#start + length, this.#end))
+    this.#start += held
+    return this.#read(bytes, held)
+  }
+
+  #read(bytes: Buffer, from: number): Buffer {
+    for (let at = from; at < bytes.length; ) at += this.#readSome(bytes, at)
     return bytes
+  }
+
+  #readSome(bytes: Buffer, at: number): number {
+    const count = readSync(this.#descriptor, bytes, at, bytes.length - at, null)
+    if (count === 0) throw new OwnerGone()
+    return count
   }
 }
 

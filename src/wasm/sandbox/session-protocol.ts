@@ -87,14 +87,25 @@ export type SessionEvent =
   /** The last there is. */
   | ({ readonly event: 'exited' } & ExitStatus)
 
-const HEADER_BYTES = 8
+/** What a frame has before its contents. */
+export const HEADER_BYTES = 8
 
-/** The bytes of a frame. */
-export function frame(kind: number, bytes: Uint8Array): Buffer {
-  const whole = Buffer.alloc(HEADER_BYTES + bytes.length)
-  whole[0] = kind
-  whole.writeUInt32BE(bytes.length, 4)
-  whole.set(bytes, HEADER_BYTES)
+/** The bytes of a frame whose contents are these, one after the other. */
+export function frame(kind: number, ...parts: readonly Uint8Array[]): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  const whole = openFrame(kind, Buffer.allocUnsafe(HEADER_BYTES + length))
+  let at = HEADER_BYTES
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+/** Makes `whole` a frame, whose contents are still to be written behind the header. */
+export function openFrame(kind: number, whole: Buffer): Buffer {
+  whole.writeUInt32BE(kind * 0x1_00_00_00, 0)
+  whole.writeUInt32BE(whole.length - HEADER_BYTES, 4)
   return whole
 }
 
