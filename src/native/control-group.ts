@@ -176,7 +176,17 @@ function mayHaveChildren(controller: Controller, { version, folder }: ControlGro
 
 function enable(controller: Controller, { version, folder }: ControlGroup): void {
   const file = join(folder, 'cgroup.subtree_control')
-  if (version === 2 && !wordsOf(file).includes(controller)) writeFileSync(file, `+${controller}`)
+  if (version === 1 || wordsOf(file).includes(controller)) return
+  try {
+    writeFileSync(file, `+${controller}`)
+  } catch (cause) {
+    // As for cpuset while a process of root's is below: `sudo` in the same session is one.
+    throw new EngineError('UNSUPPORTED_BY_HOST', `the controller ${controller} cannot be turned on in ${folder}: ${messageOf(cause)}`, {
+      cause,
+      hint: LEAST_FIX,
+      data: { controller, folder },
+    })
+  }
 }
 
 function isWritable(path: string): boolean {

@@ -102,8 +102,10 @@ const MEMORY_V1 = {
   kills: 'memory.oom_control',
   unlimited: -1,
 } as const
+/** What bounds memory in version 2. */
+export const MEMORY_MAX = 'memory.max'
 const MEMORY_V2 = {
-  limit: 'memory.max',
+  limit: MEMORY_MAX,
   swap: 'memory.swap.max',
   reservation: 'memory.low',
   kills: 'memory.events',
