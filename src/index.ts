@@ -123,7 +123,7 @@ export type {
   Receipt,
   WasmEvidence,
 } from './runtime/receipt.js'
-export { type DeviceRate, type ResourceSpec, ULIMITS, type Ulimit, type UlimitName } from './runtime/resources.js'
+export { type DeviceRate, type DeviceWeight, type ResourceSpec, ULIMITS, type Ulimit, type UlimitName } from './runtime/resources.js'
 export type {
   Attachment,
   CreateRequest,

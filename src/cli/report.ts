@@ -35,7 +35,9 @@ export function report(error: unknown, { parser, command, debug }: ErrorContext)
     return usage.options.exitCode
   }
   if (usage instanceof EngineError) say(usage.message, usage.hint)
-  else if (isFullDisk(usage)) say(messageOf(usage), 'Make room on that disk, or set WOLFFIA_HOME to a folder on another.')
+  else if (hasCode(usage, FULL)) say(messageOf(usage), 'Make room on that disk, or set WOLFFIA_HOME to a folder on another.')
+  else if (hasCode(usage, LOCKED))
+    say(messageOf(usage), 'Have that folder given back to you, or set WOLFFIA_HOME to one that you may write.')
   else say(`${messageOf(error)} (this is a fault of wolffia's own)`, debug ? undefined : `\`wolffia --debug ${command} …\` shows where.`)
   if (debug) showCauses(error)
   // As docker's classic builder: a build ends with what its RUN ended with.
@@ -86,8 +88,12 @@ function pointToHelp(command: string): void {
   process.stderr.write(`\nRun 'wolffia ${command} --help' for more information\n`)
 }
 
-function isFullDisk(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+/** What the system says of a disk without room, and of a place that may not be written. */
+const FULL: readonly unknown[] = ['ENOSPC', 'EDQUOT']
+const LOCKED: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS']
+
+function hasCode(error: unknown, codes: readonly unknown[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(error.code)
 }
 
 function say(message: string, hint: string | undefined): void {

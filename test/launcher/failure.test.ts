@@ -96,6 +96,7 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
 const CANNOT_FAIL = [
   'limits-lifted',
   'cgroup-kills',
+  'cgroup-freezer',
   'outlive',
   'journal',
   'end-argument',
