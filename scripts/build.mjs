@@ -13,6 +13,7 @@ import { dist, filesBelow, root, whenChanged } from './tree.mjs'
 const PROGRAMS = {
   cli: 'src/cli/main.ts',
   bench: 'bench/packed.ts',
+  'in-process': 'bench/in-process.ts',
   'sandbox/main': 'src/wasm/sandbox/main.ts',
   'sandbox/worker': 'src/wasm/sandbox/worker.ts',
   'sandbox/transpiler': 'src/wasm/sandbox/transpiler.ts',
@@ -183,7 +184,7 @@ export async function build({ tests = false, types = false } = {}) {
   await whenChanged(
     'typescript',
     [...sources, 'scripts/build.mjs', 'package.json'],
-    ['dist/cli.cjs', 'dist/bench.cjs', 'dist/index.js', 'dist/sandbox/main.cjs'],
+    ['dist/cli.cjs', 'dist/bench.cjs', 'dist/in-process.cjs', 'dist/index.js', 'dist/sandbox/main.cjs'],
     () => buildTypeScript(esbuild),
   )
   await buildSeccompPrograms(esbuild)

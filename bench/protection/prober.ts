@@ -13,7 +13,7 @@ type Answers = ReadonlyMap<string, string>
 
 /** Each aspect and how it follows from the guest's answers. */
 const ASPECTS: readonly (readonly [aspect: string, of: (answers: Answers) => Omit<Finding, 'aspect'>])[] = [
-  ['kernel', (a) => yesNo(a.get('kernel') !== release(), 'its own or none', "the host's")],
+  ['kernel', (a) => yesNo(hasOtherKernel(a), 'its own or none', "the host's")],
   ['namespaces', namespaces],
   ['system calls', calls],
   ['filter', (a) => yesNo(a.get('seccomp') === '2' || isModule(a), isModule(a) ? 'no system calls' : 'seccomp', 'none')],
@@ -27,6 +27,9 @@ const ASPECTS: readonly (readonly [aspect: string, of: (answers: Answers) => Omi
   ['devices', (a) => ({ text: a.get('devices') ?? '0', holds: null })],
   ['new user namespaces', (a) => yesNo(a.get('user-namespace') !== 'made', 'refused', 'allowed')],
 ]
+
+/** What a guest may do to a kernel. Where that is one of its own, a yes says nothing of the host. */
+const OF_THE_KERNEL = ['filter', 'new privileges', 'new user namespaces']
 
 export const prober: Examiner = {
   aspects: ASPECTS.map(([aspect]) => aspect),
@@ -52,13 +55,29 @@ export const prober: Examiner = {
       const id = watch.end()
       if (id !== null) answers.set('host-uid', id)
       if (!answers.has('end')) throw new Error(`the prober did not come to its end: ${output.slice(-200)}`)
-      return ASPECTS.map(([aspect, of]) => ({ aspect, ...of(answers) }))
+      return findingsOf(answers)
     } finally {
       watch.end()
       server.close()
     }
   },
 }
+
+/** What follows from a guest's answers, by their words. */
+export function findingsOf(answers: Answers): readonly Finding[] {
+  return ASPECTS.map(([aspect, of]) => {
+    const finding = of(answers)
+    const isMoot = finding.holds === false && hasOtherKernel(answers) && OF_THE_KERNEL.includes(aspect)
+    return { aspect, ...finding, ...(isMoot ? { holds: null } : {}) }
+  })
+}
+
+function hasOtherKernel(answers: Answers): boolean {
+  const bootId = answers.get('boot-id')
+  return answers.get('kernel') !== release() || (bootId !== undefined && bootId !== ownBootId())
+}
+
+const ownBootId = () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
 
 const LOOK_MS = 10
 
@@ -101,6 +120,8 @@ const isModule = (answers: Answers) => answers.get('kind') === 'module'
 /** A module sees no namespaces: it has no way to ask for one. */
 function namespaces(answers: Answers): Omit<Finding, 'aspect'> {
   if (isModule(answers)) return { text: 'no way to them', holds: true }
+  // First ones have the same numbers in every kernel.
+  if (hasOtherKernel(answers)) return { text: "its kernel's", holds: null }
   const own = NAMESPACES.filter((name) => answers.get(`ns-${name}`) !== hostNamespace(name))
   return { text: own.length === NAMESPACES.length ? `all ${own.length}` : own.join(' ') || 'none', holds: own.length === NAMESPACES.length }
 }

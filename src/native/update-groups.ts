@@ -1,12 +1,12 @@
 /** Other values for the control groups of a container that runs. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path/posix'
+import { basename, dirname, join } from 'node:path/posix'
 import { EngineError, messageOf } from '../errors.js'
-import type { ControlGroup, Controller } from '../runtime/control-groups.js'
+import { type ControlGroup, type Controller, wordsOf } from '../runtime/control-groups.js'
 import { LIMIT_NAMES } from '../runtime/limits.js'
 import { RESOURCE_FLAGS } from '../runtime/resources.js'
 import type { Delegation } from './control-group.js'
-import { controllersOf, type GroupRequest, groupResources, groupValues } from './group-values.js'
+import { controllersOf, type GroupRequest, groupResources, groupValues, MEMORY_MAX } from './group-values.js'
 
 const STOP_FIRST = 'Stop the container, update it, and start it again.'
 
@@ -31,6 +31,7 @@ export function assertUpdatable(before: GroupRequest, after: GroupRequest): void
 export function updateGroups(before: GroupRequest, after: GroupRequest, own: Delegation): void {
   const [had, wanted] = [valuesOf(before, own), valuesOf(after, own)]
   const changed = [...wanted].filter(([file, value]) => had.get(file) !== value)
+  assertFits(changed)
   const restored = changed.map(([file]) => [file, readFileSync(file, 'latin1').trim()] as const)
   try {
     writeAll(changed)
@@ -40,6 +41,30 @@ export function updateGroups(before: GroupRequest, after: GroupRequest, own: Del
       cause,
       hint: 'A container cannot be given less memory than it uses.',
     })
+  }
+}
+
+/** Version 2 takes any limit and kills what does not fit, where version 1 refuses: what can be dropped is dropped, and then it must fit. */
+function assertFits(changed: readonly (readonly [file: string, value: string])[]): void {
+  for (const [file, value] of changed) {
+    if (basename(file) !== MEMORY_MAX || value === 'max') continue
+    const folder = dirname(file)
+    const excess = () => Number(wordsOf(join(folder, 'memory.current'))[0]) - Number(value)
+    if (excess() > 0) reclaim(folder, excess())
+    if (excess() > 0)
+      throw new EngineError('CONFLICT', `the container uses more memory than ${value} bytes, and cannot be given less than it uses`, {
+        hint: STOP_FIRST,
+        data: { limit: Number(value), used: Number(value) + excess() },
+      })
+  }
+}
+
+/** Linux 5.19 can be asked to; that it did less is found afterwards. */
+function reclaim(folder: string, bytes: number): void {
+  try {
+    writeFileSync(join(folder, 'memory.reclaim'), String(bytes))
+  } catch {
+    // EAGAIN: not all of it could be.
   }
 }
 

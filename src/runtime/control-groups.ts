@@ -1,10 +1,10 @@
 /** The control groups (cgroups(7)) that a process is in, of both versions, as folders of this host. */
 import { readFileSync } from 'node:fs'
-import { basename, join, relative } from 'node:path/posix'
+import { basename, dirname, join, relative } from 'node:path/posix'
 import { parseMountinfo } from './process-files.js'
 
-/** What bounds memory, processor time, which processors, and disks (blkio of version 1). */
-export type Controller = 'memory' | 'cpu' | 'cpuset' | 'io'
+/** What bounds memory, processor time, which processors, and disks (blkio of version 1), and what stops a group (of version 1; any of 2 can be stopped). */
+export type Controller = 'memory' | 'cpu' | 'cpuset' | 'io' | 'freezer'
 
 /** A group, as far as it is mounted here. */
 export interface ControlGroup {
@@ -38,11 +38,19 @@ export function groupWith(controller: Controller, pid: number | 'self'): Control
     if (found === undefined) continue
     const below = relative(found.root, path)
     if (below === '..' || below.startsWith('../')) continue
-    const folder = join(found.mountPoint, below)
-    if (number === '0' && !wordsOf(join(folder, 'cgroup.controllers')).includes(controller)) continue
-    return { version: number === '0' ? 2 : 1, folder, mountPoint: found.mountPoint }
+    const group: ControlGroup = { version: number === '0' ? 2 : 1, folder: join(found.mountPoint, below), mountPoint: found.mountPoint }
+    const bounding = group.version === 1 ? group : nearestWith(controller, group)
+    if (bounding !== null) return bounding
   }
   return null
+}
+
+/** Of version 2 a group has the controllers that the one above it gives to its children; without, that one's bounds are its own. */
+function nearestWith(controller: Controller, { mountPoint, ...group }: ControlGroup): ControlGroup | null {
+  for (let folder = group.folder; ; folder = dirname(folder)) {
+    if (wordsOf(join(folder, 'cgroup.controllers')).includes(controller)) return { ...group, folder, mountPoint }
+    if (folder === mountPoint || folder === '/') return null
+  }
 }
 
 /** What the groups of a process allow, read from their own files. */

@@ -1,9 +1,9 @@
-import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { type Address, CHUNK_BYTES, Heap, RECORD_BYTES } from '../../src/fs/heap.js'
 import { NameTable } from '../../src/fs/name-table.js'
 import { PairTable } from '../../src/fs/pair-table.js'
 import { fails } from '../contract/file-system.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('fs/heap')

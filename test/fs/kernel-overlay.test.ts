@@ -1,5 +1,6 @@
 import { withNativeWall } from '../support/native-wall.js'
 import { CC, NATIVE } from '../support/requirements.js'
+import { SEED } from '../support/seed.js'
 import { suite } from '../support/suite.js'
 import { compareWithKernel, randomSequences } from './overlay-comparison.js'
 
@@ -9,11 +10,10 @@ const native = test.needs(NATIVE, CC)
 native(
   'random calls have the answers and the tree of the kernel’s overlay',
   async () => {
-    const seed = Number(process.env.WOLFFIA_SEED ?? Date.now() & 0x7fffffff)
     try {
-      await withNativeWall((wall) => compareWithKernel(wall, randomSequences(60, seed)))
+      await withNativeWall((wall) => compareWithKernel(wall, randomSequences(60, SEED)))
     } catch (error) {
-      throw new Error(`WOLFFIA_SEED=${seed} fails: ${(error as Error).message}`, { cause: error })
+      throw new Error(`WOLFFIA_SEED=${SEED} fails: ${(error as Error).message}`, { cause: error })
     }
   },
   { timeoutMs: 120_000 },

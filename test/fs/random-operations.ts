@@ -1,11 +1,9 @@
 /** Sequences of operations on a small tree, so that they meet often, and what a tree is afterwards. */
-import fc from 'fast-check'
+
 import { ErrnoError } from '../../src/fs/errno.js'
 import type { FileSystem, Ino } from '../../src/fs/file-system.js'
 import { listTree } from '../../src/fs/list.js'
-
-/** The seed of this run, which a failure prints: `WOLFFIA_SEED` repeats it. */
-export const SEEDED = { seed: Number(process.env.WOLFFIA_SEED ?? Date.now() & 0x7fffffff) }
+import { fc } from '../support/properties.js'
 
 const DIRECTORIES = ['', 'a', 'b', 'a/c', 'b/c', 'a/c/d']
 const directory = fc.constantFrom(...DIRECTORIES)

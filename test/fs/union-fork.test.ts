@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { formatListing, listTree } from '../../src/fs/list.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
 import { packTar } from '../../src/layer/pack.js'
 import { changedEntries } from '../../src/layer/pack-tree.js'
 import { contentsOf, inoOf, layerOf, mustFind, rawTar } from '../layer/tar.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('fs/union, forks')

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { listTree } from '../../src/fs/list.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
@@ -6,8 +5,9 @@ import { packTar } from '../../src/layer/pack.js'
 import { changedEntries, treeEntries } from '../../src/layer/pack-tree.js'
 import { memfsFileSystem } from '../contract/memfs-file-system.js'
 import { layerOf } from '../layer/tar.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
-import { operations, perform, SEEDED, snapshot } from './random-operations.js'
+import { operations, perform, snapshot } from './random-operations.js'
 
 const test = suite('fs/union-fs, random operations')
 
@@ -21,7 +21,7 @@ test('a union without layers does what memfs does', () => {
       for (const each of all) assert.is(perform(union, each, options), perform(oracle, each, options), JSON.stringify(each))
       assert.equal(snapshot(union), snapshot(oracle))
     }),
-    { ...SEEDED, numRuns: 100 },
+    { numRuns: 100 },
   )
 })
 
@@ -40,7 +40,7 @@ test('a union over packed layers does what a tree made of the same operations do
       }
       assert.equal(withoutLinks(snapshot(union)), withoutLinks(snapshot(plain)))
     }),
-    { ...SEEDED, numRuns: 100 },
+    { numRuns: 100 },
   )
 })
 
@@ -61,7 +61,7 @@ test('a union over packed layers does what memfs does, however many layers its p
       for (const each of stages[0] ?? []) assert.is(perform(fork, each, options), perform(oracle, each, options), JSON.stringify(each))
       assert.equal(withoutLinks(snapshot(fork)), withoutLinks(snapshot(oracle)))
     }),
-    { ...SEEDED, numRuns: 60 },
+    { numRuns: 60 },
   )
 })
 
@@ -107,7 +107,7 @@ test('changes name exactly the paths that differ from the layers', () => {
         if (gone !== null && !hidden) assert.ok(gone, `${path} went unnoticed`)
       }
     }),
-    { ...SEEDED, numRuns: 150 },
+    { numRuns: 150 },
   )
 })
 

@@ -1,11 +1,11 @@
 /** Two threads in one tree. This file is both: the suite, and the other thread. */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { ErrnoError } from '../../src/fs/errno.js'
 import { formatListing, listTree } from '../../src/fs/list.js'
 import { type SharedUnion, UnionFs } from '../../src/fs/union-fs.js'
 import { contentsOf, inoOf, layerOf, mustFind, rawTar } from '../layer/tar.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 
 const OWNER = { uid: 0, gid: 0 }

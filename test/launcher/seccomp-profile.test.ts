@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { ACTIONS } from '../../src/launcher/bpf.js'
@@ -8,6 +7,7 @@ import { ARCHITECTURES } from '../../src/launcher/seccomp.js'
 import { parseSeccompProfile, type SeccompProfile } from '../../src/launcher/seccomp-profile.js'
 import { SYSCALLS, type SyscallName } from '../../src/launcher/syscalls.js'
 import { decide } from '../support/bpf-machine.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('launcher/seccomp-profile')

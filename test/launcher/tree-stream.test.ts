@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import type { EntryKind, TreeRecord } from '../../src/launcher/tree-stream.js'
 import { ENTRY_KINDS, encodeTreeRecord, TreeStreamDecoder, treeStreamStart } from '../../src/launcher/tree-stream.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('launcher/tree-stream')

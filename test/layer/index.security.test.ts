@@ -1,5 +1,5 @@
 /** A stored index that was damaged, or made to harm whoever opens it: each reference is checked once, so that nothing that uses it must. */
-import fc from 'fast-check'
+
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { listTree } from '../../src/fs/list.js'
@@ -9,6 +9,7 @@ import { allocateIndex, type LayerIndex, openIndex, TYPES } from '../../src/laye
 import { PackedLayer } from '../../src/layer/packed-layer.js'
 import { bytesSource } from '../../src/layer/source.js'
 import { layerRecords } from '../../src/rootfs/tree-records.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 import { rawTar } from './tar.js'
 

@@ -2,16 +2,15 @@
  * Random stacks of layers, unpacked by our union, by a model of a few lines, and by umoci: three ways to the same tree.
  */
 import { join } from 'node:path'
-import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { formatListing, listTree } from '../../src/fs/list.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
 import { parseIndex, serializeIndex } from '../../src/layer/index.js'
 import { concatenatedSource, mergeIndexes } from '../../src/layer/merged-index.js'
 import { type PackEntry, packTar } from '../../src/layer/pack.js'
-
 import { PackedLayer } from '../../src/layer/packed-layer.js'
 import { bytesSource } from '../../src/layer/source.js'
+import { fc } from '../support/properties.js'
 import { UMOCI } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 import { layerOf, withFolder } from './tar.js'
@@ -174,7 +173,6 @@ test.needs(UMOCI, GETFATTR)(
   () => {
     const runs = fc.sample(fc.array(layerPlan, { minLength: 1, maxLength: 4 }), {
       numRuns: 12,
-      seed: Number(process.env.WOLFFIA_SEED ?? Date.now() & 0xffff),
     })
     return withFolder((folder) => {
       for (const [run, plans] of runs.entries()) {

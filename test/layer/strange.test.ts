@@ -3,11 +3,11 @@
  * refused by name where they do not agree with each other.
  */
 import { join } from 'node:path'
-import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { indexTar } from '../../src/layer/index.js'
 import { bytesSource } from '../../src/layer/source.js'
+import { fc } from '../support/properties.js'
 import { UMOCI } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 import { STRANGE } from './strange-archives.js'

@@ -64,6 +64,14 @@ test.needs(WASM)('a program that runs out of fuel is a result, and a start funct
     const { exit } = await plugin.run()
     assert.equal([exit.reason, exit.exitCode, exit.fuelLeft], ['out-of-fuel', 134, 0])
   })
+  const straight =
+    wat(`(module (memory (export "memory") 1) (func (export "_start") (if (i32.const 1) (then ${'(drop (i32.const 1)) '.repeat(50)})))
+    (func (export "f") (result i32) (if (i32.const 1) (then ${'(drop (i32.const 1)) '.repeat(50)})) (i32.const 1)))`)
+  await withPlugin({ bytes: straight, limits: { fuel: 20 } }, async (plugin) => {
+    const { exit } = await plugin.run()
+    assert.equal([exit.reason, exit.exitCode, exit.fuelLeft], ['out-of-fuel', 134, 0], 'told at its end')
+    await rejection(plugin.call('f', []), 'LIMIT_EXCEEDED')
+  })
   const endless = wat(
     '(module (memory (export "memory") 1) (start $s) (func $s (loop $l (br $l))) (func (export "f") (result i32) (i32.const 1)))',
   )

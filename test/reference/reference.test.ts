@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/errors.js'
 import { familiarReference, isReference, parseReference, withDefaultTag } from '../../src/reference/normalize.js'
 import { formatReference } from '../../src/reference/reference.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('reference')

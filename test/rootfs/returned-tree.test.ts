@@ -1,4 +1,3 @@
-import * as fc from 'fast-check'
 import { Volume } from 'memfs'
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/errors.js'
@@ -7,6 +6,7 @@ import { ObjectFileSystem } from '../../src/fs/object-file-system.js'
 import type { TreeEntry, TreeRecord } from '../../src/launcher/tree-stream.js'
 import { LentTree } from '../../src/rootfs/lent-tree.js'
 import { ReturnedTree, type ReturnOptions } from '../../src/rootfs/returned-tree.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('rootfs/returned-tree')

@@ -50,8 +50,10 @@ export function walkAtRandom(random: Random, kernel: string, walks: number): voi
     const answers = kernelAnswers(kernel, root, asked)
     for (const [place, walk] of asked.entries()) {
       const answer = answers[place] === -ERRNO.ELOOP ? undisturbed(kernel, root, walk) : answers[place]
-      for (const [name, tree] of Object.entries(trees))
-        assert.is(comesOut(tree, walk), answer, `${name}: ${JSON.stringify(walk)} in ${JSON.stringify(entries)}`)
+      for (const [name, tree] of Object.entries(trees)) {
+        const ours = comesOut(tree, walk)
+        assert.is(ours, answer, `${name} ${ours}, kernel ${answer}: ${JSON.stringify(walk)} in ${JSON.stringify(entries)}`)
+      }
     }
   } finally {
     host?.close()

@@ -1,4 +1,5 @@
 /** Tests that go on for as long as they are let: `WOLFFIA_LONG_SECONDS` each, 60 unless said, from a seed that is printed. */
+import { REPEATED, SEED } from './seed.js'
 
 /** Random numbers that a seed repeats. */
 export interface Random {
@@ -35,16 +36,14 @@ export function randomFrom(seed: number): Random {
 
 /** Runs `round` with a new seed each time until the time is over; a failure names its seed, and `WOLFFIA_SEED` repeats it alone. */
 export async function soak(round: (random: Random) => unknown): Promise<void> {
-  const only = process.env.WOLFFIA_SEED
-  const first = only === undefined ? Date.now() & 0x7fffffff : Number(only)
   const end = Date.now() + SECONDS * 1000
   let rounds = 0
-  for (let seed = first; rounds === 0 || (only === undefined && Date.now() < end); seed++, rounds++) {
+  for (let seed = SEED; rounds === 0 || (REPEATED === null && Date.now() < end); seed++, rounds++) {
     try {
       await round(randomFrom(seed))
     } catch (error) {
       throw new Error(`WOLFFIA_SEED=${seed} fails: ${error instanceof Error ? error.stack : error}`, { cause: error })
     }
   }
-  console.log(`${rounds} rounds from seed ${first}`)
+  console.log(`${rounds} rounds from seed ${SEED}`)
 }

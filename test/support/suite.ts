@@ -2,7 +2,8 @@
  * Tests as wolffia writes them: uvu, with a time limit, and with skips that are counted and explained.
  *
  * `test.needs(requirement)` runs a test only where its requirement holds. Where it does not, the line `# SKIP name: reason` is
- * printed, which `scripts/test.mjs` counts. In CI `WOLFFIA_NO_SKIP` lists requirements that must hold (`native,wasm`).
+ * printed, which `scripts/test.mjs` counts. In CI `WOLFFIA_NO_SKIP` lists requirements that must hold (`native,wasm`). Where a machine is
+ * slow, `WOLFFIA_PATIENCE` multiplies time limits; `WOLFFIA_ONLY` is a regular expression of names, and other tests are left out.
  */
 import { suite as uvuSuite } from 'uvu'
 
@@ -23,12 +24,14 @@ export interface TestSuite extends RegisterTest {
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000
+const PATIENCE = Number(process.env.WOLFFIA_PATIENCE ?? 1)
+const ONLY = new RegExp(process.env.WOLFFIA_ONLY ?? '')
 
 /** A suite named after what it tests: `fs/union-fs`. */
 export function suite(name: string): TestSuite {
   const tests = uvuSuite(name)
   const register: RegisterTest = (title, body, options = {}) => {
-    tests(title, () => withTimeout(title, options.timeoutMs ?? DEFAULT_TIMEOUT_MS, body))
+    if (ONLY.test(title)) tests(title, () => withTimeout(title, (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) * PATIENCE, body))
   }
   return Object.assign(register, {
     needs:

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import type { Instrumentation } from '../../src/wasm/instrument/function-writer.js'
 import { instrument } from '../../src/wasm/instrument/instrument.js'
 import { interpret, randomProgram, textOf } from '../support/counted-program.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 import { wat } from '../support/wat.js'
 
@@ -91,6 +91,10 @@ test('endless programs of every form run out', () => {
   for (const counting of COUNTINGS) {
     assert.ok(runsOut('(module (func (export "run") (loop (br 0))))', 1_000_000n, counting), 'a loop without a body')
     assert.ok(runsOut('(module (func (export "run") (loop (br_if 0 (i32.const 1)))))', 1_000_000n, counting), 'br_if to itself')
+    assert.ok(
+      runsOut('(module (func (export "run") (loop (try (do)) (br 0))))', 1_000_000n, counting),
+      'a loop that begins with what is free',
+    )
     assert.ok(runsOut('(module (func (export "run") (loop (br_table 0 0 (i32.const 5)))))', 1_000_000n, counting), 'br_table')
     assert.ok(runsOut('(module (func $f (export "run") (call $f)))', 1000n, counting), 'recursion')
     assert.ok(runsOut('(module (func $f (export "run") (return_call $f)))', 1_000_000n, counting), 'tail recursion')
@@ -102,6 +106,16 @@ test('endless programs of every form run out', () => {
       runsOut('(module (memory 1 65536) (func (export "run") (loop (drop (memory.grow (i32.const 0))) (br 0))))', 1_000_000n, counting),
       'memory.grow',
     )
+  }
+})
+
+test('what runs out between two questions goes on to the next, is counted exactly, and is found by the host', () => {
+  const text = '(module (func (export "run") (param i32) (if (local.get 0) (then (drop (i32.const 1)) (drop (i32.const 2))))))'
+  for (const counting of COUNTINGS) {
+    const guest = fuelled(wat(text), { counting }, 4n)
+    guest.exports.run?.(1)
+    assert.is(guest.fuel.value, -1n, counting)
+    assert.throws(() => guest.exports.run?.(1), WebAssembly.RuntimeError)
   }
 })
 

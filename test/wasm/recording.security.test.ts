@@ -1,4 +1,3 @@
-import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { GuestMemory } from '../../src/wasm/preview1/guest-memory.js'
@@ -6,6 +5,7 @@ import { GuestExit } from '../../src/wasm/preview1/host.js'
 import { decodeHeader, decodeRecord, encodeHeader, encodeRecord, type RecordingHeader } from '../../src/wasm/recording/format.js'
 import { Divergence, Player } from '../../src/wasm/recording/player.js'
 import { FUNCTIONS, Recorder, RecordingFull } from '../../src/wasm/recording/recorder.js'
+import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('wasm/recording.security')

@@ -3,7 +3,8 @@
  *
  * Code falls into segments: runs of instructions that are executed all or not at all, as long as none traps or throws. A segment is charged at its
  * beginning, for all that it holds. It ends where control can part (`br_if`, `if`, what never goes on) or meet (the beginning of a loop, the end of
- * a block that something branches to).
+ * a block that something branches to). Whether there was enough is asked at the beginning of functions and loops alone: between two of them no
+ * more is executed than a function is long, and asked everywhere it doubles the work of the optimising compiler.
  */
 import type { BinaryReader } from '../binary-reader.js'
 import { OP, readInstruction, VECTOR } from './instructions.js'
@@ -12,14 +13,16 @@ import { OP, readInstruction, VECTOR } from './instructions.js'
 export const INSERT = {
   /** Takes `amount` from the fuel. */
   charge: 0,
-  /** Takes the number on top of the stack, shifted right by `amount` bits. */
-  chargeLength: 1,
+  /** The same, and traps where it was too little. */
+  chargeAndCheck: 1,
+  /** Takes the number on top of the stack, shifted right by `amount` bits, and traps where it was too little. */
+  chargeLength: 2,
   /** The function's own count becomes everyone's: before a call and at a return. */
-  flush: 2,
+  flush: 3,
   /** And the other way round, after a call. */
-  reload: 3,
+  reload: 4,
   /** NaNs on top of the stack become one NaN; `amount` is a place in {@link NAN_TYPES}. */
-  canonical: 4,
+  canonical: 5,
 } as const
 
 /** Insertions into one function, in the order of their places. */
@@ -100,7 +103,7 @@ class Planner {
 
   plan(): FunctionPlan {
     const [outermost] = this.#blocks
-    this.#begin(this.#reader.position)
+    this.#begin(this.#reader.position, INSERT.chargeAndCheck)
     this.#cost(ENTRY_COST)
     let at = this.#reader.position
     for (;;) {
@@ -140,7 +143,7 @@ class Planner {
       case OP.loop:
         this.#hasLoop = true
         this.#blocks.push({ isLoop: true, isTarget: false })
-        this.#begin(after)
+        this.#begin(after, INSERT.chargeAndCheck)
         return
       case OP.if:
         this.#blocks.push({ isLoop: false, isTarget: true })
@@ -220,9 +223,9 @@ class Planner {
     if (block !== undefined) block.isTarget = true
   }
 
-  #begin(at: number): void {
+  #begin(at: number, kind: number = INSERT.charge): void {
     this.#segment = this.#kind.length
-    this.#insert(at, INSERT.charge)
+    this.#insert(at, kind)
   }
 
   #cost(cost: number): void {

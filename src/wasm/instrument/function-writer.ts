@@ -139,6 +139,10 @@ export class FunctionWriter {
     if (!this.#wanted.fuel) return
     if (kind === INSERT.charge) {
       if (amount > 0) this.#charge(isLocal, out, () => this.#constant(amount, out))
+    } else if (kind === INSERT.chargeAndCheck) {
+      // Also of a loop whose beginning costs nothing.
+      this.#charge(isLocal, out, () => this.#constant(amount, out))
+      this.#check(isLocal, out)
     } else if (kind === INSERT.chargeLength) {
       const length = this.#local(I32)
       this.#op(CODE.localTee, length, out)
@@ -149,23 +153,26 @@ export class FunctionWriter {
         this.#constant(amount, out)
         out.byte(CODE.i64ShrU)
       })
+      this.#check(isLocal, out)
     } else if (!isLocal) return
     else if (kind === INSERT.flush) this.#flush(out)
     else this.#reload(out)
   }
 
-  /** Takes what `amount` puts on the stack from the fuel, and traps below zero. */
+  /** Takes what `amount` puts on the stack from the fuel. */
   #charge(isLocal: boolean, out: ByteWriter, amount: () => void): void {
-    const count = this.#local(I64)
-    if (isLocal) this.#op(CODE.localGet, count, out)
+    if (isLocal) this.#op(CODE.localGet, this.#local(I64), out)
     else this.#op(CODE.globalGet, this.#global, out)
     amount()
     out.byte(CODE.i64Sub)
-    this.#op(CODE.localTee, count, out)
-    if (!isLocal) {
-      this.#op(CODE.globalSet, this.#global, out)
-      this.#op(CODE.localGet, count, out)
-    }
+    if (isLocal) this.#op(CODE.localSet, this.#local(I64), out)
+    else this.#op(CODE.globalSet, this.#global, out)
+  }
+
+  /** Traps below zero. */
+  #check(isLocal: boolean, out: ByteWriter): void {
+    if (isLocal) this.#op(CODE.localGet, this.#local(I64), out)
+    else this.#op(CODE.globalGet, this.#global, out)
     out.bytes([CODE.i64Const, 0, CODE.i64LtS, CODE.if, EMPTY_BLOCK])
     // The host tells from it why the guest trapped.
     if (isLocal) this.#flush(out)
