@@ -37,7 +37,7 @@ const FACES = ['compose', 'daemon', 'cli']
 /** Import nothing from `node:`, so that they can run in a browser one day. */
 const PORTABLE = [/^oci\//, /^reference\//, /^fs\/(?!node-fs)/, /^layer\/(?!file-source|compression)/, /^wasm\/preview1/]
 const FORBIDDEN_NAMES = ['utils', 'common', 'shared', 'helpers']
-const MAY_NEST = ['cli/commands', 'wasm/sandbox', 'wasm/preview1', 'wasm/instrument', 'wasm/recording', 'plugin/sandbox']
+const MAY_NEST = ['cli/commands', 'wasm/sandbox', 'wasm/preview1', 'wasm/component', 'wasm/instrument', 'wasm/recording', 'plugin/sandbox']
 
 const source = resolve('src')
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })

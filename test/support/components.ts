@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { ComponentWorld } from '../../src/wasm/component/wasi.js'
+import { type GuestOptions, makePreview1 } from './wasm-guest.js'
 import { wat } from './wat.js'
 
 interface WasmTools {
@@ -38,4 +40,40 @@ export function componentOfWat(text: string): Promise<Uint8Array> {
 /** A component of its own text. */
 export async function componentText(text: string): Promise<Uint8Array> {
   return (await tools()).parse(text)
+}
+
+/** What a component in this process is given: a tree, and a stdin of `input`. */
+export function componentWorld(
+  options: GuestOptions & { readonly input?: string } = {},
+): ComponentWorld & { readonly written: () => string } {
+  const { host, tree } = makePreview1({ waits: false, ...options })
+  let rest = Buffer.from(options.input ?? '')
+  const written: Buffer[] = []
+  const output = { write: (bytes: Uint8Array) => void written.push(Buffer.from(bytes)) }
+  const input = {
+    available: () => ({ bytes: rest.length, ended: rest.length === 0 }),
+    read(buffer: Uint8Array) {
+      const count = rest.copy(buffer)
+      rest = rest.subarray(count)
+      return count
+    },
+  }
+  return {
+    host,
+    tree,
+    streams: [input, output, output],
+    terminal: false,
+    cwd: '/',
+    preopens: [{ name: '/', handle: tree.root }],
+    openFiles: options.openFiles ?? 100,
+    written: () => Buffer.concat(written).toString(),
+  }
+}
+
+/** The text of a component whose `run` is a core function of type `(result i32)`, 0 for success, that `core` exports as "run" from `$main`. */
+export function commandText(core: string, before = ''): string {
+  return `(component ${before} ${core}
+    (func $run (result (result)) (canon lift (core func $main "run")))
+    (instance $command (export "run" (func $run)))
+    (export "wasi:cli/run@0.2.0" (instance $command)))`
 }

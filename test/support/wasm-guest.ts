@@ -86,7 +86,7 @@ export function makePreview1(options: GuestOptions = {}) {
     table.add(preopenedDirectory(tree, directory, fromUtf8(name)))
   }
   const text = (name: 'stdout' | 'stderr') => Buffer.concat(written[name]).toString()
-  return { preview1: createPreview1({ host, table, tree }), table, tree, fs, text }
+  return { preview1: createPreview1({ host, table, tree }), host, table, tree, fs, text }
 }
 
 /** Runs a module to its end. A trap is thrown. */

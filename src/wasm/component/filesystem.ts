@@ -1,11 +1,12 @@
 /** `wasi:filesystem`: descriptors and paths, over the same operations as preview1's. */
+import { READ } from '../../fs/access.js'
 import { fromUtf8, toUtf8 } from '../../fs/names.js'
 import type { Resolved } from '../../fs/resolve.js'
 import type { ListedEntry, Descriptor as Open, TimeChange } from '../preview1/descriptor.js'
 import { DirectoryDescriptor } from '../preview1/directory-descriptor.js'
 import { WasiError } from '../preview1/errno.js'
 import { FileDescriptor } from '../preview1/file-descriptor.js'
-import { OFLAGS } from '../preview1/flags.js'
+import { FDFLAGS, OFLAGS } from '../preview1/flags.js'
 import { existing, type LastSymlink } from '../preview1/guest-tree.js'
 import type { Filestat } from '../preview1/layouts.js'
 import { openAt, preopenedDirectory } from '../preview1/path-open.js'
@@ -31,6 +32,9 @@ const TYPES: readonly string[] = [
 /** Of the rights that opening asks for: these are what `read` and `write` mean. */
 const READING = RIGHTS.fdRead | RIGHTS.fdReaddir
 const WRITING = RIGHTS.fdWrite | RIGHTS.fdAllocate | RIGHTS.fdFilestatSetSize
+
+/** Of `descriptor-flags`: all files are in memory, or written through by who holds them, so that these are only kept. */
+const SYNCHRONOUS = { fileIntegritySync: FDFLAGS.sync, dataIntegritySync: FDFLAGS.dsync, requestedWriteSync: FDFLAGS.rsync }
 
 /** How many are open, of how many there may be. */
 interface OpenCount {
@@ -208,7 +212,8 @@ export function filesystemInterfaces(wasi: Wasi) {
       const isDirectory = open instanceof DirectoryDescriptor
       const write = !isDirectory && (open.rightsBase & RIGHTS.fdWrite) !== 0
       const read = (open.rightsBase & READING) !== 0
-      return { read, write, mutateDirectory: isDirectory && !tree.isReadonly(open.handle.fs) }
+      const synchronous = Object.fromEntries(Object.entries(SYNCHRONOUS).map(([name, flag]) => [name, (open.flags & flag) !== 0]))
+      return { read, write, mutateDirectory: isDirectory && !tree.isReadonly(open.handle.fs), ...synchronous }
     },
     getType: (self: unknown) => typeOf(opened(self).filetype),
     setSize: (self: unknown, size: unknown) => file(self, RIGHTS.fdFilestatSetSize).open.setSize(filesize(size)),
@@ -228,7 +233,7 @@ export function filesystemInterfaces(wasi: Wasi) {
     readDirectory(self: unknown) {
       checkRoom()
       const { handle, rightsBase } = directory(self)
-      if ((rightsBase & RIGHTS.fdReaddir) === 0) throw new WasiError('EACCES')
+      tree.checkAccess(handle, READ)
       // One of its own: the names that a listing keeps are counted by what has listed them.
       const lister = new DirectoryDescriptor({ tree, handle, preopenName: null, rightsBase, rightsInheriting: 0 })
       try {
@@ -251,6 +256,7 @@ export function filesystemInterfaces(wasi: Wasi) {
     openAt(self: unknown, pathFlags: unknown, path: unknown, openFlags: unknown, flags: unknown) {
       checkRoom()
       const { read, write } = record(flags)
+      const fdflags = Object.entries(SYNCHRONOUS).reduce((sum, [name, flag]) => sum | (record(flags)[name] === true ? flag : 0), 0)
       const { create, directory: isDirectory, exclusive, truncate } = record(openFlags)
       const oflags =
         (create === true ? OFLAGS.creat : 0) |
@@ -261,7 +267,7 @@ export function filesystemInterfaces(wasi: Wasi) {
       const base = plain | (read === true ? READING : 0) | (write === true ? WRITING : 0)
       const follows = lastSymlinkOf(pathFlags) === 'follow'
       const rights = { base, inheriting: PREOPEN_INHERITING }
-      return give(openAt({ tree, host }, directory(self), pathOf(path), { oflags, fdflags: 0, rights, follows }))
+      return give(openAt({ tree, host }, directory(self), pathOf(path), { oflags, fdflags, rights, follows }))
     },
     readlinkAt: (self: unknown, path: unknown) => toUtf8(operations.readLink(tree, walk(self, path, 'keep-unless-slash'))),
     removeDirectoryAt(self: unknown, path: unknown): void {

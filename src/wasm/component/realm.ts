@@ -57,7 +57,9 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
 
   function inward(value: unknown): unknown {
     if (typeof value !== 'object' || value === null) return value
-    if (ArrayBuffer.isView(value)) return new Uint8Array(value as Uint8Array)
+    // The glue copies a list of numbers as the bytes of an array of their type.
+    if (ArrayBuffer.isView(value))
+      return (value as Uint32Array).BYTES_PER_ELEMENT === 4 ? new Uint32Array(value as Uint32Array) : new Uint8Array(value as Uint8Array)
     if (Array.isArray(value)) {
       const copy: unknown[] = []
       for (let place = 0; place < value.length; place++) copy[place] = inward(value[place])

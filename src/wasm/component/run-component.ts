@@ -70,7 +70,7 @@ export function runComponent(parts: ComponentParts, world: ComponentWorld): Comp
   if (outcome.exitCode !== null && ended === null) return { kind: 'exit', exitCode: outcome.exitCode }
   return {
     kind: 'trap',
-    message: ended ?? outcome.message,
+    message: /call stack/.test(outcome.message) ? 'call stack exhausted' : outcome.message || (ended ?? 'it ended'),
     memoryPages: outcome.memoryBytes / WASM_PAGE_BYTES,
     tableElements: outcome.tableElements,
   }

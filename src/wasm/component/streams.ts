@@ -182,10 +182,10 @@ export function ioInterfaces({ resources, host }: Wasi) {
       Error: { toDebugString: (self: unknown) => resources.get(self, StreamError).code },
     },
     'wasi:io/poll': {
-      poll(asked: unknown): number[] {
+      poll(asked: unknown): Uint32Array {
         const pollables = list(asked, POLLED_MAXIMUM).map((each) => resources.get(each, Pollable))
         if (pollables.length === 0) throw new Trap('poll of nothing')
-        return poll(pollables)
+        return Uint32Array.from(poll(pollables))
       },
       Pollable: {
         ready: (self: unknown) => resources.get(self, Pollable).isReady(),

@@ -57,6 +57,7 @@ export class ProgramCompiler {
       modules.map(({ name, bytes }) => ({ name, bytes, instances: instancesOf(glue, modules, name) })),
       beforeFlags,
     )
+    for (const { module } of linked) assertNames(module)
     const { memoryPages, tableElements } = this.#setting.limits
     const total = (count: (module: LinkedModule) => number) => linked.reduce((sum, each) => sum + count(each) * each.instances, 0)
     const instrumented = linked[0]?.instrumented ?? []
@@ -92,6 +93,25 @@ function instancesOf(glue: string, modules: Transpiled['modules'], name: string)
   if (declared === undefined)
     throw new EngineError('INTERNAL', `the JavaScript of a component does not load ${name}, one of ${modules.length}`)
   return Math.max(1, glue.split(`instantiateCore(${declared}`).filter((rest) => /^[,)]/.test(rest)).length)
+}
+
+/**
+ * jco writes names of core modules into JavaScript between quotes and escapes nothing. The realm in which that is evaluated has nothing to reach,
+ * and so no name needs to be more than a name. Throws COMMAND_NOT_EXECUTABLE.
+ */
+function assertNames(module: WebAssembly.Module): void {
+  const imported = WebAssembly.Module.imports(module).flatMap((each) => [each.module, each.name])
+  const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
+  const name = [...imported, ...exported].find((each) => /['\\`\p{Cc}\u2028\u2029]/u.test(each))
+  if (name === undefined) return
+  throw new EngineError(
+    'COMMAND_NOT_EXECUTABLE',
+    `a core module of the component has a name that cannot be linked: ${JSON.stringify(name)}`,
+    {
+      hint: 'Names may have no quotes, backslashes or control characters.',
+      data: { name },
+    },
+  )
 }
 
 function assertSetting({ engine, recording, limits }: ComponentSetting): void {
