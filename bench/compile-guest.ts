@@ -7,11 +7,13 @@ import { require, Unavailable } from './unavailable.js'
 import { packageRoot, type Workbench } from './workbench.js'
 
 /** A program of `guests/`. */
-export type GuestName = 'append' | 'cpu' | 'files' | 'probe' | 'talk' | 'wait'
+export type GuestName = 'append' | 'attacks' | 'cpu' | 'files' | 'net' | 'probe' | 'talk' | 'wait'
 
 /** Those that a root tree has for the matrix, and where. */
-export const GUESTS: readonly GuestName[] = ['cpu', 'files', 'probe', 'talk']
+export const GUESTS: readonly GuestName[] = ['attacks', 'cpu', 'files', 'net', 'probe', 'talk']
 export const GUEST_FOLDER = '/.bench'
+/** The native attacks of `images/attacks/`, beside the guest `attacks`, which runs them. */
+export const ATTACK_FOLDER = `${GUEST_FOLDER}/corpus`
 
 /** A guest of `guests/` for both walls, from the same source, by compilers of the same mind (-O2). */
 export interface CompiledGuest {

@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { descendants } from './process-memory.js'
 
 /** A program that ran once in the driver. */
 export interface DriverRun {
@@ -70,6 +71,22 @@ export class Driver implements AsyncDisposable {
     const [first = 0, turned = 0] = more
     const output = await readFile(keep, 'latin1')
     return { ...run, firstByteMs: first === 0 ? null : first / 1e6, turnsMs: turned / 1e6, output }
+  }
+
+  /** Starts a program and leaves it running once it has printed something. Its pid. Rejects when it ends before. */
+  async start(program: string, args: readonly string[]): Promise<number> {
+    const { more } = await this.#request(['start', program, ...args])
+    return more[0] ?? 0
+  }
+
+  /** Kills a process, and waits until a program of {@link start} has ended: that one, or the one that it runs. */
+  kill(pid: number, victim = pid): Promise<DriverRun> {
+    return this.#request(['kill', String(pid), String(victim)])
+  }
+
+  /** All that runs below the driver, whatever has left it there: pids. */
+  running(): readonly number[] {
+    return descendants(this.#child.pid ?? 0)
   }
 
   async #request(fields: readonly string[]): Promise<DriverRun & { readonly more: readonly number[] }> {

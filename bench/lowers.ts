@@ -1,6 +1,6 @@
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { closeSync, createWriteStream, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { fileTar, type TarFile } from '../src/image/file-tar.js'
 import { openFileSource } from '../src/layer/file-source.js'
 import { indexTar, serializeIndex } from '../src/layer/index.js'
@@ -12,7 +12,8 @@ const BLOCK_BYTES = 512
 
 /** A layer of these files, packed and indexed as the store does it. */
 export async function packedLayer(workbench: Workbench, name: string, files: readonly TarFile[]): Promise<PackedLayer> {
-  const path = await workbench.file(`layers/${name}.tar`, await buffer(fileTar(files)))
+  const path = await workbench.file(`layers/${name}.tar`, '')
+  await pipeline(fileTar(files), createWriteStream(path))
   return openLayer(path)
 }
 

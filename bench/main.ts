@@ -1,5 +1,4 @@
 /** `npm run bench`: what costs how much, beside what. See README.md. */
-import { readFile, writeFile } from 'node:fs/promises'
 import { messageOf } from '../src/errors.js'
 import { compareReports, compareTable } from './compare.js'
 import { hostFacts } from './host.js'
@@ -7,7 +6,9 @@ import { columns, MODES } from './matrix/matrix.js'
 import { heading, matrixPage, runMatrix } from './matrix/run.js'
 import { measureAll } from './measure-all.js'
 import { targetsTable, workloadTable } from './report.js'
-import { parseReport, reportOf, type SavedReport } from './saved-report.js'
+import { readReport, reportText, writePage } from './report-file.js'
+import { reportOf, type SavedReport } from './saved-report.js'
+import { SCALING } from './scaling.js'
 import { judge } from './target.js'
 import { LATER_TARGETS, TARGETS } from './targets.js'
 import { parseWords, USAGE, type Words } from './words.js'
@@ -36,26 +37,14 @@ async function main(): Promise<number> {
     return 0
   }
   const report = words.from === null ? await run(words) : await readReport(words.from)
-  if (words.html !== null) {
-    const { page } = await import('./page.js')
-    await writeFile(words.html, page(report))
-    process.stderr.write(`written: ${words.html}\n`)
-  }
+  if (words.html !== null) await writePage(words.html, report)
   if (words.plots !== null) {
     const { writePictures } = await import('./pictures.js')
     for (const name of await writePictures(report, words.plots)) process.stderr.write(`written: ${name}\n`)
   }
-  if (words.json) process.stdout.write(`${JSON.stringify(report, null, 1)}\n`)
+  if (words.json) process.stdout.write(reportText(report))
   else if (words.html === null && words.plots === null) print(report)
   return 0
-}
-
-async function readReport(path: string): Promise<SavedReport> {
-  try {
-    return parseReport(await readFile(path, 'utf8'))
-  } catch (error) {
-    throw new RangeError(`${path}: ${messageOf(error)}`)
-  }
 }
 
 /** What there is to measure. */
@@ -67,7 +56,8 @@ function listing(): string {
 
 /** Measures what the words choose. */
 async function run(words: Words): Promise<SavedReport> {
-  if (words.what[0] === 'matrix') return runMatrix(columns(words.quick), words)
+  if (words.what[0] === 'matrix') return runMatrix(columns(words.quick), words, { beside: SCALING })
+  if (words.what[0] === 'protection') return runMatrix([], words)
   const isTargets = words.what[0] === 'targets'
   const unknown =
     isTargets || words.what[0] === 'workloads' ? [] : words.what.filter((word) => !WORKLOADS.some(({ name }) => name === word))

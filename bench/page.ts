@@ -50,15 +50,15 @@ function protectionSection(report: SavedReport): string {
   if (aspects.length === 0) return ''
   const rows = protection.map(({ mode, setUpBy, findings, failure }) => {
     const cells = findings.map(
-      ({ text, holds }) =>
-        `<td${holds === null ? '' : ` class="${holds ? 'met' : 'missed'}"`}>${escaped(text)}${holds === false ? ' !' : ''}</td>`,
+      ({ text, holds, detail }) =>
+        `<td${holds === null ? '' : ` class="${holds ? 'met' : 'missed'}"`}${detail === undefined ? '' : ` title="${escaped(detail)}"`}>${escaped(text)}${holds === false ? ' !' : ''}</td>`,
     )
     const found = failure === null ? cells.join('') : `<td class="quiet" colspan="${aspects.length}">${escaped(failure)}</td>`
     return `<tr><td>${escaped(mode)}</td>${found}<td>${escaped(setUpBy)}</td></tr>`
   })
   return [
     '<h2>What a guest can reach, beside what its wall costs</h2>',
-    '<p class="quiet">Found by the same guest behind each; ! where the host is within reach.</p>',
+    '<p class="quiet">Found by the same guest behind each, and by the attacks of the corpus; ! where the host is within reach.</p>',
     outlookPlot(outlooks(report)),
     `<div class="wide"><table><tr><th></th>${aspects.map((aspect) => `<th>${escaped(aspect)}</th>`).join('')}<th>set up by</th></tr>`,
     ...rows,

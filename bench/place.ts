@@ -1,6 +1,7 @@
 import type { Driver } from './driver.js'
 import { expectSuccess } from './expect-success.js'
 import type { Mode } from './mode.js'
+import type { RunAttack } from './wasm-attacks/engines.js'
 import type { Workbench } from './workbench.js'
 
 /** A command of the host: a program and its words. */
@@ -24,6 +25,8 @@ export interface Place {
   command(words: readonly string[]): Promise<HostCommand>
   /** A folder in which a guest may write, as it sees it; empty for its root. */
   readonly writable: string
+  /** How a stranger's module is run, where guests are modules; a mode without it runs programs. */
+  readonly attempt?: RunAttack
   /** Null where a container cannot be left running, and why. */
   readonly containers: ContainerWords | string
 }

@@ -1,24 +1,28 @@
 /** Engines of others as programs: a Node that runs a module with words, a folder of the host as its /data and nothing else. */
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
+import { nodeWords } from './node-words.js'
 import { type PlacedMode, placed } from './place.js'
+import { inNodeOf } from './wasm-attacks/engines.js'
 
-/** Words in front of the module, the folder and the guest's own. */
-export function nodeWords(program: string): readonly string[] {
-  return ['--no-warnings', '--input-type=module', '-e', program]
+/** A mode from a program of Node's. */
+export function nodeMode(name: string, summary: string, program: () => string): PlacedMode {
+  return moduleMode(name, summary, () => nodeWords(program()))
 }
 
-/** A mode from such a program. */
-export function nodeMode(name: string, summary: string, program: () => string): PlacedMode {
+/** A mode from the words of a Node that runs a module when its path, a folder and the guest's words stand behind them. */
+export function moduleMode(name: string, summary: string, program: () => readonly string[]): PlacedMode {
   return placed({
     name,
     summary,
     async place(workbench) {
       const folder = await workbench.directoryOf(`${name}-data`)
+      const command = (module: string, data: string, words: readonly string[]) =>
+        [process.execPath, ...program(), module, data, ...words] as const
       return {
         driver: await workbench.driver(),
-        command: async ([guest = '', ...words]) =>
-          [process.execPath, ...nodeWords(program()), await workbench.moduleOf(guest), folder, ...words] as const,
+        command: async ([guest = '', ...words]) => command(await workbench.moduleOf(guest), folder, words),
+        attempt: inNodeOf(program()),
         writable: '/data',
         containers: 'a module runs one program',
       }

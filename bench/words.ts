@@ -24,6 +24,7 @@ export interface Words {
 export const USAGE = `npm run bench [-- OPTIONS]                    the matrix: every mode, what it costs and what it protects
 npm run bench -- workloads [OPTIONS]          every other workload, its subjects side by side
 npm run bench -- WORKLOAD … [OPTIONS]         some of them (--list names them)
+npm run bench -- protection                   what each mode protects, and nothing of what it costs
 npm run bench -- targets [--only WORD]        judge the targets: met, missed, or why not measured
 npm run bench -- attacks                      what a native guest must not be able to do, against ours and other runtimes
 npm run bench -- wasm-attacks                 what a module must not be able to do, against ours and other engines
@@ -41,7 +42,7 @@ npm run bench -- --from RUN.json [--html F]   print or draw a run once more
 
 const DEFAULT_SEED = 1
 /** Words that take no other beside them. */
-const ALONE: readonly string[] = ['matrix', 'targets', 'workloads', 'wasm-attacks']
+const ALONE: readonly string[] = ['matrix', 'protection', 'targets', 'workloads', 'wasm-attacks']
 
 /** Reads the words. Throws TypeError or RangeError, with what is wrong. */
 export function parseWords(args: readonly string[]): Words {

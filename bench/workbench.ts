@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { compileAttacks } from '../images/attacks/compile.js'
 import { messageOf } from '../src/errors.js'
 import { Engine } from '../src/index.js'
 import { Holder } from '../src/launcher/holder.js'
 import { chooseIdMap, type IdMap, type LivingHolder, singleIdMap } from '../src/launcher/id-map.js'
 import { NativeRuntime } from '../src/native/native-runtime.js'
-import { compileGuest, GUEST_FOLDER, GUESTS, type GuestName } from './compile-guest.js'
+import { ATTACK_FOLDER, compileGuest, GUEST_FOLDER, GUESTS, type GuestName } from './compile-guest.js'
 import { compileDriver, Driver } from './driver.js'
 import { coveredCgroupCommand, rootlessEnvironment } from './hybrid-cgroup.js'
 import { require, Unavailable } from './unavailable.js'
@@ -163,7 +164,9 @@ export class Workbench implements AsyncDisposable {
     return this.once('root directory with guests', async () => {
       const root = await this.rootDirectory()
       await mkdir(join(root, GUEST_FOLDER), { recursive: true })
-      for (const name of GUESTS) await cp((await compileGuest(this, name)).nativePath, join(root, GUEST_FOLDER, name))
+      await Promise.all(GUESTS.map(async (name) => cp((await compileGuest(this, name)).nativePath, join(root, GUEST_FOLDER, name))))
+      await mkdir(join(root, ATTACK_FOLDER), { recursive: true })
+      await compileAttacks(packageRoot, join(root, ATTACK_FOLDER))
       return root
     })
   }

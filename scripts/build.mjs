@@ -2,7 +2,7 @@
 // programs, and the guest modules. `build({ tests: true })` also transpiles src, test, bench and images to build/, and
 // `build({ types: true })` writes the declarations of the library for who imports it from TypeScript.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { writeCodeCaches } from './code-cache.mjs'
@@ -13,11 +13,17 @@ import { dist, filesBelow, root, whenChanged } from './tree.mjs'
 const PROGRAMS = {
   cli: 'src/cli/main.ts',
   bench: 'bench/packed.ts',
+  'in-process': 'bench/in-process.ts',
   'sandbox/main': 'src/wasm/sandbox/main.ts',
   'sandbox/worker': 'src/wasm/sandbox/worker.ts',
+  'sandbox/transpiler': 'src/wasm/sandbox/transpiler.ts',
   'sandbox/plugin': 'src/plugin/sandbox/main.ts',
   'sandbox/plugin-worker': 'src/plugin/sandbox/worker.ts',
 }
+
+/** jco's transpiler, itself a component that was transpiled: its JavaScript is bundled, linked with nothing of the host's. */
+const BINDGEN = 'node_modules/@bytecodealliance/jco/obj/js-component-bindgen-component'
+const BINDGEN_MODULES = ['core.wasm', 'core2.wasm']
 
 async function buildTypeScript(esbuild) {
   const options = { absWorkingDir: root, platform: 'node', target: 'node20', bundle: true, logLevel: 'warning', legalComments: 'none' }
@@ -29,13 +35,23 @@ async function buildTypeScript(esbuild) {
     entryNames: '[dir]/[name].bundle',
     outdir: dist,
     minify: true,
-    alias: { '#images': './images/make.ts' },
+    alias: {
+      '#images': './images/make.ts',
+      '#bindgen': `./${BINDGEN}.js`,
+      ...Object.fromEntries(
+        ['cli', 'filesystem', 'io', 'random'].map((name) => [
+          `@bytecodealliance/preview2-shim/${name}`,
+          './src/wasm/component/bindgen-host.ts',
+        ]),
+      ),
+    },
     // All that is loaded later is in the file too, and Node's own modules need no promise.
     supported: { 'dynamic-import': false },
     define: { 'import.meta.url': 'importMetaUrl' },
     banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
   })
   for (const name of Object.keys(PROGRAMS)) writeProgram(name)
+  for (const name of BINDGEN_MODULES) copyFileSync(join(root, `${BINDGEN}.${name}`), join(dist, 'sandbox', `${basename(BINDGEN)}.${name}`))
   await esbuild.build({
     ...options,
     format: 'esm',
@@ -168,7 +184,7 @@ export async function build({ tests = false, types = false } = {}) {
   await whenChanged(
     'typescript',
     [...sources, 'scripts/build.mjs', 'package.json'],
-    ['dist/cli.cjs', 'dist/bench.cjs', 'dist/index.js', 'dist/sandbox/main.cjs'],
+    ['dist/cli.cjs', 'dist/bench.cjs', 'dist/in-process.cjs', 'dist/index.js', 'dist/sandbox/main.cjs'],
     () => buildTypeScript(esbuild),
   )
   await buildSeccompPrograms(esbuild)

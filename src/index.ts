@@ -100,6 +100,7 @@ export type {
 } from './plugin/options.js'
 export { PLUGIN_LIMITS } from './plugin/options.js'
 export { Plugin } from './plugin/plugin.js'
+export { PluginInstance } from './plugin/plugin-instance.js'
 export { type SnapshotImageOptions, snapshotImage } from './plugin/snapshot-image.js'
 export type { LayerStatus, PullEvent } from './registry/pull-event.js'
 export type { PushEvent, PushedLayerStatus } from './registry/push-event.js'

@@ -10,6 +10,12 @@
 //                                               is empty, or with TURNS a pipe: after its first line the program is sent a
 //                                               byte and answers with one, so many times. Two more numbers in the answer:
 //                                               nanoseconds to the first byte, and those that all turns took
+//   start PROGRAM ARGUMENT…                     as talk, but only until its first byte: the third number in the answer is its
+//                                               pid, and it goes on
+//   kill PID VICTIM                             kills VICTIM, a process below the started PID or that itself, and waits for
+//                                               PID's end: nanoseconds from one to the other
+//
+// Whatever a program leaves behind becomes a child of the driver's, so all that a mode has running is found below it.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +27,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+// linux/close_range.h, which not every libc's header has.
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
 
 enum { MAX_FIELDS = 256, FIRST_OWN_DESCRIPTOR = 32 };
 
@@ -248,6 +261,90 @@ static void run_talk(char **arguments) {
   posix_spawn_file_actions_destroy(&actions);
 }
 
+enum { MAX_STARTED = 64 };
+
+// Programs that were started and not yet waited for. A pid of 0 is a free place.
+static struct started {
+  pid_t pid;
+  int output;
+} started[MAX_STARTED];
+
+static struct started *place_of(pid_t pid) {
+  for (int i = 0; i < MAX_STARTED; i++)
+    if (started[i].pid == pid)
+      return &started[i];
+  return NULL;
+}
+
+// Ends of what was left behind; those that were started are waited for when somebody asks.
+static void reap_orphans(void) {
+  siginfo_t ended = {0};
+  while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0 && place_of(ended.si_pid) == NULL) {
+    waitpid(ended.si_pid, NULL, 0);
+    ended.si_pid = 0;
+  }
+}
+
+static void run_start(char **arguments) {
+  static struct heard heard;
+  heard.used = 0;
+  heard.first_ns = 0;
+  struct started *place = place_of(0);
+  int out[2];
+  if (place == NULL) {
+    errno = EMFILE;
+    return fail("start");
+  }
+  if (pipe2(out, O_CLOEXEC) < 0)
+    return fail("pipe");
+  int output = own_descriptor(out[0]), theirs = own_descriptor(out[1]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  add_null_stdio(&actions);
+  posix_spawn_file_actions_adddup2(&actions, theirs, 1);
+  pid_t child;
+  int64_t start_ns = now_ns();
+  errno = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environment);
+  close(theirs);
+  posix_spawn_file_actions_destroy(&actions);
+  if (errno != 0) {
+    fail(arguments[0]);
+    close(output);
+    return;
+  }
+  if (hear(&heard, output) <= 0) {
+    kill(child, SIGKILL);
+    printf("error %s said nothing and ended with %d\n", arguments[0], wait_for(child));
+    close(output);
+  } else {
+    *place = (struct started){.pid = child, .output = output};
+    printf("%lld 0 %d\n", (long long)(heard.first_ns - start_ns), (int)child);
+  }
+  fflush(stdout);
+}
+
+static void run_kill(char **arguments) {
+  pid_t child = (pid_t)strtol(arguments[0], NULL, 10), victim = (pid_t)strtol(arguments[1], NULL, 10);
+  struct started *place = child > 0 ? place_of(child) : NULL;
+  siginfo_t ended = {0};
+  if (place == NULL || victim <= 1) {
+    errno = ESRCH;
+    return fail("kill");
+  }
+  waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT);
+  int64_t start_ns = now_ns();
+  if (ended.si_pid == 0 && kill(victim, SIGKILL) < 0)
+    return fail("kill");
+  int status = wait_for(child);
+  if (ended.si_pid != 0)
+    printf("error it had ended by itself, with %d\n", status);
+  else
+    printf("%lld %d\n", (long long)(now_ns() - start_ns), status);
+  fflush(stdout);
+  close(place->output);
+  *place = (struct started){0};
+}
+
 // One field of a request in memory of its own, or NULL at the end.
 static char *read_field(void) {
   char *field = NULL;
@@ -260,6 +357,9 @@ static char *read_field(void) {
 
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
+  // Whatever the harness was started with is nobody's: a mode is not judged by what its caller's caller has left open.
+  syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   // What peers need to find their state; everything else of the environment stays out.
   int next = 1;
   const char *const kept[KEPT] = {"XDG_RUNTIME_DIR", "HOME", "_CONTAINERS_USERNS_CONFIGURED",
@@ -279,16 +379,24 @@ int main(void) {
     for (long i = 0; i < number; i++)
       if ((fields[i] = read_field()) == NULL)
         return 2;
+    reap_orphans();
     if (strcmp(fields[0], "plain") == 0)
       run_plain(fields + 1);
     else if (strcmp(fields[0], "launcher") == 0 && number >= 4)
       run_launcher(fields + 1);
     else if (strcmp(fields[0], "talk") == 0 && number >= 4)
       run_talk(fields + 1);
+    else if (strcmp(fields[0], "start") == 0)
+      run_start(fields + 1);
+    else if (strcmp(fields[0], "kill") == 0 && number == 3)
+      run_kill(fields + 1);
     else
       return 2;
     for (long i = 0; i < number; i++)
       free(fields[i]);
   }
+  for (int i = 0; i < MAX_STARTED; i++)
+    if (started[i].pid > 0)
+      kill(started[i].pid, SIGKILL);
   return 0;
 }

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import { messageOf } from '../../src/errors.js'
 import type { DriverTalk } from '../driver.js'
+import { expectSuccess } from '../expect-success.js'
 import type { Subject } from '../measure.js'
-import type { Place, PlacedMode } from '../place.js'
+import type { ContainerWords, HostCommand, Place, PlacedMode } from '../place.js'
+import { Unavailable } from '../unavailable.js'
 import type { Workbench } from '../workbench.js'
 import { type Missing, orMissing, type Workload } from '../workload.js'
 
@@ -61,4 +63,10 @@ export function talker(workbench: Workbench, { driver, command }: Place, name: s
     if (talk.exitCode !== 0) throw new Error(`${words.join(' ')}: ended with ${talk.exitCode}`)
     return talk
   }
+}
+
+/** How a mode's containers are left running, and how its commands for them run. Throws Unavailable where there are none. */
+export function containersOf({ place: { containers, driver } }: Cell): ContainerWords & { run(command: HostCommand): Promise<number> } {
+  if (typeof containers === 'string') throw new Unavailable(containers)
+  return { ...containers, run: async ([program, ...words]) => expectSuccess(await driver.run(program, words)) }
 }

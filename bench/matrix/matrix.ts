@@ -6,6 +6,7 @@ import { commandLine, doubleWall, oneShot } from '../modes/command-line.js'
 import { crun } from '../modes/crun.js'
 import { docker } from '../modes/docker.js'
 import { firejail } from '../modes/firejail.js'
+import { inProcess } from '../modes/in-process.js'
 import { nodeWasi } from '../modes/node-wasi.js'
 import { podman } from '../modes/podman.js'
 import { qemu } from '../modes/qemu.js'
@@ -16,12 +17,15 @@ import { workerThread } from '../modes/worker-thread.js'
 import type { PlacedMode } from '../place.js'
 import type { Column } from './column.js'
 import { echo } from './echo.js'
+import { density, idle } from './idle.js'
+import { kill } from './kill.js'
+import { networks } from './network.js'
 import { exec, remove } from './running.js'
 import { firstByte, start } from './start.js'
 import { works } from './work.js'
 
 const OURS = [oneShot, commandLine, doubleWall]
-const WASI = [nodeWasi, workerThread, wasmer, wasmerInMemory]
+const WASI = [inProcess, nodeWasi, workerThread, wasmer, wasmerInMemory]
 const PEERS = [unshare, bubblewrap, crun, runc, podman, buildah, docker, firejail, qemu]
 
 /** The rows; the first is the measure of the others. */
@@ -29,5 +33,16 @@ export const MODES: readonly PlacedMode[] = [bare, ...OURS, ...WASI, ...PEERS]
 
 /** The columns, for the guests that every mode has. */
 export function columns(quick: boolean): readonly Column[] {
-  return [start(['/.bench/talk', 'exit']), firstByte(['/.bench/talk', 'echo']), exec, ...works(quick), echo, remove]
+  return [
+    start(['/.bench/talk', 'exit']),
+    firstByte(['/.bench/talk', 'echo']),
+    exec,
+    ...works(quick),
+    echo,
+    ...networks(quick),
+    kill,
+    remove,
+    idle,
+    density,
+  ]
 }

@@ -2,23 +2,32 @@ import { hostFacts } from '../host.js'
 import { measureAll, progress } from '../measure-all.js'
 import { examineModes } from '../protection/protection.js'
 import { protectionTable } from '../protection/table.js'
-import { hostLine, quietnessLine } from '../report.js'
+import { hostLine, quietnessLine, workloadTable } from '../report.js'
 import { type RunSettings, reportOf, type SavedReport } from '../saved-report.js'
 import { Unavailable } from '../unavailable.js'
 import type { RootSource } from '../workbench.js'
+import type { Workload } from '../workload.js'
 import { type Column, workloadOf } from './column.js'
 import { MODES } from './matrix.js'
 import { matrixTable } from './table.js'
 
-/** Every mode beside every other: what it costs, and what it protects. `root` is the tree in which programs run; a busybox unless said. */
+/** What of a run is not its columns. */
+export interface MatrixOptions {
+  /** The tree in which programs run; a busybox unless said. */
+  readonly root?: RootSource
+  /** Measured after the columns, for the same report. */
+  readonly beside?: readonly Workload[]
+}
+
+/** Every mode beside every other: what it costs, and what it protects. */
 export async function runMatrix(
   columns: readonly Column[],
   { quick, seed, precision }: RunSettings,
-  root?: RootSource,
+  { root, beside = [] }: MatrixOptions = {},
 ): Promise<SavedReport> {
   const settings = { quick, seed, precision }
   const { results, quietness, protection } = await measureAll(
-    columns.map((column) => workloadOf(column, MODES)),
+    [...columns.map((column) => workloadOf(column, MODES)), ...beside],
     settings,
     {
       ...(root === undefined ? {} : { root }),
@@ -33,7 +42,7 @@ export async function runMatrix(
       },
     },
   )
-  const matrix = results.map(({ workload }) => workload.name)
+  const matrix = results.map(({ workload }) => workload.name).filter((name) => columns.some((column) => column.name === name))
   return reportOf({ host: await hostFacts(), quietness, settings, results, matrix, protection, verdicts: [], later: [] })
 }
 
@@ -45,5 +54,7 @@ export function heading({ host, quietness, settings }: SavedReport): string {
 
 /** A report of the matrix for a terminal. */
 export function matrixPage(report: SavedReport): string {
-  return `${heading(report)}${protectionTable(report.protection)}\n${matrixTable(report)}`
+  const costs = report.matrix.length === 0 ? '' : `\n${matrixTable(report)}`
+  const beside = report.workloads.filter(({ name }) => !report.matrix.includes(name)).map((workload) => `\n${workloadTable(workload)}`)
+  return `${heading(report)}${protectionTable(report.protection)}${costs}${beside.join('')}`
 }

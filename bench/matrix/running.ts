@@ -1,7 +1,4 @@
-import { expectSuccess } from '../expect-success.js'
-import type { HostCommand } from '../place.js'
-import { Unavailable } from '../unavailable.js'
-import type { Cell, Column } from './column.js'
+import { type Column, containersOf } from './column.js'
 
 const GUEST = ['/.bench/talk', 'wait']
 
@@ -38,10 +35,4 @@ export const remove: Column = {
       return run(away(name))
     }
   },
-}
-
-function containersOf({ place }: Cell) {
-  if (typeof place.containers === 'string') throw new Unavailable(place.containers)
-  const run = async ([program, ...words]: HostCommand) => expectSuccess(await place.driver.run(program, words))
-  return { ...place.containers, run }
 }

@@ -47,8 +47,8 @@ export function works(quick: boolean): readonly Column[] {
   })
 }
 
-/** The last line that a guest prints. */
-function nanoseconds(output: string): number {
+/** The last line that a guest prints. Throws where it is no time. */
+export function nanoseconds(output: string): number {
   const line = /(?:^|\n)(\d+)\n$/.exec(output.replaceAll('\r', ''))?.[1]
   if (line === undefined) throw new Error(`the guest told no time but ${JSON.stringify(output.slice(-80))}`)
   return Number(line)

@@ -3,6 +3,7 @@ import { GUEST_FOLDER, type GuestName } from '../compile-guest.js'
 import { type HostCommand, type PlacedMode, placed } from '../place.js'
 import { requireWall } from '../require-wall.js'
 import { guestImage } from '../timed-guest.js'
+import { walled } from '../wasm-attacks/engines.js'
 import { packageRoot, type Workbench } from '../workbench.js'
 
 /** wolffia's command line: `run --rm` behind a wall, with an environment of its own. */
@@ -26,6 +27,8 @@ function commandLineOf(name: string, summary: string, wall: 'native' | 'wasm', e
         driver: await workbench.driver(),
         command: async (words) => [...cli, 'run', '--rm', '-i', '--runtime', wall, ...(await image(words))],
         writable: wall === 'native' ? '/tmp' : '',
+        // What the wall holds is the engine's to say, whoever speaks to it.
+        ...(wall === 'native' ? {} : { attempt: walled(workbench, 'wolffia').attempt }),
         containers: {
           start: async (container, words) => [...cli, 'run', '-d', '-i', '--name', container, '--runtime', wall, ...(await image(words))],
           exec: async (container, [program = '', ...words]) => {

@@ -3,6 +3,7 @@ import { messageOf } from '../../src/errors.js'
 import { type Cell, talker } from '../matrix/column.js'
 import type { PlacedMode } from '../place.js'
 import type { Workbench } from '../workbench.js'
+import { attackers } from './attackers.js'
 import { prober } from './prober.js'
 
 /** One thing that was found out. */
@@ -12,13 +13,18 @@ export interface Finding {
   readonly text: string
   /** Whether the host is out of the guest's reach in this; null where it is no question of yes and no. */
   readonly holds: boolean | null
+  /** More words, where there are some: which attacks got through. */
+  readonly detail?: string
 }
 
 /** Something that finds out: a guest and how its answer is read. */
 export interface Examiner {
   /** In the order of the table. All modes have the same. */
   readonly aspects: readonly string[]
-  /** Rejects where the mode cannot run its guest. */
+  /**
+   * Rejects where the mode cannot run its guest. What it finds of another's aspect counts where it does not hold: nothing is out of a guest's
+   * reach because one way there is barred.
+   */
   examine(cell: Cell): Promise<readonly Finding[]>
 }
 
@@ -30,8 +36,8 @@ export interface ModeProtection {
   readonly failure: string | null
 }
 
-/** All that examine. What attacks joins here. */
-export const EXAMINERS: readonly Examiner[] = [prober]
+/** All that examine. */
+export const EXAMINERS: readonly Examiner[] = [prober, attackers]
 
 /** Examines each mode; one that fails says why. */
 export async function examineModes(
@@ -47,12 +53,31 @@ export async function examineModes(
     try {
       const place = await mode.place(workbench)
       const cell = { workbench, mode: name, place, talk: talker(workbench, place, name) }
-      const findings = []
-      for (const examiner of EXAMINERS) findings.push(...(await examiner.examine(cell)))
-      found.push({ mode: name, setUpBy, findings, failure: null })
+      found.push({ mode: name, setUpBy, findings: await examineCell(cell), failure: null })
     } catch (error) {
       found.push({ mode: name, setUpBy, findings: [], failure: messageOf(error) })
     }
   }
   return found
+}
+
+async function examineCell(cell: Cell): Promise<readonly Finding[]> {
+  const findings = new Map<string, Finding>()
+  for (const examiner of EXAMINERS) for (const finding of await examine(examiner, cell)) merge(findings, finding)
+  return [...findings.values()]
+}
+
+/** The first examiner's guest is what a row stands on; what the others cannot do is an answer of theirs. */
+async function examine(examiner: Examiner, cell: Cell): Promise<readonly Finding[]> {
+  try {
+    return await examiner.examine(cell)
+  } catch (error) {
+    if (examiner === EXAMINERS[0]) throw error
+    return examiner.aspects.map((aspect) => ({ aspect, text: 'not tried', holds: null, detail: messageOf(error) }))
+  }
+}
+
+function merge(findings: Map<string, Finding>, finding: Finding): void {
+  const known = findings.get(finding.aspect)
+  if (known === undefined || (known.holds !== false && finding.holds === false)) findings.set(finding.aspect, finding)
 }

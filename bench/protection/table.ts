@@ -18,5 +18,8 @@ export function protectionTable(protection: readonly ModeProtection[]): string {
   const half = Math.ceil(aspects.length / 2) + 1
   const parts = [turned.map((cells) => cells.slice(0, half)), turned.map((cells) => [cells[0] ?? '', ...cells.slice(half)])]
   const failures = protection.flatMap(({ mode, failure }) => (failure === null ? [] : [`${mode}: ${failure}\n`]))
-  return `what a guest behind each can reach (! the host is within reach)\n${parts.map(table).join('\n')}${failures.join('')}`
+  const details = protection.flatMap(({ mode, findings }) =>
+    findings.flatMap(({ aspect, detail }) => (detail === undefined ? [] : [`${mode}, ${aspect}: ${detail}\n`])),
+  )
+  return `what a guest behind each can reach (! the host is within reach)\n${parts.map(table).join('\n')}${details.join('')}${failures.join('')}`
 }

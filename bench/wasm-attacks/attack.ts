@@ -23,6 +23,10 @@ export interface Attack {
   readonly name: string
   readonly words: readonly string[]
   readonly module?: 'table'
+  /** The aspect of protection that a mode has not when this gets through; none for what only takes more than its share. */
+  readonly refutes?: "host's files" | "host's folders"
+  /** How long to wait for its end, milliseconds; for one that has none of its own. */
+  readonly patienceMs?: number
   /** What it says of an engine; null that it held. */
   readonly judge: (attempt: Attempt, ground: Ground) => 'ESCAPED' | 'no limit' | 'host down' | null
 }
@@ -36,16 +40,19 @@ const words = (text: string): readonly string[] => text.split(' ')
 const reads = (name: string, text: string): Attack => ({
   name,
   words: words(text),
+  refutes: "host's files",
   judge: ({ output }) => (output.includes(SECRET) ? 'ESCAPED' : null),
 })
 const makes = (name: string, text: string, made: string): Attack => ({
   name,
   words: words(text),
+  refutes: "host's folders",
   judge: (_attempt, { folder }) => (existsSync(join(folder, made)) ? 'ESCAPED' : null),
 })
 const changes = (name: string, text: string): Attack => ({
   name,
   words: words(text),
+  refutes: "host's folders",
   judge: (_attempt, { secret }) => (existsSync(secret) && readFileSync(secret, 'utf8') === SECRET ? null : 'ESCAPED'),
 })
 const unbounded = (name: string, text: string, isOver: (attempt: Attempt) => boolean): Attack => ({
@@ -70,11 +77,11 @@ export const ATTACKS: readonly Attack[] = [
   reads('hard link inside', 'link /data/../secret /data/twin , cat /data/twin'),
   makes('rename outside', 'rename /data/file /data/../moved', 'moved'),
   makes('mkdir outside', 'mkdir /data/../made', 'made'),
-  reads('environment of the host', 'env'),
+  { name: 'environment of the host', words: ['env'], judge: ({ output }) => (output.includes(SECRET) ? 'ESCAPED' : null) },
   unbounded('memory bomb', 'memory 8192', (attempt) => counted(attempt, 'pages') > PAGES),
   { ...unbounded('table bomb', '', () => false), module: 'table' },
   unbounded('descriptor bomb', 'open-many /data/file 2000', (attempt) => counted(attempt, 'opened') > BOUNDS.openFiles),
   unbounded('output bomb', 'output 8388608', ({ output }) => output.length > BOUNDS.outputBytes),
   unbounded('recursion bomb', 'recurse', ({ endless }) => endless),
-  unbounded('time bomb', 'loop', ({ endless }) => endless),
+  { ...unbounded('time bomb', 'loop', ({ endless }) => endless), patienceMs: 2_000 },
 ]

@@ -31,6 +31,7 @@ export function nativeAttacks(root: string): readonly NativeAttack[] {
 /** Compiles each to a static program `NAME` in `target`. Rejects with what the compiler says. */
 export async function compileAttacks(root: string, target: string): Promise<void> {
   const flags = ['-std=c11', '-D_GNU_SOURCE', '-O1', '-Wall', '-Wextra', '-Werror', '-static']
-  for (const { name } of nativeAttacks(root))
-    await promisify(execFile)('cc', [...flags, '-o', join(target, name), join(root, 'images/attacks', name, 'attack.c')])
+  const compile = ({ name }: NativeAttack) =>
+    promisify(execFile)('cc', [...flags, '-o', join(target, name), join(root, 'images/attacks', name, 'attack.c')])
+  await Promise.all(nativeAttacks(root).map(compile))
 }

@@ -26,6 +26,7 @@ import { type ContextTree, HostTree, keptContext, readContextFile } from './cont
 import { readDockerfile } from './instructions.js'
 import { MAXIMUM_DOCKERFILE_BYTES, parseDockerfile } from './parse.js'
 import type { BuildEvent } from './progress.js'
+import type { RunBounds } from './run.js'
 
 /** What {@link buildImage} is told. */
 export interface BuildImageOptions {
@@ -44,7 +45,7 @@ export interface BuildImageOptions {
   readonly target?: string
   /** This machine's Linux when there are none; several are built one after the other, and an index holds them. */
   readonly platforms: readonly Platform[]
-  readonly network: 'none' | 'host'
+  readonly bounds: RunBounds
   readonly created: Date
   readonly report: (event: BuildEvent) => void
   readonly signal?: AbortSignal
@@ -101,11 +102,11 @@ async function buildAll(
   options: BuildImageOptions,
 ): Promise<Descriptor> {
   const { ingest } = parts
-  const { references, buildArgs, labels, target, platforms, network, created, report, signal } = options
+  const { references, buildArgs, labels, target, platforms, bounds, created, report, signal } = options
   const images: Image[] = []
   for (const platform of platforms.length === 0 ? [undefined] : platforms) {
     if (platform !== undefined && platforms.length > 1) report({ event: 'platform', platform: formatPlatform(platform) })
-    const request = { ...sources, buildArgs, labels, network, created, report, signal }
+    const request = { ...sources, buildArgs, labels, bounds, created, report, signal }
     const wish = { ...(target === undefined ? {} : { target }), ...(platform === undefined ? {} : { platform }) }
     images.push(await new Builder(parts, { ...request, ...wish }).build())
   }

@@ -33,7 +33,7 @@ import type {
   StepInstruction,
 } from './instructions.js'
 import type { BuildEvent } from './progress.js'
-import { runCommand } from './run.js'
+import { type RunBounds, runCommand } from './run.js'
 import { at } from './source.js'
 import { planStages, type StagePlan, stageNamed, stageOf } from './stages.js'
 
@@ -57,7 +57,7 @@ export interface BuilderRequest {
   readonly target?: string
   /** This machine's Linux unless said. */
   readonly platform?: Platform
-  readonly network: 'none' | 'host'
+  readonly bounds: RunBounds
   /** Times of all that is made. */
   readonly created: Date
   readonly report: (event: BuildEvent) => void
@@ -302,8 +302,8 @@ export class Builder {
 
   async #run(state: StageState, { words, line, network }: RunInstruction): Promise<void> {
     const config = await this.#configOf(state)
-    const allowed = this.#request.network
-    if (network === 'host' && allowed === 'none')
+    const { bounds } = this.#request
+    if (network === 'host' && bounds.network === 'none')
       throw new EngineError('INVALID_ARGUMENT', 'RUN --network=host needs leave: the build has no network', {
         hint: 'Build with --network host.',
       })
@@ -325,7 +325,7 @@ export class Builder {
         words: command,
         shown: command.join(' '),
         env: Object.fromEntries([...proxies, ...args]),
-        network: network === 'none' ? 'none' : allowed,
+        bounds: network === 'none' ? { ...bounds, network } : bounds,
         step: this.#step(`RUN ${noted}${command.join(' ')}`),
       },
     )

@@ -12,6 +12,8 @@ import { packTar } from '../layer/pack.js'
 import { keptUpper, MOUNT_POINTS } from '../native/kept-upper.js'
 import { formatPlatform, type Platform, platformMatches } from '../oci/platform.js'
 import { readUpper } from '../rootfs/upper-layer.js'
+import type { Limits } from '../runtime/limits.js'
+import type { ResourceSpec } from '../runtime/resources.js'
 import type { Ingest } from '../store/ingest.js'
 import type { StoredLayer } from '../store/layer-store.js'
 import type { BuildEvent } from './progress.js'
@@ -24,6 +26,13 @@ export interface RunParts {
   readonly signal: AbortSignal | undefined
 }
 
+/** What the containers of a build may have at most. */
+export interface RunBounds {
+  readonly network: 'none' | 'host'
+  readonly limits: Limits
+  readonly resources: ResourceSpec
+}
+
 /** One RUN, with everything in it known. */
 export interface RunRequest {
   readonly image: Image
@@ -33,7 +42,7 @@ export interface RunRequest {
   readonly shown: string
   /** Over the image's own. */
   readonly env: Readonly<Record<string, string>>
-  readonly network: 'none' | 'host'
+  readonly bounds: RunBounds
   readonly step: Step
 }
 
@@ -53,7 +62,7 @@ export async function runCommand({ ingest, workshop, report, signal }: RunParts,
     image: 'the image so far',
     entrypoint: request.words,
     env: request.env,
-    network: request.network,
+    ...request.bounds,
     runtime: 'native',
     labels: { 'wolffia.build': request.shown.slice(0, 200) },
     ...(signal === undefined ? {} : { signal }),

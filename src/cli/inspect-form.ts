@@ -111,6 +111,7 @@ function resourcesOf({ limits, resources = {} }: ContainerSpec): object {
     CpusetCpus: resources.cpusetCpus ?? '',
     CpusetMems: resources.cpusetMems ?? '',
     BlkioWeight: resources.blockWeight ?? 0,
+    BlkioWeightDevice: resources.deviceWeights?.map(({ path, weight }) => ({ Path: path, Weight: weight })) ?? [],
     BlkioDeviceReadBps: rates(resources.deviceReadBytes),
     BlkioDeviceWriteBps: rates(resources.deviceWriteBytes),
     BlkioDeviceReadIOps: rates(resources.deviceReadOperations),
@@ -142,8 +143,8 @@ function privilegesOf(privileges: PrivilegeSpec): object {
     IpcMode: privileges.ipc ?? 'private',
     UTSMode: privileges.uts ?? '',
     CgroupnsMode: privileges.cgroupns ?? 'private',
+    UsernsMode: privileges.keepId === undefined ? '' : `keep-id:uid=${privileges.keepId.uid},gid=${privileges.keepId.gid}`,
     PidMode: '',
-    UsernsMode: '',
   }
 }
 

@@ -9,7 +9,11 @@ import { EngineError } from '../errors.js'
 export type NotBuiltFlag = readonly [flags: string, wayOut: string]
 
 const WINDOWS = 'It is for Windows containers, which wolffia does not run.'
-const CGROUP = 'There are --memory and --cpus where a cgroup is delegated, and --pids-limit, --timeout and --storage-opt size= without one.'
+const CGROUP_PARENT =
+  'Its group is made below the one that wolffia is in: start wolffia in a group of yours below that one (systemd-run --user --scope --slice=NAME -p Delegate=yes wolffia …).'
+const REAL_TIME =
+  'Only root hands out real-time processor time, of version 1 and of a kernel with CONFIG_RT_GROUP_SCHED, and no container of a user may ask for it. --cpu-shares is its weight among others.'
+const KERNEL_MEMORY = 'Kernels since 6.1 have no such limit any more: --memory counts what the kernel takes for it, too.'
 const NETWORKS = 'There is --network none, the default, and --network host.'
 const FOREGROUND = 'A container keeps its files when it stops, and no more.'
 const HEALTH = 'The first check comes after --health-interval.'
@@ -19,12 +23,11 @@ const PRIVILEGES = 'Leave it out: nothing here gives a program capabilities of t
 
 /** Flags of `docker run` that are not built. */
 export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
-  ['--blkio-weight-device <list>', CGROUP],
-  ['--cgroup-parent <string>', CGROUP],
+  ['--cgroup-parent <string>', CGROUP_PARENT],
   ['--cpu-count <n>', WINDOWS],
   ['--cpu-percent <n>', WINDOWS],
-  ['--cpu-rt-period <n>', CGROUP],
-  ['--cpu-rt-runtime <n>', CGROUP],
+  ['--cpu-rt-period <n>', REAL_TIME],
+  ['--cpu-rt-runtime <n>', REAL_TIME],
   ['--device-cgroup-rule <list>', DEVICES],
   ['--disable-content-trust', NO_CONTENT_TRUST],
   ['--dns <list>', NETWORKS],
@@ -39,7 +42,7 @@ export const NOT_BUILT_RUN_FLAGS: readonly NotBuiltFlag[] = [
   ['--ip <string>', NETWORKS],
   ['--ip6 <string>', NETWORKS],
   ['--isolation <string>', WINDOWS],
-  ['--kernel-memory <bytes>', CGROUP],
+  ['--kernel-memory <bytes>', KERNEL_MEMORY],
   ['--link <list>', NETWORKS],
   ['--link-local-ip <list>', NETWORKS],
   ['--mac-address <string>', NETWORKS],
@@ -78,20 +81,13 @@ export const NOT_BUILT_BUILD_FLAGS: readonly NotBuiltFlag[] = [
   ['--cache-from <list>', NO_CACHE],
   ['--cache-to <list>', NO_CACHE],
   ['--call <string>', 'Leave it out: a mistake is told before the first step is run.'],
-  ['--cgroup-parent <string>', CGROUP],
+  ['--cgroup-parent <string>', CGROUP_PARENT],
   ['--check', 'Leave it out: a mistake is told before the first step is run.'],
   ['--compress', 'Leave it out: there is no daemon to send the context to.'],
-  ['--cpu-period <n>', CGROUP],
-  ['--cpu-quota <n>', CGROUP],
-  ['-c, --cpu-shares <n>', CGROUP],
-  ['--cpuset-cpus <string>', CGROUP],
-  ['--cpuset-mems <string>', CGROUP],
   ['--disable-content-trust', NO_CONTENT_TRUST],
   ['--force-rm', 'Leave it out: containers of a build are always removed.'],
   ['--isolation <string>', WINDOWS],
   ['--load', BUILD_OUTPUT],
-  ['-m, --memory <bytes>', CGROUP],
-  ['--memory-swap <bytes>', CGROUP],
   ['--metadata-file <file>', 'Use --iidfile for the id of the image.'],
   ['--no-cache-filter <list>', NO_CACHE],
   ['-o, --output <list>', BUILD_OUTPUT],
@@ -100,14 +96,16 @@ export const NOT_BUILT_BUILD_FLAGS: readonly NotBuiltFlag[] = [
   ['--sbom <string>', NO_ATTESTATION],
   ['--secret <list>', 'COPY what is secret into a stage of its own, and from there only what it made.'],
   ['--security-opt <list>', PRIVILEGES],
-  ['--shm-size <bytes>', 'Leave it out: /dev/shm of a RUN has 64 MiB.'],
   ['--squash', 'COPY --from the last stage into FROM scratch.'],
   ['--ssh <list>', 'Fetch what it is for beside the Dockerfile, and COPY it.'],
-  ['--ulimit <ulimit>', 'Call ulimit in the RUN that needs it.'],
 ]
 
 /** Flags of `docker update` that are not built. */
-const NOT_BUILT_UPDATE_FLAGS = ['--cpu-rt-period <n>', '--cpu-rt-runtime <n>', '--kernel-memory <bytes>']
+const NOT_BUILT_UPDATE_FLAGS: readonly NotBuiltFlag[] = [
+  ['--cpu-rt-period <n>', REAL_TIME],
+  ['--cpu-rt-runtime <n>', REAL_TIME],
+  ['--kernel-memory <bytes>', KERNEL_MEMORY],
+]
 
 const NO_CHECKPOINT = 'Leave it out: a container cannot be put to sleep on a disk.'
 
@@ -121,7 +119,7 @@ const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   ],
   exec: [['--privileged', PRIVILEGES]],
   logs: [['--details', 'Leave it out: json-file keeps no details of a line.']],
-  update: NOT_BUILT_UPDATE_FLAGS.map((flag) => [flag, CGROUP]),
+  update: NOT_BUILT_UPDATE_FLAGS,
   images: [['--tree', 'The last column shows the platforms of each image.']],
   'image ls': [['--tree', 'The last column shows the platforms of each image.']],
   'image build': NOT_BUILT_BUILD_FLAGS,

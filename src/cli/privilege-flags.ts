@@ -19,7 +19,7 @@ export function addPrivilegeFlags(parser: Command): void {
     .option('--privileged', 'all capabilities over its own namespaces, no filter, nothing hidden; nothing of the host')
     .option('--security-opt <option>', 'seccomp=FILE|unconfined, no-new-privileges[=BOOL], systempaths=unconfined', collect)
     .option('--sysctl <name=value>', "a kernel parameter of the container's namespaces: net.ipv4.ip_forward=1", collect)
-    .option('--userns <namespace>', 'always of its own')
+    .option('--userns <namespace>', 'always of its own; keep-id[:uid=N,gid=N] has your own ids in it instead of root')
     .option('--uts <host>', 'host is the host’s name instead of one of its own')
 }
 
@@ -28,7 +28,7 @@ export function privilegeOptions(options: CliOptions): PrivilegeOptions {
   const list = (name: string) => (options[name] as readonly string[] | undefined) ?? []
   const mode = (name: string) => (options[name] as string | undefined) ?? ''
   assertOwn(mode('pid'), PID)
-  assertOwn(mode('userns'), USERNS)
+  const keepId = keepIdOf(mode('userns'))
   const ipc = modeOf(mode('ipc'), ['private', 'none'], IPC)
   const uts = modeOf(mode('uts'), ['host'], UTS)
   const cgroupns = modeOf(mode('cgroupns'), ['private', 'host'], CGROUPNS)
@@ -41,6 +41,7 @@ export function privilegeOptions(options: CliOptions): PrivilegeOptions {
     ...(ipc === undefined ? {} : { ipc }),
     ...(uts === undefined ? {} : { uts }),
     ...(cgroupns === undefined ? {} : { cgroupns }),
+    ...(keepId === undefined ? {} : { keepId }),
     ...Object.assign({}, ...list('securityOpt').map(securityOption)),
   }
 }
@@ -62,8 +63,9 @@ const PID: NamespaceFlag = {
 const USERNS: NamespaceFlag = {
   flag: '--userns',
   invalid: 'invalid USER mode',
-  notBuilt: /^(host|keep-id|auto|nomap|container|ns)(:.*)?$/,
-  wayOut: 'Without root there is always a user namespace; its root is you, so what it writes into a folder of yours is yours.',
+  notBuilt: /^(host|auto|nomap|container|ns)(:.*)?$/,
+  wayOut:
+    'Without root there is always a user namespace; its root is you, or with keep-id your own user, so what that one writes into a folder of yours is yours.',
 }
 const IPC: NamespaceFlag = {
   flag: '--ipc',
@@ -74,8 +76,21 @@ const IPC: NamespaceFlag = {
 const UTS: NamespaceFlag = { flag: '--uts', invalid: 'invalid UTS mode', notBuilt: /^$/, wayOut: '' }
 const CGROUPNS: NamespaceFlag = { flag: '--cgroupns', invalid: 'invalid CGROUP mode', notBuilt: /^$/, wayOut: '' }
 
-function assertOwn(value: string, flag: NamespaceFlag): void {
+function assertOwn(value: string, flag: NamespaceFlag): undefined {
   modeOf(value, ['private'], flag)
+}
+
+/** As podman has it: `keep-id`, `keep-id:uid=200,gid=210`. */
+function keepIdOf(value: string): PrivilegeOptions['keepId'] {
+  const [isKept, options] = /^keep-id(?::(.*))?$/s.exec(value) ?? []
+  if (isKept === undefined) return assertOwn(value, USERNS)
+  const ids: { uid?: number; gid?: number } = {}
+  for (const option of options === undefined ? [] : options.split(',')) {
+    const [, name, digits] = /^(uid|gid)=(\d{1,10})$/.exec(option) ?? []
+    if (name === undefined) throw wrong(value, '--userns', `unknown option specified: ${JSON.stringify(option)}; it takes uid=N and gid=N`)
+    ids[name as 'uid' | 'gid'] = Number(digits)
+  }
+  return ids
 }
 
 function modeOf<Mode extends string>(value: string, known: readonly Mode[], { flag, invalid, notBuilt, wayOut }: NamespaceFlag) {

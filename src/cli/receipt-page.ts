@@ -48,7 +48,10 @@ const ASPECTS: readonly Aspect[] = [
   },
   {
     label: 'id map',
-    say: ofKernel(({ idMap }) => `0 is ${idMap.uid[0]?.[1]}, ${idMap.uid.length > 1 ? 'others subordinate' : 'no other'}`),
+    say: ofKernel(({ idMap: { uid } }) => {
+      const [first = [0, 0, 0], ...others] = uid.toSorted(([, , left], [, , right]) => left - right)
+      return `${first[0]} is ${first[1]}, ${others.length > 0 ? 'others subordinate' : 'no other'}`
+    }),
   },
   { label: 'memory limit', say: ofLimit('memory', humanSize) },
   { label: 'process limit', say: ofLimit('pids', String) },

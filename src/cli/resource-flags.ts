@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { parseBytes, ULIMITS } from '../engine/words.js'
 import { EngineError } from '../errors.js'
-import type { DeviceRate, ResourceSpec, Ulimit, UlimitName } from '../runtime/resources.js'
+import type { DeviceRate, DeviceWeight, ResourceSpec, Ulimit, UlimitName } from '../runtime/resources.js'
 import type { CliOptions } from './command.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
@@ -9,7 +9,9 @@ const collect = (value: string, before: readonly string[] | undefined) => [...(b
 /** Adds the flags about how a container shares the host with others. */
 export function addResourceFlags(parser: Command): void {
   addUpdatableFlags(parser)
+  addSized(parser)
   parser
+    .option('--blkio-weight-device <path:weight>', 'its weight among others who want that disk: /dev/sda:200', collect)
     .option('--device-read-bps <path:bytes>', 'bytes a second that are read from a disk at most: /dev/sda:1m', collect)
     .option('--device-read-iops <path:n>', 'reads a second from a disk at most', collect)
     .option('--device-write-bps <path:bytes>', 'bytes a second that are written to a disk at most', collect)
@@ -17,20 +19,36 @@ export function addResourceFlags(parser: Command): void {
     .option('--memory-swappiness <n>', 'how readily its memory is swapped out: 0 to 100')
     .option('--oom-kill-disable', 'who needs more memory than there is waits, and is not ended')
     .option('--oom-score-adj <n>', 'how soon it ends when the host is out of memory: -1000 to 1000; 500 unless said')
+}
+
+/** Those that the containers of a build have. */
+export function addBuildResourceFlags(parser: Command): void {
+  addProcessorFlags(parser)
+  addSized(parser)
+  parser.option('-m, --memory <bytes>', 'memory at most of every RUN: 64m, 1g')
+}
+
+function addSized(parser: Command): void {
+  parser
     .option('--shm-size <bytes>', 'size of /dev/shm; 64m unless said')
     .option('--ulimit <type=soft[:hard]>', 'a limit of setrlimit(2): nofile=1024:4096, stack=-1', collect)
 }
 
 /** Those of them that `update` has, too. */
 export function addUpdatableFlags(parser: Command): void {
+  addProcessorFlags(parser)
   parser
     .option('--blkio-weight <n>', 'its weight among others who want the disk: 10 to 1000')
+    .option('--memory-reservation <bytes>', 'memory that is left to it when the host is short of it')
+}
+
+function addProcessorFlags(parser: Command): void {
+  parser
     .option('--cpu-period <microseconds>', 'in which it has its --cpu-quota once: 1000 to 1000000')
     .option('--cpu-quota <microseconds>', 'processor time in each period')
     .option('-c, --cpu-shares <n>', 'its weight among others who want processors; 1024 is usual')
     .option('--cpuset-cpus <list>', 'processors it may run on: 0-2,4')
     .option('--cpuset-mems <list>', 'memory nodes it may take memory from: 0,1')
-    .option('--memory-reservation <bytes>', 'memory that is left to it when the host is short of it')
     .option('--memory-swap <bytes>', 'memory and swap together; -1 is without limit')
 }
 
@@ -57,6 +75,7 @@ export function resourceOptions(options: CliOptions): ResourceSpec {
     cpusetCpus: numbersOf(text('cpusetCpus'), '--cpuset-cpus'),
     cpusetMems: numbersOf(text('cpusetMems'), '--cpuset-mems'),
     blockWeight: wholeOf(text('blkioWeight'), '--blkio-weight') || undefined,
+    deviceWeights: list('blkioWeightDevice').length === 0 ? undefined : list('blkioWeightDevice').map(weightOf),
     deviceReadBytes: rates('deviceReadBps', '--device-read-bps', parseBytes),
     deviceWriteBytes: rates('deviceWriteBps', '--device-write-bps', parseBytes),
     deviceReadOperations: rates('deviceReadIops', '--device-read-iops', parseCount),
@@ -92,6 +111,11 @@ function rateOf(text: string, flag: string, parse: (rate: string) => number | nu
   const rate = parse(written)
   if (rate === null || rate === 0) throw invalid(text, flag, 'invalid rate for device', 'The rate must be a positive number.')
   return { path, rate }
+}
+
+function weightOf(text: string): DeviceWeight {
+  const { path, rate } = rateOf(text, '--blkio-weight-device', parseCount)
+  return { path, weight: rate }
 }
 
 function parseCount(text: string): number | null {

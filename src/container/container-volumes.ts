@@ -2,7 +2,7 @@ import { EngineError } from '../errors.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import type { ContainerConfig } from '../oci/image-spec.js'
 import { didYouMean } from '../reference/nearest.js'
-import type { ContainerSpec, Mount } from '../runtime/spec.js'
+import type { ContainerSpec, Mount, PrivilegeSpec } from '../runtime/spec.js'
 import type { AttachedVolumes } from '../volume/attach.js'
 import type { SettledMount } from '../volume/volume.js'
 import type { VolumeStore } from '../volume/volumes.js'
@@ -45,12 +45,16 @@ export async function wantedMounts(
 export async function attachWanted(
   volumes: LoadVolumes,
   mounts: readonly SettledMount[],
-  { tree, signal }: { readonly tree: () => ReadonlyFileSystem; readonly signal: AbortSignal | undefined },
+  {
+    tree,
+    keepId,
+    signal,
+  }: { readonly tree: () => ReadonlyFileSystem; readonly keepId: PrivilegeSpec['keepId']; readonly signal: AbortSignal | undefined },
 ): Promise<AttachedVolumes> {
   const plain = mounts.filter((mount): mount is Exclude<SettledMount, { type: 'volume' }> => mount.type !== 'volume')
   if (plain.length === mounts.length) return { mounts: plain, confirm: () => {}, discard: async () => {} }
   const { attachVolumes } = await import('../volume/attach.js')
-  return attachVolumes({ store: await volumes(), mounts, tree: tree(), signal })
+  return attachVolumes({ store: await volumes(), mounts, tree: tree(), keepId, signal })
 }
 
 /** The binds and volumes of another container: `NAME[:ro|rw]`. Nothing is copied into them for the new one. */

@@ -22,6 +22,7 @@ import type { Journal } from './journal.js'
 import { settleObjects } from './object-mounts.js'
 import type { CreateOptions } from './options.js'
 import { OwnedContainer } from './owned-container.js'
+import { keptIds } from './privileges.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
 import { ImageRootfs } from './rootfs.js'
 import { type ContainerSettings, containerSettings } from './settings.js'
@@ -108,7 +109,7 @@ async function prepared<T>(
     const world = found.platform.os === 'wasi' ? 'bare' : 'linux'
     // What is wrong with anything else is to be known before a volume is made.
     if (wanted.length > 0) containerSpec({ id, options, image, tree: rootfs.tree(), mounts: [], world })
-    attached = await attachWanted(volumes, wanted, { tree: () => rootfs.tree(), signal })
+    attached = await attachWanted(volumes, wanted, { tree: () => rootfs.tree(), keepId: keptIds(options.privileges ?? {}), signal })
     const { mounts } = attached
     const { runtime, spec } = await settle({ id, options, rootfs, runtimes, world, image, imageId: found.id, mounts })
     const settings = withoutShell(containerSettings(options, config.config ?? {}), { runtime, spec, rootfs })

@@ -26,6 +26,24 @@ export interface PrivilegeOptions {
   readonly ipc?: 'private' | 'none'
   readonly uts?: 'private' | 'host'
   readonly cgroupns?: 'private' | 'host'
+  /**
+   * Your own ids in the container are what they are outside, or these, and 0 is one of the subordinate ids. It runs as them unless a user is said,
+   * and what they write into a folder of yours is yours.
+   */
+  readonly keepId?: { readonly uid?: number; readonly gid?: number }
+}
+
+/** The largest id that docker and podman take. */
+const MAXIMUM_ID = 2 ** 31 - 1
+
+/** The ids that are kept, checked; undefined where none are to be. Throws INVALID_ARGUMENT. */
+export function keptIds({ keepId }: PrivilegeOptions): PrivilegeSpec['keepId'] {
+  if (keepId === undefined) return undefined
+  const { uid = process.geteuid?.() ?? 0, gid = process.getegid?.() ?? 0 } = keepId
+  for (const id of [uid, gid])
+    if (!Number.isInteger(id) || id < 0 || id > MAXIMUM_ID)
+      throw new EngineError('INVALID_ARGUMENT', `keep-id: ${id} is no id; they go from 0 to ${MAXIMUM_ID}`, { data: { id } })
+  return { uid, gid }
 }
 
 /** What {@link settlePrivileges} depends on besides. */
@@ -33,6 +51,8 @@ export interface PrivilegeCircumstances {
   readonly network: 'none' | 'host'
   /** Whom the container runs as. */
   readonly uid: number
+  /** What {@link keptIds} has made of the options. */
+  readonly keepId?: PrivilegeSpec['keepId']
   /** Groups that were named for it. */
   readonly groups: readonly number[]
 }
@@ -63,6 +83,7 @@ export function settlePrivileges(options: PrivilegeOptions, circumstances: Privi
     ...(ipc === 'none' ? { ipc } : {}),
     ...(uts === 'host' ? { uts } : {}),
     ...(cgroupns === 'host' ? { cgroupns } : {}),
+    ...(circumstances.keepId === undefined ? {} : { keepId: circumstances.keepId }),
     ...(circumstances.groups.length > 0 ? { groups: circumstances.groups } : {}),
   }
   return Object.keys(spec).length > 0 ? spec : undefined

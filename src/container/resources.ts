@@ -50,13 +50,25 @@ function boundOf(name: 'nofile' | 'nproc', { hard }: Ulimit, limit = Number.POSI
   })
 }
 
-function assertRanges({ oomScoreAdjust, memorySwappiness, blockWeight, cpuShares, cpuPeriodUs, cpuQuotaUs, ulimits = {} }: ResourceSpec) {
+function assertRanges({
+  deviceWeights = [],
+  oomScoreAdjust,
+  memorySwappiness,
+  blockWeight,
+  cpuShares,
+  cpuPeriodUs,
+  cpuQuotaUs,
+  ulimits = {},
+}: ResourceSpec) {
   if (oomScoreAdjust !== undefined && !isWithin(oomScoreAdjust, -1000, 1000))
     throw invalid('oomScoreAdjust', `invalid value ${oomScoreAdjust}, range for oom score adj is [-1000, 1000]`)
   if (memorySwappiness !== undefined && !isWithin(memorySwappiness, 0, 100))
     throw invalid('memorySwappiness', `invalid value: ${memorySwappiness}, valid memory swappiness range is 0-100`)
   if (blockWeight !== undefined && !isWithin(blockWeight, 10, 1000))
     throw invalid('blockWeight', 'range of blkio weight is from 10 to 1000')
+  for (const { path, weight } of deviceWeights)
+    if (!isWithin(weight, 10, 1000))
+      throw invalid('deviceWeights', `invalid weight for device: ${path}:${weight}; the range is from 10 to 1000`)
   if (cpuShares !== undefined && !isWithin(cpuShares, 2, 262_144))
     throw invalid('cpuShares', `invalid CPU shares (${cpuShares}): the range is from 2 to 262144`)
   if (cpuPeriodUs !== undefined && !isWithin(cpuPeriodUs, 1000, 1_000_000))

@@ -8,7 +8,7 @@ import { ownHardLimits } from '../runtime/process-files.js'
 import type { ContainerSpec, Mount, ProcessSpec } from '../runtime/spec.js'
 import { bareEnvironment, linuxEnvironment } from './environment.js'
 import type { CreateOptions } from './options.js'
-import { settlePrivileges } from './privileges.js'
+import { keptIds, settlePrivileges } from './privileges.js'
 import { settleResources } from './resources.js'
 import { readTextFile } from './rootfs.js'
 import { type ResolvedUser, resolveUser } from './user.js'
@@ -47,10 +47,18 @@ export function containerSpec({ id, options, image, imageId = '', tree, mounts, 
     throw new EngineError('NOT_BUILT', '--add-host and --group-add are for a Linux system: a WASI module has neither hosts nor groups', {
       hint: 'Leave them out.',
     })
-  const user = userOf(options.user ?? image.User ?? '', options.additionalGroups, tree, world)
+  const keepId = keptIds(options.privileges ?? {})
+  // As podman: who keeps his ids is himself, whoever the image says.
+  const user = userOf(
+    options.user ?? (keepId === undefined ? image.User : `${keepId.uid}:${keepId.gid}`) ?? '',
+    options.additionalGroups,
+    tree,
+    world,
+  )
   const privileges = settlePrivileges(options.privileges ?? {}, {
     network: options.network ?? 'none',
     uid: user.uid,
+    keepId,
     groups: world === 'linux' ? user.namedGids : [],
   })
   const { limits, resources } = settleResources(options.resources ?? {}, {

@@ -1,5 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { BuildEvent } from '../build/progress.js'
+import type { Limits } from '../runtime/limits.js'
+import type { ResourceSpec } from '../runtime/resources.js'
 import type { PullPolicy } from './image-pulls.js'
 
 /** What `images.build` makes an image of. */
@@ -24,6 +26,9 @@ export interface BuildOptions {
   readonly platform?: string
   /** Of every RUN; `none` unless said. */
   readonly network?: 'none' | 'host'
+  /** Of every RUN, as a container has them. */
+  readonly limits?: Limits
+  readonly resources?: ResourceSpec
   /** Time of the image, its history and the directories made for it; now unless said. With a fixed time, and without RUN, the same files give the same image. */
   readonly created?: Date
   /** When the images of FROM are pulled; `never` unless said. */

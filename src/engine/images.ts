@@ -264,7 +264,7 @@ export class Images {
         buildArgs: options.buildArgs ?? {},
         labels: options.labels ?? {},
         platforms: platform === undefined ? [] : platform.split(',').map(namedPlatform),
-        network: options.network ?? 'none',
+        bounds: { network: options.network ?? 'none', limits: options.limits ?? {}, resources: options.resources ?? {} },
         created: options.created ?? new Date(),
         report,
         ...(dockerfile === undefined ? {} : { dockerfile }),

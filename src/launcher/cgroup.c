@@ -13,6 +13,8 @@
 
 /* How often, 10 ms apart, a group is tried that the last of its processes is just leaving. */
 #define REMOVE_TRIES 50
+/* The same, until it says that all in it have stopped. */
+#define FREEZE_TRIES 100
 
 static int add(struct setup *setup, char *folder) {
   if (folder[0] != '/')
@@ -57,6 +59,40 @@ int cgroup_set(struct setup *setup, char **fields) {
 int cgroup_set_kills(struct setup *setup, char **fields) {
   setup->cgroup_kills = fields[0];
   return 0;
+}
+
+int cgroup_set_freezer(struct setup *setup, char **fields) {
+  setup->cgroup_freezer = fields[0];
+  setup->cgroup_frozen = fields[1];
+  setup->cgroup_thawed = fields[2];
+  return 0;
+}
+
+static bool says(const char *path, const char *word) {
+  char text[32];
+  size_t wanted = strlen(word);
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t length = file < 0 ? -1 : read(file, text, sizeof text);
+  if (file >= 0)
+    close(file);
+  return length > (ssize_t)wanted && memcmp(text, word, wanted) == 0 && text[wanted] == '\n';
+}
+
+bool cgroup_freeze(const struct setup *setup) {
+  if (setup->cgroup_freezer == NULL || write_value(AT_FDCWD, setup->cgroup_freezer, setup->cgroup_frozen) < 0)
+    return false;
+  for (int tries = 0; tries < FREEZE_TRIES; tries++) {
+    if (says(setup->cgroup_freezer, setup->cgroup_frozen))
+      return true;
+    poll(NULL, 0, 10);
+  }
+  cgroup_thaw(setup);
+  return false;
+}
+
+void cgroup_thaw(const struct setup *setup) {
+  if (setup->cgroup_freezer != NULL)
+    (void)write_value(AT_FDCWD, setup->cgroup_freezer, setup->cgroup_thawed);
 }
 
 int cgroup_enter(const struct setup *setup, pid_t child) {

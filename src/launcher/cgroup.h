@@ -19,6 +19,15 @@ int cgroup_set(struct setup *setup, char **fields);
 /* `cgroup-kills FILE`: counts those whom the kernel killed for memory, in a line `oom_kill N`. */
 int cgroup_set_kills(struct setup *setup, char **fields);
 
+/* `cgroup-freezer FILE FROZEN THAWED`: the file by which the group is paused. */
+int cgroup_set_freezer(struct setup *setup, char **fields);
+
+/* Stops everybody in it where they are, and waits a moment for that. False where nothing freezes it. */
+bool cgroup_freeze(const struct setup *setup);
+
+/* Lets them go on; who is killed while frozen dies only then (version 1). */
+void cgroup_thaw(const struct setup *setup);
+
 /* Moves the child into its groups. -1 with the failure set. */
 int cgroup_enter(const struct setup *setup, pid_t child);
 

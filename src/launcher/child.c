@@ -67,6 +67,9 @@ static void execute_again(int program, const struct handover *handover) {
   const int *values = (const int *)handover;
   for (size_t index = 0; index < HANDOVER_NUMBERS; index++)
     arguments[index + 1] = number_format(numbers[index], (uint64_t)values[index]);
+  if (privilege_keep() < 0)
+    return;
+  failure_begin("launch");
   kernel_execveat(program, arguments, environment);
   failure_set("execveat", CHILD_NAME);
 }
@@ -87,14 +90,26 @@ static int join_rest(const struct handover *handover, struct setup *setup) {
   return 0;
 }
 
+/* Both are lost with a change of ids. */
+static int stay_guarded(void) {
+  if (follow_parent() < 0)
+    return -1;
+  return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? failure_set("prctl", "PR_SET_DUMPABLE") : 0;
+}
+
+/* Not sooner than what the caller may read by who he is has been opened. */
+static int become_root(const struct setup *setup) {
+  if ((setup->namespaces & CLONE_NEWUSER) == 0 || geteuid() == 0)
+    return 0;
+  return privilege_become_root() < 0 ? -1 : stay_guarded();
+}
+
 /* What must hold before the first operation. */
 static int prepare(const struct handover *handover, const struct plan *plan, struct setup *setup) {
   struct received received;
   /* Not sooner: the parent could not write the id maps. */
-  if (follow_parent() < 0)
+  if (stay_guarded() < 0)
     return -1;
-  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-    return failure_set("prctl", "PR_SET_DUMPABLE");
   if (channel_receive(handover->channel, &received) != 0)
     _exit(125);
   umask(0);
@@ -106,7 +121,7 @@ static int prepare(const struct handover *handover, const struct plan *plan, str
   setup->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (setup->root < 0)
     return failure_set("open", "/");
-  return mount_open_sources(plan, setup);
+  return mount_open_sources(plan, setup) < 0 ? -1 : become_root(setup);
 }
 
 /* The child's operations, the network joined before the first that needs it, or after them all. */

@@ -1,5 +1,6 @@
 #include "control.h"
 
+#include "cgroup.h"
 #include "channel.h"
 #include "ending.h"
 #include "failure.h"
@@ -9,6 +10,7 @@
 #include "supervision.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -40,6 +42,13 @@ static void obey_outlive(struct supervision *state) {
   output_leave(state);
 }
 
+static void obey_signal(const struct supervision *state, int number) {
+  if (state->container.guest >= 0)
+    kernel_pidfd_send_signal(state->container.guest, number);
+  if (number == SIGKILL)
+    cgroup_thaw(state->setup);
+}
+
 static void obey_resize(const struct supervision *state, const char *numbers) {
   struct winsize size = {.ws_row = (unsigned short)number_take(&numbers)};
   numbers += *numbers == ' ';
@@ -60,12 +69,17 @@ void control_obey(void *context, char *line) {
   } else if (strcmp(line, "attach") == 0) {
     output_tap(state);
   } else if (strcmp(line, "pause") == 0) {
-    container_pause(&state->container);
+    if (!cgroup_freeze(state->setup)) {
+      container_pause(&state->container);
+      state->stopped = true;
+    }
   } else if (strcmp(line, "resume") == 0) {
-    container_resume(&state->container);
+    cgroup_thaw(state->setup);
+    if (state->stopped)
+      container_resume(&state->container);
+    state->stopped = false;
   } else if (strncmp(line, "signal ", 7) == 0) {
-    if (state->container.guest >= 0)
-      kernel_pidfd_send_signal(state->container.guest, (int)number_take(&rest));
+    obey_signal(state, (int)number_take(&rest));
   } else if (strncmp(line, "resize ", 7) == 0) {
     obey_resize(state, rest);
   } else if (strncmp(line, "deadline ", 9) == 0) {

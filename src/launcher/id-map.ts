@@ -9,6 +9,8 @@ export interface IdExtent {
   readonly inside: number
   readonly outside: number
   readonly count: number
+  /** What `outside` is in the user namespace of a holder, where it differs from `inside`. */
+  readonly holders?: number
 }
 
 /** A process that has been given a range of ids, and keeps memory for layers (`launcher/holder`). */
@@ -40,6 +42,55 @@ export interface IdMap {
   readonly helpers: { readonly newuidmap: string; readonly newgidmap: string } | null
   /** Who has been given the range already, so that what it has started asks no helper; nobody when absent. */
   readonly holder?: HolderSource | null
+  /** The same ids of the host as a container usually has them, of a map that numbers them otherwise. */
+  readonly usual?: IdMap
+}
+
+/** What the user's own ids are to be in a container. */
+export interface KeptIds {
+  readonly uid: number
+  readonly gid: number
+}
+
+/**
+ * The same ids of the host in another order: the user's own are `kept` inside, and the others of the range fill up what is left from 0 on, as podman's
+ * `--userns keep-id` has it. Of a single id it is the one that there is.
+ */
+export function keptIdMap(usual: IdMap, kept: KeptIds): IdMap {
+  return {
+    ...usual,
+    key: `${usual.key}${KEPT}${kept.uid}-${kept.gid}`,
+    uids: keptExtents(usual.uids, kept.uid),
+    gids: keptExtents(usual.gids, kept.gid),
+    usual,
+  }
+}
+
+/** The map of a container whose user's ids are `kept`; the usual one where none are. */
+export function idMapFor(usual: IdMap, kept: KeptIds | undefined): IdMap {
+  return kept === undefined ? usual : keptIdMap(usual, kept)
+}
+
+const KEPT = '-keep-'
+
+/** What `kept` was of the map with this key, made over the usual one; null for any other key. */
+export function keptIdsOf(usual: IdMap, key: string): KeptIds | null {
+  if (!key.startsWith(`${usual.key}${KEPT}`)) return null
+  const [, uid, gid] = /^(\d+)-(\d+)$/.exec(key.slice(usual.key.length + KEPT.length)) ?? []
+  return uid === undefined || gid === undefined ? null : { uid: Number(uid), gid: Number(gid) }
+}
+
+/** The first of the usual extents is the user's own id, and the second, if there is one, the range. */
+function keptExtents([own, range]: readonly IdExtent[], kept: number): readonly IdExtent[] {
+  if (own === undefined) return []
+  const mine: IdExtent = { inside: kept, outside: own.outside, count: 1, holders: own.inside }
+  if (range === undefined) return [mine]
+  const below = Math.min(kept, range.count)
+  return [
+    { inside: 0, outside: range.outside, count: below, holders: range.inside },
+    mine,
+    { inside: kept + 1, outside: range.outside + below, count: range.count - below, holders: range.inside + below },
+  ].filter(({ count }) => count > 0)
 }
 
 /** The user's own id as root and nothing else: works wherever user namespaces do. */
@@ -114,16 +165,16 @@ export function idMapOperations(map: IdMap, memory: LivingHolder | null = null):
   return [
     ...(holder === null ? [] : [holderOperation(holder, memory === null ? 'ids' : 'memory')]),
     ['namespace', 'user'],
-    ...map.uids.map(({ inside, outside, count }): Operation => ['uid-map', inside, outside, count]),
-    ...map.gids.map(({ inside, outside, count }): Operation => ['gid-map', inside, outside, count]),
+    ...map.uids.map(({ inside, outside, holders = inside, count }): Operation => ['uid-map', inside, outside, holders, count]),
+    ...map.gids.map(({ inside, outside, holders = inside, count }): Operation => ['gid-map', inside, outside, holders, count]),
     ...(map.helpers === null ? [] : [['id-map-helper', map.helpers.newuidmap, map.helpers.newgidmap] as const]),
   ]
 }
 
 /** The holder that gives this map's ids; null for a single id, which nobody has to give, and for one that was given others. */
-export function livingHolder({ helpers, holder, key }: IdMap): LivingHolder | null {
+export function livingHolder({ helpers, holder, key, usual }: IdMap): LivingHolder | null {
   const living = helpers === null ? null : (holder?.living() ?? null)
-  return living?.idMapKey === key ? living : null
+  return living?.idMapKey === (usual?.key ?? key) ? living : null
 }
 
 function holderOperation({ folder, name, identity }: LivingHolder, wanted: 'ids' | 'memory'): Operation {

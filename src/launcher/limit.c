@@ -6,6 +6,7 @@
 #include "setup.h"
 
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -123,8 +124,21 @@ int limit_umask(struct setup *setup, char **fields) {
   return 0;
 }
 
-int limit_oom_score(struct setup *setup, char **fields) {
+/* What is not dumpable has files in /proc that are the namespace's root's. Where it has none they are nobody's, and
+ * this process has to be dumpable for a moment: it may do all in its namespace still, and so it can be traced by no
+ * guest. */
+static int open_oom_score(const struct setup *setup) {
   int descriptor = openat(setup->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (descriptor >= 0 || errno != EACCES || geteuid() == 0)
+    return descriptor;
+  if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+    return -1;
+  descriptor = openat(setup->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -1 : descriptor;
+}
+
+int limit_oom_score(struct setup *setup, char **fields) {
+  int descriptor = open_oom_score(setup);
   if (descriptor < 0)
     return failure_set("openat", fields[0]);
   if (write(descriptor, fields[0], strlen(fields[0])) < 0)

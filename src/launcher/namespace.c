@@ -31,13 +31,13 @@ int namespace_add(struct setup *setup, char **fields) {
 }
 
 static int add_extent(struct id_map *map, char **fields) {
-  uint64_t inside, outside, count;
+  uint64_t inside, outside, holders, count;
   if (number_parse(fields[0], 10, UINT32_MAX, &inside) < 0 || number_parse(fields[1], 10, UINT32_MAX, &outside) < 0 ||
-      number_parse(fields[2], 10, UINT32_MAX, &count) < 0)
+      number_parse(fields[2], 10, UINT32_MAX, &holders) < 0 || number_parse(fields[3], 10, UINT32_MAX, &count) < 0)
     return -1;
   if (map->count == SETUP_EXTENTS)
     return failure_invalid("too many extents");
-  map->extents[map->count++] = (struct extent){(uint32_t)inside, (uint32_t)outside, (uint32_t)count};
+  map->extents[map->count++] = (struct extent){(uint32_t)inside, (uint32_t)outside, (uint32_t)holders, (uint32_t)count};
   return 0;
 }
 
@@ -148,14 +148,14 @@ static int write_file(int directory, const char *name, const char *text, size_t 
   return 0;
 }
 
-/* Below a holder the ids outside are the holder's, which are the same. */
+/* Below a holder the ids outside are the holder's. */
 static int write_map(int directory, const char *name, const struct id_map *map, bool below) {
   char text[SETUP_EXTENTS * 34];
   size_t length = 0;
   for (unsigned index = 0; index < map->count; index++) {
     const struct extent *extent = &map->extents[index];
     length += (size_t)snprintf(text + length, sizeof text - length, "%u %u %u\n", extent->inside,
-                               below ? extent->inside : extent->outside, extent->count);
+                               below ? extent->holders : extent->outside, extent->count);
   }
   return write_file(directory, name, text, length);
 }

@@ -28,13 +28,14 @@
 
 static const struct operation operations[] = {
     {"namespace", 1, PHASE_PARENT, 0, namespace_add},
-    {"uid-map", 3, PHASE_PARENT, 0, namespace_map_uid},
-    {"gid-map", 3, PHASE_PARENT, 0, namespace_map_gid},
+    {"uid-map", 4, PHASE_PARENT, 0, namespace_map_uid},
+    {"gid-map", 4, PHASE_PARENT, 0, namespace_map_gid},
     {"id-map-helper", 2, PHASE_PARENT, 0, namespace_set_helper},
     {"holder", 5, PHASE_PARENT, CLONE_NEWUSER, nest_set_holder},
     {"cgroup", 1, PHASE_PARENT, 0, cgroup_make},
     {"cgroup-value", 2, PHASE_PARENT, 0, cgroup_set},
     {"cgroup-kills", 1, PHASE_PARENT, 0, cgroup_set_kills},
+    {"cgroup-freezer", 3, PHASE_PARENT, 0, cgroup_set_freezer},
     {"cgroup-join", 1, PHASE_PARENT, 0, cgroup_join},
     {"stdio", 2, PHASE_PARENT, 0, terminal_set_stdio},
     {"terminal-size", 2, PHASE_PARENT, 0, terminal_set_size},

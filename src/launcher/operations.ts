@@ -8,13 +8,14 @@
 export const OPERATIONS = {
   // In the launcher's parent, before and around clone3; it then supervises. Their place in the plan means nothing.
   namespace: ['name'],
-  'uid-map': ['inside', 'outside', 'count'],
-  'gid-map': ['inside', 'outside', 'count'],
+  'uid-map': ['inside', 'outside', 'holders', 'count'],
+  'gid-map': ['inside', 'outside', 'holders', 'count'],
   'id-map-helper': ['newuidmap', 'newgidmap'],
   holder: ['folder', 'name', 'pid', 'start', 'wanted'],
   cgroup: ['folder'],
   'cgroup-value': ['file', 'value'],
   'cgroup-kills': ['file'],
+  'cgroup-freezer': ['file', 'frozen', 'thawed'],
   'cgroup-join': ['folder'],
   stdio: ['kind', 'stdin'],
   'terminal-size': ['rows', 'columns'],

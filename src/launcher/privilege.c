@@ -115,6 +115,33 @@ int privilege_limit_capabilities(struct setup *setup, char **fields) {
   return set_capabilities(held) < 0 ? failure_set("capset", fields[1]) : 0;
 }
 
+int privilege_keep(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct sets[2];
+  if (geteuid() == 0)
+    return 0;
+  failure_begin("launch");
+  if (syscall(SYS_capget, &header, sets) < 0)
+    return failure_set("capget", "");
+  for (int half = 0; half < 2; half++)
+    sets[half].inheritable = sets[half].permitted;
+  if (syscall(SYS_capset, &header, sets) < 0)
+    return failure_set("capset", "inheritable");
+  for (int capability = 0; capability < 64; capability++)
+    if ((sets[capability / 32].permitted >> capability % 32 & 1) != 0 &&
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0)
+      return failure_set("prctl", "PR_CAP_AMBIENT_RAISE");
+  return 0;
+}
+
+int privilege_become_root(void) {
+  failure_begin("launch");
+  /* EINVAL: the one id that there is has another number. */
+  if (setresgid(0, 0, 0) < 0 && errno != EINVAL)
+    return failure_set("setresgid", "0");
+  return setresuid(0, 0, 0) < 0 && errno != EINVAL ? failure_set("setresuid", "0") : 0;
+}
+
 int privilege_reduce_init(void) {
   return set_capabilities(1ULL << CAP_KILL);
 }

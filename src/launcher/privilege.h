@@ -13,6 +13,12 @@ int privilege_forbid_gain(struct setup *setup, char **fields);
 int privilege_scope(struct setup *setup, char **fields);
 int privilege_filter(struct setup *setup, char **fields);
 
+/* Whoever is not root in the user namespace keeps what he may there through an execve, until `capabilities`. */
+int privilege_keep(void);
+
+/* Root of the user namespace, where it has one: what is made from here on is root's. */
+int privilege_become_root(void);
+
 /* Reads the seccomp program while its descriptor still has the caller's number; nothing when the plan doesn't say
  * `seccomp`. */
 int privilege_read_filter(const struct plan *plan, struct setup *setup);

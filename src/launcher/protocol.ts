@@ -47,7 +47,7 @@ export interface ReceiptEvent {
   /** Size of the terminal on descriptor 0; null when that is none. */
   readonly terminal: { readonly rows: number; readonly columns: number } | null
   /** Limits the launcher's parent holds. */
-  readonly supervisor: { readonly output_bytes: number | null; readonly time_ms: number | null }
+  readonly supervisor: { readonly output_bytes: number | null; readonly time_ms: number | null; readonly pause: 'freezer' | 'signals' }
 }
 
 /** execve succeeded. */

@@ -28,7 +28,7 @@ enum { DESCRIPTOR_PLAN = 3, DESCRIPTOR_CONTROL = 4, DESCRIPTOR_SECCOMP = 5, DESC
 #define SETUP_NO_LIMIT UINT64_MAX
 
 struct extent {
-  uint32_t inside, outside, count;
+  uint32_t inside, outside, holders, count; /* holders: what `outside` is in a holder's user namespace */
 };
 
 struct id_map {
@@ -71,6 +71,8 @@ struct setup {
   char *cgroups[SETUP_CGROUPS]; /* those that are made first */
   unsigned cgroup_count, cgroups_made;
   char *cgroup_kills; /* the file that counts kills for memory, or NULL */
+  char *cgroup_freezer, *cgroup_frozen,
+      *cgroup_thawed; /* the file that stops all in it and the words for it, or NULL */
   bool resumed;       /* read again by the copy that goes on inside */
 
   /* What the parent does besides waiting; NULL or none for what it does not. */

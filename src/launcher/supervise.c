@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -71,6 +72,7 @@ void supervision_kill(struct supervision *state, const char *reason) {
   if (state->reason == NULL)
     state->reason = reason;
   container_kill(&state->container);
+  cgroup_thaw(state->setup);
 }
 
 static void tell_created(const struct supervision *state, int guest, struct event *receipt) {
@@ -93,6 +95,8 @@ static void tell_created(const struct supervision *state, int guest, struct even
     event_null(receipt, "time_ms");
   else
     event_number(receipt, "time_ms", (int64_t)setup->time_limit);
+  const char *pause = setup->cgroup_freezer != NULL ? "freezer" : "signals";
+  event_text(receipt, "pause", pause, strlen(pause));
   event_close(receipt, '}');
   event_end(receipt);
   event_raw(&event, receipt->bytes, receipt->length);

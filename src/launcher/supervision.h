@@ -29,6 +29,7 @@ struct supervision {
   pid_t beat_pid;
   int64_t deadline; /* of the guest, INT64_MAX for none */
   bool control_open, channel_open, dead, gone, started;
+  bool stopped; /* paused by signals */
   int master;
   char command[256];
   size_t command_length;

@@ -131,7 +131,7 @@ static uint32_t own_id(const struct id_map *map, uint32_t id, bool substitute) {
   for (unsigned index = 0; index < map->count; index++)
     if (id >= map->extents[index].inside && id - map->extents[index].inside < map->extents[index].count)
       return id;
-  return substitute ? 0 : id;
+  return substitute && map->count > 0 ? map->extents[0].inside : id;
 }
 
 static void owners(const struct writer *writer, uid_t *uid, gid_t *gid) {

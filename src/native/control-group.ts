@@ -2,7 +2,7 @@
  * Which control groups a container gets. Each is a leaf of its own below the nearest group that this user may make others in, named after
  * the process that makes it, so that what a kill leaves is known to be left and taken away by the next start.
  */
-import { accessSync, constants, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path/posix'
 import { EngineError, messageOf } from '../errors.js'
 import type { Operation } from '../launcher/operations.js'
@@ -19,7 +19,7 @@ export const LEAST_FIX =
   'With systemd: systemd-run --user --scope -p Delegate=yes wolffia … (`loginctl enable-linger` where there is no session). ' +
   'Elsewhere root makes a group, gives its folder and files to you and moves your shell into it.'
 
-const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'io'] as const satisfies readonly Controller[]
+const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'io', 'freezer'] as const satisfies readonly Controller[]
 /** Those that hold a container's limits, which the doctor asks for. */
 const OF_LIMITS = ['memory', 'cpu'] as const satisfies readonly Controller[]
 const NAME = new RegExp(`^${OWN_GROUP}(${IDENTITY_PATTERN})-`)
@@ -66,17 +66,25 @@ export function groupOperations(
 ): Operation[] {
   const values: Operation[] = []
   const folders = new Set<string>()
-  const wanted = controllersOf(request)
+  const asked = controllersOf(request)
+  // What has a group of its own is paused by it.
+  const wanted: ReadonlySet<Controller> = asked.size === 0 ? asked : new Set([...asked, 'freezer'])
   for (const controller of CONTROLLERS) {
     const parent = delegated.get(controller)
     if (parent === undefined || !wanted.has(controller)) continue
     const folder = join(parent.folder, `${OWN_GROUP}${ownIdentity()}-${id}`)
     const written = groupValues(controller, parent, folder, request)
     enable(controller, parent)
+    values.push(...written, ...(folders.has(folder) ? [] : freezerOperations(controller, parent, folder)))
     folders.add(folder)
-    values.push(...written)
   }
   return [...[...folders].map((folder): Operation => ['cgroup', folder]), ...values]
+}
+
+/** Of version 2 each group can be frozen, and there is one for all that is asked for. */
+function freezerOperations(controller: Controller, { version }: ControlGroup, folder: string): Operation[] {
+  if (version === 1) return controller === 'freezer' ? [['cgroup-freezer', join(folder, 'freezer.state'), 'FROZEN', 'THAWED']] : []
+  return [['cgroup-freezer', join(folder, 'cgroup.freeze'), '1', '0']]
 }
 
 /** The groups of its own that a container is in, whose first process has this pid. */
@@ -100,7 +108,10 @@ export function sweepGroups(delegated: Delegation = delegation()): void {
   for (const folder of new Set([...delegated.values()].map(({ folder }) => folder)))
     for (const name of readdirSync(folder)) {
       const maker = NAME.exec(name)?.[1]
-      if (maker !== undefined && !mayBeAlive(maker)) removeUnused(join(folder, name))
+      if (maker !== undefined && !mayBeAlive(maker)) {
+        thaw(join(folder, name))
+        removeUnused(join(folder, name))
+      }
     }
 }
 
@@ -125,6 +136,12 @@ export function groupsMissing(delegated: Delegation = delegation()): string | nu
 }
 
 const PROBE: GroupRequest = { limits: { memoryBytes: 64 * 2 ** 20, cpus: 0.5 } }
+
+/** Whoever was paused when its maker was killed has been killed too, and dies when it goes on. */
+function thaw(folder: string): void {
+  const state = join(folder, 'freezer.state')
+  if (existsSync(state)) writeFileSync(state, 'THAWED')
+}
 
 function removeUnused(folder: string): void {
   try {

@@ -5,7 +5,7 @@ import { EngineError, messageOf } from '../errors.js'
 import type { Operation } from '../launcher/operations.js'
 import { type ControlGroup, type Controller, wordsOf } from '../runtime/control-groups.js'
 import type { Limits } from '../runtime/limits.js'
-import { type DeviceRate, RESOURCE_FLAGS, type ResourceSpec } from '../runtime/resources.js'
+import { type DeviceRate, type DeviceWeight, RESOURCE_FLAGS, type ResourceSpec } from '../runtime/resources.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 
 /** The parts of a spec that groups hold. */
@@ -30,6 +30,7 @@ const CONTROLLER_OF: Readonly<Record<keyof ResourceSpec, Controller | null>> = {
   cpusetCpus: 'cpuset',
   cpusetMems: 'cpuset',
   blockWeight: 'io',
+  deviceWeights: 'io',
   deviceReadBytes: 'io',
   deviceWriteBytes: 'io',
   deviceReadOperations: 'io',
@@ -62,6 +63,8 @@ export function groupValues(controller: Controller, parent: ControlGroup, folder
       return cpusetValues(parent, folder, resources)
     case 'io':
       return ioValues(parent, folder, resources)
+    case 'freezer':
+      return []
   }
 }
 
@@ -167,8 +170,9 @@ const RATES = {
 } as const
 
 function ioValues({ version, folder: parent }: ControlGroup, folder: string, resources: ResourceSpec): Operation[] {
-  const { blockWeight } = resources
+  const { blockWeight, deviceWeights = [] } = resources
   const operations: Operation[] = blockWeight === undefined ? [] : [blockWeightValue(version, parent, folder, blockWeight)]
+  for (const device of deviceWeights) operations.push(deviceWeightValue(version, parent, folder, device))
   for (const key of Object.keys(RATES) as (keyof typeof RATES)[]) {
     const [file, name] = RATES[key]
     for (const device of resources[key] ?? []) {
@@ -185,27 +189,43 @@ function ioValues({ version, folder: parent }: ControlGroup, folder: string, res
 
 /** The scheduler of the disk holds it, so that there are as many files for it as there have been schedulers. */
 function blockWeightValue(version: 1 | 2, parent: string, folder: string, weight: number): Operation {
-  const [file, written] =
-    version === 2
-      ? ((
-          [
-            ['io.bfq.weight', weight],
-            ['io.weight', weightOf(weight, 10, 1000)],
-          ] as const
-        ).find(([name]) => existsSync(join(parent, name))) ?? [])
-      : ((
-          [
-            ['blkio.weight', weight],
-            ['blkio.bfq.weight', weight],
-          ] as const
-        ).find(([name]) => existsSync(join(parent, name))) ?? [])
-  if (file === undefined || written === undefined)
-    throw unsupported('blockWeight', 'no scheduler of disks that knows weights is in this kernel', 'It takes bfq: modprobe bfq.')
+  const [file, written] = weightFile('blockWeight', parent, weight, version === 2 ? WEIGHTS_V2 : WEIGHTS_V1)
   return ['cgroup-value', join(folder, file), written]
 }
 
+/** Of version 2 the same files take it, with a disk's number before it. */
+function deviceWeightValue(version: 1 | 2, parent: string, folder: string, { path, weight }: DeviceWeight): Operation {
+  const number = deviceNumber({ path }, 'deviceWeights')
+  const [file, written] = weightFile('deviceWeights', parent, weight, version === 2 ? WEIGHTS_V2 : DEVICE_WEIGHTS_V1)
+  return ['cgroup-value', join(folder, file), `${number} ${written}`]
+}
+
+/** Files of weights, and what docker's is in them. */
+type WeightFiles = readonly (readonly [file: string, written: (weight: number) => number])[]
+
+const asItIs = (weight: number) => weight
+const WEIGHTS_V1: WeightFiles = [
+  ['blkio.weight', asItIs],
+  ['blkio.bfq.weight', asItIs],
+]
+const DEVICE_WEIGHTS_V1: WeightFiles = [
+  ['blkio.weight_device', asItIs],
+  ['blkio.bfq.weight_device', asItIs],
+]
+const WEIGHTS_V2: WeightFiles = [
+  ['io.bfq.weight', asItIs],
+  ['io.weight', (weight) => weightOf(weight, 10, 1000)],
+]
+
+function weightFile(key: 'blockWeight' | 'deviceWeights', parent: string, weight: number, files: WeightFiles): readonly [string, number] {
+  const found = files.find(([name]) => existsSync(join(parent, name)))
+  if (found === undefined)
+    throw unsupported(key, 'no scheduler of disks that knows weights is in this kernel', 'It takes bfq: modprobe bfq.')
+  return [found[0], found[1](weight)]
+}
+
 /** `major:minor` of a disk. */
-function deviceNumber({ path }: DeviceRate, key: keyof typeof RATES): string {
+function deviceNumber({ path }: Pick<DeviceRate, 'path'>, key: keyof typeof RATES | 'deviceWeights'): string {
   const flag = RESOURCE_FLAGS[key]
   let found: ReturnType<typeof statSync>
   try {

@@ -6,7 +6,7 @@ import { afterCleanUp, EngineError } from '../errors.js'
 import { type LaunchOptions, launch } from '../launcher/client.js'
 import type { Holder } from '../launcher/holder.js'
 import type { IdMap } from '../launcher/id-map.js'
-import { chooseIdMap } from '../launcher/id-map.js'
+import { chooseIdMap, idMapFor } from '../launcher/id-map.js'
 import { etcFiles } from '../rootfs/etc-files.js'
 import type { OverlayUpper } from '../rootfs/overlay.js'
 import { diskUpper } from '../rootfs/overlay.js'
@@ -126,13 +126,14 @@ export class NativeRuntime implements Runtime {
     assertGroups(spec, delegated)
     if (spec.resources !== undefined) assertBounds(spec.resources, boundCircumstances())
     assertNotReproducible(spec, this.name)
-    const resolved = withRealDevices(withRealSources(spec), this.#idMap)
+    const idMap = this.#idMapOf(spec)
+    const resolved = withRealDevices(withRealSources(spec), idMap)
     const host = this.#hostBounds()
     // What comes back is measured before any of it is written.
     const opened = openObjects(request, () => ({}))
     const layers = await ensureTrees({
       directory: this.#trees,
-      idMap: this.#idMap,
+      idMap,
       layers: rootfs.layers,
       merged: () => rootfs.tree(),
       onDisk,
@@ -153,7 +154,7 @@ export class NativeRuntime implements Runtime {
       const plan = containerPlan({
         groups: groupOperations(id, spec, delegated),
         spec: resolved,
-        idMap: this.#idMap,
+        idMap,
         root: { ...layers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
         etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode, extraHosts: spec.extraHosts }),
         openStdin,
@@ -240,7 +241,7 @@ export class NativeRuntime implements Runtime {
     const plan = joinPlan({
       groups: usesGroups(joined) ? joinGroups(initOf(own).pid) : [],
       spec: joined,
-      idMap: this.#idMap,
+      idMap: this.#idMapOf(spec),
       init: initOf(own),
       openStdin,
       supervision: [...(outlives ? [['outlive'] as const] : []), ...(endRecord === null ? [] : [['end-record', endRecord] as const])],
@@ -294,12 +295,16 @@ export class NativeRuntime implements Runtime {
   async written(directory: string, spec: ContainerSpec, rootfs: Rootfs): Promise<WritableLayer | null> {
     const upper = keptUpper(directory)
     // Where there is nothing on disk, it has not run, or cannot write, or writes into memory.
-    if (existsSync(upper)) return upperChanges(this.#idMap, upper, rootfs.tree())
+    if (existsSync(upper)) return upperChanges(this.#idMapOf(spec), upper, rootfs.tree())
     return readGuest(ownFolder(directory)) === null || spec.readonlyRootfs ? { changes: [], bytes: 0 } : null
   }
 
   files(request: FilesRequest): ContainerFiles {
-    return new NativeFiles({ treesDirectory: this.#trees, idMap: this.#idMap, host: this.#hostBounds(), request })
+    return new NativeFiles({ treesDirectory: this.#trees, idMap: this.#idMapOf(request.spec), host: this.#hostBounds(), request })
+  }
+
+  #idMapOf({ privileges }: ContainerSpec): IdMap {
+    return idMapFor(this.#idMap, privileges?.keepId)
   }
 
   /** What the host gives at most, and what of it no guest is to see. */

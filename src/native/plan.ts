@@ -351,7 +351,7 @@ function assertUser({ spec, idMap }: Pick<PlanRequest, 'spec' | 'idMap'>): void 
   throw new EngineError('UNSUPPORTED_BY_HOST', `user ${uid}:${gid} does not exist in a container here: only ids that are mapped do`, {
     hint:
       idMap.kind === 'single'
-        ? 'Use --user 0, or have a range of ids given to you in /etc/subuid and /etc/subgid (wolffia doctor says how).'
+        ? `Use --user ${idMap.uids[0]?.inside}, or have a range of ids given to you in /etc/subuid and /etc/subgid (wolffia doctor says how).`
         : 'Choose an id within the range of /etc/subuid and /etc/subgid.',
     data: { uid, gid },
   })

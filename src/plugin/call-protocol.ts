@@ -42,6 +42,10 @@ export const VERB = {
   run: 2,
   /** Nothing in, out the module that begins where the snapshot does. */
   snapshot: 3,
+  /** Nothing in, nothing out: makes the instance that is named, and keeps it. */
+  open: 4,
+  /** Nothing in, nothing out: lets go of it. */
+  close: 5,
 } as const
 
 /** The largest failure that is told: a message, and a piece of what the guest wrote to stderr. */
@@ -54,29 +58,39 @@ export interface CallRequest {
   readonly verb: number
   /** Whether the instance is kept for the next call. */
   readonly keeps: boolean
+  /** Number of the instance that is called; 0 for any. */
+  readonly instance: number
   /** Place of the function among the module's functions that can be called; 0 for a run. */
   readonly function: number
   /** What each call of a batch is given. */
   readonly inputs: readonly Uint8Array[]
 }
 
-const HEAD_BYTES = NUMBER_BYTES + 12
+const HEAD_BYTES = NUMBER_BYTES + 16
 
 /** Contents of a `call` frame. */
-export function encodeCall(number: number, { verb, keeps, function: place, inputs }: CallRequest): Buffer {
+export function encodeCall(number: number, { verb, keeps, instance, function: place, inputs }: CallRequest): Buffer {
   const head = Buffer.alloc(HEAD_BYTES)
   head.writeUInt32BE(number, 0)
   head[4] = verb
   head[5] = keeps ? 1 : 0
   head.writeUInt32BE(place, 8)
   head.writeUInt32BE(inputs.length, 12)
+  head.writeUInt32BE(instance, 16)
   return withItems(head, inputs)
 }
 
 /** What {@link encodeCall} was given; the inputs are views. */
 export function decodeCall(bytes: Buffer): CallRequest & { readonly number: number } {
   const [inputs] = itemsOf(bytes, HEAD_BYTES, bytes.readUInt32BE(12)) ?? [[]]
-  return { number: bytes.readUInt32BE(0), verb: bytes[4] ?? 0, keeps: bytes[5] === 1, function: bytes.readUInt32BE(8), inputs }
+  return {
+    number: bytes.readUInt32BE(0),
+    verb: bytes[4] ?? 0,
+    keeps: bytes[5] === 1,
+    instance: bytes.readUInt32BE(16),
+    function: bytes.readUInt32BE(8),
+    inputs,
+  }
 }
 
 /** Contents of a `result` frame: one result for each input. */

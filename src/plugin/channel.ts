@@ -216,7 +216,15 @@ const NO_BYTES = new Uint8Array()
 
 /** What a call may fail with, by the sandbox's word. All else is the owner's to say: that it was stopped, was late, or found nothing. */
 const SAID: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ...(['FUNCTION_NOT_FOUND', 'GUEST_TRAPPED', 'HOST_FUNCTION_FAILED', 'INTERNAL', 'INVALID_ARGUMENT', 'INVALID_RESULT'] as const),
+  ...([
+    'FUNCTION_NOT_FOUND',
+    'GUEST_TRAPPED',
+    'HOST_FUNCTION_FAILED',
+    'INSTANCE_LOST',
+    'INTERNAL',
+    'INVALID_ARGUMENT',
+    'INVALID_RESULT',
+  ] as const),
   ...(['LIMIT_EXCEEDED', 'NOT_BUILT', 'SANDBOX_FAILED', 'UNSUPPORTED_BY_HOST'] as const),
 ])
 

@@ -33,6 +33,8 @@ export type PluginOptions = PluginSource & {
    * function `init` (without parameters). Memory and globals are kept; clocks and chance that it has looked at are frozen for all instances.
    */
   readonly snapshot?: boolean | PluginSnapshot
+  /** Instances of {@link Plugin.instance} that one thread keeps; one more is refused with LIMIT_EXCEEDED. 1,000 unless said. */
+  readonly instancesPerThread?: number
   /** Calls that may wait for a thread; more are refused with LIMIT_EXCEEDED. 1,000 unless said. */
   readonly queue?: number
   /** Whether the sandbox stands behind the native wall too: where the host can make one, unless said. */

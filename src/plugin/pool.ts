@@ -11,6 +11,22 @@ export interface PoolOptions {
   readonly queue: number
   /** Milliseconds of a call that says nothing else. */
   readonly timeoutMs: number
+  /** Instances that one thread keeps at most. */
+  readonly instancesPerThread: number
+}
+
+/** An instance that is kept, and where. */
+export interface Placed {
+  readonly number: number
+  readonly channel: PluginChannel
+}
+
+/** What else {@link Pool.perform} is told. */
+export interface Placing {
+  /** The call is made in this instance's thread. */
+  readonly placed?: Placed | null
+  /** It is made however many wait, and whatever has become of the instance. */
+  readonly isExempt?: boolean
 }
 
 /** A call that waits for a thread, or has one. */
@@ -18,20 +34,28 @@ interface Job {
   readonly call: ChannelCall
   readonly options: CallOptions
   readonly outcome: Deferred<readonly Buffer[]>
+  /** The instance that it is made in, whose thread alone will do; null for any. */
+  readonly placed: Placed | null
+  readonly isExempt: boolean
 }
 
 /** Node's timers fire at once for more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
- * Gives calls to the threads of a sandbox, in order. A call whose time is up, or that nobody wants any more, takes its thread along, and another
- * takes that one's place; a sandbox that dies takes all calls that it has along, and the next one starts at once.
+ * Gives calls to the threads of a sandbox, in order. A call whose time is up, or that nobody wants any more, is ended in its thread, or with it, and
+ * another takes that one's place; a sandbox that dies takes all calls that it has along, and the next one starts at once.
  */
 export class Pool {
   readonly #options: PoolOptions
   readonly #waiting: Job[] = []
   readonly #idle: PluginChannel[] = []
   readonly #roomWanted: Deferred<void>[] = []
+  /** Instances that each thread keeps. */
+  readonly #kept = new Map<PluginChannel, number>()
+  /** Instances whose call was ended: how far it had come nobody knows. */
+  readonly #ended = new WeakSet<Placed>()
+  #instances = 0
   #sandbox: Promise<PluginSandbox> | null = null
   #closed: EngineError | null = null
 
@@ -52,22 +76,47 @@ export class Pool {
     return starting
   }
 
-  /** Has a call made. Rejects with LIMIT_EXCEEDED when too many wait, and with ABORTED and DEADLINE_EXCEEDED. */
-  perform(call: ChannelCall, options: CallOptions): Promise<readonly Buffer[]> {
+  /** A place for one more instance, in the thread that keeps the fewest. Rejects with LIMIT_EXCEEDED when there is none. */
+  async place(): Promise<Placed> {
+    const { instancesPerThread } = this.#options
+    // It may have died again before anybody is told that it is there.
+    do await this.sandbox()
+    while (this.#kept.size === 0)
+    const [channel, kept] = [...this.#kept].reduce((least, each) => (each[1] < least[1] ? each : least))
+    if (kept >= instancesPerThread)
+      throw new EngineError('LIMIT_EXCEEDED', `each thread of the plugin keeps ${kept} instances already`, {
+        hint: 'Close some, or raise instancesPerThread or threads.',
+        data: { limit: instancesPerThread },
+      })
+    this.#kept.set(channel, kept + 1)
+    return { number: ++this.#instances, channel }
+  }
+
+  /** Its place is free. */
+  leave({ channel }: Placed): void {
+    const kept = this.#kept.get(channel)
+    if (kept !== undefined) this.#kept.set(channel, kept - 1)
+  }
+
+  /** Has a call made. Rejects with LIMIT_EXCEEDED when too many wait, with INSTANCE_LOST, and with ABORTED and DEADLINE_EXCEEDED. */
+  perform(call: ChannelCall, options: CallOptions, { placed = null, isExempt = false }: Placing = {}): Promise<readonly Buffer[]> {
+    const channel = placed?.channel ?? null
     const { queue } = this.#options
     const { timeoutMs = this.#options.timeoutMs } = options
     if (!(timeoutMs > 0))
       return Promise.reject(new EngineError('INVALID_ARGUMENT', `timeoutMs ${timeoutMs}: the limit must be a positive number`))
     if (this.#closed !== null) return Promise.reject(this.#closed)
     if (options.signal?.aborted) return Promise.reject(aborted(options.signal))
-    if (this.#idle.length === 0 && this.#waiting.length >= queue)
+    if (placed !== null && this.#isLost({ placed, isExempt })) return Promise.reject(lost())
+    const isIdle = channel === null ? this.#idle.length > 0 : this.#idle.includes(channel)
+    if (!isIdle && !isExempt && this.#waiting.length >= queue)
       return Promise.reject(
         new EngineError('LIMIT_EXCEEDED', `${queue} calls wait for the plugin already`, {
           hint: 'Wait for plugin.room() before the next call, or raise queue or threads.',
           data: { queue },
         }),
       )
-    const job = { call, options, outcome: deferred<readonly Buffer[]>() }
+    const job = { call, options, outcome: deferred<readonly Buffer[]>(), placed, isExempt }
     this.#enqueue(job)
     return job.outcome.promise
   }
@@ -90,13 +139,26 @@ export class Pool {
     await sandbox?.close()
   }
 
+  #isLost({ placed, isExempt }: Pick<Job, 'placed' | 'isExempt'>): boolean {
+    if (placed === null) return false
+    return !this.#kept.has(placed.channel) || (this.#ended.has(placed) && !isExempt)
+  }
+
+  #rejectLost(): void {
+    for (const job of this.#waiting.filter((each) => this.#isLost(each))) {
+      this.#waiting.splice(this.#waiting.indexOf(job), 1)
+      job.outcome.reject(lost())
+    }
+  }
+
   #hasRoom(): boolean {
     return this.#idle.length > 0 || this.#waiting.length < this.#options.queue
   }
 
   #enqueue(job: Job): void {
     const { signal } = job.options
-    const channel = this.#idle.pop()
+    const place = job.placed === null ? this.#idle.length - 1 : this.#idle.indexOf(job.placed.channel)
+    const [channel] = place === -1 ? [] : this.#idle.splice(place, 1)
     if (channel !== undefined) {
       this.#give(job, channel)
       return
@@ -120,6 +182,8 @@ export class Pool {
     const { signal, timeoutMs = this.#options.timeoutMs } = job.options
     const end = (error: EngineError): void => {
       clearTimeout(timer)
+      if (job.placed !== null) this.#ended.add(job.placed)
+      this.#rejectLost()
       this.#replace(channel, error)
     }
     const late = () =>
@@ -160,7 +224,8 @@ export class Pool {
   }
 
   #free(channel: PluginChannel): void {
-    const job = this.#waiting.shift()
+    const place = this.#waiting.findIndex(({ placed }) => placed === null || placed.channel === channel)
+    const [job] = place === -1 ? [] : this.#waiting.splice(place, 1)
     if (job === undefined) this.#idle.push(channel)
     else this.#give(job, channel)
     this.#tellOfRoom()
@@ -174,10 +239,13 @@ export class Pool {
   }
 
   #take(sandbox: PluginSandbox): void {
+    for (const channel of sandbox.channels) this.#kept.set(channel, 0)
     for (const channel of sandbox.channels) this.#free(channel)
     sandbox.died.then(() => {
       this.#sandbox = null
       this.#idle.length = 0
+      this.#kept.clear()
+      this.#rejectLost()
       if (this.#closed === null) this.sandbox().catch(() => {})
     })
   }
@@ -187,6 +255,12 @@ export class Pool {
     for (const job of this.#waiting.splice(0)) job.outcome.reject(error)
     for (const wanted of this.#roomWanted.splice(0)) wanted.resolve()
   }
+}
+
+function lost(): EngineError {
+  return new EngineError('INSTANCE_LOST', 'the instance is gone: a call of it was ended, or the sandbox process that kept it has ended', {
+    hint: 'Make another with plugin.instance().',
+  })
 }
 
 function aborted(signal: AbortSignal): EngineError {

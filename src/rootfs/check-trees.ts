@@ -5,7 +5,7 @@
 import { existsSync, lstatSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../errors.js'
-import type { IdMap } from '../launcher/id-map.js'
+import { type IdMap, keptIdMap, keptIdsOf } from '../launcher/id-map.js'
 import type { TreeRecord } from '../launcher/tree-stream.js'
 import { openFileSource } from '../layer/file-source.js'
 import type { ByteSource } from '../layer/source.js'
@@ -46,8 +46,20 @@ export class TreesCheck {
     return this.#read.size
   }
 
-  /** Flaws of all trees of the id map; those of another are of no use and no harm. */
+  /** Flaws of all trees of the id map, and of those over it that keep ids; those of another are of no use and no harm. */
   async flaws(request: TreesCheckRequest): Promise<readonly Flaw[]> {
+    const { root, idMap } = request
+    const flaws = await this.#mapFlaws(request)
+    for (const name of folderNames(join(root, 'trees'))) {
+      const kept = keptIdsOf(idMap, name)
+      if (kept !== null) flaws.push(...(await this.#mapFlaws({ ...request, idMap: keptIdMap(idMap, kept) })))
+    }
+    const claims = deadClaims(folderNames(join(root, 'trees', LOCK)))
+    for (const claim of claims.dead) flaws.push(leftover(root, join('trees', LOCK, claim)))
+    return flaws
+  }
+
+  async #mapFlaws(request: TreesCheckRequest): Promise<Flaw[]> {
     const { root, idMap } = request
     const map = join('trees', idMap.key)
     const names = folderNames(join(root, map))
@@ -56,8 +68,6 @@ export class TreesCheck {
       .map((name) => foreign(root, join(map, name)))
     for (const name of names.filter((name) => HEX.test(name) || STACK.test(name)))
       flaws.push(...(await this.#treeFlaws(join(map, name), name, request)))
-    const claims = deadClaims(folderNames(join(root, 'trees', LOCK)))
-    for (const claim of claims.dead) flaws.push(leftover(root, join('trees', LOCK, claim)))
     return flaws
   }
 

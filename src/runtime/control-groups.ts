@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path/posix'
 import { parseMountinfo } from './process-files.js'
 
-/** What bounds memory, processor time, which processors, and disks (blkio of version 1). */
-export type Controller = 'memory' | 'cpu' | 'cpuset' | 'io'
+/** What bounds memory, processor time, which processors, and disks (blkio of version 1), and what stops a group (of version 1; any of 2 can be stopped). */
+export type Controller = 'memory' | 'cpu' | 'cpuset' | 'io' | 'freezer'
 
 /** A group, as far as it is mounted here. */
 export interface ControlGroup {

@@ -87,7 +87,7 @@ export function kernelEvidence(texts: ReceiptTexts, host: HostIdentity, outer: I
       oomScoreAdjust: texts.oom_score_adj,
       workingDirectory: texts.working_directory,
     },
-    supervisor: { outputBytes: texts.supervisor.output_bytes, timeMs: texts.supervisor.time_ms },
+    supervisor: { outputBytes: texts.supervisor.output_bytes, timeMs: texts.supervisor.time_ms, pause: texts.supervisor.pause },
   }
 }
 

@@ -102,7 +102,12 @@ export interface KernelEvidence {
     readonly workingDirectory: string
   }
   /** Limits held by the launcher's parent; null where there is none. */
-  readonly supervisor: { readonly outputBytes: number | null; readonly timeMs: number | null }
+  readonly supervisor: {
+    readonly outputBytes: number | null
+    readonly timeMs: number | null
+    /** What `pause` does: a control group of its own is frozen, or all its processes are sent SIGSTOP, which each can be seen to have got. */
+    readonly pause: 'freezer' | 'signals'
+  }
 }
 
 /** A system call filter that is the user's and not the wall's. */

@@ -34,6 +34,14 @@ export interface DeviceRate {
   readonly rate: number
 }
 
+/** Its weight among others who want a disk. */
+export interface DeviceWeight {
+  /** Absolute path of the host's, of a whole disk. */
+  readonly path: string
+  /** 10 to 1000. */
+  readonly weight: number
+}
+
 /**
  * How a container shares the host with others, besides its {@link Limits}, in docker's words. Absent: as it comes. What the host cannot hold is
  * an error that says what would enable it.
@@ -64,6 +72,8 @@ export interface ResourceSpec {
   readonly cpusetMems?: string
   /** 10 to 1000: its weight among others who want the disk. */
   readonly blockWeight?: number
+  /** The same for single disks. */
+  readonly deviceWeights?: readonly DeviceWeight[]
   readonly deviceReadBytes?: readonly DeviceRate[]
   readonly deviceWriteBytes?: readonly DeviceRate[]
   readonly deviceReadOperations?: readonly DeviceRate[]
@@ -85,6 +95,7 @@ export const RESOURCE_FLAGS: Readonly<Record<keyof ResourceSpec, string>> = {
   cpusetCpus: '--cpuset-cpus',
   cpusetMems: '--cpuset-mems',
   blockWeight: '--blkio-weight',
+  deviceWeights: '--blkio-weight-device',
   deviceReadBytes: '--device-read-bps',
   deviceWriteBytes: '--device-write-bps',
   deviceReadOperations: '--device-read-iops',

@@ -111,6 +111,8 @@ export interface PrivilegeSpec {
   /** The host's name and the host's cgroup tree are seen. */
   readonly uts?: 'host'
   readonly cgroupns?: 'host'
+  /** Which ids in the container are those of whoever runs it; 0 unless said. */
+  readonly keepId?: { readonly uid: number; readonly gid: number }
   /** Groups that were named: a wall that cannot put the user into each refuses. */
   readonly groups?: readonly number[]
 }

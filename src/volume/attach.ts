@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs'
 import { afterCleanUp } from '../errors.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
+import { idMapFor, type KeptIds } from '../launcher/id-map.js'
 import type { Mount, VolumeMount } from '../runtime/spec.js'
 import { fillVolume, imageContentAt, removedMeanwhile } from './copy-up.js'
 import { assertDriver, assertVolumeName, type SettledMount, type Volume, type VolumeRequest } from './volume.js'
@@ -12,6 +13,8 @@ export interface AttachRequest {
   readonly mounts: readonly SettledMount[]
   /** The image's merged tree. */
   readonly tree: ReadonlyFileSystem
+  /** Whom the container has for this user, where that is not root. */
+  readonly keepId?: KeptIds | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -28,7 +31,7 @@ export interface AttachedVolumes {
 }
 
 /** Makes the volumes that are not there, and fills those that are empty with what the image has at their places. */
-export async function attachVolumes({ store, mounts, tree, signal }: AttachRequest): Promise<AttachedVolumes> {
+export async function attachVolumes({ store, mounts, tree, keepId, signal }: AttachRequest): Promise<AttachedVolumes> {
   // Before anything is made: what is wrong with one of them is wrong with all.
   for (const mount of mounts) if (mount.type === 'volume') assertVolumeRequest(mount, tree)
   const attached: VolumeMount[] = []
@@ -50,7 +53,7 @@ export async function attachVolumes({ store, mounts, tree, signal }: AttachReque
     }
     attached.push(mount)
     const content = noCopy || subpath !== undefined ? null : imageContentAt(tree, destination)
-    await fillVolume({ locks: store.locks, idMap: store.idMap, volume, content, signal })
+    await fillVolume({ locks: store.locks, idMap: idMapFor(store.idMap, keepId), volume, content, signal })
     inodes.set(volume.name, inodeOf(volume))
     return mount
   }

@@ -31,6 +31,8 @@ export interface PreparedModule {
   readonly memoryPagesMaximum: number
   /** The most elements all tables together can have. */
   readonly tableElementsMaximum: number
+  /** What its memories and tables have from the beginning. */
+  readonly minimum: ModuleLimits
   /** The memory that it imports to share with other threads; null for none. */
   readonly sharedMemory: SharedMemoryLimits | null
 }
@@ -47,6 +49,8 @@ export interface ModulePurpose {
   readonly isProgram: boolean
   /** What it may import besides preview1, as `module.name`. */
   readonly provided: ReadonlySet<string>
+  /** It is one of a component's, which gives it what it imports, whatever that is. */
+  readonly isLinked?: boolean
 }
 
 const PROGRAM: ModulePurpose = { isProgram: true, provided: new Set() }
@@ -136,6 +140,7 @@ export function prepareModule(bytes: Uint8Array, limits: ModuleLimits, purpose: 
     imports,
     memoryPagesMaximum: bound.memoryPages,
     tableElementsMaximum: bound.tableElements,
+    minimum: { memoryPages: bound.minimumPages, tableElements: bound.minimumElements },
     sharedMemory,
   }
 }
@@ -173,8 +178,8 @@ function checkHeader(bytes: Uint8Array): void {
       hint: 'Run it with --runtime native if it is a Linux program.',
     })
   if (bytes[6] === 1)
-    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the program is a WebAssembly component, and only core modules run here', {
-      hint: 'Build it for the target wasm32-wasip1 (wasi_snapshot_preview1).',
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the program is a WebAssembly component, and a plugin is a core module', {
+      hint: 'Run it as a container, or build it for the target wasm32-wasip1 (wasi_snapshot_preview1).',
     })
   if (bytes[4] !== 1 || bytes[5] !== 0 || bytes[7] !== 0)
     throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the program is WebAssembly of an unknown version', {
@@ -252,12 +257,13 @@ function readImports(
     if (kind === EXTERNAL.memory) {
       const limits = reader.limits()
       // Whatever it is called: it is made for the module.
+      if (purpose.isLinked === true) continue
       if (!purpose.isProgram || (limits.flags & SHARED) === 0) checkImport(module, field, provided)
       if (sharedMemory !== null) throw malformed('it imports more than one memory')
       sharedMemory = limits
       continue
     }
-    checkImport(module, field, provided)
+    if (purpose.isLinked !== true) checkImport(module, field, provided)
     if (functions.length > MAXIMUM_FUNCTIONS) throw malformed(`it imports more than ${MAXIMUM_FUNCTIONS} functions`)
     if (kind === EXTERNAL.function) functions.push(reader.u32())
     else if (kind === EXTERNAL.table) {
@@ -271,7 +277,7 @@ function readImports(
       reader.u32()
     } else throw malformed('an import of an unknown kind')
   }
-  if (sharedMemory === null && names.has(`${SPAWN_MODULE}.${SPAWN_FIELD}`))
+  if (purpose.isLinked !== true && sharedMemory === null && names.has(`${SPAWN_MODULE}.${SPAWN_FIELD}`))
     throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module asks for threads and imports no memory that they could share', {
       hint: 'Link it with --import-memory --shared-memory --max-memory=….',
     })
@@ -282,6 +288,8 @@ function readImports(
 class Bounds {
   memoryPages = 0
   tableElements = 0
+  minimumPages = 0
+  minimumElements = 0
   changed = false
   readonly #limits: ModuleLimits
   /** Pages of the memory that is made for it. */
@@ -310,15 +318,17 @@ class Bounds {
 
   memories(reader: BinaryReader): number[] {
     const memories = readList(reader, () => ({ type: [] as number[], limits: reader.limits() }))
-    const { encoded, total } = this.#bound(memories, this.#limits.memoryPages - this.#imported, 'pages of memory')
+    const { encoded, total, minimum } = this.#bound(memories, this.#limits.memoryPages - this.#imported, 'pages of memory')
     this.memoryPages = this.#imported + total
+    this.minimumPages = minimum
     return encoded
   }
 
   tables(reader: BinaryReader): number[] {
     const tables = readList(reader, () => ({ type: reader.referenceType(), limits: reader.limits() }))
-    const { encoded, total } = this.#bound(tables, this.#limits.tableElements, 'table elements')
+    const { encoded, total, minimum } = this.#bound(tables, this.#limits.tableElements, 'table elements')
     this.tableElements = total
+    this.minimumElements = minimum
     return encoded
   }
 
@@ -348,7 +358,7 @@ class Bounds {
       this.changed ||= maximum !== limits.maximum
       encoded.push(...type, limits.flags | HAS_MAXIMUM, ...encodeU32(limits.minimum), ...encodeU32(maximum))
     }
-    return { encoded, total }
+    return { encoded, total, minimum }
   }
 }
 

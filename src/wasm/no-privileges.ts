@@ -14,6 +14,7 @@ const ASKED_BY: Readonly<Record<keyof PrivilegeSpec, string | null>> = {
   ipc: null,
   uts: '--uts host',
   cgroupns: '--cgroupns host',
+  keepId: '--userns keep-id',
   groups: '--group-add',
 }
 

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import * as assert from 'uvu/assert'
 import { compileDriver, Driver } from '../../bench/driver.js'
+import { descendants } from '../../bench/process-memory.js'
+import { eventually } from '../support/launcher-box.js'
 import { program } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
@@ -54,6 +57,37 @@ withCompiler('a program is heard: its output, its first byte, and turns of one b
     assert.ok(turned.turnsMs > 0 && turned.turnsMs < turned.durationMs)
     const much = await driver.talk('sh', ['-c', 'head -c 1000000 /dev/zero; echo end'], { keep })
     assert.ok(much.output.endsWith('\0end\n') && much.output.length === 65536)
+  }),
+)
+
+withCompiler(
+  'a program goes on after its first byte until it is killed, itself or what it runs, and what it leaves is found below the driver',
+  () =>
+    withDriver(async (driver) => {
+      const pid = await driver.start('sh', ['-c', '(sleep 600 >/dev/null & echo $!; :); sleep 600 & echo ready; wait'])
+      const names = () => driver.running().map((each) => readFileSync(`/proc/${each}/comm`, 'utf8').trim())
+      await eventually('two that sleep', () => names().filter((name) => name === 'sleep').length === 2)
+      const [left] = driver.running().filter((each) => !descendants(pid).includes(each) && each !== pid)
+      assert.ok(left, 'the one that was left behind')
+      const { exitCode, durationMs } = await driver.kill(pid, descendants(pid)[0])
+      assert.is(exitCode, 0, 'the shell has waited for its own')
+      assert.ok(durationMs > 0)
+      process.kill(left, 'SIGKILL')
+      await driver.run('true', [])
+      await driver.run('true', [])
+      assert.equal(driver.running(), [])
+    }),
+)
+
+withCompiler('a program that ends before its first byte, or before it is killed, is an error that says how it ended', () =>
+  withDriver(async (driver) => {
+    const messageOf = (work: Promise<unknown>) => work.then(() => null).catch((error: Error) => error.message)
+    assert.is(await messageOf(driver.start('sh', ['-c', 'exit 7'])), 'sh said nothing and ended with 7')
+    assert.match(String(await messageOf(driver.start('/no/such/program', []))), /No such file/)
+    const pid = await driver.start('sh', ['-c', 'echo ready; exit 3'])
+    await eventually('its end', () => /^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')))
+    assert.is(await messageOf(driver.kill(pid)), 'it had ended by itself, with 3')
+    assert.match(String(await messageOf(driver.kill(pid))), /kill: No such process/)
   }),
 )
 

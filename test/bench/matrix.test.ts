@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
+import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { Driver } from '../../bench/driver.js'
 import type { HostFacts } from '../../bench/host.js'
@@ -15,6 +16,8 @@ import { protectionTable } from '../../bench/protection/table.js'
 import { runWorkload } from '../../bench/run-workload.js'
 import { reportOf, type SavedReport } from '../../bench/saved-report.js'
 import { Unavailable } from '../../bench/unavailable.js'
+import { SECRET } from '../../bench/wasm-attacks/attack.js'
+import type { RunAttack } from '../../bench/wasm-attacks/engines.js'
 import { Workbench } from '../../bench/workbench.js'
 import { program } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
@@ -171,6 +174,62 @@ test('what a guest may do to a kernel of its own is no reach for the host, told 
     aspects.map((aspect) => held('another').get(aspect)),
     [true, null, false],
   )
+})
+
+test('an attack that got through contradicts what the prober has found, and no such mode holds everything', async () => {
+  await using workbench = await Workbench.open({ quick: true })
+  const answers = 'kind module\nkernel 0.0\nhost-file unseen\nhost-write refused\nend\n'
+  const module = (name: string, attempt: RunAttack) =>
+    mode(name, async () => ({
+      driver: { talk: async () => ({ durationMs: 1, exitCode: 0, firstByteMs: 1, turnsMs: 0, output: answers }) } as unknown as Driver,
+      command: async () => ['none'],
+      writable: '/data',
+      attempt,
+      containers: 'none',
+    }))
+  const nothing = { output: '', signal: null, endless: false, limited: false }
+  const modes = [
+    module('tight', async () => nothing),
+    module('leaking', async (_module, words) => ({ ...nothing, output: words.join(' ') === 'cat /data/../secret' ? SECRET : '' })),
+    module('writing', async (_module, words, data) => {
+      if (words[0] === 'mkdir') mkdirSync(join(data, '../made'))
+      return nothing
+    }),
+    module('refusing', async () => {
+      throw new Error('it does not start')
+    }),
+  ]
+  const found = await examineModes(workbench, modes)
+  const cell = (name: string, aspect: string) =>
+    found.find((each) => each.mode === name)?.findings.filter((finding) => finding.aspect === aspect)
+  assert.equal(cell('tight', 'attacks held'), [{ aspect: 'attacks held', text: '20 of 20', holds: true }])
+  assert.equal(cell('tight', "host's files"), [{ aspect: "host's files", text: 'unseen', holds: true }])
+  assert.equal(cell('leaking', 'attacks held'), [
+    { aspect: 'attacks held', text: '19 of 20', holds: false, detail: 'read by ".." (ESCAPED)' },
+  ])
+  assert.equal(cell('leaking', "host's files"), [{ aspect: "host's files", text: 'ATTACKED', holds: false, detail: 'read by ".."' }])
+  assert.equal(cell('leaking', "host's folders")?.[0]?.holds, true)
+  assert.equal(cell('writing', "host's folders")?.[0]?.holds, false)
+  assert.equal(cell('refusing', 'attacks held'), [
+    { aspect: 'attacks held', text: 'not tried', holds: null, detail: 'no attack could be tried: it does not start' },
+  ])
+  assert.match(protectionTable(found), /^leaking, attacks held: read by "\.\." \(ESCAPED\)$/m)
+})
+
+withCompiler('programs are attacked by the whole corpus in one container, and what ends otherwise counts for nobody', async () => {
+  await using workbench = await Workbench.open({ quick: true })
+  const attacked = (name: string, output: string) =>
+    mode(name, async () => ({
+      driver: { talk: async () => ({ durationMs: 1, exitCode: 0, firstByteMs: 1, turnsMs: 0, output }) } as unknown as Driver,
+      command: async () => ['none'],
+      writable: '/tmp',
+      containers: 'none',
+    }))
+  const lines = ['alg 10', 'bpf 159', 'file-handles 11', 'vsock 12', 'slow 142'].map((line) => `attack ${line}\r\n`).join('')
+  const [found] = await examineModes(workbench, [attacked('some', `host-file unseen\n${lines}end\n`)])
+  const held = found?.findings.find(({ aspect }) => aspect === 'attacks held')
+  assert.equal([held?.text, held?.detail], ['2 of 3', 'file-handles (REACHED)'])
+  assert.is(found?.findings.find(({ aspect }) => aspect === "host's files")?.text, 'ATTACKED')
 })
 
 test.run()

@@ -89,7 +89,7 @@ test('a namespace that cannot be shared is refused with the way out, and a word 
     ['--ipc', 'host'],
     ['--ipc', 'shareable'],
     ['--userns', 'host'],
-    ['--userns', 'keep-id'],
+    ['--userns', 'auto:size=5'],
   ])
     assert.is(failed(flag ?? '', value ?? ''), `NOT_BUILT ${flag} ${value} is not built`)
   assert.is(failed('--pid', 'x'), 'INVALID_ARGUMENT --pid: invalid PID mode')
@@ -98,6 +98,15 @@ test('a namespace that cannot be shared is refused with the way out, and a word 
   assert.is(failed('--userns', 'x'), 'INVALID_ARGUMENT --userns: invalid USER mode')
   assert.is(failed('--cgroupns', 'x'), 'INVALID_ARGUMENT --cgroupns: invalid CGROUP mode')
   assert.equal(parsed('--uts', 'host', '--cgroupns', 'host', '--ipc', 'none'), { ipc: 'none', uts: 'host', cgroupns: 'host' })
+})
+
+test('--userns keep-id takes ids as podman does, and nothing else', () => {
+  assert.equal(parsed('--userns', 'keep-id'), { keepId: {} })
+  assert.equal(parsed('--userns', 'keep-id:uid=5,gid=7'), { keepId: { uid: 5, gid: 7 } })
+  assert.equal(parsed('--userns', 'keep-id:gid=7'), { keepId: { gid: 7 } })
+  for (const text of ['keep-id:', 'keep-id:size=5', 'keep-id:uid=', 'keep-id:uid=-1', 'keep-id:uid=1,', 'keep-id:uid=99999999999'])
+    assert.match(failed('--userns', text), /^INVALID_ARGUMENT .*unknown option specified/)
+  assert.is(failed('--userns', 'keep-ids'), 'INVALID_ARGUMENT --userns: invalid USER mode')
 })
 
 test.run()

@@ -33,7 +33,7 @@ test('resources are read as docker reads them', () => {
     memorySwappiness: 0,
     oomKillDisable: true,
   })
-  const more = '-c 512 --cpu-period 50000 --cpu-quota 25000 --cpuset-cpus 0-1,3 --cpuset-mems 0 --blkio-weight 300'
+  const more = '-c 512 --cpu-period 50000 --cpu-quota 25000 --cpuset-cpus 0-1,3 --cpuset-mems 0 --blkio-weight 300 --blkio-weight-device /dev/sda:200'
   assert.equal(parse(...more.split(' ')), {
     cpuShares: 512,
     cpuPeriodUs: 50_000,
@@ -41,6 +41,7 @@ test('resources are read as docker reads them', () => {
     cpusetCpus: '0-1,3',
     cpusetMems: '0',
     blockWeight: 300,
+    deviceWeights: [{ path: '/dev/sda', weight: 200 }],
   })
   const rates = '--device-read-bps /dev/sda:1mb --device-write-bps /dev/sda:5 --device-read-iops /dev/a:b:7 --device-write-iops /dev/sdb:8'
   assert.equal(parse(...rates.split(' ')), {
@@ -86,6 +87,8 @@ test('what is no number, size, list or disk is refused by its flag', () => {
     ['--cpu-shares', 'x'],
     ['--oom-score-adj', '--1'],
     ['--shm-size', '5x'],
+    ['--blkio-weight-device', 'sda:200'],
+    ['--blkio-weight-device', '/dev/sda:many'],
     ['--memory-swap', '-2'],
     ['--cpuset-cpus', '1-'],
     ['--cpuset-cpus', '2-1'],

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { delegation } from '../../src/native/control-group.js'
 import { CommandLine } from '../support/command-line.js'
 import { run, tarOf } from '../support/image-fixtures.js'
 import { BUSYBOX, ID_RANGE, NATIVE, SKOPEO, UMOCI } from '../support/requirements.js'
@@ -143,6 +144,20 @@ CMD ["cat", "where", "/tmp/id"]
   assert.is(await wolffia.output('run', '--rm', 'ran'), '/work\nuid=33(web) gid=33(web) groups=50(staff)\n')
   assert.is(await wolffia.output('run', '--rm', 'ran', 'cat', 'made'), 'from-script\n')
   assert.equal(wolffia.containers(), [], 'no container is left')
+})
+
+withRun('a RUN is held to the limits of its build, and what nothing here can hold is refused by its flag', async () => {
+  context('bounded', 'FROM busybox\nRUN ulimit -n; df -k /dev/shm | tail -n 1 | tr -s " " | cut -d " " -f 2\n')
+  const bounded = await wolffia.run(['build', '--ulimit', 'nofile=30:40', '--shm-size', '1m', 'bounded'])
+  assert.is(bounded.code, 0, bounded.stderr)
+  assert.match(bounded.stdout, /\n30\n1024\n/)
+  const refused = await wolffia.run(['build', '--ulimit', 'nosuch=1', 'bounded'])
+  assert.is(refused.code, 1)
+  assert.match(refused.stderr, /invalid ulimit type: nosuch/)
+  const memory = await wolffia.run(['build', '-m', '64m', '--cpu-quota', '50000', 'bounded'])
+  const isHeld = delegation().has('memory') && delegation().has('cpu')
+  assert.is(memory.code, isHeld ? 0 : 1, memory.stderr)
+  if (!isHeld) assert.match(memory.stderr, /--memory cannot be held by the native wall(.|\n)*Delegate=yes/)
 })
 
 withRun("a RUN that fails ends the build with its own exit code and docker's words", async () => {

@@ -112,6 +112,48 @@ test.needs(
   assert.match(await refusal('--group-add', '2000000000'), '--group-add 2000000000: nobody can be in that group')
 })
 
+const ranged = test.needs(NATIVE, BUSYBOX, ID_RANGE)
+
+ranged('--userns keep-id runs as its user, whoever the image says, and -u is anybody with his groups', async () => {
+  const own = `${process.geteuid?.()}`
+  const keep = ['--userns', 'keep-id']
+  await wolffia.busybox()
+  await wolffia.output('create', '--name', 'web', '-u', 'web', 'busybox')
+  await wolffia.output('commit', '-c', 'USER web', 'web', 'as-web')
+  await wolffia.output('rm', 'web')
+  assert.is(await wolffia.output('run', '--rm', ...keep, 'as-web', 'id', '-u'), `${own}\n`)
+  assert.is(await shell([...keep, '-u', 'web'], 'id -u; id -G; echo $HOME'), '33\n33 50\n/srv\n')
+  assert.is(await shell([...keep, '-u', '0', '--group-add', 'staff'], 'id -u; busybox stat -c %u /bin/busybox'), '0\n0\n')
+  assert.match(await shell(['--userns', 'keep-id:uid=200,gid=210'], 'id'), /^uid=200 gid=210/)
+  assert.match(await refusal('--userns', 'keep-id:uid=4294967294'), 'keep-id: 4294967294 is no id')
+  assert.match(await refusal('--userns', 'host'), 'or with keep-id your own user')
+})
+
+ranged('with kept ids owners stay who they are: in exec, cp, commit, a volume, and a check of the store', async () => {
+  await wolffia.busybox()
+  const flags = ['--userns', 'keep-id', '-v', 'kept:/vol']
+  const script = 'mkdir /made; touch /made/web; busybox chown 33:50 /made/web; touch /vol/file; exec sleep 1000'
+  await wolffia.output('run', '-d', '--name', 'keeps', '-u', '0', ...flags, 'busybox', 'sh', '-c', script)
+  await wolffia.untilRunning('keeps')
+  const owner = async (path: string) => wolffia.output('exec', 'keeps', 'busybox', 'stat', '-c', '%u:%g', path)
+  for (let attempt = 0; attempt < 200 && (await wolffia.run(['exec', 'keeps', 'ls', '/vol/file'])).code !== 0; attempt++);
+  assert.is(await owner('/made/web'), '33:50\n')
+  // Of a new volume the user is the owner, as podman has it; what root makes in it is root's.
+  assert.is(await owner('/vol'), `${process.geteuid?.()}:${process.getegid?.()}\n`)
+  assert.is(await owner('/vol/file'), '0:0\n')
+  assert.match(await wolffia.output('diff', 'keeps'), /^A \/made\/web$/m)
+  const listed = async () => (await wolffia.inShell('"$wolffia" cp keeps:/made - | tar -tv --numeric-owner')).stdout
+  assert.match(await listed(), / 33\/50 .*made\/web/)
+  await wolffia.output('kill', 'keeps')
+  assert.match(await listed(), / 33\/50 .*made\/web/)
+  await wolffia.output('commit', 'keeps', 'kept-image')
+  const usual = ['run', '--rm', '-v', 'kept:/vol', 'kept-image', 'busybox', 'stat', '-c', '%u:%g']
+  assert.is(await wolffia.output(...usual, '/made', '/made/web'), '0:0\n33:50\n')
+  const [{ HostConfig: host }] = JSON.parse(await wolffia.output('inspect', 'keeps'))
+  assert.is(host.UsernsMode, `keep-id:uid=${process.geteuid?.()},gid=${process.getegid?.()}`)
+  assert.match(await wolffia.output('system', 'check'), 'Everything is whole.')
+})
+
 native('what a container writes into a folder of its user’s belongs to its user', async () => {
   const place = join(wolffia.folder, 'mine')
   await shell(['-v', `${wolffia.folder}:/host`], 'mkdir /host/mine; echo x > /host/mine/file')

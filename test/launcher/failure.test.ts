@@ -23,8 +23,8 @@ const native = test.needs(NATIVE, BUSYBOX)
 /** For each operation that can fail, a way in which it does. Those without an argument are failed by what they lack. */
 const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   namespace: [['namespace', 'time']],
-  'uid-map': [['uid-map', 'x', 0, 1]],
-  'gid-map': [['gid-map', 0, 0, 4294967296n]],
+  'uid-map': [['uid-map', 'x', 0, 0, 1]],
+  'gid-map': [['gid-map', 0, 0, 0, 4294967296n]],
   'id-map-helper': [['id-map-helper', '/bin/false', '/bin/false']],
   holder: [['holder', '/nowhere', 'socket', 1, 0, 'much']],
   cgroup: [['cgroup', '/nowhere/group']],

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import type { Operation } from '../../src/launcher/operations.js'
@@ -14,6 +15,7 @@ import type { ResourceSpec } from '../../src/runtime/resources.js'
 import type { Task } from '../../src/runtime/runtime.js'
 import { ownIdentity } from '../../src/store/process-identity.js'
 import { deadIdentity } from '../support/dead-identity.js'
+import { eventually } from '../support/launcher-box.js'
 import { type NativeWall, withNativeWall } from '../support/native-wall.js'
 import { BUSYBOX, CGROUP, CGROUP_SETS, NATIVE } from '../support/requirements.js'
 import { containerSpec } from '../support/specs.js'
@@ -46,6 +48,15 @@ async function withTask(
 
 const groupsLeft = () =>
   [...delegation().values()].flatMap(({ folder }) => readdirSync(folder).filter((name) => name.startsWith(`wolffia-${ownIdentity()}-`)))
+
+function isStopped(pid: number): boolean {
+  const freezer = groupWith('freezer', pid)?.folder
+  const memory = groupWith('memory', pid)
+  if (freezer !== undefined && existsSync(join(freezer, 'freezer.state')))
+    return readFileSync(join(freezer, 'freezer.state'), 'latin1') === 'FROZEN\n'
+  if (memory?.version === 2) return readFileSync(join(memory.folder, 'cgroup.events'), 'latin1').includes('frozen 1')
+  return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.[0] === 'T'
+}
 
 const withoutName = (operations: readonly Operation[]) =>
   operations.map(([name, path, value]) => [name, String(path).replace(/wolffia-[^/]*/, 'GROUP'), value])
@@ -80,6 +91,7 @@ test('of version 2 there is one group for all, and a controller that is off is t
       ['cgroup', join(folder, 'GROUP'), undefined],
       ['cgroup-value', join(folder, 'GROUP/memory.max'), MIB],
       ['cgroup-kills', join(folder, 'GROUP/memory.events'), undefined],
+      ['cgroup-freezer', join(folder, 'GROUP/cgroup.freeze'), '1'],
       ['cgroup-value', join(folder, 'GROUP/cpu.max'), '50000 100000'],
     ])
     assert.is(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8'), '+cpu')
@@ -153,6 +165,8 @@ test('weights of disks go where a scheduler takes them, and a rate is of a disk'
   assert.equal(valuesOf(1, { resources: { blockWeight } }, { 'blkio.bfq.weight': '' }), ['blkio.bfq.weight 505'])
   assert.equal(valuesOf(2, { resources: { blockWeight } }, { 'io.weight': '' }), ['io.weight 5000'])
   assert.match(String(valuesOf(1, { resources: { blockWeight } })), /^UNSUPPORTED_BY_HOST --blkio-weight .*scheduler/)
+  const weighed = (path: string) => ({ resources: { deviceWeights: [{ path, weight: 505 }] } })
+  assert.is(valuesOf(1, weighed('/dev/null')), 'INVALID_ARGUMENT --blkio-weight-device /dev/null: it is no disk')
   const rates = (path: string) => ({ resources: { deviceReadBytes: [{ path, rate: 5 }], deviceWriteOperations: [{ path, rate: 6 }] } })
   assert.is(valuesOf(1, rates('/dev/null')), 'INVALID_ARGUMENT --device-read-bps /dev/null: it is no disk')
   assert.match(String(valuesOf(1, rates('/dev/nosuchdisk'))), /^INVALID_ARGUMENT --device-read-bps \/dev\/nosuchdisk: .*ENOENT/)
@@ -163,6 +177,9 @@ test('weights of disks go where a scheduler takes them, and a rate is of a disk'
     `blkio.throttle.read_bps_device ${number} 5`,
     `blkio.throttle.write_iops_device ${number} 6`,
   ])
+  assert.equal(valuesOf(1, weighed(`/dev/${disk}`), { 'blkio.bfq.weight_device': '' }), [`blkio.bfq.weight_device ${number} 505`])
+  assert.equal(valuesOf(2, weighed(`/dev/${disk}`), { 'io.weight': '' }), [`io.weight ${number} 5000`])
+  assert.match(String(valuesOf(2, weighed(`/dev/${disk}`))), /^UNSUPPORTED_BY_HOST --blkio-weight-device .*scheduler/)
   assert.equal(valuesOf(2, rates(`/dev/${disk}`)), [`io.max ${number} rbps=5`, `io.max ${number} wiops=6`])
 })
 
@@ -256,6 +273,40 @@ limited('a program that joins a container is in its groups, and the limits of bo
       await task.wait()
       assert.equal(groupsLeft(), [])
     }),
+  ),
+)
+
+limited('a guest in a group of its own is paused by the freezer, of which it sees nothing, and can be killed there', () =>
+  withNativeWall((wall) =>
+    withTask(
+      wall,
+      'trap "echo continued" CONT; echo ready; while :; do busybox sleep 0.05; echo tick; done',
+      { memoryBytes: 64 * MIB },
+      async (task) => {
+        const { kernel } = await task.receipt()
+        const freezes = delegation().has('freezer') || delegation().get('memory')?.version === 2
+        assert.is(kernel?.supervisor.pause, freezes ? 'freezer' : 'signals')
+        let said = ''
+        task.stdout.on('data', (bytes) => {
+          said += bytes
+        })
+        await task.start()
+        const ticks = () => said.split('tick').length
+        await eventually('it ticks', () => ticks() > 3)
+        await task.pause()
+        await eventually('it has stopped', () => isStopped(task.pid))
+        // What was on its way when it stopped may still come.
+        for (let before = -1; before !== ticks(); await setTimeout(300)) before = ticks()
+        const before = ticks()
+        await task.resume()
+        await eventually('it goes on', () => ticks() > before)
+        assert.is(said.includes('continued'), !freezes)
+        await task.pause()
+        await task.kill('SIGKILL')
+        assert.is((await task.wait()).reason, 'signaled')
+        assert.equal(groupsLeft(), [])
+      },
+    ),
   ),
 )
 

@@ -31,7 +31,7 @@ async function openChannel(ask: ChannelCall['ask'] = async () => Buffer.alloc(0)
   await ready
   const perform = (verb: number = VERB.bytes) =>
     channel.perform({
-      request: { verb, keeps: false, function: 0, inputs: [Buffer.from('input')] },
+      request: { verb, keeps: false, instance: 0, function: 0, inputs: [Buffer.from('input')] },
       outputBytes: 100,
       countsFuel: false,
       hostFunctions: 1,

@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import binaryen from 'binaryen'
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/index.js'
 import { eventually } from '../support/launcher-box.js'
 import { ECHO, hostImport, LOOP, pluginModule, withPlugin } from '../support/plugins.js'
 import { rejection } from '../support/rejection.js'
 import { WASM } from '../support/requirements.js'
+import { randomFrom } from '../support/soak.js'
 import { suite } from '../support/suite.js'
 import { wat } from '../support/wat.js'
 
@@ -20,12 +22,15 @@ const HOSTILE = pluginModule(
   (func (export "point") (param i32 i32) (result i64)
     (i64.or (i64.shl (i64.extend_i32_u (i32.load (local.get 0))) (i64.const 32)) (i64.extend_i32_u (i32.load offset=4 (local.get 0)))))
   (func (export "poke") (param i32 i32) (result i64) (call $seen (local.get 0) (local.get 1)))
+  (func (export "seen") (param i32 i32) (result i64) (drop (call $seen (local.get 0) (local.get 1)))
+    (i64.or (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32)) (i64.extend_i32_u (local.get 1))))
   (func (export "store") (param i32 i32) (i32.store (local.get 0) (local.get 1)))
   (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))`,
   { imports: hostImport('seen') },
 )
 
 const seen = () => {}
+const SEED = Number(process.env.WOLFFIA_SEED ?? 20_261_128)
 
 test.needs(WASM)('bombs and traps are errors of their calls, and the next call is answered', () =>
   withPlugin({ bytes: HOSTILE, hostFunctions: { seen }, limits: { memoryBytes: 2 ** 21 } }, async (plugin) => {
@@ -153,6 +158,45 @@ test.needs(WASM)('an answer that comes after the deadline is not the next callâ€
     assert.is(await next, `answer ${asked}`)
   })
 })
+
+test.needs(WASM)('a guest that catches whatever ends it is ended all the same, in its loop and in what it calls', () => {
+  const stubborn = pluginModule(
+    `${ECHO} (func (export "stubborn") (param i32 i32) (result i64)
+      (loop $again (try (do (loop $inner (br $inner))) (catch_all)) (br $again)) (unreachable))
+    (func (export "caller") (param i32 i32) (result i64)
+      (loop $again (try (do (drop (call $yield))) (catch_all)) (br $again)) (unreachable))
+    (func (export "count") (result i32) (i32.store (i32.const 0) (i32.add (i32.const 1) (i32.load (i32.const 0)))) (i32.load (i32.const 0)))`,
+    { imports: '(import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))', features: binaryen.Features.All },
+  )
+  return withPlugin({ bytes: stubborn }, async (plugin) => {
+    const kept = await plugin.instance()
+    for (let round = 1; round <= 5; round++) {
+      await rejection(plugin.call('stubborn', '', { timeoutMs: 20 }), 'DEADLINE_EXCEEDED')
+      await rejection(plugin.call('caller', '', { timeoutMs: 20 }), 'DEADLINE_EXCEEDED')
+      assert.is(await kept.call('count', []), round)
+    }
+  })
+})
+
+test.needs(WASM)('whenever a call is stopped, what it was on the way to do is the failure of no other', () =>
+  withPlugin({ bytes: HOSTILE, hostFunctions: { seen } }, async (plugin) => {
+    const kept = await plugin.instance()
+    await kept.call<undefined>('store', [4096, SEED])
+    const random = randomFrom(SEED)
+    for (let round = 0; round < 200; round++) {
+      const stop = new AbortController()
+      const name = random.pick(['echo', 'loop', 'seen'])
+      const call = plugin.call(name, 'text', { signal: stop.signal }).then(
+        (answer) => answer,
+        (error: EngineError) => error.code,
+      )
+      for (let turns = random.below(6); turns > 0; turns--) await new Promise(setImmediate)
+      stop.abort()
+      assert.ok(['ABORTED', 'text'].includes(await call), `seed ${SEED}, round ${round}`)
+      if (round % 10 === 0) assert.is(await kept.call('load', [4096]), SEED, `seed ${SEED}, round ${round}`)
+    }
+  }),
+)
 
 /** Processes that this one has started and that still are: launchers, or sandboxes without a wall. */
 function children(of = process.pid): number[] {

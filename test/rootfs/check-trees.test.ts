@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { IdMap } from '../../src/launcher/id-map.js'
-import { chooseIdMap, singleIdMap } from '../../src/launcher/id-map.js'
+import { chooseIdMap, keptIdMap, singleIdMap } from '../../src/launcher/id-map.js'
 import type { PackEntry } from '../../src/layer/pack.js'
 import { hexOf } from '../../src/oci/digest.js'
 import { TreesCheck } from '../../src/rootfs/check-trees.js'
@@ -74,7 +74,7 @@ async function withTrees(idMap: IdMap, body: (bench: Bench) => Promise<void>): P
     const look = (running: readonly string[] = []) =>
       check.flaws({
         root,
-        idMap,
+        idMap: idMap.usual ?? idMap,
         soundLayer: (diffId) => layers.find((layer) => layer.diffId === diffId) ?? null,
         imagesOf: () => ['some:1'],
         runningOn: () => running,
@@ -101,6 +101,8 @@ async function withTrees(idMap: IdMap, body: (bench: Bench) => Promise<void>): P
 for (const [kind, idMap] of [
   ['range', () => chooseIdMap().map],
   ['single', singleIdMap],
+  ['keep-id', () => keptIdMap(chooseIdMap().map, { uid: 33, gid: 7 })],
+  ['single keep-id', () => keptIdMap(singleIdMap(), { uid: 33, gid: 7 })],
 ] as const)
   test.needs(NATIVE)(`trees of layers with all that layers can have are what their layers say (${kind} id map)`, () =>
     withTrees(idMap(), async ({ flaws }) => {
@@ -130,6 +132,16 @@ const CHANGES: Readonly<Record<string, readonly [change: (tree: string) => unkno
     /has changed "d" and 1 more/,
   ],
 }
+
+test.needs(NATIVE)('a damaged tree of a container that keeps ids is found and taken away, too', () =>
+  withTrees(keptIdMap(singleIdMap(), { uid: 33, gid: 7 }), async ({ trees, first, flaws, repair }) => {
+    const tree = join(trees, hexOf(first.diffId), 'tree')
+    rmSync(join(tree, 'big'))
+    assert.match((await flaws())[0] ?? '', /it lacks "big"/)
+    await repair()
+    assert.not.ok(existsSync(tree))
+  }),
+)
 
 for (const [what, [change, says]] of Object.entries(CHANGES))
   test.needs(NATIVE)(`a tree with ${what} is found, taken away, and written again`, () =>

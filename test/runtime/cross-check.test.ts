@@ -38,7 +38,7 @@ function textsOf(pid: number): ReceiptTexts {
     seccomp_instructions: 0,
     root: { bytes: bsize * blocks, inodes: files },
     terminal: null,
-    supervisor: { output_bytes: null, time_ms: null },
+    supervisor: { output_bytes: null, time_ms: null, pause: 'signals' },
   }
 }
 

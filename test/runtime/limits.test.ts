@@ -35,7 +35,11 @@ test('limits in a receipt are what the kernel shows, with what holds them', () =
 })
 
 test('a limit that the kernel does not show, or shows higher, fails closed', () => {
-  const bare = { ...shown, hardRlimits: { 'Max processes': -1 }, supervisor: { outputBytes: null, timeMs: null } } as KernelEvidence
+  const bare = {
+    ...shown,
+    hardRlimits: { 'Max processes': -1 },
+    supervisor: { outputBytes: null, timeMs: null, pause: 'signals' },
+  } as KernelEvidence
   for (const limits of [{ pids: 50 }, { openFiles: 100 }, { outputBytes: 1 }, { timeoutMs: 1 }])
     assert.is(
       codeOf(() => limitEvidence(limits, limitWays('memory'), bare)),

@@ -17,11 +17,32 @@ export const command: CliCommand = {
       .passThroughOptions()
       .option('--quick', 'few rounds and small sizes: shows that everything works')
       .option('--json', 'print the whole run as JSON')
+      .option('--html <file>', 'write the whole run as one page with plots')
+      .option('--from <file>', 'print or draw a run that --json has written, instead of measuring')
+      .option('--compare', 'compare two such runs: --compare OLD.json NEW.json')
       .option('--precision <percent>', 'go on until intervals are as narrow as this, up to four times the rounds')
       .option('--seed <number>', 'what orders, pauses and draws come from', DEFAULT_SEED)
   },
-  async run([image = null, ...words], { quick, json, precision, seed }) {
-    const settings = { quick: quick === true, json: json === true, precision: part(precision), seed: whole(seed), image, command: words }
+  async run(operands, { quick, json, html, from, compare, precision, seed }) {
+    const isCompared = compare === true
+    if (isCompared && operands.length !== 2)
+      throw new EngineError('INVALID_ARGUMENT', '--compare takes two runs: --compare OLD.json NEW.json')
+    if (isCompared && (html !== undefined || from !== undefined))
+      throw new EngineError('INVALID_ARGUMENT', '--compare prints a table, or --json: neither --html nor --from goes with it')
+    if (from !== undefined && operands.length > 0)
+      throw new EngineError('INVALID_ARGUMENT', `--from measures nothing, so there is nothing to do with ${operands[0]}`)
+    const [image = null, ...words] = isCompared ? [] : operands
+    const settings = {
+      quick: quick === true,
+      json: json === true,
+      html: html ?? null,
+      from: from ?? null,
+      compare: isCompared ? operands : null,
+      precision: part(precision),
+      seed: whole(seed),
+      image,
+      command: words,
+    }
     const child = spawn(process.execPath, ['--', HARNESS, JSON.stringify(settings)], { stdio: 'inherit' })
     // The terminal sends ^C to both; the harness ends with what there is.
     const ignore = () => {}

@@ -12,6 +12,8 @@ import { printable } from '../output.js'
 import { PullProgress } from '../pull-progress.js'
 import { PushProgress } from '../push-progress.js'
 import { UsageError } from '../report.js'
+import { addBuildResourceFlags, resourceOptions } from '../resource-flags.js'
+import { limitsOf } from '../run-options.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
 
@@ -20,6 +22,7 @@ export const command: CliCommand = {
   usage: 'PATH|-',
   arity: [1, 1],
   configure(parser) {
+    addBuildResourceFlags(parser)
     parser
       .option('-f, --file <file>', 'the Dockerfile; PATH/Dockerfile unless said, - for stdin')
       .option('-t, --tag <name>', 'name for the image, NAME[:TAG]; may be given more than once', collect)
@@ -98,10 +101,8 @@ async function pushAll(
     await engine.images.push(name, { signal, ...(isQuiet ? {} : { progress: (event: PushEvent) => progress.show(event) }) })
 }
 
-async function buildOptions(
-  path: string,
-  { file, tag, buildArg, label, network, platform, progress, pull, target }: CliOptions,
-): Promise<BuildOptions> {
+async function buildOptions(path: string, options: CliOptions): Promise<BuildOptions> {
+  const { file, tag, buildArg, label, network, platform, progress, pull, target } = options
   if (progress !== undefined && progress !== 'plain' && progress !== 'auto')
     throw new EngineError('NOT_BUILT', `--progress ${progress} is not built yet`, { hint: 'Leave it out: progress is plain.' })
   if (network !== undefined && network !== 'none' && network !== 'host')
@@ -114,6 +115,8 @@ async function buildOptions(
     tags: (tag as readonly string[] | undefined) ?? [],
     buildArgs: pairsOf((buildArg as readonly string[] | undefined) ?? [], '--build-arg', process.env),
     labels: pairsOf((label as readonly string[] | undefined) ?? [], '--label', {}),
+    limits: limitsOf(options),
+    resources: resourceOptions(options),
     ...(network === undefined ? {} : { network }),
     ...(platform === undefined ? {} : { platform: String(platform) }),
     ...(target === undefined ? {} : { target: String(target) }),

@@ -3,17 +3,19 @@ import { withState } from '../../wasm/instrument/with-state.js'
 import type { GuestFiles } from '../../wasm/sandbox/guest-files.js'
 import { failureOf } from '../../wasm/sandbox/messages.js'
 import { stopped } from '../../wasm/sandbox/supervision.js'
-import { type CallRequest, decodeCall, encodeNumbers, encodeResult, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
+import { decodeCall, encodeNumbers, encodeResult, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
 import type { Signature } from '../signatures.js'
 import { callBytes, callNumbers } from './call.js'
+import type { Guard } from './guard.js'
 import { Instance, WIZER_NAMES } from './instance.js'
 import { CallOver, type OwnerChannel, OwnerGone } from './owner-channel.js'
 import { RunOutput, runProgram } from './run.js'
 import type { SharedParts } from './thread-messages.js'
 
 /** What instances are made of. */
-export interface InstanceParts extends Omit<SharedParts, 'files'> {
+export interface InstanceParts extends Omit<SharedParts, 'files' | 'guard'> {
   readonly files: GuestFiles
+  readonly guard: Guard
 }
 
 type NumberedCall = ReturnType<typeof decodeCall>
@@ -26,8 +28,10 @@ export class CallServer {
   readonly #parts: InstanceParts
   readonly #channel: OwnerChannel
   readonly #exports: readonly (readonly [name: string, signature: Signature])[]
-  /** The one that is kept from call to call. */
-  #kept: Instance | null = null
+  /** What is kept from call to call, by number; 0 is the one that all calls share which name none. */
+  readonly #kept = new Map<number, Instance>()
+  /** Number of the instance whose call is under way. */
+  #underway: number | null = null
 
   constructor(parts: InstanceParts, channel: OwnerChannel) {
     this.#parts = parts
@@ -35,9 +39,14 @@ export class CallServer {
     this.#exports = [...parts.functions.exports]
   }
 
-  /** Does so until the owner is gone, or has said that a call is over: it ends this thread then, which must not be found reading. */
-  serve(): void {
+  /**
+   * Does so from the nonce on, until the owner is gone, or has said that a call is over: this thread must not be found reading then. It may be
+   * interrupted in its guest, and serve again.
+   */
+  serve(nonce: Buffer): void {
+    this.#forgetUnderway()
     try {
+      this.#channel.synchronize(nonce)
       for (;;) {
         const { kind, bytes } = this.#channel.next()
         // It may come when the call has just been answered.
@@ -50,28 +59,43 @@ export class CallServer {
   }
 
   #answer(call: NumberedCall): void {
+    this.#underway = call.instance
     try {
-      const results =
-        call.verb === VERB.run ? [this.#run(call)] : call.verb === VERB.snapshot ? [this.#snapshotModule()] : this.#callAll(call)
-      this.#channel.sendWhole(FRAME.result, encodeResult(call.number, results))
+      this.#channel.sendWhole(FRAME.result, encodeResult(call.number, this.#resultsOf(call)))
+      this.#underway = null
     } catch (error) {
-      // What has failed may be left in any state.
-      this.#kept = null
+      this.#forgetUnderway()
       if (error instanceof OwnerGone || error instanceof CallOver) throw error
       this.#fail(call.number, error)
     }
   }
 
-  #callAll({ number, verb, keeps, function: place, inputs }: CallRequest & { readonly number: number }): Buffer[] {
+  #resultsOf(call: NumberedCall): readonly Uint8Array[] {
+    if (call.verb === VERB.run) return [this.#run(call)]
+    if (call.verb === VERB.snapshot) return [this.#snapshotModule()]
+    if (call.verb === VERB.open) this.#kept.set(call.instance, this.#open(call.number, this.#parts.start.limits.fuel ?? 0))
+    else if (call.verb === VERB.close) this.#kept.delete(call.instance)
+    else return this.#callAll(call)
+    return []
+  }
+
+  /** What has failed, or was interrupted, may be left in any state. */
+  #forgetUnderway(): void {
+    if (this.#underway !== null) this.#kept.delete(this.#underway)
+    this.#underway = null
+  }
+
+  #callAll({ number, verb, keeps, instance: which, function: place, inputs }: NumberedCall): Buffer[] {
     const [name, signature] = this.#exports[place] ?? ['', { parameters: [], results: [] }]
     const results: Buffer[] = []
     let left = this.#parts.start.outputBytes
     let fuel = this.#parts.start.limits.fuel ?? 0
     for (const [index, input] of inputs.entries()) {
-      const kept = keeps ? this.#kept : null
-      if (kept !== null) kept.fuel = fuel
+      const kept = keeps ? this.#kept.get(which) : undefined
+      if (kept === undefined && which !== 0) throw lost()
+      if (kept !== undefined) kept.fuel = fuel
       const instance = kept ?? this.#open(number, fuel)
-      if (keeps) this.#kept = instance
+      if (keeps) this.#kept.set(which, instance)
       try {
         instance.number = number
         const result =
@@ -139,3 +163,9 @@ export class CallServer {
 }
 
 const NO_BYTES = new Uint8Array()
+
+function lost(): EngineError {
+  return new EngineError('INSTANCE_LOST', 'the instance is gone: a call of it failed, or its thread was ended', {
+    hint: 'Make another with plugin.instance().',
+  })
+}

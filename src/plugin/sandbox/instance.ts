@@ -3,7 +3,7 @@ import { fromUtf8 } from '../../fs/names.js'
 import { type StateExports, unkept } from '../../wasm/instrument/reveal.js'
 import { WASM_PAGE_BYTES } from '../../wasm/module.js'
 import { DescriptorTable } from '../../wasm/preview1/descriptor-table.js'
-import { GuestExit, type InputStream, type OutputStream } from '../../wasm/preview1/host.js'
+import { GuestExit, type Host, type InputStream, type OutputStream } from '../../wasm/preview1/host.js'
 import { PREVIEW1 } from '../../wasm/preview1/names.js'
 import { preopenedDirectory } from '../../wasm/preview1/path-open.js'
 import { createPreview1, type Preview1 } from '../../wasm/preview1/preview1.js'
@@ -30,6 +30,9 @@ export interface InstanceGiven {
   readonly fuel: number
   readonly output: { readonly stdout: OutputStream; readonly stderr: OutputStream } | null
 }
+
+/** What a guest calls, or is called by. */
+type HostCall = (...arguments_: readonly unknown[]) => unknown
 
 /** Names by which modules export their initialisation for github.com/bytecodealliance/wizer, the newer one first. */
 export const WIZER_NAMES = ['wizer-initialize', 'wizer.initialize']
@@ -99,14 +102,18 @@ export class Instance {
     const names = [...functions.imports.keys()]
     if (names.some((name) => name.startsWith(`${PREVIEW1}.`))) {
       this.#preview1 = this.#createPreview1()
-      imports[PREVIEW1] = this.#preview1.functions
+      imports[PREVIEW1] = { ...this.#preview1.functions }
     }
     if (start.hostFunctions.length > 0)
       imports[HOST_MODULE] = Object.fromEntries(
         start.hostFunctions.map((summary, place) => [summary.name, this.#hostFunction(summary, place)]),
       )
-    this.#exports = new WebAssembly.Instance(module, imports).exports
-    if (this.#parts.fuel !== null) this.#tank?.open(this.#exports, this.#parts.fuel)
+    const { guard } = this.#parts
+    for (const functions of Object.values(imports))
+      for (const [name, call] of Object.entries(functions)) functions[name] = guard.host(call as HostCall)
+    this.#exports = guard.guest(() => new WebAssembly.Instance(module, imports).exports)
+    const { fuel } = this.#parts
+    if (fuel !== null) guard.guest(() => this.#tank?.open(this.#exports, fuel))
     const { memory } = this.#exports
     if (memory instanceof WebAssembly.Memory) this.#preview1?.attach(memory)
   }
@@ -121,7 +128,7 @@ export class Instance {
   call(name: string, arguments_: readonly (number | bigint)[]): unknown {
     const exported = this.#exports[name]
     if (typeof exported !== 'function') throw new EngineError('FUNCTION_NOT_FOUND', `the module exports no function ${name}`)
-    const result = (exported as (...arguments_: readonly unknown[]) => unknown)(...arguments_)
+    const result = this.#parts.guard.guest(() => (exported as HostCall)(...arguments_))
     this.#throwIfStopped()
     if (this.isOutOfFuel) throw new OutOfFuel()
     return result
@@ -277,7 +284,18 @@ export class Instance {
     table.add(new StreamDescriptor({ terminal: false, output: output?.stdout ?? { write: () => {} } }))
     table.add(new StreamDescriptor({ terminal: false, output: output?.stderr ?? { write: (bytes) => this.#complain(bytes) } }))
     for (const { name, handle } of files.preopens) table.add(preopenedDirectory(files.tree, handle, fromUtf8(name)))
-    return createPreview1({ host: guestHost({ args, env: start.env }), table, tree: files.tree, meter: this.#tank })
+    return createPreview1({ host: this.#host(guestHost({ args, env: start.env })), table, tree: files.tree, meter: this.#tank })
+  }
+
+  /** Whose sleep can be stopped. */
+  #host(host: Host): Host {
+    const { guard } = this.#parts
+    const { monotonicNs } = host.clock
+    return {
+      ...host,
+      wait: (_stdin, deadlineNs) =>
+        guard.sleep(deadlineNs === null ? Number.POSITIVE_INFINITY : Math.max(Number(deadlineNs - monotonicNs()) / 1e6, 0)),
+    }
   }
 
   #complain(bytes: Uint8Array): void {

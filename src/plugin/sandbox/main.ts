@@ -2,8 +2,8 @@
  * The sandbox process of a plugin: one per plugin, the trust domain of its instances.
  *
  * This thread supervises and never executes guest code. It makes the files, bounds and compiles the module, and tells what it has found. Each
- * channel to the owner has a thread, which the owner speaks to directly, since another thread between them would cost more than a call. Which of
- * them is to be ended, and when, the owner says here; a spare thread that has come up already takes its place.
+ * channel to the owner has a thread, which the owner speaks to directly, since another thread between them would cost more than a call. Whose
+ * call is to be ended, and when, the owner says here.
  */
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
@@ -17,6 +17,7 @@ import { CONTROL_DESCRIPTOR, START_DESCRIPTOR } from '../../wasm/sandbox/protoco
 import type { Snapshot } from '../../wasm/sandbox/snapshot.js'
 import { SharedTrees } from '../../wasm/sandbox/worker-threads.js'
 import { moduleFunctions } from '../signatures.js'
+import { Interrupter } from './interrupter.js'
 import { decodeStart, HOST_MODULE, type SnapshotStart } from './plugin-start.js'
 import { PluginThread } from './plugin-thread.js'
 import type { SharedParts, TakeMessage } from './thread-messages.js'
@@ -27,8 +28,8 @@ const threads = start.channels.map(() => new PluginThread(fell))
 
 prepare().then(
   ({ trees, evidence, taken }) => {
-    const spares = [new PluginThread(fell)]
-    onCommand((channel, nonce) => replace({ channel, nonce, trees, spares, taken }).catch(fell))
+    const interrupter = new Interrupter()
+    onCommand((channel, nonce) => replace({ channel, nonce, trees, interrupter, taken }).catch(fell))
     report({ event: 'ready', evidence })
   },
   (error) => {
@@ -60,7 +61,7 @@ async function prepare() {
 }
 
 /** In a thread of its own, which nobody uses after it. */
-async function snapshotOf({ init, timeoutMs }: SnapshotStart, parts: SharedParts, trees: SharedTrees): Promise<Snapshot> {
+async function snapshotOf({ init, timeoutMs }: SnapshotStart, parts: Omit<SharedParts, 'guard'>, trees: SharedTrees): Promise<Snapshot> {
   const thread = new PluginThread(fell)
   await thread.warm
   let timer: NodeJS.Timeout | undefined
@@ -90,23 +91,27 @@ interface Replacement {
   readonly channel: number
   readonly nonce: string
   readonly trees: SharedTrees
-  /** One that comes up, unless another channel has just taken it. */
-  readonly spares: PluginThread[]
-  readonly taken: Omit<TakeMessage, 'descriptor' | 'nonce'>
+  readonly interrupter: Interrupter
+  readonly taken: Omit<TakeMessage, 'descriptor' | 'nonce' | 'guard'>
 }
 
-async function replace({ channel, nonce, trees, spares, taken }: Replacement): Promise<void> {
+/** Ends the call, and where that does not help the thread with all that it keeps. */
+async function replace({ channel, nonce, trees, interrupter, taken }: Replacement): Promise<void> {
   const old = threads[channel]
   const descriptor = start.channels[channel]?.descriptor
   if (old === undefined || descriptor === undefined) return
-  await old.end(trees)
+  const isInterrupted = await old.interrupt(interrupter)
+  if (!isInterrupted) await old.end(trees)
   // From here on nobody reads from the channel or writes to it.
   report({ event: 'replaced', channel })
-  const next = spares.pop() ?? new PluginThread(fell)
+  if (isInterrupted) {
+    old.resume(nonce)
+    return
+  }
+  const next = new PluginThread(fell)
   threads[channel] = next
   await next.warm
   await next.take({ ...taken, descriptor, nonce })
-  if (spares.length === 0) spares.push(new PluginThread(fell))
 }
 
 /** `end CHANNEL NONCE`, a line each. */

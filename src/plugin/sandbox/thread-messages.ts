@@ -21,12 +21,26 @@ export interface SharedParts {
   /** The module as it came, where there is a snapshot. */
   readonly original: Uint8Array | null
   readonly functions: ModuleFunctions
+  /** Of the thread's {@link Guard}. */
+  readonly guard: SharedArrayBuffer
 }
 
-/** What a thread that has come up is given: from then on it listens to its channel alone, and to no message any more. */
+/** What a thread that has come up is given: from then on it listens to its channel alone, until a call of it is over. */
 export interface TakeMessage extends SharedParts {
   readonly descriptor: number
   readonly nonce: string
+}
+
+/** Its call is over: it goes on with the next, after this nonce. */
+export interface ResumeMessage {
+  readonly resume: string
+  /** How often it has resumed. */
+  readonly turn: number
+}
+
+/** Nothing at all, for a thread that has nothing to be interrupted in. */
+export interface IdleMessage {
+  readonly idle: true
 }
 
 /** Or this: it takes the snapshot, which its parts have not yet, and is of no more use. */
@@ -41,4 +55,6 @@ export type ThreadMessage =
   /** Its files are open: its number in each tree that is shared, in their order. */
   | { readonly type: 'attached'; readonly attachments: readonly number[] }
   | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
+  /** It has left its channel alone in this turn, and waits to resume. */
+  | { readonly type: 'stopped'; readonly turn: number }
   | { readonly type: 'failed'; readonly error: FailureMessage }

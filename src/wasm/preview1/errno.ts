@@ -82,7 +82,13 @@ const FROM_FILE_TREE: Readonly<Record<ErrnoName, WasiErrnoName>> = {
 
 /** The number for a caught error, or undefined when it is not one a guest may see. */
 export function errnoOf(error: unknown): number | undefined {
-  if (error instanceof WasiError) return WASI_ERRNO[error.code]
-  if (error instanceof ErrnoError) return WASI_ERRNO[FROM_FILE_TREE[error.code]]
+  const name = errnoNameOf(error)
+  return name === undefined ? undefined : WASI_ERRNO[name]
+}
+
+/** The name of a caught error, or undefined when it is not one a guest may see. */
+export function errnoNameOf(error: unknown): WasiErrnoName | undefined {
+  if (error instanceof WasiError) return error.code
+  if (error instanceof ErrnoError) return FROM_FILE_TREE[error.code]
   return undefined
 }

@@ -43,14 +43,20 @@ export class FileDescriptor extends Descriptor {
   }
 
   override write(buffers: readonly Uint8Array[]): number {
-    const { fs } = this.#at
-    // Between finding the end and writing there nobody else may write.
-    if ((this.flags & FDFLAGS.append) !== 0 && fs.atomically !== undefined) return fs.atomically(() => this.#writeOn(buffers))
-    return this.#writeOn(buffers)
+    if ((this.flags & FDFLAGS.append) !== 0) return this.append(buffers)
+    return this.#writeOn(buffers, this.#position)
   }
 
-  #writeOn(buffers: readonly Uint8Array[]): number {
-    if ((this.flags & FDFLAGS.append) !== 0) this.#position = this.#size()
+  /** Writes at the end, wherever that is by now. */
+  append(buffers: readonly Uint8Array[]): number {
+    const { fs } = this.#at
+    const write = () => this.#writeOn(buffers, this.#size())
+    // Between finding the end and writing there nobody else may write.
+    return fs.atomically === undefined ? write() : fs.atomically(write)
+  }
+
+  #writeOn(buffers: readonly Uint8Array[], position: number): number {
+    this.#position = position
     const written = this.#writeFrom(buffers, this.#position)
     this.#position += written
     return written

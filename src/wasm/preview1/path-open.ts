@@ -1,6 +1,6 @@
 import { EXECUTE, ownerOfNew, READ, WRITE } from '../../fs/access.js'
 import { ErrnoError } from '../../fs/errno.js'
-import type { FileType } from '../../fs/file-system.js'
+import type { ByteString, FileType } from '../../fs/file-system.js'
 import type { DirectoryHandle, Resolved } from '../../fs/resolve.js'
 import type { Context } from './context.js'
 import type { Descriptor } from './descriptor.js'
@@ -12,8 +12,8 @@ import { FDFLAGS_ALL, LOOKUPFLAGS, OFLAGS, OFLAGS_ALL } from './flags.js'
 import type { GuestTree, Place } from './guest-tree.js'
 import { CHANGING_RIGHTS, DIRECTORY_RIGHTS, decodeRights, FILE_RIGHTS, PREOPEN_INHERITING, RIGHTS } from './rights.js'
 
-/** What `path_open` was asked, decoded. */
-interface OpenRequest {
+/** How something is to be opened, in the words of preview1. */
+export interface OpenRequest {
   readonly oflags: number
   readonly fdflags: number
   readonly rights: { readonly base: number; readonly inheriting: number }
@@ -25,7 +25,7 @@ const ATTEMPTS = 8
 
 /** `path_open`. */
 export function pathOpenFunctions(context: Context) {
-  const { memory, table, tree } = context
+  const { memory, table } = context
   return {
     path_open(
       fd: number,
@@ -46,20 +46,32 @@ export function pathOpenFunctions(context: Context) {
       const rights = { base: inherited(base, directory), inheriting: inherited(inheriting, directory) }
       memory().u32(openedPointer)
       table.checkRoom()
-      const exclusive = (oflags & OFLAGS.creat) !== 0 && (oflags & OFLAGS.excl) !== 0
-      const follow = (lookupflags & LOOKUPFLAGS.symlinkFollow) !== 0 && !exclusive
-      const path = memory().path(pathPointer, pathLength)
-      if (path.endsWith('/') && (oflags & (OFLAGS.creat | OFLAGS.directory)) === OFLAGS.creat) {
-        // open(2): once the way there is found, whatever is at its end.
-        tree.walk(directory, path, 'keep')
-        throw new WasiError('EISDIR')
-      }
-      const walk = () => tree.walk(directory, path, follow ? 'follow' : 'keep-unless-slash')
-      const opened = openOrMade(() => openResolved(context, walk(), { oflags, fdflags, rights }), exclusive)
-      opened.flags = fdflags
+      const follows = (lookupflags & LOOKUPFLAGS.symlinkFollow) !== 0
+      const opened = openAt(context, directory, memory().path(pathPointer, pathLength), { oflags, fdflags, rights, follows })
       memory().setU32(openedPointer, table.add(opened))
     },
   }
+}
+
+/** openat(2). Throws as a walk does, EISDIR, EEXIST, ENOTDIR, EACCES, EROFS. The caller closes what it gives. */
+export function openAt(
+  context: Pick<Context, 'tree' | 'host'>,
+  directory: DirectoryDescriptor,
+  path: ByteString,
+  request: OpenRequest & { readonly follows: boolean },
+): Descriptor {
+  const { tree } = context
+  const { oflags } = request
+  const exclusive = (oflags & OFLAGS.creat) !== 0 && (oflags & OFLAGS.excl) !== 0
+  if (path.endsWith('/') && (oflags & (OFLAGS.creat | OFLAGS.directory)) === OFLAGS.creat) {
+    // open(2): once the way there is found, whatever is at its end.
+    tree.walk(directory, path, 'keep')
+    throw new WasiError('EISDIR')
+  }
+  const walk = () => tree.walk(directory, path, request.follows && !exclusive ? 'follow' : 'keep-unless-slash')
+  const opened = openOrMade(() => openResolved(context, walk(), request), exclusive)
+  opened.flags = request.fdflags
+  return opened
 }
 
 /** Another thread may make the file between the walk and the making: it is opened then, unless this was to make it. */
@@ -84,7 +96,7 @@ function inherited(asked: bigint, directory: DirectoryDescriptor): number {
   return rights
 }
 
-function openResolved(context: Context, resolved: Resolved, request: OpenRequest): Descriptor {
+function openResolved(context: Pick<Context, 'tree' | 'host'>, resolved: Resolved, request: OpenRequest): Descriptor {
   const { oflags } = request
   const { tree } = context
   if (resolved.ino === undefined) {

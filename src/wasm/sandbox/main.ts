@@ -19,11 +19,13 @@ import { GuestThreads } from './guest-threads.js'
 import { errorOf, failureOf, type GoMessage, type WorkerMessage } from './messages.js'
 import { type CompiledModule, ModuleCompiler } from './module-compiler.js'
 import { writeAll } from './output.js'
+import { type CompiledProgram, ProgramCompiler } from './program-compiler.js'
 import { CONTROL_DESCRIPTOR, GO, OUTLIVE, START_DESCRIPTOR, type StartMessage, UPPER_DESCRIPTOR } from './protocol.js'
 import { instrumentationOf } from './reproducible.js'
 import { createRing, StdinWriter } from './ring.js'
 import { Sessions } from './sessions.js'
 import { exitStatusOf, report, stopped, writeDown } from './supervision.js'
+import { transpileApart } from './transpiling.js'
 import { writeUpper } from './upper.js'
 import { startWorker, WorkerThreads } from './worker-threads.js'
 
@@ -40,7 +42,7 @@ const workerReady = new Promise<void>((resolve, reject) => {
   })
 })
 const use = { isProgram: true, provided: new Set<string>(), instrumentation: instrumentationOf(start) }
-const compiler = new ModuleCompiler(start.limits, use, start.engine)
+const compiler = new ProgramCompiler(new ModuleCompiler(start.limits, use, start.engine), start, transpileApart)
 let startedAt: number | null = null
 let resumeStdin = (): void => {}
 /** Once the guest is ready to run. */
@@ -63,7 +65,7 @@ prepareGuest().then(
 )
 
 interface Prepared {
-  readonly compiled: CompiledModule
+  readonly compiled: CompiledProgram
   readonly evidence: WasmEvidence
   readonly files: GuestFiles
   readonly threads: WorkerThreads
@@ -110,8 +112,16 @@ function onCommand(go: () => void): void {
   })
 }
 
-function run({ module, fuel, threads }: CompiledModule): void {
+function run(program: CompiledProgram): void {
   startedAt = performance.now()
+  if ('component' in program) worker.postMessage({ component: program.component } satisfies GoMessage)
+  else runModule(program)
+  report({ event: 'started' })
+  // Last: Node takes its time to load what reads stdin, and the guest's thread is under way by then.
+  feedStdin()
+}
+
+function runModule({ module, fuel, threads }: CompiledModule): void {
   if (threads !== null) {
     const { outputBytes } = start.limits
     guestThreads = new GuestThreads({
@@ -128,9 +138,6 @@ function run({ module, fuel, threads }: CompiledModule): void {
   }
   worker.postMessage({ module, fuel, threads: guestThreads?.shared ?? null } satisfies GoMessage)
   guestThreads?.begin()
-  report({ event: 'started' })
-  // Last: Node takes its time to load what reads stdin, and the guest's thread is under way by then.
-  feedStdin()
 }
 
 function feedStdin(): void {

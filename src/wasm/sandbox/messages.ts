@@ -1,6 +1,7 @@
 /** What the sandbox's main thread and its workers say to each other. */
 import { EngineError, type ErrorCode, messageOf } from '../../errors.js'
 import type { SharedUnion } from '../../fs/union-fs.js'
+import type { ComponentParts } from '../component/run-component.js'
 import type { FuelExports } from '../instrument/instrument.js'
 import type { SharedFiles } from './guest-files.js'
 import type { GuestProcess, StartMessage } from './protocol.js'
@@ -72,7 +73,15 @@ export interface FilesMessage {
 }
 
 /** To a worker: the guest may run. */
-export interface GoMessage {
+export type GoMessage = ModuleGo | ComponentGo
+
+/** A component, of which the worker makes the instances. */
+export interface ComponentGo {
+  readonly component: ComponentParts
+}
+
+/** A core module. */
+export interface ModuleGo {
   readonly module: WebAssembly.Module
   /** What it exports besides its own; null where it has no fuel. */
   readonly fuel: FuelExports | null

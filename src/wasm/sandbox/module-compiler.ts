@@ -44,6 +44,24 @@ export interface CompilerLimits extends ModuleLimits {
   readonly threads: number
 }
 
+/** A core module of a component, as it came. */
+export interface LinkedSource {
+  readonly name: string
+  readonly bytes: Uint8Array
+  /** How many instances of it the component has. */
+  readonly instances: number
+}
+
+/** The same, bounded and compiled. */
+export interface LinkedModule {
+  readonly name: string
+  readonly instances: number
+  readonly module: WebAssembly.Module
+  readonly prepared: PreparedModule
+  readonly instrumented: readonly string[]
+}
+
+const LINKED = { isProgram: false, provided: new Set<string>(), isLinked: true }
 const PROGRAM: ModuleUse = { isProgram: true, provided: new Set() }
 
 type Compiler = PreparedModule['compiler']
@@ -55,8 +73,8 @@ const FIRST_FLAGS = { baseline: ['--liftoff-only'], both: [], optimizing: ['--no
 const LATER_FLAGS = { baseline: ['--liftoff', '--liftoff-only'], both: ['--liftoff'], optimizing: [] } as const
 /** The safer for a module whose functions are costly, the later. */
 const CAUTION: readonly Compiler[] = ['optimizing', 'both', 'baseline']
-/** Modules that are kept compiled. */
-const KEPT = 8
+/** Programs that are kept compiled. */
+export const KEPT_COMPILED = 8
 
 /**
  * Bounds and compiles modules, one after the other. V8's flags are the whole process's, and it compiles functions of a module when they are
@@ -91,9 +109,7 @@ export class ModuleCompiler {
     const known = this.#compiled.get(moduleDigest)
     if (known !== undefined) return known
     const { fuel, state, prepared, instrumented } = this.#prepare(bytes)
-    const flags = this.#flagsFor(prepared.compiler)
-    if (flags.length > 0) await beforeFlags
-    for (const flag of flags) setFlagsFromString(flag)
+    await this.#setFlags(prepared.compiler, beforeFlags)
     const { imports, memoryPagesMaximum, tableElementsMaximum, sharedMemory } = prepared
     const module = await compiledModule(prepared.bytes)
     if (this.#use.isProgram) assertProgram(module, imports)
@@ -113,7 +129,7 @@ export class ModuleCompiler {
     }
     const compiled = { module, fuel, state, evidence, threads }
     this.#compiled.set(moduleDigest, compiled)
-    for (const oldest of this.#compiled.keys()) if (this.#compiled.size > KEPT) this.#compiled.delete(oldest)
+    for (const oldest of this.#compiled.keys()) if (this.#compiled.size > KEPT_COMPILED) this.#compiled.delete(oldest)
     return compiled
   }
 
@@ -132,6 +148,55 @@ export class ModuleCompiler {
     const { bytes: revealed, state } = instrumentation.state === true ? reveal(bytes) : { bytes, state: null }
     const { bytes: rewritten, fuel } = counts.length === 0 ? { bytes: revealed, fuel: null } : instrument(revealed, instrumentation)
     return { fuel, state, prepared: prepareModule(rewritten, this.#limits, this.#use), instrumented }
+  }
+
+  /**
+   * Compiles the core modules of a component, whose limits are those of all their instances together: each has what it begins with, and what
+   * is left goes to the first. Rejects as {@link compile} does.
+   */
+  compileLinked(modules: readonly LinkedSource[], beforeFlags: Promise<unknown>): Promise<readonly LinkedModule[]> {
+    const compiled = this.#last.then(() => this.#compileLinked(modules, beforeFlags))
+    this.#last = compiled.catch(() => {})
+    return compiled
+  }
+
+  async #compileLinked(modules: readonly LinkedSource[], beforeFlags: Promise<unknown>): Promise<readonly LinkedModule[]> {
+    const { instrumentation } = this.#use
+    const canonicalNan = instrumentation?.canonicalNan === true
+    const sources = modules.map((each) => {
+      const bytes = canonicalNan ? instrument(each.bytes, { fuel: false, canonicalNan }).bytes : each.bytes
+      return { ...each, bytes, least: prepareModule(bytes, this.#limits, LINKED).minimum }
+    })
+    const sum = (count: (limits: ModuleLimits) => number) =>
+      sources.reduce((total, { least, instances }) => total + count(least) * instances, 0)
+    const left = {
+      memoryPages: this.#limits.memoryPages - sum(({ memoryPages }) => memoryPages),
+      tableElements: this.#limits.tableElements - sum(({ tableElements }) => tableElements),
+    }
+    if (left.memoryPages < 0 || left.tableElements < 0)
+      throw new EngineError('LIMIT_EXCEEDED', 'the modules of the component start with more memory or tables than its limits', {
+        hint: 'Raise --memory.',
+      })
+    const compiled: LinkedModule[] = []
+    for (const { name, bytes, instances, least } of sources) {
+      const limits = {
+        memoryPages: least.memoryPages + Math.floor(left.memoryPages / instances),
+        tableElements: least.tableElements + Math.floor(left.tableElements / instances),
+      }
+      const prepared = prepareModule(bytes, limits, LINKED)
+      left.memoryPages -= (prepared.memoryPagesMaximum - least.memoryPages) * instances
+      left.tableElements -= (prepared.tableElementsMaximum - least.tableElements) * instances
+      await this.#setFlags(prepared.compiler, beforeFlags)
+      const module = await compiledModule(prepared.bytes)
+      compiled.push({ name, instances, module, prepared, instrumented: canonicalNan ? ['canonical-nan'] : [] })
+    }
+    return compiled
+  }
+
+  async #setFlags(compiler: Compiler, beforeFlags: Promise<unknown>): Promise<void> {
+    const flags = this.#flagsFor(compiler)
+    if (flags.length > 0) await beforeFlags
+    for (const flag of flags) setFlagsFromString(flag)
   }
 
   #flagsFor(wanted: Compiler): readonly string[] {

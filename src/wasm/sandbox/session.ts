@@ -8,7 +8,8 @@ import type { ExitStatus } from '../../runtime/exit.js'
 import { GuestThreads } from './guest-threads.js'
 import { InputFeed } from './input-feed.js'
 import { errorOf, type FailureMessage, failureOf, type GoMessage, type WorkerMessage, type WorkerTask } from './messages.js'
-import type { CompiledModule, ModuleCompiler } from './module-compiler.js'
+import type { CompiledModule } from './module-compiler.js'
+import type { CompiledProgram, ProgramCompiler } from './program-compiler.js'
 import type { SandboxLimits } from './protocol.js'
 import { createRing, OutputReader } from './ring.js'
 import {
@@ -28,7 +29,7 @@ import type { WorkerThreads } from './worker-threads.js'
 /** What a session needs of the sandbox. */
 export interface SessionParts {
   readonly threads: WorkerThreads
-  readonly compiler: ModuleCompiler
+  readonly compiler: ProgramCompiler
   readonly limits: SandboxLimits
   /** Whether the container's own program has been let go. */
   readonly isStarted: () => boolean
@@ -56,7 +57,7 @@ export class Session {
   #attachments: readonly number[] = []
   readonly #forks: SharedUnion[] = []
   #preopens: readonly string[] = []
-  #compiled: CompiledModule | null = null
+  #compiled: CompiledProgram | null = null
   #input: InputFeed | null = null
   #outputs: readonly (readonly [kind: number, reader: OutputReader])[] = []
   #startedAt: number | null = null
@@ -181,9 +182,14 @@ export class Session {
     )
   }
 
-  #go({ module, fuel, threads }: CompiledModule): void {
+  #go(program: CompiledProgram): void {
     this.#startedAt = performance.now()
     this.#tell({ event: 'started' })
+    if ('component' in program) this.#worker?.postMessage({ component: program.component } satisfies GoMessage)
+    else this.#goModule(program)
+  }
+
+  #goModule({ module, fuel, threads }: CompiledModule): void {
     this.#threads = threads === null ? null : this.#guestThreads(module, threads)
     this.#worker?.postMessage({ module, fuel, threads: this.#threads?.shared ?? null } satisfies GoMessage)
     this.#threads?.begin()

@@ -5,9 +5,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { EngineError, messageOf } from '../../errors.js'
 import { fromUtf8 } from '../../fs/names.js'
+import { type ComponentParts, runComponent } from '../component/run-component.js'
 import { WASM_PAGE_BYTES } from '../module.js'
 import { DescriptorTable } from '../preview1/descriptor-table.js'
-import { GuestExit, type InputStream, type OutputStream } from '../preview1/host.js'
+import { GuestExit, type Host, type InputStream, type OutputStream } from '../preview1/host.js'
 import { PREVIEW1 } from '../preview1/names.js'
 import { preopenedDirectory } from '../preview1/path-open.js'
 import { createPreview1 } from '../preview1/preview1.js'
@@ -24,6 +25,7 @@ import {
   type FilesMessage,
   failureOf,
   type GoMessage,
+  type ModuleGo,
   type Outcome,
   type WorkerMessage,
   type WorkerStart,
@@ -67,9 +69,11 @@ async function prepareGuest({ process: guest, findsProgram }: GuestTask, shared:
   const run =
     start.engine === 'wolffia'
       ? (program: GoMessage) =>
-          program.threads === null
-            ? runGuest(program, guest, files, { clock, isOwn: !findsProgram })
-            : serveThreads(program.threads, guest, files)
+          'component' in program
+            ? performComponent(program.component, guest, files, clock)
+            : program.threads === null
+              ? runGuest(program, guest, files, { clock, isOwn: !findsProgram })
+              : serveThreads(program.threads, guest, files)
       : await runnerOfWasmer(guest, files)
   parentPort?.once('message', (message: GoMessage) => tell({ type: 'ended', outcome: run(message) }))
   tellReady(files)
@@ -159,7 +163,9 @@ async function runnerOfWasmer(guest: GuestProcess, { unions: [root] }: GuestFile
   const { cwd, user, terminal } = guest
   const { limits, readonlyRootfs, preopens } = start
   const names = preopens === 'none' ? {} : { ...(cwd === '/' ? {} : { '.': cwd }), '/': '/' }
-  return ({ module }) => {
+  return (program) => {
+    if ('component' in program) throw new EngineError('INTERNAL', 'the other engine was given a component')
+    const { module } = program
     const host = guestHost(guest)
     const outputs = [stdout, stderr] as const
     return outcomeOf((onExports) =>
@@ -196,14 +202,14 @@ interface RunParts {
   readonly isOwn: boolean
 }
 
-function runGuest(program: GoMessage, guest: GuestProcess, files: GuestFiles, { clock, isOwn }: RunParts): Outcome {
+function runGuest(program: ModuleGo, guest: GuestProcess, files: GuestFiles, { clock, isOwn }: RunParts): Outcome {
   const recording = isOwn ? openRecording(start.recording, stdout, stderr) : null
   const outcome = perform(program, guest, files, { clock, recording })
   return recording === null ? outcome : recording.end(outcome)
 }
 
 function perform(
-  { module, fuel }: GoMessage,
+  { module, fuel }: ModuleGo,
   guest: GuestProcess,
   files: GuestFiles,
   { clock, recording }: { readonly clock: SteppedClock | null; readonly recording: GuestRecording | null },
@@ -211,7 +217,7 @@ function perform(
   const input = clock === null ? stdin : wholeInput(stdin)
   const table = openTable(guest, files, [input, recording?.stdout ?? stdout, recording?.stderr ?? stderr])
   const tank = fuel === null ? null : new FuelTank(start.limits.fuel ?? 0)
-  const host = clock === null ? guestHost(guest) : deterministicHost(guest, clock, start.deterministic ?? '')
+  const host = hostOf(guest, clock)
   const preview1 = createPreview1({ host, table, tree: files.tree, meter: tank, witness: recording?.witness ?? null })
   const outcome = outcomeOf(
     (onExports) => {
@@ -226,6 +232,21 @@ function perform(
     () => tank?.isEmpty === true || recording?.isStopped() === true,
   )
   return tank === null ? outcome : { ...outcome, fuelLeft: tank.left }
+}
+
+function hostOf(guest: GuestProcess, clock: SteppedClock | null): Host {
+  return clock === null ? guestHost(guest) : deterministicHost(guest, clock, start.deterministic ?? '')
+}
+
+function performComponent(component: ComponentParts, guest: GuestProcess, files: GuestFiles, clock: SteppedClock | null): Outcome {
+  const { tree, preopens } = files
+  const { terminal, cwd } = guest
+  const { openFiles: maximum } = start.limits
+  const streams = [clock === null ? stdin : wholeInput(stdin), stdout, stderr] as const
+  const outcome = runComponent(component, { host: hostOf(guest, clock), tree, streams, terminal, cwd, preopens, openFiles: maximum })
+  if (outcome.kind === 'exit') return { ...outcome, signal: null }
+  complain(`wasm trap: ${outcome.message}`)
+  return outcome
 }
 
 /** A trap, an exception nobody caught, or a stack that is used up: said on stderr, as wasmtime does. */

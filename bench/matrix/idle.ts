@@ -1,0 +1,67 @@
+import { descendants, proportionalMib } from '../process-memory.js'
+import { require } from '../unavailable.js'
+import { type Cell, type Column, containersOf } from './column.js'
+
+const GUEST = ['/.bench/talk', 'wait']
+const SETTLE_MS = 300
+const MANY = 10
+const QUICK_MANY = 3
+
+/** A container that waits: all its processes, and those that stand beside it, by their proportional set sizes. */
+export const idle: Column = idleColumn('idle', 'memory of a waiting container, with all that stands beside it (PSS)', () => 1)
+
+/** The same of several at once, which share what they can: 1,024 over it fit into a GiB. */
+export const density: Column = idleColumn('density', 'memory of each of ten that wait at once (three with --quick)', (quick) =>
+  quick ? QUICK_MANY : MANY,
+)
+
+function idleColumn(name: string, summary: string, countOf: (quick: boolean) => number): Column {
+  return {
+    name,
+    summary,
+    unit: 'MiB',
+    rounds: 5,
+    quickRounds: 1,
+    open: async (cell) => {
+      const count = countOf(cell.workbench.quick)
+      const start = typeof cell.place.containers === 'string' ? foreground(cell) : background(cell, name)
+      // What is there once for all, such as a holder, comes with the first.
+      await (await start(0))()
+      return async () => {
+        const before = new Set(cell.place.driver.running())
+        const ends: (() => Promise<void>)[] = []
+        try {
+          for (let each = 1; each <= count; each++) ends.push(await start(each))
+          await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+          const own = cell.place.driver.running().filter((pid) => !before.has(pid))
+          const memory = own.reduce((sum, pid) => sum + proportionalMib(pid), 0) / count
+          require(memory > 0, 'nothing of it runs below a process of ours')
+          return memory
+        } finally {
+          const ended = await Promise.allSettled(ends.map((end) => end()))
+          for (const each of ended) if (each.status === 'rejected') throw each.reason
+        }
+      }
+    },
+  }
+}
+
+type Start = (number: number) => Promise<() => Promise<void>>
+
+/** The mode's command with its guest, as somebody at a terminal has it. */
+function foreground({ place }: Cell): Start {
+  return async () => {
+    const [program, ...words] = await place.command(GUEST)
+    const pid = await place.driver.start(program, words)
+    return async () => void (await place.driver.kill(pid, descendants(pid).at(-1) ?? pid))
+  }
+}
+
+function background(cell: Cell, column: string): Start {
+  const { start, remove, run } = containersOf(cell)
+  return async (number) => {
+    const name = `${cell.mode}-${column}-${number}`
+    await run(await start(name, GUEST))
+    return async () => void (await run(remove(name)))
+  }
+}

@@ -1,0 +1,33 @@
+import { descendants } from '../process-memory.js'
+import { require } from '../unavailable.js'
+import type { Column } from './column.js'
+
+const GUEST = ['/.bench/talk', 'wait']
+
+/** A guest that waits is killed by the kernel; what is measured is the rest. */
+export const kill: Column = {
+  name: 'kill',
+  summary: 'SIGKILL to a running guest, until the command that started it has ended and left nothing',
+  unit: 'ms',
+  rounds: 20,
+  quickRounds: 1,
+  open: async ({ place }) => {
+    const { driver } = place
+    const sample = async () => {
+      const [program, ...words] = await place.command(GUEST)
+      const before = new Set(driver.running())
+      const pid = await driver.start(program, words)
+      // Where a supervisor has left its parent, the guest is no descendant of the command, but still the last that came.
+      const guest =
+        descendants(pid).at(-1) ??
+        driver
+          .running()
+          .filter((each) => !before.has(each))
+          .at(-1) ??
+        pid
+      return (await driver.kill(pid, guest)).durationMs
+    }
+    require((await sample()) > 0, 'it took no time')
+    return sample
+  },
+}

@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { compileGuest, GUEST_FOLDER } from '../compile-guest.js'
+import { Unavailable } from '../unavailable.js'
+import type { Workbench } from '../workbench.js'
+import type { Cell, Column } from './column.js'
+import { nanoseconds } from './work.js'
+
+const GUEST = `${GUEST_FOLDER}/net`
+const NO_NETWORK = 3
+
+/** What a guest's network costs, where it has one: its own loopback, and the host's where that is within reach. Nothing leaves the machine. */
+export function networks(quick: boolean): readonly Column[] {
+  const [mebibytes, turns] = quick ? [8, 200] : [256, 5_000]
+  return [
+    column('network', `MiB over the guest's own loopback (${mebibytes})`, async () => ['stream', String(mebibytes)]),
+    column('network-turn', "a byte there and back over the guest's own loopback", async () => ['turns', String(turns)], turns),
+    column(
+      'host-network-turn',
+      "a byte there and back to a server on the host's loopback",
+      async (workbench) => ['host', String(await serverPort(workbench)), String(turns)],
+      turns,
+    ),
+  ]
+}
+
+function column(name: string, summary: string, wordsOf: (workbench: Workbench) => Promise<readonly string[]>, parts = 1): Column {
+  return {
+    name,
+    summary,
+    unit: 'ms',
+    rounds: 12,
+    quickRounds: 1,
+    open: async (cell) => {
+      const words = [GUEST, ...(await wordsOf(cell.workbench))]
+      await reach(cell, words)
+      return async () => nanoseconds((await cell.talk(words)).output) / 1e6 / parts
+    },
+  }
+}
+
+/** Rejects with what the guest says of a network that it has not. */
+async function reach({ workbench, mode, place }: Cell, words: readonly string[]): Promise<void> {
+  const [program, ...args] = await place.command(words)
+  const { exitCode, output } = await place.driver.talk(program, args, { keep: join(workbench.directory, `${mode}.reached`) })
+  if (exitCode === NO_NETWORK) throw new Unavailable(output.trim())
+  if (exitCode !== 0) throw new Error(`${words.join(' ')}: ended with ${exitCode}`)
+}
+
+/** The same server for every mode, without a wall. */
+function serverPort(workbench: Workbench): Promise<number> {
+  return workbench.once('network server', async () => {
+    const { nativePath } = await compileGuest(workbench, 'net')
+    const server = spawn(nativePath, ['serve'], { stdio: ['pipe', 'pipe', 'inherit'] })
+    workbench.atEnd(async () => {
+      const ended = once(server, 'close')
+      server.stdin.end()
+      await ended
+    })
+    for await (const line of createInterface({ input: server.stdout })) return Number(line)
+    throw new Error('the server told no port')
+  })
+}

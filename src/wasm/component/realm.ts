@@ -1,0 +1,186 @@
+/**
+ * What runs in a component's own realm: a global object in which there is JavaScript and WebAssembly, and nothing of Node's. Neither the glue
+ * that a component was transpiled to nor anything it makes is ever given an object of the realm outside, whose constructors
+ * would lead there: what crosses is copied, functions are called by closures only.
+ */
+
+/** Names of functions, and of resources with their methods, by interface. */
+export type InterfaceNames = Readonly<Record<string, { readonly functions: readonly string[]; readonly resources: ResourceNames }>>
+type ResourceNames = Readonly<Record<string, readonly string[]>>
+
+/** How a call of WASI went: with a result, with an error for the guest, or it ends the component. */
+export type Answer = { readonly ok: unknown } | { readonly err: unknown } | { readonly ended: string }
+
+/** What the realm is given of the world. Its functions never throw. */
+export interface Bridge {
+  readonly names: InterfaceNames
+  /** A function, or a method `Resource.method` whose first argument is what it is called on. */
+  call(interfaceName: string, functionName: string, args: readonly unknown[]): Answer
+  drop(resource: unknown): Answer
+  /** Null for what is not UTF-8. */
+  decode(bytes: Uint8Array): string | null
+  encode(text: string): Uint8Array
+  /** Binaries of the core modules, by the names that the glue has for them. */
+  readonly modules: Readonly<Record<string, Uint8Array>>
+  /** Whether one more instance of a core module is within the limits. */
+  mayInstantiate(name: string): boolean
+}
+
+/** How a component ended, where it did not end itself by `wasi:cli/exit`. */
+export interface RealmOutcome {
+  /** 0 or 1, as `run` returned; null for a trap. */
+  readonly exitCode: number | null
+  readonly message: string
+  readonly memoryBytes: number
+  readonly tableElements: number
+}
+
+type ImportObject = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
+/** The glue: jco's `instantiate` in its mode `sync`. */
+export type Instantiate = (
+  getCoreModule: (name: string) => WebAssembly.Module,
+  imports: unknown,
+  instantiateCore: (module: WebAssembly.Module, imports?: ImportObject) => WebAssembly.Instance,
+) => Readonly<Record<string, unknown>>
+
+/**
+ * Runs a component to its end. Its text is evaluated in the realm, so that it refers to nothing outside itself; whatever it makes is the
+ * realm's own.
+ */
+export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknown, textEncoder: unknown) => Instantiate): RealmOutcome {
+  const references = new WeakMap<object, { readonly resource: string; readonly number: number }>()
+  const prototypes: Record<string, object> = {}
+  const instances: WebAssembly.Instance[] = []
+  const names = new Map<WebAssembly.Module, string>()
+  const dispose = Symbol.dispose || Symbol.for('dispose')
+
+  function inward(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value
+    if (ArrayBuffer.isView(value)) return new Uint8Array(value as Uint8Array)
+    if (Array.isArray(value)) {
+      const copy: unknown[] = []
+      for (let place = 0; place < value.length; place++) copy[place] = inward(value[place])
+      return copy
+    }
+    const fields = value as Record<string, unknown>
+    if (typeof fields.resource === 'string' && typeof fields.number === 'number') {
+      const object = Object.create(prototypes[fields.resource] ?? null)
+      references.set(object, { resource: fields.resource, number: fields.number })
+      return object
+    }
+    const copy: Record<string, unknown> = {}
+    for (const name in fields) copy[name] = inward(fields[name])
+    return copy
+  }
+
+  function outward(value: unknown, depth: number): unknown {
+    if (typeof value === 'function' || typeof value === 'symbol' || depth > 4) throw new TypeError('no value of WASI')
+    if (typeof value !== 'object' || value === null) return value
+    if (ArrayBuffer.isView(value)) return new Uint8Array(value as Uint8Array)
+    const reference = references.get(value)
+    if (reference !== undefined) return reference
+    if (Array.isArray(value)) return value.map((each) => outward(each, depth + 1))
+    const fields = value as Record<string, unknown>
+    const copy: Record<string, unknown> = {}
+    // What the glue makes of a handle that names nothing has no reference, and nothing of its own either.
+    for (const name of Object.keys(fields)) copy[name] = outward(fields[name], depth + 1)
+    return copy
+  }
+
+  function result(answer: Answer): unknown {
+    if ('ok' in answer) return inward(answer.ok)
+    // As the glue wants it: an error for the guest is thrown with a `payload`, what has none ends it.
+    if ('err' in answer) throw Object.assign(new Error('error'), { payload: inward(answer.err) })
+    throw new Error(answer.ended)
+  }
+
+  /** Nothing that the other realm throws comes in, an overflow of the stack neither. */
+  function guarded(ask: () => Answer): Answer {
+    try {
+      return ask()
+    } catch {
+      throw new RangeError('call stack exhausted')
+    }
+  }
+
+  const imports: Record<string, Record<string, unknown>> = {}
+  for (const interfaceName of Object.keys(bridge.names)) {
+    const { functions = [], resources = {} } = bridge.names[interfaceName] ?? {}
+    const made: Record<string, unknown> = {}
+    for (const name of functions as readonly string[])
+      made[`${name}`] = (...args: unknown[]) => {
+        const copied = outward(args, 0) as unknown[]
+        return result(guarded(() => bridge.call(interfaceName, name, copied)))
+      }
+    for (const resource of Object.keys(resources)) {
+      // Never made by the guest: what it has of one came from `inward`.
+      const Resource = class {}
+      const prototype = Resource.prototype as unknown as Record<string | symbol, unknown>
+      for (const name of (resources as ResourceNames)[resource] ?? [])
+        prototype[`${name}`] = function (this: unknown, ...args: unknown[]) {
+          const copied = outward([this, ...args], 0) as unknown[]
+          return result(guarded(() => bridge.call(interfaceName, `${resource}.${name}`, copied)))
+        }
+      prototype[dispose] = function (this: unknown) {
+        const copied = outward(this, 0)
+        result(guarded(() => bridge.drop(copied)))
+      }
+      prototypes[`${resource}`] = Resource.prototype
+      made[`${resource}`] = Resource
+    }
+    imports[`${interfaceName}`] = made
+  }
+
+  class Decoder {
+    decode(bytes: Uint8Array): string {
+      const text = bridge.decode(bytes)
+      // Canonical ABI, "load_string_from_range": a string that is not UTF-8 is a trap.
+      if (text === null) throw new TypeError('a string that is not UTF-8')
+      return text
+    }
+  }
+  class Encoder {
+    encode(text: string): Uint8Array {
+      return new Uint8Array(bridge.encode(text))
+    }
+  }
+
+  const getCoreModule = (name: string): WebAssembly.Module => {
+    const module = new WebAssembly.Module(new Uint8Array(bridge.modules[name] as Uint8Array<ArrayBuffer>))
+    names.set(module, `${name}`)
+    return module
+  }
+  const instantiateCore = (module: WebAssembly.Module, given?: ImportObject): WebAssembly.Instance => {
+    if (!bridge.mayInstantiate(names.get(module) ?? '')) throw new RangeError('more instances than its limits of memory and tables allow')
+    const instance = new WebAssembly.Instance(module, given)
+    instances.push(instance)
+    return instance
+  }
+
+  function outcome(exitCode: number | null, message: string): RealmOutcome {
+    const memories = new Set<WebAssembly.Memory>()
+    const tables = new Set<WebAssembly.Table>()
+    for (const { exports } of instances)
+      for (const each of Object.values(exports)) {
+        if (each instanceof WebAssembly.Memory) memories.add(each)
+        else if (each instanceof WebAssembly.Table) tables.add(each)
+      }
+    let [memoryBytes, tableElements] = [0, 0]
+    for (const { buffer } of memories) memoryBytes += buffer.byteLength
+    for (const { length } of tables) tableElements += length
+    return { exitCode, message, memoryBytes, tableElements }
+  }
+
+  try {
+    const exports = makeInstantiate(Decoder, Encoder)(getCoreModule, imports, instantiateCore)
+    const name = Object.keys(exports).find((each) => each.startsWith('wasi:cli/run@'))
+    const { run } = exports[name ?? 'run'] as { run: () => void }
+    run()
+    return outcome(0, '')
+  } catch (error) {
+    // The error of the result that `run` returns.
+    if (error instanceof Error && Object.hasOwn(error, 'payload')) return outcome(1, '')
+    return outcome(null, error instanceof Error ? `${error.message}` : 'it threw something')
+  }
+}

@@ -1,0 +1,138 @@
+import { createContext, runInContext, Script } from 'node:vm'
+import { EngineError, messageOf } from '../../errors.js'
+import { WASM_PAGE_BYTES } from '../module.js'
+import { GuestExit } from '../preview1/host.js'
+import { type Answer, type Bridge, type Instantiate, type InterfaceNames, type RealmOutcome, runInRealm } from './realm.js'
+import { ResourceTable } from './resources.js'
+import { Failure } from './trap.js'
+import { type ComponentWorld, type WasiInterface, wasiInterfaces } from './wasi.js'
+
+/** A component that is ready to be instantiated. */
+export interface ComponentParts {
+  /** What jco has made of it: JavaScript with one function, `instantiate`. */
+  readonly glue: string
+  readonly modules: readonly CoreModule[]
+  readonly limits: { readonly memoryPages: number; readonly tableElements: number }
+}
+
+/** A core module of a component, bounded. */
+export interface CoreModule {
+  /** The glue's. */
+  readonly name: string
+  readonly bytes: Uint8Array
+  /** The most that each instance of it can have of its own. */
+  readonly memoryPages: number
+  readonly tableElements: number
+}
+
+/** How a component came to its end. */
+export type ComponentOutcome =
+  | { readonly kind: 'exit'; readonly exitCode: number }
+  | { readonly kind: 'trap'; readonly message: string; readonly memoryPages: number; readonly tableElements: number }
+
+/** Instances of core modules, which cost memory of the engine's own. A component of ten composed ones has a hundred. */
+const MAXIMUM_INSTANCES = 1000
+/** What the glue begins with, in jco's mode of instantiation `sync`. */
+const GLUE_START = 'export function instantiate('
+
+/** Runs a component to its end, in a realm of its own in this thread. */
+export function runComponent(parts: ComponentParts, world: ComponentWorld): ComponentOutcome {
+  const resources = new ResourceTable()
+  const interfaces = wasiInterfaces({ ...world, resources })
+  let exit: GuestExit | null = null
+  let ended: string | null = null
+
+  function answer(perform: () => unknown): Answer {
+    // A guest with exception handling can catch what has ended it; no call serves it after that.
+    if (ended !== null) return { ended }
+    try {
+      return { ok: perform() }
+    } catch (error) {
+      if (error instanceof Failure) return { err: error.payload }
+      if (error instanceof GuestExit) exit = error
+      ended = error instanceof GuestExit ? 'exit' : messageOf(error)
+      return { ended }
+    }
+  }
+
+  const bridge: Bridge = {
+    names: namesOf(interfaces),
+    call: (interfaceName, functionName, args) => answer(() => functionOf(interfaces, interfaceName, functionName)(...args.map(outside))),
+    drop: (resource) => answer(() => resources.drop(resource)),
+    decode: decodeUtf8,
+    encode: (text) => ENCODER.encode(text),
+    modules: Object.fromEntries(parts.modules.map(({ name, bytes }) => [name, bytes])),
+    mayInstantiate: instanceCounter(parts),
+  }
+  const outcome = enterRealm(parts.glue, bridge)
+  const gone = exit as GuestExit | null
+  if (gone !== null) return { kind: 'exit', exitCode: gone.exitCode }
+  if (outcome.exitCode !== null && ended === null) return { kind: 'exit', exitCode: outcome.exitCode }
+  return {
+    kind: 'trap',
+    message: ended ?? outcome.message,
+    memoryPages: outcome.memoryBytes / WASM_PAGE_BYTES,
+    tableElements: outcome.tableElements,
+  }
+}
+
+/** Evaluates the glue where nothing of Node's is, and code cannot be made of strings. */
+function enterRealm(glue: string, bridge: Bridge): RealmOutcome {
+  if (!glue.startsWith(GLUE_START) || /\bimport\s*[(.]/.test(glue))
+    throw new EngineError('INTERNAL', 'a component was transpiled to other JavaScript')
+  const context = createContext(Object.create(null), { codeGeneration: { strings: false, wasm: true }, microtaskMode: 'afterEvaluate' })
+  const source = `(function (TextDecoder, TextEncoder) { 'use strict'; ${glue.slice('export '.length)}\nreturn instantiate })`
+  const makeInstantiate = new Script(source, { filename: 'component.js' }).runInContext(context) as () => Instantiate
+  const enter = runInContext(`'use strict'; (${runInRealm})`, context) as typeof runInRealm
+  const { exitCode, message, memoryBytes, tableElements } = enter(bridge, makeInstantiate)
+  return { exitCode, message, memoryBytes, tableElements }
+}
+
+function namesOf(interfaces: Readonly<Record<string, WasiInterface>>): InterfaceNames {
+  return Object.fromEntries(
+    Object.entries(interfaces).map(([name, members]) => {
+      const functions = Object.keys(members).filter((member) => typeof members[member] === 'function')
+      const resources = Object.entries(members).flatMap(([member, methods]) =>
+        typeof methods === 'function' ? [] : [[member, Object.keys(methods)] as const],
+      )
+      return [name, { functions, resources: Object.fromEntries(resources) }]
+    }),
+  )
+}
+
+function functionOf(interfaces: Readonly<Record<string, WasiInterface>>, interfaceName: string, functionName: string) {
+  const [first = '', method] = functionName.split('.')
+  const member = interfaces[interfaceName]?.[first]
+  const call = method === undefined ? member : typeof member === 'object' ? member[method] : undefined
+  if (typeof call !== 'function') throw new EngineError('INTERNAL', `no function ${functionName} of ${interfaceName}`)
+  return call
+}
+
+/** An array of bytes of the other realm's as one of this, where `instanceof` knows it; what is not one stays as it is. */
+function outside(value: unknown): unknown {
+  return ArrayBuffer.isView(value) ? new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength) : value
+}
+
+const ENCODER = new TextEncoder()
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function decodeUtf8(bytes: Uint8Array): string | null {
+  try {
+    return DECODER.decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+/** Counts what the instances of a component may take together. */
+function instanceCounter({ modules, limits }: ComponentParts): (name: string) => boolean {
+  let [instances, memoryPages, tableElements] = [0, 0, 0]
+  return (name) => {
+    const module = modules.find((each) => each.name === name)
+    if (module === undefined) return false
+    instances++
+    memoryPages += module.memoryPages
+    tableElements += module.tableElements
+    return instances <= MAXIMUM_INSTANCES && memoryPages <= limits.memoryPages && tableElements <= limits.tableElements
+  }
+}
