@@ -33,7 +33,8 @@ test('resources are read as docker reads them', () => {
     memorySwappiness: 0,
     oomKillDisable: true,
   })
-  const more = '-c 512 --cpu-period 50000 --cpu-quota 25000 --cpuset-cpus 0-1,3 --cpuset-mems 0 --blkio-weight 300 --blkio-weight-device /dev/sda:200'
+  const more =
+    '-c 512 --cpu-period 50000 --cpu-quota 25000 --cpuset-cpus 0-1,3 --cpuset-mems 0 --blkio-weight 300 --blkio-weight-device /dev/sda:200'
   assert.equal(parse(...more.split(' ')), {
     cpuShares: 512,
     cpuPeriodUs: 50_000,
