@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { tree } from '../machine/initramfs.js'
 import { encodeWords, HAS_KVM, machineCommand, makeMachine, requireMachine } from '../machine/machine.js'
+import { ASK, REMOVE, RUN, START } from '../machine/scripts.js'
 import { placed } from '../place.js'
 import { require } from '../unavailable.js'
 import { packageRoot } from '../workbench.js'
@@ -11,15 +12,6 @@ const BASE_MEBIBYTES = 512
 const MEMORY_PER_ROOT = 3
 /** What init.c ends with when there is nothing to run. */
 const NOTHING_TO_RUN = 126
-
-/** QEMU's exit code holds the guest's above its lowest bit, which a failure of its own has alone. */
-const RUN = '"$@"; code=$?; [ $code -le 1 ] || code=$((code >> 1)); exit $code'
-/** Prints what a served machine answers up to its record separator, and ends as it says. */
-const ANSWER = `while IFS= read -r line; do case $line in *\x1e*) printf %s "\${line%\x1e*}"; exit "\${line##* }";; esac; printf '%s\\n' "$line"; done <"$0.out"`
-const START = `mkfifo "$0.in" "$0.out" && "$@" && ${ANSWER}`
-/** What has ended may still be a process, that its parent has not asked after, but runs no program. */
-const REMOVE =
-  'pid=$(cat "$0.pid") && kill -9 "$pid" && while [ -e "/proc/$pid/exe" ]; do sleep 0.01; done; rm -f "$0.in" "$0.out" "$0.pid"'
 
 /** A virtual machine with the same root tree, in memory, below a kernel of Debian's: what a wall of another kind costs. */
 export const qemu = placed({
@@ -54,7 +46,7 @@ export const qemu = placed({
           path(name),
           ...machineCommand(machine, { ...start, words, servePath: path(name) }),
         ],
-        exec: async (name, words) => ['sh', '-c', `printf '%s\\n' "$1" >"$0.in"; ${ANSWER}`, path(name), encodeWords(words)],
+        exec: async (name, words) => ['sh', '-c', ASK, path(name), encodeWords(words)],
         remove: (name) => ['sh', '-c', REMOVE, path(name)],
       },
     }
