@@ -27,6 +27,7 @@ const PROGRAMS: readonly (readonly [string, ...string[]])[] = [
   ['crun', '--version'],
   ['runc', '--version'],
   ['podman', '--version'],
+  ['qemu-system-x86_64', '--version'],
   ['umoci', '--version'],
   ['tar', '--version'],
   ['cc', '--version'],

@@ -1,6 +1,6 @@
 /** The native wall on Debian's kernel for clouds (6.1), where an ordinary user has control groups of version 2, as systemd delegates them. */
 import * as assert from 'uvu/assert'
-import { MACHINE, type MachineResult, runInMachine } from '../support/linux-machine.js'
+import { bundleName, MACHINE, type MachineResult, runInMachine } from '../support/linux-machine.js'
 import { CC } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
@@ -13,15 +13,15 @@ const FILES = [
   { path: 'test/native/control-group', only: '' },
   // The bombs want writable layers in memory, which take Linux 6.6.
   { path: 'test/native/attacks.security', only: 'nothing of the table' },
+  { path: 'test/launcher/attacks.security', only: '' },
   { path: 'test/e2e/limits', only: '' },
 ] as const
 
-const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
 const SCRIPT = `
 export PATH=/usr/bin:/bin HOME=/home/user WOLFFIA_PATIENCE=5 WOLFFIA_NO_SKIP=native,cgroup,cgroup-sets,busybox,cc,subuid
 echo "kernel $(uname -r)"
 echo "version 1: $(grep -c '^[1-9]' /proc/self/cgroup)"
-${FILES.map(({ path, only }) => `WOLFFIA_ONLY='${only}' node tests/${nameOf(path)}.cjs; echo "ended ${path} $?"`).join('\n')}
+${FILES.map(({ path, only }) => `WOLFFIA_ONLY='${only}' node tests/${bundleName(path)}; echo "ended ${path} $?"`).join('\n')}
 ls /sys/fs/cgroup/user | grep wolffia- || echo 'no group is left'
 `
 

@@ -2,8 +2,8 @@
  * A small container straight over the launcher: busybox in an overlay, everything a real plan has. For tests of the launcher
  * itself, which must not depend on the policy of `native/`.
  */
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -14,6 +14,9 @@ import { chooseIdMap, idMapOperations, singleIdMap } from '../../src/launcher/id
 import { assetPath, seccompAsset } from '../../src/launcher/installation.js'
 import type { Operation, Plan } from '../../src/launcher/operations.js'
 import type { ExitedEvent } from '../../src/launcher/protocol.js'
+
+/** A tmpfs has the attributes for it from Linux 6.6 on. */
+const HAS_UPPER_IN_MEMORY = release().localeCompare('6.6', 'en', { numeric: true }) >= 0
 
 /** The maps this host has: a single id always, a range where subuid gives one. */
 export function idMaps(): IdMap[] {
@@ -37,6 +40,11 @@ export async function withBox(body: (box: Box) => Promise<void>): Promise<void> 
     for (const name of ['sh', 'cat', 'sleep', 'kill', 'true']) symlinkSync('busybox', join(root, 'bin', name))
     await body(new Box(folder, root))
   } finally {
+    // The kernel's own folder below each, of mode 0.
+    for (const name of readdirSync(folder).filter((name) => name.startsWith('upper-'))) {
+      const work = join(folder, name, 'work/work')
+      if (existsSync(work)) chmodSync(work, 0o700)
+    }
     rmSync(folder, { recursive: true, force: true })
   }
 }
@@ -88,7 +96,7 @@ export class Box {
         ['loopback-up'],
         ['mount-private'],
         ['overlay-lower', this.root],
-        ['overlay-upper-memory', 16 << 20, 4096],
+        HAS_UPPER_IN_MEMORY ? ['overlay-upper-memory', 16 << 20, 4096] : this.#upperOnDisk(),
         ['root-overlay'],
         ['mount-proc', '/proc'],
         ['mount-sysfs', '/sys'],
@@ -123,6 +131,13 @@ export class Box {
       ],
       exec: { args, env: options.env ?? ['PATH=/bin'] },
     }
+  }
+
+  #upperOnDisk(): Operation {
+    const folder = mkdtempSync(join(this.folder, 'upper-'))
+    const [upper, work] = [join(folder, 'upper'), join(folder, 'work')]
+    for (const path of [upper, work]) mkdirSync(path)
+    return ['overlay-upper', upper, work]
   }
 
   launch(args: readonly string[], options: BoxOptions = {}): LauncherProcess {

@@ -38,7 +38,7 @@ export interface MachineResult {
 export interface MachineContents {
   /** A script of the ordinary user's, in the package's folder. */
   readonly script: string
-  /** Test files, as `test/native/control-group`: there `node tests/control-group.cjs`. */
+  /** Test files, as `test/native/control-group`; there they are `tests/` and their {@link bundleName}. */
   readonly tests: readonly string[]
   /** Guests of test/fixtures. */
   readonly guests: readonly string[]
@@ -88,7 +88,7 @@ done
 export async function runInMachine({ script, tests, guests, deadlineMs }: MachineContents): Promise<MachineResult> {
   const directory = mkdtempSync(join(tmpdir(), 'wolffia-machine-'))
   try {
-    for (const test of tests) await bundle(test, join(directory, `${basename(test)}.cjs`))
+    for (const test of tests) await bundle(test, join(directory, bundleName(test)))
     for (const guest of guests) await compileGuest(guest, join(directory, guest))
     const own: RootEntry[] = [
       folder('wolffia', 0o755, USER),
@@ -96,11 +96,11 @@ export async function runInMachine({ script, tests, guests, deadlineMs }: Machin
       file('wolffia/script', script),
       file('wolffia/setup', SETUP),
       folder('wolffia/tests'),
-      ...tests.map((test) => file(`wolffia/tests/${basename(test)}.cjs`, readFileSync(join(directory, `${basename(test)}.cjs`)))),
+      ...tests.map((test) => file(`wolffia/tests/${bundleName(test)}`, readFileSync(join(directory, bundleName(test))))),
       folder('wolffia/guests'),
       ...guests.map((guest) => file(`wolffia/guests/${guest}`, readFileSync(join(directory, guest)), 0o755)),
-      folder('wolffia/dist'),
-      ...tree(resolve('dist'), 'wolffia/dist'),
+      folder('wolffia/dist', 0o755, USER),
+      ...tree(resolve('dist'), 'wolffia/dist', USER),
     ]
     const machine = await makeMachine(directory, resolve('bench/machine/init.c'), [...systemEntries(), ...own], MODULES)
     const consolePath = join(directory, 'console')
@@ -121,6 +121,9 @@ export async function runInMachine({ script, tests, guests, deadlineMs }: Machin
     rmSync(directory, { recursive: true, force: true })
   }
 }
+
+/** What a test file is called in the machine. */
+export const bundleName = (test: string) => `${test.replaceAll('/', '-')}.cjs`
 
 async function bundle(test: string, outfile: string): Promise<void> {
   await build({
