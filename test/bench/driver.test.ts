@@ -73,7 +73,7 @@ withCompiler(
       assert.is(exitCode, 0, 'the shell has waited for its own')
       assert.ok(durationMs > 0)
       process.kill(left, 'SIGKILL')
-      await driver.run('true', [])
+      await eventually('its end', () => /^State:\tZ/m.test(readFileSync(`/proc/${left}/status`, 'utf8')))
       await driver.run('true', [])
       assert.equal(driver.running(), [])
     }),

@@ -58,8 +58,9 @@ native('what is killed while it packs leaves nothing that the next command does 
       await sleep(milliseconds)
       child.kill('SIGKILL')
       await ended
-      assert.not.ok(existsSync(join(wolffia.folder, 'out.tar')) && ingests().length > 0)
     }
+  // Who was quick enough has written all of it.
+  if (existsSync(join(wolffia.folder, 'out.tar'))) await wolffia.output('load', '-i', 'out.tar')
   await wolffia.output('tag', 'busybox', 'again')
   await wolffia.output('import', 'root.tar', 'last')
   assert.equal(ingests(), [])

@@ -1,6 +1,6 @@
 /**
  * What random tests begin from. `WOLFFIA_SEED` repeats one failure by the seed that it printed; `WOLFFIA_FIRST_SEED` is where a run begins: CI
- * takes it from the commit, so that a commit which failed can be asked again. By hand each run has one of its own.
+ * takes it from what is in src/, so that sources which failed can be asked again. By hand each run has one of its own.
  */
 
 /** The seed of the one case that is to be repeated; null when all are to run. */

@@ -1,0 +1,92 @@
+/** WASI 0.2 components as their user has them: images, mounts, signals, and what is refused, from the command line and by the library. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { Plugin } from '../../src/index.js'
+import { CommandLine } from '../support/command-line.js'
+import { componentOf, componentOfWat } from '../support/components.js'
+import { rejection } from '../support/rejection.js'
+import { suite } from '../support/suite.js'
+import { guestBytes } from '../support/wasm-wall.js'
+
+const test = suite('e2e/component')
+const wolffia = new CommandLine()
+let made: Promise<void> | undefined
+
+/** The guest `probe` as a component: an image of its own, and a file of an image with a root. */
+function images(): Promise<void> {
+  made ??= componentOf(guestBytes('probe')).then(async (component) => {
+    writeFileSync(join(wolffia.folder, 'probe.wasm'), component)
+    await wolffia.output('import', 'probe.wasm', 'probe')
+    const root = join(wolffia.folder, 'root')
+    mkdirSync(join(root, 'etc'), { recursive: true })
+    writeFileSync(join(root, 'etc/greeting'), 'from the layer\n')
+    writeFileSync(join(root, 'app.wasm'), component)
+    execFileSync('tar', ['-C', root, '-cf', join(wolffia.folder, 'root.tar'), '.'])
+    await wolffia.output('import', 'root.tar', 'rooted')
+  })
+  return made
+}
+
+test('a component is an image for wasi/wasm, with words, variables, stdin and an exit code', async () => {
+  await images()
+  assert.match(await wolffia.output('images'), /probe +latest .* wasi\/wasm/)
+  const run = (...words: string[]) => wolffia.run(['run', '--rm', 'probe', ...words])
+  const { code, stdout, stderr } = await run('print', 'a', 'b', ',', 'print-error', 'c', ',', 'exit', '3')
+  // wasi:cli/exit of 0.2 knows success and failure alone.
+  assert.equal([code, stdout, stderr], [1, 'a b\n', 'c\n'])
+  assert.is((await wolffia.run(['run', '--rm', '-e', 'NAME=x', 'probe', 'env'])).stdout, 'NAME=x\n')
+  assert.is((await wolffia.run(['run', '--rm', '-i', 'probe', 'echo'], { input: 'typed' })).stdout, 'typed')
+  assert.is((await run('trap')).code, 134)
+})
+
+test('a component in a layer sees the image, writes its own layer, and a volume only where it may', async () => {
+  await images()
+  const kept = join(wolffia.folder, 'kept')
+  mkdirSync(kept)
+  writeFileSync(join(kept, 'there'), 'host\n')
+  const words = ['cat', '/etc/greeting', ',', 'cat', '/kept/there', ',', 'write', '/new', 'x', ',', 'write', '/kept/made', 'y']
+  const writable = await wolffia.run(['run', '--name', 'one', '-v', `${kept}:/kept`, 'rooted', '/app.wasm', ...words])
+  assert.equal([writable.code, writable.stdout], [0, 'from the layer\nhost\n/new: SUCCESS\n/kept/made: SUCCESS\n'], writable.stderr)
+  assert.is(readFileSync(join(kept, 'made'), 'utf8'), 'y')
+  assert.match(await wolffia.output('diff', 'one'), /^A \/new$/m)
+  const shut = await wolffia.run(['run', '--rm', '-v', `${kept}:/kept:ro`, 'rooted', '/app.wasm', 'write', '/kept/made', 'z'])
+  assert.match(shut.stdout, /^\/kept\/made: E/)
+  assert.is(readFileSync(join(kept, 'made'), 'utf8'), 'y')
+  await wolffia.output('rm', 'one')
+})
+
+test('an endless component is stopped, paused and killed as any container is', async () => {
+  await images()
+  await wolffia.output('run', '-d', '--name', 'endless', 'probe', 'loop')
+  await wolffia.output('pause', 'endless')
+  assert.match(await wolffia.output('ps', '--format', '{{.Status}}'), /Paused/)
+  await wolffia.output('unpause', 'endless')
+  await wolffia.output('stop', '-t', '1', 'endless')
+  assert.is((await wolffia.output('inspect', '-f', '{{.State.ExitCode}}', 'endless')).trim(), '137')
+  await wolffia.output('rm', 'endless')
+  assert.is((await wolffia.run(['run', '--rm', '--timeout', '2s', 'probe', 'loop'])).code, 137)
+})
+
+test('what a component cannot have is refused by name, with the way out', async () => {
+  await images()
+  for (const [flags, reason] of [
+    [['--fuel', '1m'], /--fuel: the program is a component/],
+    [['--record', 'run.rec'], /--record: the program is a component/],
+    [['--wasi-engine', 'wasmer'], /--wasi-engine wasmer: the program is a component/],
+  ] as const) {
+    const { code, stderr } = await wolffia.run(['run', '--rm', ...flags, 'probe', 'print', 'x'])
+    assert.is(code, 125, stderr)
+    assert.match(stderr, reason)
+    assert.match(stderr, /wasm32-wasip1/)
+  }
+  const bytes = await componentOfWat('(module (memory (export "memory") 1) (func (export "_start")))')
+  const failure = await rejection(Plugin.load({ bytes }), 'NOT_BUILT')
+  assert.match(failure.message, /component/)
+  assert.equal(wolffia.containers(), [])
+})
+
+test('nothing is left', () => wolffia.end())
+
+test.run()
