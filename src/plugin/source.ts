@@ -7,7 +7,7 @@ import { afterCleanUp, EngineError } from '../errors.js'
 import type { NodeFsLike } from '../fs/node-fs-like.js'
 import { KIND_NAMES, kindOf } from '../runtime/magic.js'
 import type { ContainerSpec, FileSystemObjects } from '../runtime/spec.js'
-import { assertModuleSize } from '../wasm/module.js'
+import { assertCoreModule, assertModuleSize } from '../wasm/module.js'
 import type { SandboxLayer } from '../wasm/sandbox/protocol.js'
 import { PLUGIN_LIMITS, type PluginMount, type PluginOptions } from './options.js'
 
@@ -60,6 +60,7 @@ function moduleOf(module: Uint8Array, options: PluginOptions): ModuleSource {
     throw new EngineError('WRONG_RUNTIME', `a file that is to be a plugin must be a WebAssembly module, and this is ${KIND_NAMES[kind]}`, {
       hint: 'Import it as an image (wolffia import) and load that: its program can be run, behind the native wall.',
     })
+  assertCoreModule(module)
   const limits = { ...PLUGIN_LIMITS, ...options.limits }
   const mounts = mountRequests(options).map((request) => ({ request, mount: settleObject(request, limits) }))
   const spec: ContainerSpec = {
@@ -130,6 +131,7 @@ function sourceOf(image: string, engine: Engine, { spec, objects, rootfs, progra
   assertModuleSize(size)
   const module = new Uint8Array(size)
   tree.read(program.ino, module, 0)
+  assertCoreModule(module)
   const layers = rootfs.layers.map(({ tarPath, indexPath }) => ({ tarPath, indexPath }))
   return { kind: 'module', module, path: program.path, spec, objects, layers }
 }

@@ -102,7 +102,7 @@ const IS_64_BIT = 4
 
 /** Parses and bounds a module. Throws COMMAND_NOT_EXECUTABLE for what cannot run here, LIMIT_EXCEEDED for what starts too large. */
 export function prepareModule(bytes: Uint8Array, limits: ModuleLimits, purpose: ModulePurpose = PROGRAM): PreparedModule {
-  checkHeader(bytes)
+  assertCoreModule(bytes)
   const parts: Uint8Array[] = []
   /** What stands before it is in the parts. */
   let kept = 0
@@ -171,7 +171,8 @@ export function* sectionsOf(bytes: Uint8Array): Generator<Section> {
   }
 }
 
-function checkHeader(bytes: Uint8Array): void {
+/** Throws COMMAND_NOT_EXECUTABLE for what is no module of WebAssembly 1.0, by what it is. */
+export function assertCoreModule(bytes: Uint8Array): void {
   const isWasm = bytes.length >= 8 && bytes[0] === 0 && bytes[1] === 0x61 && bytes[2] === 0x73 && bytes[3] === 0x6d
   if (!isWasm)
     throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the program is not a WebAssembly module: it does not begin with \\0asm', {
