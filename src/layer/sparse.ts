@@ -59,14 +59,19 @@ export function paxMap(tar: TarWindow, records: readonly PaxRecord[], offset: nu
   const minor = last.get('GNU.sparse.minor')
   const map = last.get('GNU.sparse.map')
   const sizeRecord = last.get('GNU.sparse.realsize') ?? last.get('GNU.sparse.size')
-  if (sizeRecord === undefined) return null
+  const blocks = last.get('GNU.sparse.numblocks')
+  if (sizeRecord === undefined) {
+    // Readers take its size from where it suits them: of the entry, of its map, or not at all.
+    if ([major, minor, map, blocks].some((record) => record !== undefined)) throw malformed('a sparse file without its size', offset)
+    return null
+  }
   const size = paxNumber(sizeRecord, offset)
   if (major !== undefined || minor !== undefined) {
     const version = `${major ? fromBytes(major.value) : ''}.${minor ? fromBytes(minor.value) : ''}`
     if (version === '1.0') return mapInContents(tar, size, offset, packedBytes)
     if (version !== '0.0' && version !== '0.1') throw malformed(`unknown sparse format ${version}`, offset)
   }
-  if (map === undefined && last.get('GNU.sparse.numblocks') === undefined) return null
+  if (map === undefined && blocks === undefined) return null
   const regions = map === undefined ? repeatedRecords(records, offset) : listInRecord(map, offset)
   return { size, offset, segments: placeRegions(regions, size, offset, packedBytes, offset) }
 }

@@ -232,6 +232,10 @@ export const ARCHIVE_ATTACKS: Readonly<Record<string, ArchiveAttack>> = {
     raw: [[483, '\xff'.repeat(12)]],
   }),
   'a sparse file of less than nothing (0.1)': refused('INVALID_ARCHIVE', sparse({ 'GNU.sparse.size': '-1', 'GNU.sparse.map': '' }, '')),
+  'a sparse file that does not say how large it is, so that each reader makes another of it (1.0)': refused(
+    'INVALID_ARCHIVE',
+    sparse(VERSION_1, `1\n512\n512\n${'\0'.repeat(501)}${'x'.repeat(512)}`),
+  ),
   'a sparse file of a gigabyte in no bytes': contained(
     ['s file 1073741824 bytes'],
     [sparse({ 'GNU.sparse.size': String(2 ** 30), 'GNU.sparse.numblocks': '0', 'GNU.sparse.map': '' }, '')],
