@@ -211,7 +211,8 @@ async function build(
       ...(watch === undefined ? {} : { watch }),
       ...(signal === undefined ? {} : { signal }),
       record: async () => {
-        record = await state.create(id, { name: options.name, record: (_, name) => newRecord(name) }, signal)
+        // A wall that begins again, since what it was about to use has gone, has it already.
+        record ??= await state.create(id, { name: options.name, record: (_, name) => newRecord(name) }, signal)
         // Once more: until there was a record, nothing kept another process from removing the image with its layers. A removal holds the
         // lock that records are made under, so it is over by now. So it is with volumes.
         await storedLayers(layers, found.image, signal)

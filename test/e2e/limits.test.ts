@@ -40,8 +40,8 @@ limited('what a container may take of memory and processors is held, shown by st
 limited('a program that is out of memory ends with 137, and is said to have been', async () => {
   await wolffia.busybox()
   const words = ['busybox', 'dd', 'if=/dev/zero', 'of=/dev/null', 'bs=256M', 'count=1']
-  const { code } = await wolffia.run(['run', '--name', 'hungry', '--memory', '32m', ...words])
-  assert.is(code, 137)
+  const { code, stderr } = await wolffia.run(['run', '--name', 'hungry', '--memory', '32m', ...words])
+  assert.is(code, 137, stderr)
   assert.is(await wolffia.output('inspect', '--format', '{{.State.OOMKilled}} {{.State.ExitCode}}', 'hungry'), 'true 137\n')
   await wolffia.output('rm', 'hungry')
 })
