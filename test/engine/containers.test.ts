@@ -105,6 +105,16 @@ test('create, attach, start, wait: no byte of output is lost and the end is reco
     assert.equal(await engine.containers.list(), [])
   }))
 
+test('a wall that begins again finds the container written down, and not its name taken', () =>
+  withEngine(async ({ home, engine, wall, create }) => {
+    wall.restarts = 1
+    const container = await create({ name: 'again' })
+    assert.equal([container.name, (await engine.containers.get('again')).id], ['again', container.id])
+    assert.equal(foldersIn(home), [container.id])
+    await container.remove({ force: true })
+    assert.equal(foldersIn(home), [])
+  }))
+
 test('wait may be asked for before start', () =>
   withEngine(async ({ create }) => {
     const container = await create({ run: '/echo', openStdin: true })

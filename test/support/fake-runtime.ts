@@ -40,6 +40,8 @@ export class FakeRuntime implements Runtime {
   unavailableReason: string | null = null
   /** What `discard` of a container fails with. */
   undiscardable: ((id: string) => Error | null) | null = null
+  /** How often it begins again once a container is written down, as the native wall does whose holder has gone. */
+  restarts = 0
 
   constructor(
     readonly name: string,
@@ -56,7 +58,7 @@ export class FakeRuntime implements Runtime {
 
   async create(request: CreateRequest): Promise<Task> {
     this.requests.push(request)
-    await request.record?.()
+    for (let begun = 0; begun <= this.restarts; begun++) await request.record?.()
     const program = this.programs[request.spec.process.args[0] ?? '']
     if (request.spec.process.args[0] === 'broken-wall') throw new EngineError('LAUNCHER_FAILED', 'the wall broke')
     writeFileSync(join(request.directory, KEPT_FILE), '')
