@@ -8,6 +8,9 @@ import { Unavailable } from '../unavailable.js'
 import type { Workbench } from '../workbench.js'
 import { type Missing, orMissing, type Workload } from '../workload.js'
 
+/** What stands for a program that runs and does nothing. */
+export const WAITING_GUEST: readonly string[] = ['/.bench/talk', 'wait']
+
 /** What is measured of every mode alike: a column of the matrix. */
 export interface Column {
   /** One word. */

@@ -1,8 +1,7 @@
 import { descendants, proportionalMib } from '../process-memory.js'
 import { require } from '../unavailable.js'
-import { type Cell, type Column, containersOf } from './column.js'
+import { type Cell, type Column, containersOf, WAITING_GUEST } from './column.js'
 
-const GUEST = ['/.bench/talk', 'wait']
 const SETTLE_MS = 300
 const MANY = 10
 const QUICK_MANY = 3
@@ -54,7 +53,7 @@ type Start = (number: number) => Promise<() => Promise<void>>
 /** The mode's command with its guest, as somebody at a terminal has it. */
 function foreground({ place }: Cell): Start {
   return async () => {
-    const [program, ...words] = await place.command(GUEST)
+    const [program, ...words] = await place.command(WAITING_GUEST)
     const pid = await place.driver.start(program, words)
     return async () => void (await place.driver.kill(pid, descendants(pid).at(-1) ?? pid))
   }
@@ -64,7 +63,7 @@ function background(cell: Cell, column: string): Start {
   const { start, remove, run } = containersOf(cell)
   return async (number) => {
     const name = `${cell.mode}-${column}-${number}`
-    await run(await start(name, GUEST))
+    await run(await start(name, WAITING_GUEST))
     return async () => void (await run(remove(name)))
   }
 }

@@ -1,7 +1,5 @@
 import { descendants } from '../process-memory.js'
-import type { Column } from './column.js'
-
-const GUEST = ['/.bench/talk', 'wait']
+import { type Column, WAITING_GUEST } from './column.js'
 
 /** A guest that waits is killed by the kernel; what is measured is the rest. */
 export const kill: Column = {
@@ -13,7 +11,7 @@ export const kill: Column = {
   open: async ({ place }) => {
     const { driver } = place
     return async () => {
-      const [program, ...words] = await place.command(GUEST)
+      const [program, ...words] = await place.command(WAITING_GUEST)
       const before = new Set(driver.running())
       const pid = await driver.start(program, words)
       // Where a supervisor has left its parent, the guest is no descendant of the command, but still the last that came.

@@ -1,6 +1,4 @@
-import { type Column, containersOf } from './column.js'
-
-const GUEST = ['/.bench/talk', 'wait']
+import { type Column, containersOf, WAITING_GUEST } from './column.js'
 
 /** One more program in a container that runs, by the mode's own command. */
 export const exec: Column = {
@@ -12,7 +10,7 @@ export const exec: Column = {
   open: async (cell) => {
     const { start, exec: more, remove, run } = containersOf(cell)
     const container = `${cell.mode}-exec`
-    await run(await start(container, GUEST))
+    await run(await start(container, WAITING_GUEST))
     cell.workbench.atEnd(async () => void (await run(remove(container)).catch(() => {})))
     const command = await more(container, ['/.bench/talk', 'exit'])
     return () => run(command)
@@ -31,7 +29,7 @@ export const remove: Column = {
     let count = 0
     return async () => {
       const name = `${cell.mode}-remove-${count++}`
-      await run(await start(name, GUEST))
+      await run(await start(name, WAITING_GUEST))
       return run(away(name))
     }
   },
