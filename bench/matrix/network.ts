@@ -41,8 +41,8 @@ function column(name: string, summary: string, wordsOf: (workbench: Workbench) =
 }
 
 /** What the guest prints. Rejects with what it says of a network that it has not. */
-async function heard({ workbench, mode, place }: Cell, words: readonly string[]): Promise<string> {
-  const [program, ...args] = await place.command(words)
+async function heard({ workbench, mode, place, workCommand }: Cell, words: readonly string[]): Promise<string> {
+  const [program, ...args] = await workCommand(words)
   const { exitCode, output } = await place.driver.talk(program, args, { keep: join(workbench.directory, `${mode}.heard`) })
   if (exitCode === NO_NETWORK) throw new Unavailable(output.trim())
   if (exitCode !== 0) throw new Error(`${words.join(' ')}: ended with ${exitCode}`)

@@ -1,6 +1,6 @@
 /** What a mode protects, found by what runs behind it and never by what the mode says of itself. */
 import { messageOf } from '../../src/errors.js'
-import { type Cell, talker } from '../matrix/column.js'
+import { type Cell, cellAt } from '../matrix/column.js'
 import type { PlacedMode } from '../place.js'
 import type { Workbench } from '../workbench.js'
 import { attackers } from './attackers.js'
@@ -52,8 +52,7 @@ export async function examineModes(
     const { name, setUpBy } = mode
     try {
       const place = await mode.place(workbench)
-      const cell = { workbench, mode: name, place, talk: talker(workbench, place, name) }
-      found.push({ mode: name, setUpBy, findings: await examineCell(cell), failure: null })
+      found.push({ mode: name, setUpBy, findings: await examineCell(cellAt(workbench, place, name)), failure: null })
     } catch (error) {
       found.push({ mode: name, setUpBy, findings: [], failure: messageOf(error) })
     }
