@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { messageOf } from '../../src/errors.js'
+import { GUEST_FOLDER, LACKING } from '../compile-guest.js'
 import type { DriverTalk } from '../driver.js'
 import { expectSuccess } from '../expect-success.js'
 import type { Subject } from '../measure.js'
@@ -29,7 +30,8 @@ export interface Cell {
   /** The mode's name. */
   readonly mode: string
   readonly place: Place
-  /** Runs a guest and hears it out, in a container of its own unless `command` says otherwise. Rejects when it ended with anything but 0. */
+  /** Runs a guest and hears it out, in a container of its own unless `command` says otherwise. Rejects when it ended with anything but 0: with Unavailable where
+   * it found nothing to measure. */
   talk(words: readonly string[], options?: { readonly turns?: number; readonly command?: Place['command'] }): Promise<DriverTalk>
   /** The command for a guest that takes its own time: in a container of its own, or where a start takes seconds in one for all of them. */
   workCommand(words: readonly string[]): Promise<HostCommand>
@@ -87,6 +89,7 @@ function talker(workbench: Workbench, place: Place, name: string): Cell['talk'] 
   return async (words, { turns = 0, command = place.command } = {}) => {
     const [program, ...args] = await command(words)
     const talk = await driver.talk(program, args, { keep: join(workbench.directory, `${name}.heard`), turns })
+    if (talk.exitCode === LACKING && words[0]?.startsWith(GUEST_FOLDER)) throw new Unavailable(talk.output.trim())
     if (talk.exitCode !== 0) throw new Error(`${words.join(' ')}: ended with ${talk.exitCode}`)
     return talk
   }
