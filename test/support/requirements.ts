@@ -85,6 +85,9 @@ export const BUSYBOX: Requirement = {
   },
 }
 
+/** Takes all it can get of one thing or another. */
+export const STRESS = program('stress-ng')
+
 /** A compiler that makes static programs, for guests written in C. */
 export const CC = program('cc')
 /** Gives the functions of an object file other names. */
