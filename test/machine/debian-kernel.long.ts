@@ -11,6 +11,7 @@ const DEADLINE_MS = 600_000
 /** Test files that run there, and which tests of theirs. None of them may be skipped for want of a wall, of groups or of a range of ids. */
 const FILES = [
   { path: 'test/native/control-group', only: '' },
+  { path: 'test/native/group-view.security', only: '' },
   // Its own bombs want writable layers in memory, which take Linux 6.6.
   { path: 'test/native/attacks.security', only: 'nothing of the table' },
   { path: 'test/native/bombs.security', only: 'waits for|open files|tmpfs|memory|work' },
