@@ -55,11 +55,17 @@ function compareSeries(workload: SavedWorkload, before: SavedWorkload, series: S
 
 const find = (workload: SavedWorkload, name: string) => workload.series.find((series) => series.name === name)
 
-/** How slow the machine was in each round: the middle one of what the other subjects say, so that one that has changed does not count. */
+/**
+ * How slow the machine was in each round: the middle one of what the other subjects say, so that one that has changed does not count. One
+ * that sat the round out says nothing.
+ */
 function machineFactor(others: readonly SavedSeries[], pace: readonly number[], roundCount: number): readonly number[] {
-  return Array.from({ length: roundCount }, (_, round) =>
-    others.length === 0 ? 1 : median(others.map(({ samples }, index) => (samples[round] ?? Number.NaN) / (pace[index] ?? Number.NaN))),
-  )
+  return Array.from({ length: roundCount }, (_, round) => {
+    const said = others
+      .map(({ samples }, index) => (samples[round] ?? Number.NaN) / (pace[index] ?? Number.NaN))
+      .filter((factor) => !Number.isNaN(factor))
+    return said.length === 0 ? 1 : median(said)
+  })
 }
 
 /** The changes as a table, and what of the two hosts differs. */

@@ -10,8 +10,14 @@ import { packageRoot, type Workbench } from './workbench.js'
 export type GuestName = 'append' | 'attacks' | 'cpu' | 'files' | 'net' | 'probe' | 'talk' | 'wait'
 
 /** Those that a root tree has for the matrix, and where. */
-export const GUESTS: readonly GuestName[] = ['attacks', 'cpu', 'files', 'net', 'probe', 'talk']
+export const GUESTS: readonly GuestName[] = ['append', 'attacks', 'cpu', 'files', 'net', 'probe', 'talk']
 export const GUEST_FOLDER = '/.bench'
+/** What a guest ends with when the mode lacks what it is to measure; its output says what. */
+export const LACKING = 3
+/** A file of the tree that is larger than others, and the guest `append` for those that run modules of the tree. */
+export const LARGE_FILE = `${GUEST_FOLDER}/large`
+export const LARGE_FILE_MIB = 8
+export const APPEND_MODULE = `${GUEST_FOLDER}/append.wasm`
 /** The native attacks of `images/attacks/`, beside the guest `attacks`, which runs them. */
 export const ATTACK_FOLDER = `${GUEST_FOLDER}/corpus`
 

@@ -56,7 +56,12 @@ function listing(): string {
 
 /** Measures what the words choose. */
 async function run(words: Words): Promise<SavedReport> {
-  if (words.what[0] === 'matrix') return runMatrix(columns(words.quick), words, { beside: SCALING })
+  if (words.what[0] === 'matrix') {
+    const isChosen = ({ name }: { readonly name: string }) => name.includes(words.only)
+    const [chosen, beside] = [columns(words.quick).filter(isChosen), SCALING.filter(isChosen)]
+    if (chosen.length + beside.length === 0) throw new RangeError(`no column has the word "${words.only}" (--list names them)`)
+    return runMatrix(chosen, words, { beside, isExamined: words.only === '' })
+  }
   if (words.what[0] === 'protection') return runMatrix([], words)
   const isTargets = words.what[0] === 'targets'
   const unknown =

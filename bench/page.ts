@@ -17,7 +17,8 @@ p { margin: .2rem 0 } .quiet { color: var(--quiet) } .missed, .warning { color: 
 table { border-collapse: collapse; margin: .6rem 0; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: .15rem .8rem .15rem 0; border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--quiet); font-weight: 500 }
 .figure { text-align: right; white-space: nowrap } svg { max-width: 100%; height: auto; color: var(--text) } nav a { color: inherit; margin-right: .8rem }
-.wide { overflow-x: auto } summary { color: var(--quiet) } dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem } dt { color: var(--quiet) } dd { margin: 0 }
+.wide { overflow-x: auto } .wide td, .wide th { white-space: nowrap } .wide td[colspan] { white-space: normal }
+.wide td:first-child, .wide th:first-child { position: sticky; left: 0; background: var(--ground) } summary { color: var(--quiet) } dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem } dt { color: var(--quiet) } dd { margin: 0 }
 `
 
 /** The whole page. */

@@ -29,6 +29,8 @@ export interface Place {
   readonly attempt?: RunAttack
   /** Null where a container cannot be left running, and why. */
   readonly containers: ContainerWords | string
+  /** A start takes seconds: guests that take their own time run in one container for all of them. */
+  readonly isSlowToStart?: boolean
 }
 
 /** A mode whose guests are reached by a command: start to exit is one workload for it, and any other can be measured too. */

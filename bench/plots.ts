@@ -1,6 +1,7 @@
 /** The plots of a page, drawn as SVG without a browser. They take the page's text colour, so that they fit light and dark. */
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
+import { placeLabels } from './labels.js'
 import type { Outlook } from './matrix/outlook.js'
 import type { SavedWorkload } from './saved-report.js'
 
@@ -71,24 +72,32 @@ export function growthPlot({ unit, series, growth }: SavedWorkload): string {
 /** Cost against isolation: modes by what a start costs and by the part of the aspects in which the host is out of reach. */
 export function outlookPlot(outlooks: readonly Outlook[]): string {
   if (outlooks.length === 0) return ''
-  const points = outlooks.map(({ held, asked, ...rest }) => ({ ...rest, part: (100 * held) / asked }))
-  // Modes that hold as much lie on a line: their names go above and below it in turn.
-  const ordered = [...points].sort((a, b) => a.part - b.part || a.startMs - b.startMs)
-  const isAbove = (_point: unknown, index: number) => index % 2 === 0
-  const names = (side: 'above' | 'below') => ordered.filter((point, index) => isAbove(point, index) === (side === 'above'))
+  const points = outlooks.map(({ mode, startMs, held, asked }) => ({ name: mode, startMs, part: (100 * held) / asked }))
+  const starts = points.map(({ startMs }) => startMs)
+  // Names are laid out by pixels, so the scales are said and not left to the library.
+  const x = { type: 'log', domain: [Math.min(...starts) * 0.8, Math.max(...starts) * 1.25], range: [60, WIDTH - 20] } as const
+  const y = { domain: [0, 100], range: [OUTLOOK_HEIGHT - 60, 40] } as const
+  const scales = { x: Plot.scale({ x }), y: Plot.scale({ y }) }
+  const dots = points.map(({ name, startMs, part }) => ({ name, x: scales.x.apply(startMs), y: scales.y.apply(part) }))
+  const names = placeLabels(dots, WIDTH).map((label) => ({
+    ...label,
+    startMs: scales.x.invert?.(label.x),
+    part: scales.y.invert?.(label.y),
+    nameMs: scales.x.invert?.(label.labelX),
+    nearMs: scales.x.invert?.(label.nearX),
+    namePart: scales.y.invert?.(label.labelY),
+  }))
+  const moved = names.filter(({ y: dot, labelY }) => labelY !== dot)
   return svg({
     width: WIDTH,
     height: OUTLOOK_HEIGHT,
-    marginLeft: 60,
     marginBottom: 44,
-    marginRight: 110,
-    marginTop: 60,
-    x: { type: 'log', label: 'start to exit, ms, logarithmic', grid: true },
-    y: { label: 'aspects that hold, %', grid: true, domain: [0, 100] },
+    x: { ...x, label: 'start to exit, ms, logarithmic', grid: true },
+    y: { ...y, label: 'aspects that hold, %', grid: true },
     marks: [
+      Plot.link(moved, { x1: 'startMs', y1: 'part', x2: 'nearMs', y2: 'namePart', strokeOpacity: 0.35 }),
       Plot.dot(points, { x: 'startMs', y: 'part', fill: 'var(--accent)', r: 5 }),
-      Plot.text(names('above'), { x: 'startMs', y: 'part', text: 'mode', dy: -8, textAnchor: 'start', rotate: -25 }),
-      Plot.text(names('below'), { x: 'startMs', y: 'part', text: 'mode', dy: 10, textAnchor: 'start', rotate: 25 }),
+      Plot.text(names, { x: 'nameMs', y: 'namePart', text: 'name', textAnchor: 'start' }),
     ],
   })
 }

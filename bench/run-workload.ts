@@ -21,6 +21,9 @@ export interface RunOptions {
 
 const WARM_UPS = 2
 const MOST_ROUNDS = 4
+/** For a virtual machine without KVM, whose every start takes seconds. */
+const PATIENCE = { atMostMs: 60_000, minRounds: 5 }
+const QUICK_PATIENCE = { atMostMs: 4_000, minRounds: 1 }
 
 /** Opens a workload, measures its subjects in turn, and says of each that could not run why. */
 export async function runWorkload(workbench: Workbench, workload: Workload, options: RunOptions): Promise<WorkloadResult> {
@@ -29,6 +32,7 @@ export async function runWorkload(workbench: Workbench, workload: Workload, opti
   const measured = await measure(opened.filter(isSubject), {
     rounds,
     ...(options.precision === null || rounds === 1 ? {} : { precision: { atMost: options.precision, maxRounds: MOST_ROUNDS * rounds } }),
+    patience: options.quick ? QUICK_PATIENCE : PATIENCE,
     warmUps: rounds === 1 ? 0 : options.quick ? 1 : WARM_UPS,
     seed: options.seed,
     ...(options.signal === undefined ? {} : { signal: options.signal }),

@@ -13,7 +13,10 @@ export const SCHEMA = 'wolffia.bench/3'
 /** One subject of a workload. The figures follow from the samples; they are there for whoever does not want to compute them. */
 export interface SavedSeries {
   readonly name: string
-  /** One a round, in the workload's unit; the same rounds for all subjects of the workload. None is left out. */
+  /**
+   * One a round, in the workload's unit, from the first on; the same rounds for all subjects of the workload, but for one that takes so long
+   * that it sits out the later ones. None is left out.
+   */
   readonly samples: readonly number[]
   /** Why it was not measured, or not to the end. */
   readonly failure: string | null

@@ -54,22 +54,19 @@ export function countOutliers(values: readonly number[]): number {
  * Ratio of two medians, with its 95 % interval by bootstrap.
  *
  * Both series come from the same rounds, so rounds are drawn and not values: a machine that slows down between rounds slows both
- * sides, and the ratio does not see it.
+ * sides, and the ratio does not see it. Rounds that one of them sat out are not looked at.
  */
 export function estimateRatio(numerators: readonly number[], denominators: readonly number[], options: BootstrapOptions): Estimate {
-  if (numerators.length !== denominators.length)
-    throw new RangeError(`series of ${numerators.length} and ${denominators.length} rounds cannot be compared`)
   const ratio = (rounds: readonly number[]) =>
     median(rounds.map((round) => at(numerators, round))) / median(rounds.map((round) => at(denominators, round)))
-  return estimate(numerators.length, ratio, options)
+  return estimate(Math.min(numerators.length, denominators.length), ratio, options)
 }
 
 /** Difference of two medians, by the same rounds as {@link estimateRatio}. */
 export function estimateDifference(left: readonly number[], right: readonly number[], options: BootstrapOptions): Estimate {
-  if (left.length !== right.length) throw new RangeError(`series of ${left.length} and ${right.length} rounds cannot be compared`)
   const difference = (rounds: readonly number[]) =>
     median(rounds.map((round) => at(left, round))) - median(rounds.map((round) => at(right, round)))
-  return estimate(left.length, difference, options)
+  return estimate(Math.min(left.length, right.length), difference, options)
 }
 
 /** Median with its 95 % interval by bootstrap. */
@@ -118,7 +115,7 @@ export function estimateGrowth(sizes: readonly SizedSamples[], options: Bootstra
     const points = sizes.map(({ size, samples }) => [Math.log(size), Math.log(median(chosen.map((round) => at(samples, round))))] as const)
     return median(points.flatMap(([x, y], index) => points.slice(index + 1).map(([otherX, otherY]) => (otherY - y) / (otherX - x))))
   }
-  return estimate(sizes[0]?.samples.length ?? 0, slope, options)
+  return estimate(sizes.length === 0 ? 0 : Math.min(...sizes.map(({ samples }) => samples.length)), slope, options)
 }
 
 /** Whether the interval leaves out 1: less would be chance. */

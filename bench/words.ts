@@ -7,7 +7,7 @@ export interface Words {
   readonly quick: boolean
   readonly list: boolean
   readonly help: boolean
-  /** Part of the rows of the targets. */
+  /** Part of the names of the matrix's columns, or of the rows of the targets; empty for all. */
   readonly only: string
   readonly seed: number
   readonly precision: number | null
@@ -22,6 +22,7 @@ export interface Words {
 }
 
 export const USAGE = `npm run bench [-- OPTIONS]                    the matrix: every mode, what it costs and what it protects
+npm run bench -- --only WORD [OPTIONS]        columns with a word alone, without what the modes protect
 npm run bench -- workloads [OPTIONS]          every other workload, its subjects side by side
 npm run bench -- WORKLOAD … [OPTIONS]         some of them (--list names them)
 npm run bench -- protection                   what each mode protects, and nothing of what it costs
@@ -41,6 +42,8 @@ npm run bench -- --from RUN.json [--html F]   print or draw a run once more
 `
 
 const DEFAULT_SEED = 1
+/** Words that `--only` chooses among. */
+const CHOOSABLE: readonly string[] = ['matrix', 'targets']
 /** Words that take no other beside them. */
 const ALONE: readonly string[] = ['matrix', 'protection', 'targets', 'workloads', 'wasm-attacks']
 
@@ -67,9 +70,9 @@ export function parseWords(args: readonly string[]): Words {
   const [older, newer, ...more] = positionals
   if (values.compare && (older === undefined || newer === undefined || more.length > 0))
     throw new RangeError('--compare takes two reports: --compare OLD.json NEW.json')
-  if (values.only !== '' && (positionals[0] !== 'targets' || values.compare))
-    throw new RangeError('--only chooses among the targets: targets --only WORD')
   const [first = 'matrix'] = positionals
+  if (values.only !== '' && (!CHOOSABLE.includes(first) || values.compare))
+    throw new RangeError('--only chooses among the columns of the matrix, or among the targets: targets --only WORD')
   if (ALONE.includes(first) && positionals.length > 1)
     throw new RangeError(`${first} stands alone, without ${positionals.slice(1).join(' ')}`)
   return {

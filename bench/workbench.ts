@@ -11,7 +11,16 @@ import { Engine } from '../src/index.js'
 import { Holder } from '../src/launcher/holder.js'
 import { chooseIdMap, type IdMap, type LivingHolder, singleIdMap } from '../src/launcher/id-map.js'
 import { NativeRuntime } from '../src/native/native-runtime.js'
-import { ATTACK_FOLDER, compileGuest, GUEST_FOLDER, GUESTS, type GuestName } from './compile-guest.js'
+import {
+  APPEND_MODULE,
+  ATTACK_FOLDER,
+  compileGuest,
+  GUEST_FOLDER,
+  GUESTS,
+  type GuestName,
+  LARGE_FILE,
+  LARGE_FILE_MIB,
+} from './compile-guest.js'
 import { compileDriver, Driver } from './driver.js'
 import { coveredCgroupCommand, rootlessEnvironment } from './hybrid-cgroup.js'
 import { require, Unavailable } from './unavailable.js'
@@ -165,6 +174,8 @@ export class Workbench implements AsyncDisposable {
       const root = await this.rootDirectory()
       await mkdir(join(root, GUEST_FOLDER), { recursive: true })
       await Promise.all(GUESTS.map(async (name) => cp((await compileGuest(this, name)).nativePath, join(root, GUEST_FOLDER, name))))
+      await cp((await compileGuest(this, 'append')).modulePath, join(root, APPEND_MODULE))
+      await writeFile(join(root, LARGE_FILE), Buffer.alloc(LARGE_FILE_MIB << 20, 1))
       await mkdir(join(root, ATTACK_FOLDER), { recursive: true })
       await compileAttacks(packageRoot, join(root, ATTACK_FOLDER))
       return root

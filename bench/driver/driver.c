@@ -41,7 +41,7 @@
 
 enum { MAX_FIELDS = 256, FIRST_OWN_DESCRIPTOR = 32 };
 
-enum { KEPT = 5 };
+enum { KEPT = 6 };
 
 static char *environment[KEPT + 2] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"};
 
@@ -363,7 +363,7 @@ int main(void) {
   // What peers need to find their state; everything else of the environment stays out.
   int next = 1;
   const char *const kept[KEPT] = {"XDG_RUNTIME_DIR", "HOME", "_CONTAINERS_USERNS_CONFIGURED",
-                                  "_CONTAINERS_ROOTLESS_UID", "_CONTAINERS_ROOTLESS_GID"};
+                                  "_CONTAINERS_ROOTLESS_UID", "_CONTAINERS_ROOTLESS_GID", "DOCKER_HOST"};
   for (size_t i = 0; i < KEPT; i++) {
     const char *value = getenv(kept[i]);
     if (value == NULL || asprintf(&environment[next], "%s=%s", kept[i], value) < 0)

@@ -4,13 +4,13 @@ import { type Cell, type Column, containersOf, WAITING_GUEST } from './column.js
 
 const SETTLE_MS = 300
 const MANY = 10
-const QUICK_MANY = 3
+const QUICK_MANY = 2
 
 /** A container that waits: all its processes, and those that stand beside it, by their proportional set sizes. */
 export const idle: Column = idleColumn('idle', 'memory of a waiting container, with all that stands beside it (PSS)', () => 1)
 
 /** The same of several at once, which share what they can: 1,024 over it fit into a GiB. */
-export const density: Column = idleColumn('density', 'memory of each of ten that wait at once (three with --quick)', (quick) =>
+export const density: Column = idleColumn('density', 'memory of each of ten that wait at once (two with --quick)', (quick) =>
   quick ? QUICK_MANY : MANY,
 )
 
@@ -25,8 +25,8 @@ function idleColumn(name: string, summary: string, countOf: (quick: boolean) => 
       const count = countOf(cell.workbench.quick)
       const isLeft = typeof cell.place.containers !== 'string'
       const start = isLeft ? background(cell, name) : foreground(cell)
-      // What is there once for all, such as a holder, comes with the first.
-      if (isLeft) await (await start(0))()
+      // What is there once for all, such as a holder, comes with the first; a machine for each has no such thing.
+      if (isLeft && !cell.place.isSlowToStart) await (await start(0))()
       return async () => {
         const before = new Set(cell.place.driver.running())
         const ends: (() => Promise<void>)[] = []
@@ -60,7 +60,7 @@ function foreground({ place }: Cell): Start {
 }
 
 function background(cell: Cell, column: string): Start {
-  const { start, remove, run } = containersOf(cell)
+  const { start, remove, run } = containersOf(cell.place)
   return async (number) => {
     const name = `${cell.mode}-${column}-${number}`
     await run(await start(name, WAITING_GUEST))

@@ -15,6 +15,7 @@ import { unshare } from '../modes/unshare.js'
 import { wasmer, wasmerInMemory } from '../modes/wasmer.js'
 import { workerThread } from '../modes/worker-thread.js'
 import type { PlacedMode } from '../place.js'
+import { append } from './append.js'
 import type { Column } from './column.js'
 import { echo } from './echo.js'
 import { density, idle } from './idle.js'
@@ -38,6 +39,7 @@ export function columns(quick: boolean): readonly Column[] {
     firstByte(['/.bench/talk', 'echo']),
     exec,
     ...works(quick),
+    append,
     echo,
     ...networks(quick),
     kill,

@@ -1,15 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { compileGuest, GUEST_FOLDER } from '../compile-guest.js'
-import { Unavailable } from '../unavailable.js'
 import type { Workbench } from '../workbench.js'
-import type { Cell, Column } from './column.js'
+import type { Column } from './column.js'
 import { nanoseconds } from './work.js'
 
 const GUEST = `${GUEST_FOLDER}/net`
-const NO_NETWORK = 3
 
 /** What a guest's network costs, where it has one: its own loopback, and the host's where that is within reach. Nothing leaves the machine. */
 export function networks(quick: boolean): readonly Column[] {
@@ -33,20 +30,11 @@ function column(name: string, summary: string, wordsOf: (workbench: Workbench) =
     unit: 'ms',
     rounds: 12,
     quickRounds: 1,
-    open: async (cell) => {
-      const words = [GUEST, ...(await wordsOf(cell.workbench))]
-      return async () => nanoseconds(await heard(cell, words)) / 1e6 / parts
+    open: async ({ workbench, talk, workCommand }) => {
+      const words = [GUEST, ...(await wordsOf(workbench))]
+      return async () => nanoseconds((await talk(words, { command: workCommand })).output) / 1e6 / parts
     },
   }
-}
-
-/** What the guest prints. Rejects with what it says of a network that it has not. */
-async function heard({ workbench, mode, place }: Cell, words: readonly string[]): Promise<string> {
-  const [program, ...args] = await place.command(words)
-  const { exitCode, output } = await place.driver.talk(program, args, { keep: join(workbench.directory, `${mode}.heard`) })
-  if (exitCode === NO_NETWORK) throw new Unavailable(output.trim())
-  if (exitCode !== 0) throw new Error(`${words.join(' ')}: ended with ${exitCode}`)
-  return output
 }
 
 /** The same server for every mode, without a wall. */

@@ -15,6 +15,8 @@ import { matrixTable } from './table.js'
 export interface MatrixOptions {
   /** The tree in which programs run; a busybox unless said. */
   readonly root?: RootSource
+  /** Whether what the modes protect is found out; true unless said. */
+  readonly isExamined?: boolean
   /** Measured after the columns, for the same report. */
   readonly beside?: readonly Workload[]
 }
@@ -23,7 +25,7 @@ export interface MatrixOptions {
 export async function runMatrix(
   columns: readonly Column[],
   { quick, seed, precision }: RunSettings,
-  { root, beside = [] }: MatrixOptions = {},
+  { root, beside = [], isExamined = true }: MatrixOptions = {},
 ): Promise<SavedReport> {
   const settings = { quick, seed, precision }
   const { results, quietness, protection } = await measureAll(
@@ -38,7 +40,7 @@ export async function runMatrix(
           if (!(error instanceof Unavailable)) throw error
           return MODES.map(({ name, setUpBy }) => ({ mode: name, setUpBy, findings: [], failure: error.message }))
         }
-        return examineModes(workbench, MODES, { signal, onMode: (name) => progress(`what ${name} protects`) })
+        return isExamined ? examineModes(workbench, MODES, { signal, onMode: (name) => progress(`what ${name} protects`) }) : []
       },
     },
   )
@@ -56,5 +58,5 @@ export function heading({ host, quietness, settings }: SavedReport): string {
 export function matrixPage(report: SavedReport): string {
   const costs = report.matrix.length === 0 ? '' : `\n${matrixTable(report)}`
   const beside = report.workloads.filter(({ name }) => !report.matrix.includes(name)).map((workload) => `\n${workloadTable(workload)}`)
-  return `${heading(report)}${protectionTable(report.protection)}${costs}${beside.join('')}`
+  return `${heading(report)}${report.protection.length === 0 ? '' : protectionTable(report.protection)}${costs}${beside.join('')}`
 }

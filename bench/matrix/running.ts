@@ -1,4 +1,4 @@
-import { type Column, containersOf, WAITING_GUEST } from './column.js'
+import { type Column, containersOf, leftRunning, WAITING_GUEST } from './column.js'
 
 /** One more program in a container that runs, by the mode's own command. */
 export const exec: Column = {
@@ -7,12 +7,9 @@ export const exec: Column = {
   unit: 'ms',
   rounds: 20,
   quickRounds: 1,
-  open: async (cell) => {
-    const { start, exec: more, remove, run } = containersOf(cell)
-    const container = `${cell.mode}-exec`
-    await run(await start(container, WAITING_GUEST))
-    cell.workbench.atEnd(async () => void (await run(remove(container)).catch(() => {})))
-    const command = await more(container, ['/.bench/talk', 'exit'])
+  open: async ({ workbench, place, mode }) => {
+    const { exec: more, run } = containersOf(place)
+    const command = await more(await leftRunning(workbench, place, mode), ['/.bench/talk', 'exit'])
     return () => run(command)
   },
 }
@@ -25,7 +22,7 @@ export const remove: Column = {
   rounds: 20,
   quickRounds: 1,
   open: async (cell) => {
-    const { start, remove: away, run } = containersOf(cell)
+    const { start, remove: away, run } = containersOf(cell.place)
     let count = 0
     return async () => {
       const name = `${cell.mode}-remove-${count++}`

@@ -23,10 +23,13 @@ export function firstByte(words: readonly string[]): Column {
     summary: `${words.join(' ')}, from its start to the first byte of its output`,
     unit: 'ms',
     rounds: 40,
-    quickRounds: 3,
-    open: async ({ talk }) => {
-      require((await talk(words)).firstByteMs !== null, `${words.join(' ')} prints nothing`)
-      return async () => (await talk(words)).firstByteMs ?? Number.NaN
-    },
+    quickRounds: 1,
+    open:
+      async ({ talk }) =>
+      async () => {
+        const { firstByteMs } = await talk(words)
+        require(firstByteMs !== null, `${words.join(' ')} prints nothing`)
+        return firstByteMs
+      },
   }
 }

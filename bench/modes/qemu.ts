@@ -38,6 +38,7 @@ export const qemu = placed({
       driver,
       command,
       writable: '/tmp',
+      isSlowToStart: true,
       containers: {
         start: async (name, words) => [
           'sh',

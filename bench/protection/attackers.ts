@@ -32,16 +32,20 @@ interface Tried {
 /** Says how many of the attacks that could be tried got nowhere. What one reached is out of no aspect's reach, whatever the prober has found. */
 export const attackers: Examiner = {
   aspects: [ASPECT],
-  async examine(cell) {
+  async examine(cell, known) {
     const tried = cell.place.attempt === undefined ? await programs(cell) : await modules(cell)
     const counted = tried.filter(({ held }) => held !== null)
     require(counted.length > 0, `no attack could be tried: ${tried[0]?.verdict ?? 'there is none'}`)
     const through = counted.filter(({ held }) => !held)
+    const detail = through.map(({ name, verdict }) => `${name} (${verdict})`).join(', ')
+    // What a program reaches in a kernel of its own is not the host's.
+    if (cell.place.attempt === undefined && known.get('kernel')?.holds === true)
+      return [{ aspect: ASPECT, text: `${counted.length - through.length} of ${counted.length}, own kernel`, holds: null, detail }]
     const all: Finding = {
       aspect: ASPECT,
       text: `${counted.length - through.length} of ${counted.length}`,
       holds: through.length === 0,
-      ...(through.length === 0 ? {} : { detail: through.map(({ name, verdict }) => `${name} (${verdict})`).join(', ') }),
+      ...(through.length === 0 ? {} : { detail }),
     }
     return [all, ...through.flatMap(({ name, refutes }) => (refutes === null ? [] : [refutation(refutes, name)]))]
   },

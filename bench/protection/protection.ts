@@ -1,6 +1,6 @@
 /** What a mode protects, found by what runs behind it and never by what the mode says of itself. */
 import { messageOf } from '../../src/errors.js'
-import { type Cell, talker } from '../matrix/column.js'
+import { type Cell, cellAt } from '../matrix/column.js'
 import type { PlacedMode } from '../place.js'
 import type { Workbench } from '../workbench.js'
 import { attackers } from './attackers.js'
@@ -23,9 +23,9 @@ export interface Examiner {
   readonly aspects: readonly string[]
   /**
    * Rejects where the mode cannot run its guest. What it finds of another's aspect counts where it does not hold: nothing is out of a guest's
-   * reach because one way there is barred.
+   * reach because one way there is barred. `known` is what those before it found, by aspect.
    */
-  examine(cell: Cell): Promise<readonly Finding[]>
+  examine(cell: Cell, known: ReadonlyMap<string, Finding>): Promise<readonly Finding[]>
 }
 
 /** What was found of one mode. */
@@ -52,8 +52,7 @@ export async function examineModes(
     const { name, setUpBy } = mode
     try {
       const place = await mode.place(workbench)
-      const cell = { workbench, mode: name, place, talk: talker(workbench, place, name) }
-      found.push({ mode: name, setUpBy, findings: await examineCell(cell), failure: null })
+      found.push({ mode: name, setUpBy, findings: await examineCell(cellAt(workbench, place, name)), failure: null })
     } catch (error) {
       found.push({ mode: name, setUpBy, findings: [], failure: messageOf(error) })
     }
@@ -63,14 +62,14 @@ export async function examineModes(
 
 async function examineCell(cell: Cell): Promise<readonly Finding[]> {
   const findings = new Map<string, Finding>()
-  for (const examiner of EXAMINERS) for (const finding of await examine(examiner, cell)) merge(findings, finding)
+  for (const examiner of EXAMINERS) for (const finding of await examine(examiner, cell, findings)) merge(findings, finding)
   return [...findings.values()]
 }
 
 /** The first examiner's guest is what a row stands on; what the others cannot do is an answer of theirs. */
-async function examine(examiner: Examiner, cell: Cell): Promise<readonly Finding[]> {
+async function examine(examiner: Examiner, cell: Cell, known: ReadonlyMap<string, Finding>): Promise<readonly Finding[]> {
   try {
-    return await examiner.examine(cell)
+    return await examiner.examine(cell, known)
   } catch (error) {
     if (examiner === EXAMINERS[0]) throw error
     return examiner.aspects.map((aspect) => ({ aspect, text: 'not tried', holds: null, detail: messageOf(error) }))

@@ -47,6 +47,16 @@ test('a planted slow-down of 10 % in one mode is found, and in no other', async 
   }
 })
 
+test('a subject that sat out most rounds neither hides a change of another nor is one', async () => {
+  const sitting = { name: 'machine', samples: [4000, 4010, 3990, 4005, 4000], failure: null }
+  const changes = compareReports(await runOf(1, COSTS, [sitting]), await runOf(2, { ...COSTS, wall: 2.2 }, [sitting]), {
+    seed: 1,
+    resamples: 500,
+  })
+  assert.equal(verdicts(changes).wall, 'slower')
+  assert.ok(Number.isFinite(changes.find(({ subject }) => subject === 'machine')?.change?.value))
+})
+
 test('one of 1 % is not claimed, nor is any where nothing was planted', async () => {
   for (let seed = 1; seed <= 4; seed++)
     for (const costs of [COSTS, { ...COSTS, wall: 2.02 }]) {

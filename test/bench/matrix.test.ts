@@ -226,10 +226,18 @@ withCompiler('programs are attacked by the whole corpus in one container, and wh
       containers: 'none',
     }))
   const lines = ['alg 10', 'bpf 159', 'file-handles 11', 'vsock 12', 'slow 142'].map((line) => `attack ${line}\r\n`).join('')
-  const [found] = await examineModes(workbench, [attacked('some', `host-file unseen\n${lines}end\n`)])
+  const here = `kernel ${release()}\nhost-file unseen\n`
+  const [found, machine] = await examineModes(workbench, [
+    attacked('some', `${here}${lines}end\n`),
+    attacked('machine', `kernel 1.0\nhost-file unseen\n${lines}end\n`),
+  ])
   const held = found?.findings.find(({ aspect }) => aspect === 'attacks held')
   assert.equal([held?.text, held?.detail], ['2 of 3', 'file-handles (REACHED)'])
   assert.is(found?.findings.find(({ aspect }) => aspect === "host's files")?.text, 'ATTACKED')
+  // What falls there is the guest's own kernel.
+  const own = machine?.findings.find(({ aspect }) => aspect === 'attacks held')
+  assert.equal([own?.text, own?.holds, own?.detail], ['2 of 3, own kernel', null, 'file-handles (REACHED)'])
+  assert.is(machine?.findings.find(({ aspect }) => aspect === "host's files")?.holds, true)
 })
 
 test.run()

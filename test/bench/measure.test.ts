@@ -83,6 +83,20 @@ test('a subject that fails says why and the others go on', async () => {
   assert.is(right?.samples.length, 5)
 })
 
+test('a subject that takes too long sits out the later rounds, and is compared by those that it was in', async () => {
+  const slow = { name: 'slow', sample: () => new Promise<number>((resolve) => setTimeout(() => resolve(2), 60)) }
+  const [fast, seldom] = await measure([{ name: 'fast', sample: async () => 1 }, slow], {
+    rounds: 40,
+    warmUps: 0,
+    seed: 1,
+    pause: noPause,
+    patience: { atMostMs: 50, minRounds: 3 },
+  })
+  assert.is(fast?.samples.length, 40)
+  assert.equal(seldom?.samples, [2, 2, 2])
+  assert.is(estimateRatio(seldom?.samples ?? [], fast?.samples ?? [], { seed: 1 }).value, 2)
+})
+
 test('what there is comes back when it is stopped, whole rounds only', async () => {
   const stop = new AbortController()
   let calls = 0
