@@ -29,6 +29,8 @@ export interface SandboxPlanRequest {
   readonly openStdin: boolean
   /** Whether stdin stays open when a caller has no more to say. */
   readonly keepStdin: boolean
+  /** The control groups that it is in; those of its caller unless said. */
+  readonly groups?: readonly Operation[]
   /** What the launcher does besides waiting. */
   readonly supervision: readonly Operation[]
   readonly terminalSize: TerminalSize
@@ -72,6 +74,7 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
     operations: [
       ...idMapOperations(request.idMap),
       ...namespaces.map((name): Operation => ['namespace', name]),
+      ...(request.groups ?? []),
       ['stdio', terminal ? 'terminal' : 'pipes', request.openStdin ? (request.keepStdin ? 'kept' : 'open') : 'closed'],
       ...request.supervision,
       ...(terminal ? [['terminal-size', request.terminalSize.rows, request.terminalSize.columns] as const] : []),

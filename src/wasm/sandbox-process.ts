@@ -7,6 +7,7 @@ import { EngineError } from '../errors.js'
 import { launch } from '../launcher/client.js'
 import { assetPath } from '../launcher/installation.js'
 import type { Plan } from '../launcher/operations.js'
+import type { ExitedEvent } from '../launcher/protocol.js'
 import type { ReceiptTexts } from '../runtime/kernel-evidence.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 
@@ -15,6 +16,8 @@ export interface ProcessEnd {
   readonly code: number | null
   /** Linux's number. */
   readonly signal: number | null
+  /** Why, where a launcher says so. */
+  readonly reason?: ExitedEvent['reason']
 }
 
 /** A sandbox process, behind the native wall or alone. */

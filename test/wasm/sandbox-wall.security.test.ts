@@ -237,7 +237,7 @@ function fakeTask(timeoutMs: number | null) {
     sandbox,
     control,
     timeoutMs,
-    receipt: {} as Receipt,
+    receipt: { limits: [] as Receipt['limits'] } as Receipt,
     upper: null,
     files: null,
     folder: '',
