@@ -107,8 +107,27 @@ int mount_mqueue(struct setup *setup, char **fields) {
   return mount_plain(setup, "mqueue", fields[0], HARMLESS);
 }
 
+/* Of each hierarchy of version 1 the controllers are the options. */
+#define CONTROLLERS 16
+
 int mount_cgroup(struct setup *setup, char **fields) {
-  return mount_plain(setup, "cgroup2", fields[0], HARMLESS | MOUNT_ATTR_RDONLY);
+  struct mount_option options[CONTROLLERS + 1] = {{0}};
+  const unsigned attributes = HARMLESS | MOUNT_ATTR_RDONLY;
+  if (strcmp(fields[1], "unified") == 0)
+    return mount_plain(setup, "cgroup2", fields[0], attributes);
+  if (strcmp(fields[1], "folder") == 0)
+    return mount_plain(setup, "tmpfs", fields[0], HARMLESS);
+  unsigned count = 0;
+  for (char *word = fields[1]; word != NULL; count++) {
+    if (count == CONTROLLERS || *word == '\0')
+      return failure_invalid(fields[1]);
+    options[count].key = word;
+    word = strchr(word, ',');
+    if (word != NULL)
+      *word++ = '\0';
+  }
+  int mount = mount_fresh(setup, "cgroup", fields[0], options, attributes);
+  return mount < 0 ? -1 : close(mount);
 }
 
 int mount_devpts(struct setup *setup, char **fields) {

@@ -3,11 +3,12 @@ import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterCleanUp, EngineError } from '../errors.js'
+import { readTextFile } from '../fs/text-file.js'
 import { type LaunchOptions, launch } from '../launcher/client.js'
 import type { Holder } from '../launcher/holder.js'
 import type { IdMap } from '../launcher/id-map.js'
-import { chooseIdMap, idMapFor } from '../launcher/id-map.js'
-import { etcFiles } from '../rootfs/etc-files.js'
+import { chooseIdMap, idMapFor, ownIds } from '../launcher/id-map.js'
+import { accountFiles, type EtcFile, etcFiles } from '../rootfs/etc-files.js'
 import type { OverlayUpper } from '../rootfs/overlay.js'
 import { diskUpper } from '../rootfs/overlay.js'
 import { removeTrees } from '../rootfs/remove-tree.js'
@@ -16,6 +17,17 @@ import { collectReceipt } from '../runtime/collect-receipt.js'
 import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram } from '../runtime/magic.js'
+import {
+  assertGroups,
+  type Delegation,
+  delegation,
+  groupOperations,
+  groupViewOperations,
+  joinGroups,
+  ownGroups,
+  sweepGroups,
+  usesGroups,
+} from '../runtime/make-groups.js'
 import { openObjects } from '../runtime/object-mounts.js'
 import { ownHardLimits, parseIdMap } from '../runtime/process-files.js'
 import type { IdMapEvidence } from '../runtime/receipt.js'
@@ -25,20 +37,11 @@ import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task, Up
 import { withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
+import { assertUpdatable, updateGroups } from '../runtime/update-groups.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import { pidOf, startOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
-import {
-  assertGroups,
-  type Delegation,
-  delegation,
-  groupOperations,
-  joinGroups,
-  ownGroups,
-  sweepGroups,
-  usesGroups,
-} from './control-group.js'
 import { exitStatus } from './exit-status.js'
 import { guestFilter } from './filter.js'
 import { withRealDevices } from './host-devices.js'
@@ -50,7 +53,6 @@ import { joinError, NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
 import { containerPlan, inodesFor, joinPlan, pages, readPlan } from './plan.js'
 import { assertBounds, boundCircumstances } from './process-bounds.js'
-import { assertUpdatable, updateGroups } from './update-groups.js'
 import { upperChanges } from './written.js'
 
 /** Options of {@link NativeRuntime}. */
@@ -153,10 +155,14 @@ export class NativeRuntime implements Runtime {
       const watching = watch === undefined ? null : await import('./watch.js')
       const plan = containerPlan({
         groups: groupOperations(id, spec, delegated),
+        groupView: groupViewOperations(spec, delegated),
         spec: resolved,
         idMap,
         root: { ...layers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
-        etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode, extraHosts: spec.extraHosts }),
+        etcFiles: [
+          ...etcFiles({ hostname: spec.hostname, network: spec.network.mode, extraHosts: spec.extraHosts }),
+          ...keptAccount(spec, rootfs),
+        ],
         openStdin,
         keepStdin,
         supervision: [
@@ -368,6 +374,13 @@ function stdioEnds({
 }): NonNullable<LaunchOptions['stdio']> {
   if (outlives) return ['ignore', 'ignore', 'ignore']
   return [openStdin ? 'pipe' : 'ignore', 'pipe', terminal ? 'ignore' : 'pipe']
+}
+
+/** Lines of /etc/passwd and /etc/group for who keeps his ids. */
+function keptAccount({ privileges }: ContainerSpec, rootfs: Rootfs): readonly EtcFile[] {
+  if (privileges?.keepId === undefined) return []
+  const { name } = ownIds()
+  return accountFiles({ ...privileges.keepId, name }, (path, maximumBytes) => readTextFile(rootfs.tree(), path, maximumBytes))
 }
 
 function memoryUpper({ limits }: ContainerSpec, { tmpfsBytes }: HostBounds): OverlayUpper {

@@ -7,7 +7,9 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -129,6 +131,51 @@ for (const idMap of idMaps())
       const wrong = [...seen].filter(([name, answer]) => !(ANSWERS[name]?.test(answer) ?? false))
       const absent = Object.keys(ANSWERS).filter((name) => !seen.has(name))
       assert.equal({ wrong, absent }, { wrong: [], absent: [] })
+    }),
+  )
+
+/** Holes of the kernel that a guest would reach through namespaces of its own, or a socket, by what opens the way to each. */
+const WAYS_INTO_THE_KERNEL: readonly (readonly [cve: string, way: string, rows: readonly string[], shutByFilter: string | null])[] = [
+  [
+    'CVE-2022-0185',
+    'fsopen and fsconfig as root of a namespace',
+    ['fsopen', 'unshare-user', 'unshare-mount', 'clone-user', 'clone3'],
+    'unshare-user',
+  ],
+  ['CVE-2022-0492', 'release_agent in a namespace of its own', ['mount', 'unshare-user', 'unshare-cgroup', 'clone-cgroup'], 'unshare-user'],
+  [
+    'CVE-2023-2640',
+    'an overlay in a namespace of its own',
+    ['mount', 'fsopen', 'move_mount', 'unshare-user', 'clone-user'],
+    'unshare-user',
+  ],
+  [
+    'CVE-2024-1086',
+    'netfilter in a namespace of its own',
+    ['socket-netfilter', 'unshare-user', 'unshare-net', 'clone-net'],
+    'socket-netfilter',
+  ],
+  ['CVE-2026-31431', 'the kernel’s cryptography', ['socket-alg'], null],
+]
+
+for (const [cve, way, rows, shutByFilter] of WAYS_INTO_THE_KERNEL)
+  test.needs(
+    NATIVE,
+    BUSYBOX,
+    CC,
+  )(`${cve}: ${way} is shut`, () =>
+    withBox(async (box) => {
+      await compileGuest('attacks', join(box.root, 'attacks'))
+      const answers = async (seccomp: boolean) => {
+        const { stdout } = await box.run(['/attacks'], { seccomp })
+        return new Map(stdout.split('\n').map((line): [string, string] => [line.split(' ')[0] ?? '', line.split(' ')[1] ?? '']))
+      }
+      const walled = await answers(true)
+      for (const row of rows) assert.match(walled.get(row) ?? 'not tried', ANSWERS[row] ?? /^$/, row)
+      // What the filter is for: without it this way answers otherwise, where the kernel has it at all.
+      if (shutByFilter === null) return
+      const open = await answers(false)
+      assert.not.match(open.get(shutByFilter) ?? '', ANSWERS[shutByFilter] ?? /^$/, shutByFilter)
     }),
   )
 
@@ -320,6 +367,35 @@ native('CVE-2023-0778: a symlink put anywhere in the path of a source after it w
     assert.is(await shown().catch((thrown: EngineError) => thrown.data.errno), 'ELOOP')
     // What the flag is for: without it the launcher goes where the name leads now.
     assert.is((await box.run(['cat', '/tmp/file'], { mounts: [bind('')] })).stdout, 'secret')
+  }),
+)
+
+native('CVE-2025-31133: /dev/null as a symlink in the image leads no mask over what it names', () =>
+  withBox(async (box) => {
+    mkdirSync(join(box.root, 'dev'))
+    symlinkSync('/proc/sys/kernel/core_pattern', join(box.root, 'dev/null'))
+    writeFileSync(join(box.root, 'secret'), 'hidden')
+    const { stdout } = await box.shell(
+      'echo "[$(cat /secret)]"; busybox stat -c %t:%T /secret; busybox grep -c core_pattern /proc/self/mountinfo',
+      {
+        mounts: [['mask', '/secret']],
+      },
+    )
+    assert.is(stdout, '[]\n1:3\n0\n')
+  }),
+)
+
+native('CVE-2020-5291: no file that wolffia installs is setuid or setgid, and a guest has no capability outside of its namespace', () =>
+  withBox(async (box) => {
+    const folder = join(assetPath('launcher'), '..')
+    const special = readdirSync(folder).filter((name) => (statSync(join(folder, name)).mode & 0o6000) !== 0)
+    assert.equal(special, [])
+    const script = 'busybox grep -E "^(Cap|NoNewPrivs)" /proc/self/status; busybox readlink /proc/self/ns/user'
+    const { stdout } = await box.shell(script)
+    assert.match(stdout, /^CapInh:\t0+$/m)
+    assert.match(stdout, /^CapAmb:\t0+$/m)
+    assert.match(stdout, /^NoNewPrivs:\t1$/m)
+    assert.not.match(stdout, readlinkSync('/proc/self/ns/user'))
   }),
 )
 
