@@ -84,6 +84,7 @@ function count({ file, status, output, seconds }) {
     `${good ? 'ok  ' : 'FAIL'} ${file} (${passed}/${total}${skippedHere.length > 0 ? `, ${skippedHere.length} skipped` : ''}, ${seconds.toFixed(1)} s)`,
   )
   if (!good) console.log(output.replace(/^/gm, '     '))
+  else for (const [, figure] of output.matchAll(/# FIGURE (.*)$/gm)) console.log(`     ${figure}`)
 }
 
 const queue = [...files]

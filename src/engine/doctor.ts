@@ -40,7 +40,7 @@ function storeFinding(outcome: Pick<Finding, 'ok' | 'why' | 'fix'>): Finding {
 async function probe(directory: string): Promise<readonly Finding[]> {
   const [{ probeHost }, { groupsMissing, LEAST_FIX }] = await Promise.all([
     import('../launcher/probe.js'),
-    import('../native/control-group.js'),
+    import('../runtime/make-groups.js'),
   ])
   const { delegationSteps } = await import('../launcher/root-steps.js')
   const missing = groupsMissing()

@@ -76,7 +76,7 @@ static const struct operation operations[] = {
     {"mount-devpts", 1, PHASE_CHILD, CLONE_NEWNS, mount_devpts},
     {"mount-console", 1, PHASE_CHILD, CLONE_NEWNS, mount_console},
     {"mount-mqueue", 1, PHASE_CHILD, CLONE_NEWNS, mount_mqueue},
-    {"mount-cgroup", 1, PHASE_CHILD, CLONE_NEWNS, mount_cgroup},
+    {"mount-cgroup", 2, PHASE_CHILD, CLONE_NEWNS, mount_cgroup},
     {"bind", 3, PHASE_CHILD, CLONE_NEWNS, mount_bind},
     {"mount-file", 4, PHASE_CHILD, CLONE_NEWNS, mount_file},
     {"mask", 1, PHASE_CHILD, CLONE_NEWNS, mount_mask},

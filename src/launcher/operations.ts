@@ -57,7 +57,7 @@ export const OPERATIONS = {
   'mount-devpts': ['path'],
   'mount-console': ['path'],
   'mount-mqueue': ['path'],
-  'mount-cgroup': ['path'],
+  'mount-cgroup': ['path', 'hierarchy'],
   bind: ['source', 'path', 'flags'],
   'mount-file': ['path', 'mode', 'content', 'flags'],
   mask: ['path'],

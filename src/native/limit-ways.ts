@@ -1,6 +1,5 @@
-import type { Controller } from '../runtime/control-groups.js'
-import type { LimitWay, LimitWays } from '../runtime/limits.js'
-import { type Delegation, delegation, LEAST_FIX, notDelegated } from './control-group.js'
+import type { LimitWays } from '../runtime/limits.js'
+import { type Delegation, delegation, wayWithout } from '../runtime/make-groups.js'
 
 /**
  * What holds each limit behind the native wall.
@@ -39,10 +38,6 @@ const NOT_FOR_ROOT = {
   reason: 'you are root, whose processes the kernel does not count',
   hint: 'Run wolffia as an ordinary user.',
 } as const
-
-function wayWithout(controller: Controller): LimitWay {
-  return { code: 'UNSUPPORTED_BY_HOST', reason: notDelegated(controller), hint: LEAST_FIX }
-}
 
 /** The ways for a container whose writable layer is in memory, or on disk, where so much of the control groups is this user's. */
 export function limitWays(upper: 'memory' | 'disk', delegated: Delegation = delegation()): LimitWays {

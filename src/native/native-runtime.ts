@@ -17,6 +17,17 @@ import { collectReceipt } from '../runtime/collect-receipt.js'
 import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js'
 import { assertLimits } from '../runtime/limits.js'
 import { findProgram } from '../runtime/magic.js'
+import {
+  assertGroups,
+  type Delegation,
+  delegation,
+  groupOperations,
+  groupViewOperations,
+  joinGroups,
+  ownGroups,
+  sweepGroups,
+  usesGroups,
+} from '../runtime/make-groups.js'
 import { openObjects } from '../runtime/object-mounts.js'
 import { ownHardLimits, parseIdMap } from '../runtime/process-files.js'
 import type { IdMapEvidence } from '../runtime/receipt.js'
@@ -26,20 +37,11 @@ import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task, Up
 import { withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
+import { assertUpdatable, updateGroups } from '../runtime/update-groups.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import { pidOf, startOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
-import {
-  assertGroups,
-  type Delegation,
-  delegation,
-  groupOperations,
-  joinGroups,
-  ownGroups,
-  sweepGroups,
-  usesGroups,
-} from './control-group.js'
 import { exitStatus } from './exit-status.js'
 import { guestFilter } from './filter.js'
 import { withRealDevices } from './host-devices.js'
@@ -51,7 +53,6 @@ import { joinError, NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
 import { containerPlan, inodesFor, joinPlan, pages, readPlan } from './plan.js'
 import { assertBounds, boundCircumstances } from './process-bounds.js'
-import { assertUpdatable, updateGroups } from './update-groups.js'
 import { upperChanges } from './written.js'
 
 /** Options of {@link NativeRuntime}. */
@@ -154,6 +155,7 @@ export class NativeRuntime implements Runtime {
       const watching = watch === undefined ? null : await import('./watch.js')
       const plan = containerPlan({
         groups: groupOperations(id, spec, delegated),
+        groupView: groupViewOperations(spec, delegated),
         spec: resolved,
         idMap,
         root: { ...layers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },

@@ -34,6 +34,8 @@ export interface PlanRequest {
   readonly host: HostBounds
   /** The control groups that it is in; those of its caller unless said. */
   readonly groups?: readonly Operation[]
+  /** What shows them to it, in a /sys and a namespace of its own. */
+  readonly groupView?: readonly Operation[]
   /** For each mount of a file system of the caller's, by destination. */
   readonly trees?: ReadonlyMap<string, TreeMount>
 }
@@ -102,6 +104,7 @@ export function containerPlan(request: PlanRequest): Plan {
       ...hostDeviceOperations(spec),
       // The first that waits for the network namespace, which is made meanwhile; before all that an image's symlinks might lead there.
       ...sysOperations(spec),
+      ...(ownsSys(spec) ? (request.groupView ?? []) : []),
       ...etcOperations(request),
       ...mountOperations(request),
       ...sysctlOperations(spec),
@@ -228,6 +231,11 @@ function sharedMemoryOf({ privileges, mounts, resources }: ContainerSpec): { rea
 /** A sysfs shows the network namespace of whoever mounts it, so the host's own network comes with the host's own /sys, read-only. */
 function sysOperations(spec: ContainerSpec): Operation[] {
   return spec.network.mode === 'host' ? [['bind', '/sys', '/sys', 'recursive,ro,nosuid,nodev,noexec']] : [['mount-sysfs', '/sys']]
+}
+
+/** Whether what its own namespaces show may be mounted in its /sys. */
+function ownsSys({ network, privileges: { cgroupns } = {} }: ContainerSpec): boolean {
+  return network.mode !== 'host' && cgroupns !== 'host'
 }
 
 /** Files of the container's own over the image's, to be written to like docker's, but for a root that is read-only. */

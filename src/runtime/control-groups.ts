@@ -45,6 +45,15 @@ export function groupWith(controller: Controller, pid: number | 'self'): Control
   return null
 }
 
+/** All controllers of the hierarchy of version 1 that this one is in, as the kernel lists them; itself where there is none. */
+export function hierarchyOf(controller: Controller): string {
+  const first = controller === 'io' ? 'blkio' : controller
+  const lists = textOf('/proc/self/cgroup')
+    .split('\n')
+    .map((line) => line.split(':')[1] ?? '')
+  return lists.find((list) => list.split(',').includes(first)) ?? first
+}
+
 /** Of version 2 a group has the controllers that the one above it gives to its children; without, that one's bounds are its own. */
 function nearestWith(controller: Controller, { mountPoint, ...group }: ControlGroup): ControlGroup | null {
   for (let folder = group.folder; ; folder = dirname(folder)) {
@@ -76,10 +85,18 @@ function cpusOf(group: ControlGroup | null): number | null {
 /** What the name of a container's own group begins with. */
 export const OWN_GROUP = 'wolffia-'
 
+/** What a container's own group allows of memory, in bytes; null without such a group or limit. */
+export function ownGroupLimit(pid: number): number | null {
+  const group = groupWith('memory', pid)
+  return group !== null && isOwnGroup(group) ? memoryOf(group) : null
+}
+
+const isOwnGroup = ({ folder }: ControlGroup) => basename(folder).startsWith(OWN_GROUP)
+
 /** What the memory of a container's own group holds, in bytes, without what of files could be dropped at once; null without such a group. */
 export function ownGroupMemory(pid: number): number | null {
   const group = groupWith('memory', pid)
-  if (group === null || !basename(group.folder).startsWith(OWN_GROUP)) return null
+  if (group === null || !isOwnGroup(group)) return null
   const used = numberIn(group, group.version === 2 ? 'memory.current' : 'memory.usage_in_bytes')
   const words = wordsOf(join(group.folder, 'memory.stat'))
   const droppable = Number(words[words.indexOf(group.version === 2 ? 'inactive_file' : 'total_inactive_file') + 1])

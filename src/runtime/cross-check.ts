@@ -65,9 +65,9 @@ export function crossCheck({ pid, evidence, limits }: Claim): Record<string, boo
 /** A control group that the caller is in too bounds more than the container. */
 function holdsInGroup(pid: number, { name, value }: LimitEvidence): boolean {
   const { memoryBytes, cpus } = groupLimits(pid)
-  const controller = name === 'memory' ? 'memory' : 'cpu'
+  const controller = name === 'cpus' ? 'cpu' : 'memory'
   const isOwn = groupWith(controller, pid)?.folder !== groupWith(controller, 'self')?.folder
-  return isOwn && (name === 'memory' ? memoryBytes : cpus) === value
+  return isOwn && (name === 'cpus' ? cpus : memoryBytes) === value
 }
 
 /** Names of the checks that did not agree. */

@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { totalmem } from 'node:os'
-import { ownGroupMemory } from './control-groups.js'
+import { ownGroupLimit, ownGroupMemory } from './control-groups.js'
 
 /** What all processes of a container use together. */
 export interface Usage {
@@ -17,7 +17,7 @@ export interface Usage {
    * docker has it. Elsewhere each page that several share counts in parts (proportional set size); the resident set where the kernel does not tell.
    */
   readonly memoryBytes: number
-  /** What it may use: its limit, else the memory of this machine. */
+  /** What it may use: what its own memory group allows, its limit, else the memory of this machine. */
   readonly memoryLimitBytes: number
   /** Of its own network interfaces but loopback; none for one that has the host's. */
   readonly network: { readonly receivedBytes: number; readonly sentBytes: number }
@@ -68,7 +68,7 @@ export function readUsage(guest: number, { memoryBytes }: { readonly memoryBytes
     atMs: performance.now(),
     cpuMs: sum(({ ticks }) => ticks) * TICK_MS,
     memoryBytes: ownGroupMemory(guest) ?? sum(memoryOf),
-    memoryLimitBytes: memoryBytes ?? totalmem(),
+    memoryLimitBytes: ownGroupLimit(guest) ?? memoryBytes ?? totalmem(),
     network: networkOf(guest),
     block: { readBytes: sum(({ pid }) => blockBytes(pid, 'read_bytes')), writtenBytes: sum(({ pid }) => blockBytes(pid, 'write_bytes')) },
     tasks: sum(({ threads }) => threads),

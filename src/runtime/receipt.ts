@@ -36,8 +36,8 @@ export interface LimitEvidence {
   readonly mechanism: LimitMechanism
 }
 
-/** Limits as a receipt names them. */
-export type LimitName = 'memory' | 'cpus' | 'pids' | 'openFiles' | 'disk' | 'output' | 'time' | 'table' | 'fuel'
+/** Limits as a receipt names them; `sandboxMemory` is what the whole process of a Wasm sandbox may take, the engine included. */
+export type LimitName = 'memory' | 'sandboxMemory' | 'cpus' | 'pids' | 'openFiles' | 'disk' | 'output' | 'time' | 'table' | 'fuel'
 
 /** What holds a limit: a control group, setrlimit(2), a tmpfs's size, the Wasm engine and its preview1, or the launcher's parent. */
 export type LimitMechanism = 'cgroup' | 'rlimit' | 'tmpfs' | 'wasm' | 'supervisor'

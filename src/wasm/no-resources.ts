@@ -1,7 +1,7 @@
 import { EngineError } from '../errors.js'
 import { RESOURCE_FLAGS, type ResourceSpec } from '../runtime/resources.js'
 
-/** Of resources a module has the number of its open files, which is a limit; the rest is the kernel's. Throws NOT_BUILT by name. */
+/** Of resources that no control group holds a module has the number of its open files, which is a limit; the rest is the kernel's. Throws NOT_BUILT by name. */
 export function assertNoResources({ ulimits = {}, ...resources }: ResourceSpec): void {
   const [ulimit] = Object.keys(ulimits).filter((name) => name !== 'nofile' && name !== 'nproc')
   const [key] = Object.keys(resources) as (keyof typeof resources)[]

@@ -4,6 +4,7 @@ import type { TerminalSize } from '../runtime/runtime.js'
 import { type HostMount, isHostMount } from '../runtime/sources.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { NodeFiles } from './node-files.js'
+import { MEMORY_COPY_ENVIRONMENT } from './sandbox/memory-copy.js'
 import type { SandboxLayer } from './sandbox/protocol.js'
 import { SESSIONS_MAXIMUM, SESSIONS_SOCKET } from './sandbox/session-protocol.js'
 import { GUEST_THREADS_MAXIMUM } from './thread-names.js'
@@ -29,12 +30,16 @@ export interface SandboxPlanRequest {
   readonly openStdin: boolean
   /** Whether stdin stays open when a caller has no more to say. */
   readonly keepStdin: boolean
+  /** The control groups that it is in; those of its caller unless said. */
+  readonly groups?: readonly Operation[]
   /** What the launcher does besides waiting. */
   readonly supervision: readonly Operation[]
   readonly terminalSize: TerminalSize
   /** The longest file it may write. */
   readonly fileBytes: number
 }
+
+const COPY_ENVIRONMENT = Object.entries(MEMORY_COPY_ENVIRONMENT).map(([name, value]) => `${name}=${value}`)
 
 /** First of `LaunchOptions.descriptors` in the launcher, and where the sandbox has it. */
 const LAUNCHER_DESCRIPTOR = 6
@@ -72,6 +77,7 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
     operations: [
       ...idMapOperations(request.idMap),
       ...namespaces.map((name): Operation => ['namespace', name]),
+      ...(request.groups ?? []),
       ['stdio', terminal ? 'terminal' : 'pipes', request.openStdin ? (request.keepStdin ? 'kept' : 'open') : 'closed'],
       ...request.supervision,
       ...(terminal ? [['terminal-size', request.terminalSize.rows, request.terminalSize.columns] as const] : []),
@@ -104,7 +110,7 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       ['no-new-privileges'],
       ['seccomp'],
     ],
-    exec: { args: ['/node', ...request.nodeFlags, `/sandbox/${request.program}`], env: ['LD_LIBRARY_PATH=/lib'] },
+    exec: { args: ['/node', ...request.nodeFlags, `/sandbox/${request.program}`], env: ['LD_LIBRARY_PATH=/lib', ...COPY_ENVIRONMENT] },
   }
 }
 

@@ -9,21 +9,23 @@ import { singleIdMap } from '../launcher/id-map.js'
 import { assetPath, seccompAsset } from '../launcher/installation.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
 import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js'
-import { assertLimits } from '../runtime/limits.js'
+import { assertLimits, type Limits, type LimitWays } from '../runtime/limits.js'
 import { findProgram, type Program } from '../runtime/magic.js'
+import { type Delegation, groupOperations, ownGroups, sweepGroups, usesGroups } from '../runtime/make-groups.js'
 import { type OpenedObject, openObjects } from '../runtime/object-mounts.js'
-import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
+import type { LimitEvidence, Receipt, WasmEvidence } from '../runtime/receipt.js'
 import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task, UpdateRequest } from '../runtime/runtime.js'
 import { isHostMount, withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
+import { assertUpdatable, updateGroups } from '../runtime/update-groups.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
+import { pidOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { type NativeWall, NODE_FLAGS, noNativeWall, startDoubleWalled } from './double-wall.js'
 import { changesInSandbox, readSandboxFile } from './file-session.js'
 import { type Served, serveFileSystems } from './file-system-server.js'
-import { WASM_LIMIT_WAYS } from './limit-ways.js'
 import { assertModuleSize } from './module.js'
 import { assertNoPrivileges } from './no-privileges.js'
 import { assertNoResources } from './no-resources.js'
@@ -35,6 +37,15 @@ import { RunningFiles } from './running-files.js'
 import { type SandboxLayer, START_DESCRIPTOR, type StartMessage } from './sandbox/protocol.js'
 import { SandboxControl, type SandboxExit } from './sandbox-control.js'
 import { parseEvent } from './sandbox-event.js'
+import {
+  assertNoGroups,
+  assertSandboxGroups,
+  sandboxDelegation,
+  sandboxEvidence,
+  sandboxGroups,
+  wasmLimitWays,
+  withoutGroups,
+} from './sandbox-groups.js'
 import { bindPath, layerPaths, sandboxPlan } from './sandbox-plan.js'
 import { SANDBOX_PROGRAM, type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
 import { type StartMessageParts, sandboxLimits, startMessage } from './start-message.js'
@@ -81,8 +92,11 @@ export class WasmRuntime implements Runtime {
   async create(wanted: CreateRequest): Promise<Task> {
     const request = { ...wanted, spec: withRealSources(wanted.spec) }
     const { id, directory, spec, rootfs } = request
-    assertLimits(spec.limits, this.name, WASM_LIMIT_WAYS)
+    const delegated = sandboxDelegation(spec)
+    const ways = wasmLimitWays(delegated)
+    assertLimits(spec.limits, this.name, ways)
     assertPossible(spec)
+    assertSandboxGroups(spec, delegated)
     if (wanted.watch !== undefined)
       throw new EngineError('NOT_BUILT', 'a Wasm program makes no system calls that a filter could refuse, so there are none to tell of', {
         hint: 'Leave out --why; `wolffia learn` is for native programs. What a module may do is what it is given.',
@@ -101,16 +115,17 @@ export class WasmRuntime implements Runtime {
     const upper = spec.ephemeral || spec.readonlyRootfs ? null : newUpper(own)
     let sandbox: SandboxProcess | undefined
     try {
-      const started = await this.#startProcess(request, program, upper)
+      const started = await this.#startProcess(request, program, upper, delegated)
       sandbox = started.sandbox
       const files = sandbox.remote === null ? null : serve(sandbox.remote, request, objects)
-      const receipt = collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec), wasm: null })
+      const receipt = collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec, ways), wasm: null })
       await sandbox.execute()
       const control = new SandboxControl(sandbox.start, sandbox.control, started.message)
       const wasm = await within(control.ready, preparationMs(timeoutMs))
       recordGuest(own, { guest: sandbox.pid, ...(sandbox.holders ?? {}) })
       const outlives = request.supervision?.outlives === true
-      const whole = completed(receipt, wasm, program, rootfs, spec)
+      const bounded = { ...receipt, limits: [...receipt.limits, ...started.evidence] }
+      const whole = completed(bounded, wasm, program, rootfs, spec)
       keepReceipt(own, whole)
       return new WasmTask({ sandbox, control, timeoutMs, upper, folder: own, outlives, receipt: whole, files, cleanUp })
     } catch (error) {
@@ -137,13 +152,22 @@ export class WasmRuntime implements Runtime {
   }
 
   /** The sandbox's own word, where it came to say one; else the launcher's. */
-  async update({ directory, after }: UpdateRequest): Promise<void> {
-    assertLimits(after.limits, this.name, WASM_LIMIT_WAYS)
-    assertNoResources(after.resources ?? {})
-    if (readGuest(ownFolder(directory)) === null) return
-    throw new EngineError('CONFLICT', 'the limits of a Wasm program are made part of it when it is started', {
-      hint: 'Stop the container, update it, and start it again.',
-    })
+  async update({ directory, before, after }: UpdateRequest): Promise<void> {
+    const running = readGuest(ownFolder(directory))
+    const delegated = running === null ? sandboxDelegation(after) : ownGroups(pidOf(running.init))
+    assertLimits(after.limits, this.name, wasmLimitWays(delegated))
+    assertNoResources(withoutGroups(after.resources ?? {}))
+    if (running !== null) assertSameParts(before.limits, after.limits)
+    assertSandboxGroups(after, delegated)
+    const wanted = sandboxGroups(after, delegated)
+    if (running === null) {
+      // Values are looked at as those of groups that will be made.
+      groupOperations('update', wanted, delegated)
+      return
+    }
+    const had = sandboxGroups(before, delegated)
+    assertUpdatable(had, wanted)
+    updateGroups(had, wanted, delegated)
   }
 
   async lastEnd(directory: string, { limits }: ContainerSpec): Promise<RunEnd | null> {
@@ -156,6 +180,7 @@ export class WasmRuntime implements Runtime {
       asked: null,
       timedOutAfterMs: end.reason === 'timeout' ? (limits.timeoutMs ?? 0) : null,
       durationMs: end.duration_ns / 1e6,
+      memoryBytes: limits.memoryBytes ?? null,
     }
     return { exit: said === null ? killedStatus(end, killed) : statusOf(said), finishedAt: new Date(end.time) }
   }
@@ -185,19 +210,20 @@ export class WasmRuntime implements Runtime {
   }
 
   /** Behind the native wall if there is one; else alone, unless that was ruled out. */
-  async #startProcess(request: CreateRequest, program: Program, upper: NewUpper | null): Promise<Started> {
+  async #startProcess(request: CreateRequest, program: Program, upper: NewUpper | null, delegated: Delegation): Promise<Started> {
     const stored = layersOf(request)
     const layerBytes = stored.reduce((sum, { tarPath }) => sum + statSync(tarPath).size, 0)
     const prepare = (layers: readonly SandboxLayer[], bindPath: BindPath, sessions: StartMessage['sessions'] | null) =>
       prepared(request, program, upper, { layers, layerBytes, bindPath, sessions, preopens: this.#preopens })
     const alone = (): Started => {
       assertPossibleAlone(request.spec)
+      assertNoGroups(request.spec)
       const { message, start } = prepare(stored, (_place, source) => source, { folder: ownFolder(request.directory) })
-      return { sandbox: startAlone(NODE_FLAGS, start), message }
+      return { sandbox: startAlone(NODE_FLAGS, start), message, evidence: [] }
     }
     const walled = () => {
       const inside = stored.map(({ lazy }, place) => ({ ...layerPaths(place), ...(lazy === undefined ? {} : { lazy }) }))
-      return startBehindWall(request, stored, prepare(inside, bindPath, null))
+      return startBehindWall(request, stored, prepare(inside, bindPath, null), delegated)
     }
     return startDoubleWalled(this.#nativeWall, request.spec, { walled, alone })
   }
@@ -208,6 +234,8 @@ type BindPath = (place: number, source: string) => string
 interface Started {
   readonly sandbox: SandboxProcess
   readonly message: StartMessage
+  /** Limits of the whole process that the kernel has been seen to hold. */
+  readonly evidence: readonly LimitEvidence[]
 }
 
 /** What both kinds of sandbox are told and given. */
@@ -305,12 +333,16 @@ function readSaid(folder: string): SandboxExit | null {
 }
 
 async function startBehindWall(
-  { directory, spec, openStdin, keepStdin = false, terminalSize = TERMINAL_SIZE, supervision }: CreateRequest,
+  { id, directory, spec, openStdin, keepStdin = false, terminalSize = TERMINAL_SIZE, supervision }: CreateRequest,
   layers: readonly SandboxLayer[],
   { message, start }: ReturnType<typeof prepared>,
+  delegated: Delegation,
 ): Promise<Started> {
+  const asked = sandboxGroups(spec, delegated)
+  if (usesGroups(asked)) sweepGroups(delegated)
   const plan = sandboxPlan({
     spec,
+    groups: groupOperations(id, asked, delegated),
     idMap: singleIdMap(),
     node: nodeFiles(),
     sandboxPath: assetPath('sandbox'),
@@ -325,7 +357,8 @@ async function startBehindWall(
     terminalSize,
     fileBytes: fileBytes(spec, message),
   })
-  return { sandbox: await startWalled(plan, seccompAsset() ?? '', start), message }
+  const sandbox = await startWalled(plan, seccompAsset() ?? '', start)
+  return { sandbox, message, evidence: sandboxEvidence(asked, sandbox.pid) }
 }
 
 /** The longest file a sandbox has to write: its upper, or one in a folder of the host's. */
@@ -347,7 +380,7 @@ function ownFolder(directory: string): string {
 function assertPossible(spec: ContainerSpec): void {
   const { network, mounts, privileges = {}, resources = {}, limits, deterministic, recording, process, wasiEngine } = spec
   assertNoPrivileges(privileges)
-  assertNoResources(resources)
+  assertNoResources(withoutGroups(resources))
   if (deterministic !== undefined) assertDeterministic({ mounts, process })
   if (wasiEngine === 'wasmer' && (limits.fuel !== undefined || deterministic !== undefined || recording !== undefined))
     throw new EngineError('NOT_BUILT', '--wasi-engine wasmer has neither fuel nor runs that are the same each time', {
@@ -400,8 +433,17 @@ function assertPossibleAlone({ mounts }: ContainerSpec): void {
     )
 }
 
-function shared({ kernel }: SandboxProcess, { limits }: ContainerSpec) {
-  return { kernel, limits, ways: WASM_LIMIT_WAYS }
+function shared({ kernel }: SandboxProcess, { limits }: ContainerSpec, ways: LimitWays) {
+  return { kernel, limits, ways }
+}
+
+/** Refuses for a running guest what is a part of it since it was started. Throws CONFLICT. */
+function assertSameParts({ cpus: _before, ...before }: Limits, { cpus: _after, ...after }: Limits): void {
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof typeof before>
+  if ([...keys].every((key) => before[key] === after[key])) return
+  throw new EngineError('CONFLICT', 'the limits of a Wasm program, but --cpus, are made part of it when it is started', {
+    hint: 'Stop the container, update it, and start it again.',
+  })
 }
 
 /**

@@ -200,6 +200,7 @@ export class WasmTask implements Task {
       asked: this.#askedSignal,
       timedOutAfterMs: this.#timedOut ? this.#timeoutMs : null,
       durationMs: this.#elapsedMs(),
+      memoryBytes: this.#receipt.limits.find(({ name }) => name === 'memory')?.value ?? null,
     })
   }
 
@@ -215,12 +216,21 @@ export function statusOf({ event: _event, upperWhole: _upperWhole, ...status }: 
 
 /** How a guest ended whose sandbox was killed before it could say a word. */
 export function killedStatus(
-  { code, signal }: ProcessEnd,
-  { asked, timedOutAfterMs, durationMs }: { asked: NodeJS.Signals | null; timedOutAfterMs: number | null; durationMs: number },
+  { code, signal, reason }: ProcessEnd,
+  {
+    asked,
+    timedOutAfterMs,
+    durationMs,
+    memoryBytes,
+  }: { asked: NodeJS.Signals | null; timedOutAfterMs: number | null; durationMs: number; memoryBytes: number | null },
 ): ExitStatus {
   if (timedOutAfterMs !== null) {
     const detail = `it ran for longer than ${timedOutAfterMs} ms`
     return { exitCode: 128 + constants.signals.SIGKILL, signal: 'SIGKILL', reason: 'timeout', detail, durationMs }
+  }
+  if (reason === 'out-of-memory') {
+    const detail = `the kernel killed its sandbox for more memory than its control group allows (${memoryBytes} bytes are the guest's own)`
+    return { exitCode: 128 + constants.signals.SIGKILL, signal: 'SIGKILL', reason, detail, durationMs }
   }
   const name = asked ?? (signal === null ? undefined : signalName(signal))
   if (name === undefined)

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { delegation } from '../../src/native/control-group.js'
+import { delegation } from '../../src/runtime/make-groups.js'
 import { CommandLine } from '../support/command-line.js'
 import { run, tarOf } from '../support/image-fixtures.js'
 import { BUSYBOX, ID_RANGE, NATIVE, SKOPEO, UMOCI } from '../support/requirements.js'

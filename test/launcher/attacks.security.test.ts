@@ -295,6 +295,32 @@ native('CVE-2021-30465, CVE-2025-31133: mounts and masks through an image’s sy
   }),
 )
 
+native('a masked folder is empty and stays so, whoever owns what it hides', () =>
+  withBox(async (box) => {
+    for (const name of ['first', 'second']) {
+      mkdirSync(join(box.root, name))
+      writeFileSync(join(box.root, name, 'secret'), 'host')
+    }
+    const { stdout } = await box.shell(
+      `for f in /first /second; do
+         busybox ls -A $f; echo x 2>/dev/null > $f/made; busybox mkdir $f/made 2>/dev/null; busybox chmod 777 $f 2>/dev/null
+         busybox mount -o remount,rw $f 2>/dev/null; busybox umount $f 2>/dev/null; echo x 2>/dev/null > $f/made
+         busybox ls -A $f; busybox stat -c %a $f
+       done
+       busybox sort -u -k3,3 /proc/self/mountinfo | busybox grep -c ' /first \\| /second \\| /etc/marker '`,
+      {
+        mounts: [
+          ['mount-file', '/etc/marker', '0644', 'x', ''],
+          ['mask', '/first'],
+          ['mask', '/second'],
+        ],
+      },
+    )
+    // The last line: all of it lies on one file system, that of the container's own files.
+    assert.is(stdout, '555\n555\n1\n')
+  }),
+)
+
 native('CVE-2019-16884: an image’s symlink leads no mount over /proc or /sys', () =>
   withBox(async (box) => {
     const folder = join(box.folder, 'shared')

@@ -60,7 +60,7 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   'mount-devpts': [['mount-devpts', '/bin/busybox/x']],
   'mount-console': [['mount-console', '/dev/console']],
   'mount-mqueue': [['mount-mqueue', '/bin/busybox']],
-  'mount-cgroup': [['mount-cgroup', '/bin/busybox']],
+  'mount-cgroup': [['mount-cgroup', '/bin/busybox', 'unified']],
   bind: [['bind', '/nowhere', '/tmp', '']],
   'mount-file': [['mount-file', '/etc', '0644', 'x', '']],
   mask: [['mask', '/proc/self/../self/status']],

@@ -10,6 +10,7 @@ import { build } from 'esbuild'
 import { file, folder, link, type RootEntry, tree } from '../../bench/machine/initramfs.js'
 import { exitCodeOf, machineCommand, makeMachine, requireMachine } from '../../bench/machine/machine.js'
 import { compileGuest } from './compile-guest.js'
+import { foldersOf, librariesOf } from './program-files.js'
 import type { Requirement } from './suite.js'
 
 /** QEMU, and a kernel for it. */
@@ -155,28 +156,15 @@ function* systemEntries(): Generator<RootEntry> {
     ['usr/bin/tar', '/bin/tar', 0o755],
     ['usr/bin/newuidmap', '/usr/bin/newuidmap', 0o4755],
     ['usr/bin/newgidmap', '/usr/bin/newgidmap', 0o4755],
+    ['usr/bin/stress-ng', '/usr/bin/stress-ng', 0o755],
   ] as const
   const applets = execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n')
   const there = new Set(['busybox', ...programs.map(([path]) => basename(path))])
   for (const applet of applets) if (!there.has(applet)) yield link(`bin/${applet}`, 'busybox')
   for (const [path, from, mode] of programs) yield file(path, readFileSync(from), mode)
-  const libraries = new Set(programs.flatMap(([, from]) => librariesOf(from)))
-  const folders = new Set<string>(['lib64'])
-  for (const path of libraries) {
-    const parts = path.slice(1).split('/').slice(0, -1)
-    for (const [index] of parts.entries()) {
-      const parent = parts.slice(0, index + 1).join('/')
-      if (!folders.has(parent)) yield folder(parent)
-      folders.add(parent)
-    }
-    yield file(path.slice(1), readFileSync(realpathSync(path)), 0o755)
-  }
-}
-
-/** What the loader of a dynamic program would map, at the paths where it looks. */
-function librariesOf(program: string): readonly string[] {
-  const output = execFileSync('ldd', [program], { encoding: 'utf8' })
-  return [...output.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path = '']) => path)
+  const libraries = [...new Set(programs.flatMap(([, from]) => librariesOf(from)))]
+  for (const path of foldersOf(libraries)) if (path !== 'lib64') yield folder(path)
+  for (const path of libraries) yield file(path.slice(1), readFileSync(realpathSync(path)), 0o755)
 }
 
 /** Null for one that was still there at its deadline. */

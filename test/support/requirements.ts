@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { chooseIdMap } from '../../src/launcher/id-map.js'
-import { delegation } from '../../src/native/control-group.js'
 import { NativeRuntime } from '../../src/native/native-runtime.js'
 import type { Controller } from '../../src/runtime/control-groups.js'
+import { delegation } from '../../src/runtime/make-groups.js'
 import { WasmRuntime } from '../../src/wasm/wasm-runtime.js'
 import type { Requirement } from './suite.js'
 
@@ -84,6 +84,9 @@ export const BUSYBOX: Requirement = {
     }
   },
 }
+
+/** Takes all it can get of one thing or another. */
+export const STRESS = program('stress-ng')
 
 /** A compiler that makes static programs, for guests written in C. */
 export const CC = program('cc')

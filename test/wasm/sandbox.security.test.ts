@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { UnionFs } from '../../src/fs/union-fs.js'
+import { delegation } from '../../src/runtime/make-groups.js'
 import { preparationMs, within } from '../../src/wasm/preparation.js'
 import { writeUpper } from '../../src/wasm/sandbox/upper.js'
 import { NATIVE } from '../support/requirements.js'
@@ -336,7 +337,7 @@ test(
     const bind = (source: string, destination: string) => [{ type: 'bind', source, destination, readonly: false }] as const
     const refused = [
       ['NOT_BUILT', { network: { mode: 'host' } }],
-      ['NOT_BUILT', { limits: { cpus: 1 } }],
+      ...(delegation().has('cpu') ? [] : ([['UNSUPPORTED_BY_HOST', { limits: { cpus: 1 } }]] as const)),
       ['NOT_BUILT', { mounts: bind(file, '/file') }],
       ['INVALID_ARGUMENT', { mounts: bind(folder, '/') }],
       ['INVALID_ARGUMENT', { mounts: bind(folder, '/dev') }],

@@ -2,11 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path/posix'
 import { EngineError, messageOf } from '../errors.js'
-import { type ControlGroup, type Controller, wordsOf } from '../runtime/control-groups.js'
-import { LIMIT_NAMES } from '../runtime/limits.js'
-import { RESOURCE_FLAGS } from '../runtime/resources.js'
-import type { Delegation } from './control-group.js'
+import { type ControlGroup, type Controller, wordsOf } from './control-groups.js'
 import { controllersOf, type GroupRequest, groupResources, groupValues, MEMORY_MAX } from './group-values.js'
+import { LIMIT_NAMES } from './limits.js'
+import type { Delegation } from './make-groups.js'
+import { RESOURCE_FLAGS } from './resources.js'
 
 const STOP_FIRST = 'Stop the container, update it, and start it again.'
 

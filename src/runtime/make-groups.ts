@@ -6,10 +6,11 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmdirSync, w
 import { dirname, join } from 'node:path/posix'
 import { EngineError, messageOf } from '../errors.js'
 import type { Operation } from '../launcher/operations.js'
-import { type ControlGroup, type Controller, groupWith, OWN_GROUP, wordsOf } from '../runtime/control-groups.js'
-import { RESOURCE_FLAGS } from '../runtime/resources.js'
 import { IDENTITY_PATTERN, mayBeAlive, ownIdentity } from '../store/process-identity.js'
+import { type ControlGroup, type Controller, groupWith, hierarchyOf, OWN_GROUP, wordsOf } from './control-groups.js'
 import { controllersOf, type GroupRequest, groupResources, groupValues } from './group-values.js'
+import type { LimitWay } from './limits.js'
+import { RESOURCE_FLAGS } from './resources.js'
 
 /** The groups below which this user may make others, by what they bound. */
 export type Delegation = ReadonlyMap<Controller, ControlGroup>
@@ -58,6 +59,11 @@ export function notDelegated(controller: Controller): string {
   return `no control group in which you may make others has the controller ${controller === 'io' ? 'io (blkio of version 1)' : controller}`
 }
 
+/** Why nothing holds a limit where no group with this controller may be made. */
+export function wayWithout(controller: Controller): LimitWay {
+  return { code: 'UNSUPPORTED_BY_HOST', reason: notDelegated(controller), hint: LEAST_FIX }
+}
+
 /** What makes the groups of the container `id`; nothing for what needs none. They have been found to be delegated. */
 export function groupOperations(
   id: string,
@@ -66,12 +72,7 @@ export function groupOperations(
 ): Operation[] {
   const values: Operation[] = []
   const folders = new Set<string>()
-  const asked = controllersOf(request)
-  // What has a group of its own is paused by it.
-  const wanted: ReadonlySet<Controller> = asked.size === 0 ? asked : new Set([...asked, 'freezer'])
-  for (const controller of CONTROLLERS) {
-    const parent = delegated.get(controller)
-    if (parent === undefined || !wanted.has(controller)) continue
+  for (const [controller, parent] of parentsOf(request, delegated)) {
     const folder = join(parent.folder, `${OWN_GROUP}${ownIdentity()}-${id}`)
     const written = groupValues(controller, parent, folder, request)
     enable(controller, parent)
@@ -79,6 +80,34 @@ export function groupOperations(
     folders.add(folder)
   }
   return [...[...folders].map((folder): Operation => ['cgroup', folder]), ...values]
+}
+
+function parentsOf(request: GroupRequest, delegated: Delegation): (readonly [controller: Controller, parent: ControlGroup])[] {
+  const asked = controllersOf(request)
+  // What has a group of its own is paused by it.
+  const wanted: ReadonlySet<Controller> = asked.size === 0 ? asked : new Set([...asked, 'freezer'])
+  return CONTROLLERS.flatMap((controller) => {
+    const parent = delegated.get(controller)
+    return parent === undefined || !wanted.has(controller) ? [] : [[controller, parent] as const]
+  })
+}
+
+const VIEW = '/sys/fs/cgroup'
+
+/**
+ * What shows a container its own groups, read-only, where programs look for them (a JVM for its heap, Go for its threads): as systemd
+ * mounts them, version 2 alone at the place itself, each hierarchy of version 1 in a folder below it. Nothing for what has no groups.
+ */
+export function groupViewOperations(request: GroupRequest, delegated: Delegation): Operation[] {
+  const parents = parentsOf(request, delegated)
+  const hierarchies = new Set(parents.map(([controller, { version }]) => (version === 2 ? 'unified' : hierarchyOf(controller))))
+  if (hierarchies.size === 0) return []
+  if (parents.every(([, { version }]) => version === 2)) return [['mount-cgroup', VIEW, 'unified']]
+  return [
+    ['mount-cgroup', VIEW, 'folder'],
+    ...[...hierarchies].map((name): Operation => ['mount-cgroup', join(VIEW, name), name]),
+    ['read-only', VIEW],
+  ]
 }
 
 /** Of version 2 each group can be frozen, and there is one for all that is asked for. */

@@ -3,10 +3,10 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path/posix'
 import { EngineError, messageOf } from '../errors.js'
 import type { Operation } from '../launcher/operations.js'
-import { type ControlGroup, type Controller, wordsOf } from '../runtime/control-groups.js'
-import type { Limits } from '../runtime/limits.js'
-import { type DeviceRate, type DeviceWeight, RESOURCE_FLAGS, type ResourceSpec } from '../runtime/resources.js'
-import type { ContainerSpec } from '../runtime/spec.js'
+import { type ControlGroup, type Controller, wordsOf } from './control-groups.js'
+import type { Limits } from './limits.js'
+import { type DeviceRate, type DeviceWeight, RESOURCE_FLAGS, type ResourceSpec } from './resources.js'
+import type { ContainerSpec } from './spec.js'
 
 /** The parts of a spec that groups hold. */
 export type GroupRequest = Pick<ContainerSpec, 'limits' | 'resources'>

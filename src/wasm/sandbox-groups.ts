@@ -1,0 +1,92 @@
+/**
+ * Control groups around a sandbox process, the same that native containers get. The engine holds what the guest may take of linear memory;
+ * where a group can be made the kernel bounds the whole process, the engine included, which then has room for itself beside the guest.
+ */
+import { EngineError } from '../errors.js'
+import { groupLimits } from '../runtime/control-groups.js'
+import { type GroupRequest, groupResources } from '../runtime/group-values.js'
+import type { LimitWays } from '../runtime/limits.js'
+import { assertGroups, type Delegation, delegation, usesGroups, wayWithout } from '../runtime/make-groups.js'
+import type { LimitEvidence } from '../runtime/receipt.js'
+import type { ResourceSpec } from '../runtime/resources.js'
+import type { ContainerSpec } from '../runtime/spec.js'
+import { WASM_LIMIT_WAYS } from './limit-ways.js'
+
+/**
+ * What a sandbox has beside its guest's linear memory: Node and V8 with their heaps (60 MiB when idle), and a large module with its code
+ * (a CPython of 25 MiB takes 190 MiB in all while it is compiled).
+ */
+export const SANDBOX_BYTES = 320 * 2 ** 20
+
+/** Resources that a group holds for a whole process as well as for a guest; memory has its own reckoning. */
+const HELD: ReadonlySet<keyof ResourceSpec> = new Set([
+  'cpuShares',
+  'cpuPeriodUs',
+  'cpuQuotaUs',
+  'cpusetCpus',
+  'cpusetMems',
+  'blockWeight',
+  'deviceWeights',
+  'deviceReadBytes',
+  'deviceWriteBytes',
+  'deviceReadOperations',
+  'deviceWriteOperations',
+])
+
+/** What of a spec only groups hold, and where nothing else does. */
+function onlyGroups({ limits: { cpus }, resources = {} }: GroupRequest): GroupRequest {
+  const held = groupResources({ limits: {}, resources }).filter(([key]) => HELD.has(key))
+  return {
+    limits: cpus === undefined ? {} : { cpus },
+    resources: Object.fromEntries(held.map(([key]) => [key, resources[key]])) as ResourceSpec,
+  }
+}
+
+/** The rest of a spec's resources. */
+export function withoutGroups(resources: ResourceSpec): ResourceSpec {
+  return Object.fromEntries(Object.entries(resources).filter(([key]) => !HELD.has(key as keyof ResourceSpec))) as ResourceSpec
+}
+
+/** The groups below which those of a sandbox of this spec would be made; none where nothing asks for one. */
+export function sandboxDelegation(spec: GroupRequest): Delegation {
+  return spec.limits.memoryBytes === undefined && !usesGroups(onlyGroups(spec)) ? new Map() : delegation()
+}
+
+/** What is asked of them. Memory is, where it can be: without a group the engine's own bound holds as before. */
+export function sandboxGroups(spec: GroupRequest, delegated: Delegation): GroupRequest {
+  const { limits, resources } = onlyGroups(spec)
+  const { memoryBytes, diskBytes = 0 } = spec.limits
+  if (memoryBytes === undefined || !delegated.has('memory')) return { limits, ...(resources === undefined ? {} : { resources }) }
+  return { limits: { ...limits, memoryBytes: memoryBytes + diskBytes + SANDBOX_BYTES }, ...(resources === undefined ? {} : { resources }) }
+}
+
+/** What holds a sandbox's limits where these are delegated. */
+export function wasmLimitWays(delegated: Delegation): LimitWays {
+  return { ...WASM_LIMIT_WAYS, cpus: delegated.has('cpu') ? 'cgroup' : wayWithout('cpu') }
+}
+
+/** Refuses by name what no group could hold here. */
+export function assertSandboxGroups(spec: GroupRequest, delegated: Delegation): void {
+  assertGroups(onlyGroups(spec), delegated)
+}
+
+/** Refuses what only groups hold for a sandbox that stands in none. Throws UNSUPPORTED_BY_HOST. */
+export function assertNoGroups(spec: ContainerSpec): void {
+  if (!usesGroups(onlyGroups(spec))) return
+  throw new EngineError(
+    'UNSUPPORTED_BY_HOST',
+    'a share of processors or disks needs the launcher of the native wall, and there is none here',
+    {
+      hint: 'Leave --cpus and its kin out, or see wolffia doctor.',
+    },
+  )
+}
+
+/** What the kernel bounds the process to, for the receipt. Throws LAUNCHER_FAILED when that is not what was asked for. */
+export function sandboxEvidence({ limits: { memoryBytes } }: GroupRequest, pid: number): readonly LimitEvidence[] {
+  if (memoryBytes === undefined) return []
+  const shown = groupLimits(pid).memoryBytes
+  if (shown === null || shown > memoryBytes)
+    throw new EngineError('LAUNCHER_FAILED', `the sandbox is not bounded to ${memoryBytes} bytes: the kernel shows ${shown ?? 'nothing'}`)
+  return [{ name: 'sandboxMemory', value: shown, mechanism: 'cgroup' }]
+}

@@ -1,0 +1,120 @@
+/** Control groups around the sandbox of a Wasm container: the kernel holds what the whole process may take. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import type { EngineError } from '../../src/errors.js'
+import { groupLimits, groupWith } from '../../src/runtime/control-groups.js'
+import { readUsage } from '../../src/runtime/guest-processes.js'
+import type { Limits } from '../../src/runtime/limits.js'
+import { delegation } from '../../src/runtime/make-groups.js'
+import { ownIdentity } from '../../src/store/process-identity.js'
+import { SANDBOX_BYTES, sandboxGroups } from '../../src/wasm/sandbox-groups.js'
+import { CGROUP, NATIVE, WASM } from '../support/requirements.js'
+import { containerSpec } from '../support/specs.js'
+import { suite } from '../support/suite.js'
+import { withWasmWall } from '../support/wasm-wall.js'
+
+const test = suite('wasm/sandbox-groups')
+const limited = test.needs(WASM, NATIVE, CGROUP)
+const MIB = 2 ** 20
+const LIMITS: Limits = { memoryBytes: 64 * MIB, cpus: 0.5 }
+
+const groupsLeft = () =>
+  [...delegation().values()].flatMap(({ folder }) => readdirSync(folder).filter((name) => name.startsWith(`wolffia-${ownIdentity()}-`)))
+
+limited('a sandbox is in groups of its own: the receipt, the kernel and the usage say so', () =>
+  withWasmWall({}, async ({ create }) => {
+    const task = await create(['/probe.wasm', 'memory', '64', ',', 'sleep', '1000000'], { limits: LIMITS })
+    const whole = 64 * MIB + SANDBOX_BYTES
+    const { limits, doubleWall, kernel, crossCheck } = await task.receipt()
+    assert.equal(limits, [
+      { name: 'memory', value: 64 * MIB, mechanism: 'wasm' },
+      { name: 'cpus', value: 0.5, mechanism: 'cgroup' },
+      { name: 'sandboxMemory', value: whole, mechanism: 'cgroup' },
+    ])
+    assert.equal([doubleWall, crossCheck.limits], [true, true])
+    assert.equal(groupLimits(task.pid), { memoryBytes: whole, cpus: 0.5 })
+    assert.is(kernel?.supervisor.pause, delegation().has('freezer') || delegation().get('memory')?.version === 2 ? 'freezer' : 'signals')
+    await task.start()
+    const { memoryBytes, memoryLimitBytes } = readUsage(task.pid, { memoryBytes: 64 * MIB })
+    assert.is(memoryLimitBytes, whole)
+    assert.ok(memoryBytes > 10 * MIB && memoryBytes <= whole, String(memoryBytes))
+    await task.kill('SIGKILL')
+    assert.is((await task.wait()).reason, 'signaled')
+    assert.equal(groupsLeft(), [])
+  }),
+)
+
+limited('a guest takes all of its linear memory, and the sandbox is not ended for it', () =>
+  withWasmWall({}, async ({ run }) => {
+    const { status, stdout } = await run(['/probe.wasm', 'memory', '0'], { change: { limits: { memoryBytes: 128 * MIB } } })
+    assert.equal([status.exitCode, status.reason], [0, 'exited'], stdout)
+  }),
+)
+
+limited('files beyond what the whole sandbox may take end it: out of memory, by the kernel’s word', () =>
+  withWasmWall({}, async ({ run }) => {
+    const { status } = await run(['/probe.wasm', 'fill', '/bomb', '0'], { change: { limits: { memoryBytes: 16 * MIB } } })
+    assert.equal([status.exitCode, status.reason], [137, 'out-of-memory'])
+    assert.match(status.detail ?? '', /control group allows \(16777216 bytes are the guest's own\)/)
+    assert.equal(groupsLeft(), [])
+  }),
+)
+
+limited('of a running sandbox the share of processors can be changed, and what is part of its module cannot', () =>
+  withWasmWall({}, async ({ create, runtime, folder }) => {
+    const directory = join(folder, readdirSync(folder).find((name) => name.startsWith('container-')) ?? 'container-none')
+    assert.match(directory, /none$/)
+    const task = await create(['/probe.wasm', 'sleep', '1000000'], { limits: LIMITS })
+    await task.start()
+    const own = join(folder, readdirSync(folder).find((name) => name.startsWith('container-')) ?? '')
+    const before = containerSpec({ limits: LIMITS })
+    const update = (limits: Limits) =>
+      runtime.update({ directory: own, before, after: { ...before, limits: { ...before.limits, ...limits } } }).then(
+        () => groupLimits(task.pid).cpus,
+        (error: EngineError) => error.code,
+      )
+    assert.is(await update({ cpus: 0.25 }), 0.25)
+    assert.is(await update({ memoryBytes: 32 * MIB }), 'CONFLICT')
+    assert.is(groupLimits(task.pid).memoryBytes, 64 * MIB + SANDBOX_BYTES)
+    await task.kill('SIGKILL')
+    await task.wait()
+  }),
+)
+
+limited('weights of processors are in the group of a sandbox', () =>
+  withWasmWall({}, async ({ create }) => {
+    const task = await create(['/probe.wasm', 'sleep', '1000000'], { resources: { cpuShares: 512 } })
+    await task.start()
+    const { folder = '', version } = groupWith('cpu', task.pid) ?? {}
+    assert.match(readFileSync(join(folder, version === 2 ? 'cpu.weight' : 'cpu.shares'), 'latin1'), /^(512|20)\n$/)
+    await task.kill('SIGKILL')
+    await task.wait()
+  }),
+)
+
+test.needs(WASM)('without a wall, or without a group, a share of processors is refused by name, and memory is the engine’s as before', () =>
+  withWasmWall(
+    {},
+    async ({ create, run }) => {
+      const error = await create(['/probe.wasm'], { limits: { cpus: 0.5 } }).then(
+        () => null,
+        (refused: EngineError) => refused,
+      )
+      assert.is(error?.code, 'UNSUPPORTED_BY_HOST')
+      const { receipt, status } = await run(['/probe.wasm', 'exit', '0'], { change: { limits: { memoryBytes: 64 * MIB } } })
+      assert.is(status.exitCode, 0)
+      assert.equal(receipt.limits, [{ name: 'memory', value: 64 * MIB, mechanism: 'wasm' }])
+    },
+    { nativeWall: 'never' },
+  ),
+)
+
+test('the group has the guest’s memory, its disk where that has a size, and what the sandbox itself needs', () => {
+  const at = { version: 2, folder: '/nowhere', mountPoint: '/nowhere' } as const
+  const asked = { limits: { memoryBytes: MIB, diskBytes: 2 * MIB, cpus: 1 } }
+  assert.equal(sandboxGroups(asked, new Map([['memory', at]])).limits, { cpus: 1, memoryBytes: 3 * MIB + SANDBOX_BYTES })
+  assert.equal(sandboxGroups(asked, new Map()).limits, { cpus: 1 })
+})
+
+test.run()
