@@ -1,7 +1,9 @@
-import { lstatSync } from 'node:fs'
+import { lstatSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ContainerSummary } from '../container/container.js'
 import { EngineError } from '../errors.js'
 import { findImage } from '../image/find.js'
+import { hexOf } from '../oci/digest.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import { reachableFrom } from '../store/reachable.js'
 import type { Store } from '../store/store.js'
@@ -18,7 +20,7 @@ export interface DiskUsageReport {
   readonly volumes: readonly VolumeUsage[]
 }
 
-/** An image: its blobs as they are stored, and its layers where they are kept uncompressed beside them. */
+/** An image: its blobs as they are stored, its layers where they are kept uncompressed beside them, and as the kernel reads them. */
 export interface ImageUsage {
   readonly image: ImageSummary
   readonly bytes: number
@@ -48,7 +50,10 @@ export async function diskUsage(engine: Engine, store: Store): Promise<DiskUsage
   const containers = await engine.containers.list({ all: true })
   const users = new Map<string, number>()
   for (const { image } of containers) if (image !== null) users.set(image.id, (users.get(image.id) ?? 0) + 1)
-  const measured = await Promise.all((await engine.images.list()).map(async (image) => ({ image, parts: await partsOf(store, image) })))
+  const treesOf = unpackedTrees(join(store.root, 'trees'))
+  const measured = await Promise.all(
+    (await engine.images.list()).map(async (image) => ({ image, parts: await partsOf(store, image, treesOf) })),
+  )
   const owners = new Map<string, number>()
   for (const { parts } of measured) for (const part of parts.keys()) owners.set(part, (owners.get(part) ?? 0) + 1)
   const items = measured.map(({ image, parts }): ImageUsage => {
@@ -76,7 +81,7 @@ async function usageOf(engine: Engine, container: ContainerSummary): Promise<Con
 }
 
 /** Files of an image with their sizes. A layer that is stored uncompressed is the same file twice, which counts once. */
-async function partsOf(store: Store, { id }: ImageSummary): Promise<ReadonlyMap<string, number>> {
+async function partsOf(store: Store, { id }: ImageSummary, treesOf: TreesOf): Promise<ReadonlyMap<string, number>> {
   const { descriptor } = await findImage(store, id)
   const { blobs, diffIds } = await reachableFrom(store.layout, [descriptor])
   const parts = new Map<string, number>()
@@ -89,8 +94,25 @@ async function partsOf(store: Store, { id }: ImageSummary): Promise<ReadonlyMap<
     const layer = await store.layers.find(diffId)
     add(layer?.tarPath)
     add(layer?.indexPath)
+    for (const [path, bytes] of treesOf(hexOf(diffId))) parts.set(path, bytes)
   }
   return parts
+}
+
+/** Where a layer is unpacked, with the bytes there: once for each map of ids that containers had. */
+type TreesOf = (layer: string) => readonly (readonly [path: string, bytes: number])[]
+
+/** Each tree is walked once, however many images have it. What a holder has in memory is not on the disk. */
+function unpackedTrees(directory: string): TreesOf {
+  const known = new Map<string, number>()
+  const maps = lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(directory) : []
+  return (layer) =>
+    maps.flatMap((map) => {
+      const path = join(directory, map, layer, 'tree')
+      const bytes = known.get(path) ?? folderBytes(path)
+      known.set(path, bytes)
+      return bytes === 0 ? [] : [[path, bytes] as const]
+    })
 }
 
 function sum(parts: ReadonlyMap<string, number>): number {
