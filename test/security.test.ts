@@ -44,6 +44,23 @@ test('each CVE that is tried on archives stands in the table', () => {
     )
 })
 
+/** Those of runtimes, copies, volumes, builds, registries, terminals, kernels and Wasm engines that wolffia must not repeat. */
+const PAST_HOLES = [
+  '2019-5736 2019-16884 2019-19921 2021-30465 2022-24769 2024-21626 2025-31133 2025-52565 2025-52881 2018-15664 2019-14271',
+  '2023-0778 2020-1726 2024-1753 2024-9407 2024-9675 2024-9676 2024-23651 2024-23652 2024-23653 2021-41190 2024-3727',
+  '2017-5226 2020-5291 2022-0185 2022-0492 2023-2640 2024-1086 2026-31431 2023-51661 2024-38358 2023-26489',
+]
+  .join(' ')
+  .split(' ')
+  .map((number) => `CVE-${number}`)
+
+test('each past hole has a row, and the test of that row names it', () => {
+  for (const cve of PAST_HOLES) {
+    const naming = rows.filter(({ attack, words }) => attack.includes(cve) && words.some((part) => part.includes(cve)))
+    assert.ok(naming.length > 0, cve)
+  }
+})
+
 test('each file and pattern of tests that is named leads to one', () => {
   for (const [, path = ''] of document.matchAll(/`(test\/[^`]+)`/g)) {
     const [folder = '', ending] = path.split('/*')

@@ -4,11 +4,10 @@ import { startImage } from '../modes/library.js'
 import { requireWall } from '../require-wall.js'
 import type { Workbench } from '../workbench.js'
 import { type Missing, orMissing, type Workload } from '../workload.js'
+import { together } from './density.js'
 
 const COUNTS = [1, 10, 100, 1000]
 const QUICK_COUNTS = [1, 5]
-/** Started at once: more would only wait for each other. */
-const TOGETHER = 8
 
 /** What the containers that are there already cost those that come: a list of them, and one more start beside so many that wait. */
 export const containers: Workload = {
@@ -46,15 +45,6 @@ function homeOf(workbench: Workbench, count: number): Promise<Engine> {
     })
     return engine
   })
-}
-
-/** Does it so many times, a few at once. */
-async function together(count: number, work: (at: number) => Promise<unknown>): Promise<void> {
-  let next = 0
-  const one = async () => {
-    for (let at = next++; at < count; at = next++) await work(at)
-  }
-  await Promise.all(Array.from({ length: TOGETHER }, one))
 }
 
 function list(count: number, engine: Engine): Subject {

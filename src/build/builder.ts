@@ -4,11 +4,11 @@
  */
 
 import type { Workshop } from '../container/create.js'
-import { readTextFile } from '../container/rootfs.js'
 import { resolveUser } from '../container/user.js'
 import { EngineError } from '../errors.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
 import { fromUtf8 } from '../fs/names.js'
+import { readTextFile } from '../fs/text-file.js'
 import { UnionFs } from '../fs/union-fs.js'
 import { applyInstruction, environmentOf, joinPaths, shellCommand } from '../image/change.js'
 import { type ConfigChange, emptyImage, type Step, withChanges, withContainerConfig } from '../image/edit.js'

@@ -77,7 +77,12 @@ export class SignalRelay {
   }
 
   dispose(): void {
-    for (const [signal, listener] of this.#listeners) process.off(signal, listener)
+    const leave = () => {
+      for (const [signal, listener] of this.#listeners) process.off(signal, listener)
+    }
+    // A command that is at its end exits before that, and each signal would cost it some ten system calls. Who has hung up is to be ended by it.
+    if (this.#hasHungUp) leave()
+    else setImmediate(leave).unref()
     if (this.#hasHungUp && this.#terminals.some((descriptor) => !isatty(descriptor))) process.once('exit', endByHangUp)
   }
 

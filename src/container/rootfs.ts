@@ -1,7 +1,4 @@
-import { ErrnoError } from '../fs/errno.js'
 import type { ReadonlyFileSystem } from '../fs/file-system.js'
-import { fromUtf8 } from '../fs/names.js'
-import { resolve, rootHandle } from '../fs/resolve.js'
 import { UnionFs } from '../fs/union-fs.js'
 import type { PackedLayer } from '../layer/packed-layer.js'
 import { openStack } from '../rootfs/layer-stack.js'
@@ -27,19 +24,5 @@ export class ImageRootfs implements Rootfs {
   close(): void {
     for (const layer of this.#opened) layer.close()
     this.#opened = []
-  }
-}
-
-/** Text of a file of the tree, symlinks followed inside it, at most `maximumBytes` of it; empty when there is no such file. */
-export function readTextFile(tree: ReadonlyFileSystem, path: string, maximumBytes: number): string {
-  try {
-    const { fs, ino, type } = resolve(rootHandle(tree), fromUtf8(path), { followLast: true })
-    if (ino === undefined || type !== 'file') return ''
-    const bytes = new Uint8Array(Math.min(fs.stat(ino).size, maximumBytes))
-    const length = fs.read(ino, bytes, 0)
-    return new TextDecoder().decode(bytes.subarray(0, length))
-  } catch (error) {
-    if (error instanceof ErrnoError) return ''
-    throw error
   }
 }

@@ -247,8 +247,7 @@ export class ContainerState {
       const name = wanted ?? randomName(attempt)
       const holder = await this.#idOfName(name)
       if (holder === null) {
-        rmSync(join(this.#names, name), { force: true })
-        symlinkSync(id, join(this.#names, name))
+        this.#link(name, id)
         return name
       }
       if (wanted !== undefined)
@@ -256,6 +255,18 @@ export class ContainerState {
           data: { name, id: holder },
           hint: `Remove that container (wolffia rm ${name}) or choose another name.`,
         })
+    }
+  }
+
+  /** Makes the name lead there; one of a container that is gone makes way. */
+  #link(name: string, id: string): void {
+    const path = join(this.#names, name)
+    try {
+      symlinkSync(id, path)
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error
+      rmSync(path, { force: true })
+      symlinkSync(id, path)
     }
   }
 

@@ -16,6 +16,9 @@ import { ThreadLock } from './thread-lock.js'
 /** Where a block begins, in units of 16 bytes; 0 is nowhere. */
 export type Address = number
 
+/** Copies all of `source` to the beginning of `target`, which is not shorter; they do not overlap. */
+export type CopyBytes = (target: Uint8Array, source: Uint8Array) => void
+
 /** What another thread needs to see the same heap. */
 export interface SharedHeap {
   readonly control: SharedArrayBuffer
@@ -73,6 +76,8 @@ interface Bank {
 export class Heap {
   /** Words that are the user's: the first {@link USER_WORDS}. */
   readonly control: Int32Array
+  /** Copies between blocks and other memory. */
+  readonly copy: CopyBytes
   #maximumBytes: number
   readonly #controlBuffer: SharedArrayBuffer
   readonly #buffers: SharedArrayBuffer[]
@@ -82,7 +87,8 @@ export class Heap {
   #lock: ThreadLock | null = null
 
   /** A heap of its own of `maximumBytes` at most, or one that another thread has made. */
-  constructor(of: number | SharedHeap) {
+  constructor(of: number | SharedHeap, copy: CopyBytes = (target, source) => target.set(source)) {
+    this.copy = copy
     if (typeof of === 'number') {
       this.#maximumBytes = of
       this.#controlBuffer = new SharedArrayBuffer(CONTROL_BYTES)

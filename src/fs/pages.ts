@@ -105,7 +105,7 @@ export class Pages {
       if (page === NONE) this.#readBelow(contents, lower, part, position + done)
       else {
         const held = this.#heap.bytes(addressOf(page), Math.max(0, Math.min(count, sizeOf(page) - within)), within)
-        part.set(held)
+        this.#heap.copy(part, held)
         if (held.length < count) part.fill(0, held.length)
       }
       done += count
@@ -153,7 +153,10 @@ export class Pages {
       const within = position + done - number * PAGE_BYTES
       const count = Math.min(PAGE_BYTES - within, buffer.length - done)
       const page = this.#ownPage(contents, lower, { number, within, count })
-      this.#heap.bytes(addressOf(page), count, within).set(count === buffer.length ? buffer : buffer.subarray(done, done + count))
+      this.#heap.copy(
+        this.#heap.bytes(addressOf(page), count, within),
+        count === buffer.length ? buffer : buffer.subarray(done, done + count),
+      )
       done += count
     }
     if (buffer.length > 0) this.#heap.setDouble(contents, HEADER.size, Math.max(this.size(contents), position + buffer.length))
@@ -310,7 +313,7 @@ export class Pages {
           throw error
         }
       } else {
-        view.set(heap.bytes(addressOf(held), sizeOf(held)))
+        heap.copy(view, heap.bytes(addressOf(held), sizeOf(held)))
         view.fill(0, sizeOf(held))
       }
     }

@@ -10,7 +10,7 @@ import type {
   NewInode,
   Stat,
 } from './file-system.js'
-import { Heap, type SharedHeap } from './heap.js'
+import { type CopyBytes, Heap, type SharedHeap } from './heap.js'
 import type { Attributes } from './inode.js'
 import { InodeTable } from './inode-table.js'
 import type { LayerFileSystem } from './layer-file-system.js'
@@ -26,6 +26,8 @@ export interface UnionOptions {
   readonly limits?: DiskLimits
   /** Nanoseconds since the epoch, for the times of what is changed. */
   readonly now?: () => bigint
+  /** How contents are copied, where this process has anything faster than `set` (`wasm/sandbox/memory-copy`). */
+  readonly copy?: CopyBytes
 }
 
 /** How full a union is; a limit that is not set is Infinity. */
@@ -82,11 +84,11 @@ export class UnionFs implements FileSystem {
   readonly #attachment: number
 
   /** `parts` is for {@link attach} and {@link fork}. */
-  constructor({ lowers, limits = {}, now = () => BigInt(Date.now()) * 1_000_000n }: UnionOptions, parts?: UnionParts) {
+  constructor({ lowers, limits = {}, now = () => BigInt(Date.now()) * 1_000_000n, copy }: UnionOptions, parts?: UnionParts) {
     this.lowers = lowers
     this.#limits = limits
     this.#now = now
-    this.#heap = parts?.heap ?? new Heap(heapBytes(limits, lowers.length))
+    this.#heap = parts?.heap ?? new Heap(heapBytes(limits, lowers.length), copy)
     this.#pairs = new PairTable(this.#heap)
     this.#heap.take()
     try {
@@ -105,8 +107,12 @@ export class UnionFs implements FileSystem {
   }
 
   /** The union that another thread shares, with the same layers, opened again in the same order. */
-  static attach({ heap: shared, tree, limits }: SharedUnion, lowers: readonly LayerFileSystem[], now?: () => bigint): UnionFs {
-    return new UnionFs({ lowers, limits, ...(now === undefined ? {} : { now }) }, { heap: new Heap(shared), tree, isAttached: true })
+  static attach(
+    { heap: shared, tree, limits }: SharedUnion,
+    lowers: readonly LayerFileSystem[],
+    options: Pick<UnionOptions, 'now' | 'copy'> = {},
+  ): UnionFs {
+    return new UnionFs({ ...options, lowers, limits }, { heap: new Heap(shared, options.copy), tree, isAttached: true })
   }
 
   /**

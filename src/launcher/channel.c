@@ -108,7 +108,9 @@ int channel_receive(int channel, struct received *received) {
     return errno == EAGAIN || errno == EINTR ? 0 : -1;
   if (length == 0)
     return 1;
-  char *bytes = malloc((size_t)length);
+  /* With room for what the parent adds to a receipt. */
+  size_t room = (size_t)length + 256;
+  char *bytes = malloc(room);
   union {
     struct cmsghdr header;
     char space[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
@@ -122,7 +124,7 @@ int channel_receive(int channel, struct received *received) {
   }
   take_control(&message, received);
   received->kind = bytes[0];
-  event_raw(&received->event, bytes + 1, (size_t)length - 1);
-  free(bytes);
+  memmove(bytes, bytes + 1, (size_t)length - 1);
+  received->event = (struct event){.bytes = bytes, .length = (size_t)length - 1, .capacity = room};
   return 1;
 }

@@ -195,11 +195,11 @@ void child_begin(struct handover *handover, int parents_channel, const struct pl
   close(DESCRIPTOR_CONTROL);
   if (follow_parent() < 0)
     channel_fail(handover->channel);
-  handover->network = setup->network = network_begin(plan, setup);
+  bool again = plan->arguments != NULL && setup->joined == 0;
+  handover->network = setup->network = network_begin(plan, setup, again);
   if (handover->network < 0)
     channel_fail(handover->channel);
   /* While the parent writes the maps. */
-  bool again = plan->arguments != NULL && setup->joined == 0;
   int program = again ? open_own_program(setup) : -1;
   if (again && program < 0)
     channel_fail(handover->channel);

@@ -6,11 +6,12 @@
 #include <string.h>
 #include <time.h>
 
-void event_raw(struct event *event, const char *bytes, size_t length) {
-  if (length == 0)
-    return;
+/* A receipt mostly fits, and what is never written takes no memory. The allocator's own word comes before it. */
+#define FIRST_BYTES (16384 - 64)
+
+char *event_room(struct event *event, size_t length) {
   if (event->length + length > event->capacity) {
-    size_t capacity = event->capacity == 0 ? 1024 : event->capacity;
+    size_t capacity = event->capacity == 0 ? FIRST_BYTES : event->capacity;
     while (capacity < event->length + length)
       capacity *= 2;
     event->bytes = realloc(event->bytes, capacity);
@@ -18,7 +19,13 @@ void event_raw(struct event *event, const char *bytes, size_t length) {
       abort();
     event->capacity = capacity;
   }
-  memcpy(event->bytes + event->length, bytes, length);
+  return event->bytes + event->length;
+}
+
+void event_raw(struct event *event, const char *bytes, size_t length) {
+  if (length == 0)
+    return;
+  memcpy(event_room(event, length), bytes, length);
   event->length += length;
 }
 

@@ -41,6 +41,9 @@ void event_string_element(struct event *event, const char *value);
 /* The event of the current failure. */
 void event_failed(struct event *event);
 
+/* Where so many bytes more can be written; `length` is the writer's to add to. */
+char *event_room(struct event *event, size_t length);
+
 /* Text as it is, for what has been made elsewhere. */
 void event_raw(struct event *event, const char *bytes, size_t length);
 

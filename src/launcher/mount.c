@@ -350,9 +350,18 @@ static int null_device(char *path) {
   return add_attributes(mount, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, path) < 0 ? -1 : mount;
 }
 
-static int empty_folder(void) {
+/* Where an overlay is put together there is a file system for one more folder: another one is dearer to make and to
+ * take down than all the mounts of it. */
+static int empty_folder(const struct setup *setup, char *path) {
   const struct mount_option options[] = {{"size", "4096"}, {"nr_inodes", "1"}, {"mode", "0555"}, {0}};
-  return mount_detached("tmpfs", options, HARMLESS | MOUNT_ATTR_RDONLY);
+  if (setup->staging < 0)
+    return mount_detached("tmpfs", options, HARMLESS | MOUNT_ATTR_RDONLY);
+  if (mkdirat(setup->staging, "masked", 0555) < 0)
+    return failure_set("mkdirat", "masked");
+  int mount = kernel_open_tree(setup->staging, "masked", OPEN_TREE_CLONE);
+  if (mount < 0)
+    return failure_set("open_tree", "masked");
+  return add_attributes(mount, HARMLESS | MOUNT_ATTR_RDONLY, 0, path) < 0 ? -1 : mount;
 }
 
 /* Whether the kernel lets nobody in the container touch the file as it is: it refuses even the launcher, which is root
@@ -374,7 +383,7 @@ int mount_mask(struct setup *setup, char **fields) {
   int *cover = S_ISDIR(status.st_mode) ? &setup->mask_folder : &setup->mask_file;
   /* The first is kept open and copied for the others: its attributes come with it. */
   int mount = *cover >= 0               ? kernel_open_tree(*cover, "", OPEN_TREE_CLONE | AT_EMPTY_PATH)
-              : S_ISDIR(status.st_mode) ? empty_folder()
+              : S_ISDIR(status.st_mode) ? empty_folder(setup, fields[0])
                                         : null_device(fields[0]);
   if (mount < 0)
     return *cover >= 0 ? failure_set("open_tree", fields[0]) : -1;

@@ -8,6 +8,12 @@ export function namespaceObstacle(): 'number' | 'switch' | 'apparmor' | null {
   return readSetting('kernel/apparmor_restrict_unprivileged_userns') === '1' ? 'apparmor' : null
 }
 
+/** The setting that lets nobody here have a namespace of this kind, for being 0: `user.max_net_namespaces`; null where it does. */
+export function namespaceBound(name: 'mount' | 'pid' | 'ipc' | 'uts' | 'net' | 'cgroup'): string | null {
+  const file = `max_${name === 'mount' ? 'mnt' : name}_namespaces`
+  return readSetting(`user/${file}`) === '0' ? `user.${file}` : null
+}
+
 /** Text of a file of /proc/sys, trimmed; null when there is none. */
 function readSetting(path: string): string | null {
   try {

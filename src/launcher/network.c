@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+
+/* Of the maker of the namespace, whose calls go a few deep and hold little. */
+#define MAKER_STACK_BYTES 32768
 
 int network_raise_loopback(struct setup *setup, char **fields) {
   (void)setup;
@@ -29,25 +33,57 @@ int network_raise_loopback(struct setup *setup, char **fields) {
   return 0;
 }
 
+/* Who makes the namespace, and what for. */
+struct maker {
+  const struct plan *plan;
+  struct setup *setup;
+  int proc, channel, parents_channel;
+};
+
 /* 0, or -1 with the failure set: the descriptor is sent. */
-static int make(const struct plan *plan, struct setup *setup, int proc, int channel) {
+static int make(const struct maker *maker) {
   struct event event = {0};
   char kind = MESSAGE_NETWORK;
-  failure_begin("namespace");
-  if (channel_expect(channel, MESSAGE_MAPPED) < 0)
+  if (channel_expect(maker->channel, MESSAGE_MAPPED) < 0)
     _exit(125);
-  if (kernel_unshare(CLONE_NEWNET) < 0)
+  int result = kernel_unshare(CLONE_NEWNET);
+  /* Not sooner: the record of a failure may be the child's too, until that executes itself again. */
+  failure_begin("namespace");
+  if (result < 0)
     return failure_set("unshare", "net");
-  int own = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
+  int own = openat(maker->proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
   if (own < 0)
     return failure_set("openat", "ns/net");
-  if (plan_perform(plan, setup, PHASE_NETWORK) < 0)
+  if (plan_perform(maker->plan, maker->setup, PHASE_NETWORK) < 0)
     return -1;
   event_raw(&event, &kind, 1);
-  return channel_send_event(channel, &event, own) < 0 ? failure_set("sendmsg", "") : 0;
+  return channel_send_event(maker->channel, &event, own) < 0 ? failure_set("sendmsg", "") : 0;
 }
 
-int network_begin(const struct plan *plan, struct setup *setup) {
+static int run_maker(void *argument) {
+  const struct maker *maker = argument;
+  close(maker->parents_channel);
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || make(maker) < 0)
+    channel_fail(maker->channel);
+  _exit(0);
+}
+
+/* A child that will execute itself again shares its memory with the maker until then: nothing is copied, and what is
+ * left behind is taken down by the maker's end. They do not meet there: the maker waits for MESSAGE_MAPPED, and the
+ * child does nothing after it but execute. */
+static pid_t start_maker(struct maker *maker, bool executes) {
+  static _Alignas(16) char stack[MAKER_STACK_BYTES];
+  if (executes)
+    return clone(run_maker, stack + sizeof stack, CLONE_VM | SIGCHLD, maker);
+  pid_t process = fork();
+  if (process == 0)
+    run_maker(maker);
+  return process;
+}
+
+int network_begin(const struct plan *plan, struct setup *setup, bool executes) {
+  /* It outlasts this call. */
+  static struct maker maker;
   int ours, theirs;
   if ((setup->namespaces & CLONE_NEWNET) == 0 || setup->joined != 0)
     return 0;
@@ -60,15 +96,9 @@ int network_begin(const struct plan *plan, struct setup *setup) {
   int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (proc < 0)
     return failure_set("open", "/proc");
-  pid_t maker = fork();
-  if (maker < 0)
+  maker = (struct maker){plan, setup, proc, theirs, ours};
+  if (start_maker(&maker, executes) < 0)
     return failure_set("fork", "net");
-  if (maker == 0) {
-    close(ours);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || make(plan, setup, proc, theirs) < 0)
-      channel_fail(theirs);
-    _exit(0);
-  }
   close(theirs);
   close(proc);
   return ours;

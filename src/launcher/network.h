@@ -5,12 +5,15 @@
 
 #include "plan.h"
 
+#include <stdbool.h>
+
 struct setup;
 
 /* Starts that process, when the plan wants a network namespace: told to go on, it makes one, performs the plan's
  * operations in it and sends it to the descriptor that is returned, which survives execve. 0 without a network
- * namespace, -1 with the failure set. */
-int network_begin(const struct plan *plan, struct setup *setup);
+ * namespace, -1 with the failure set. `executes`: once it has been told to go on, the caller does nothing but execute
+ * itself again. */
+int network_begin(const struct plan *plan, struct setup *setup, bool executes);
 
 /* The id maps are written: the namespace can be made, whose files in /proc and /sys belong to who is root at that
  * moment. */

@@ -1,5 +1,5 @@
-import { namespaceObstacle } from './namespace-obstacle.js'
-import { apparmorProfile } from './root-steps.js'
+import { namespaceBound, namespaceObstacle } from './namespace-obstacle.js'
+import { apparmorProfile, type RootStep } from './root-steps.js'
 
 /**
  * Why this host may refuse user namespaces, and the least that allows them: the switch that is off, or a profile for the
@@ -16,4 +16,17 @@ export function namespaceAdvice(): string {
     case null:
       return 'something above this process forbids them: a container without nesting, or a seccomp or SELinux policy'
   }
+}
+
+/** Why there may be none of one kind of namespace. */
+export function boundAdvice(name: Parameters<typeof namespaceBound>[0]): string {
+  const setting = namespaceBound(name)
+  return setting === null ? 'the kernel was built without it, or forbids it' : `as root: sysctl -w ${setting}=15000`
+}
+
+/** Why there is but one id, apart from what to do about it, as commands where it is known which. */
+export function rangeAdvice(reason: string, steps: readonly RootStep[]): { readonly why: string; readonly fix: string } {
+  const [why = reason, ...ways] = reason.split('; ')
+  const commands = steps.flatMap((step) => (step.kind === 'command' ? [step.words.join(' ')] : []))
+  return { why, fix: commands.length > 0 ? `as root: ${commands.join(' && ')}` : ways.join('; ') }
 }

@@ -12,9 +12,9 @@ import type { IdMap } from './id-map.js'
 import { chooseIdMap, idMapOperations, singleIdMap } from './id-map.js'
 import { assetPath, launcherBuildCommand, seccompAsset } from './installation.js'
 import type { Operation } from './operations.js'
-import { namespaceAdvice } from './probe-advice.js'
+import { boundAdvice, namespaceAdvice, rangeAdvice } from './probe-advice.js'
 import type { ReceiptEvent } from './protocol.js'
-import { namespaceSteps, type RootStep, rangeSteps } from './root-steps.js'
+import { boundSteps, namespaceSteps, type RootStep, rangeSteps } from './root-steps.js'
 
 /** One thing that was tried. */
 export interface Finding {
@@ -43,6 +43,8 @@ export interface ProbeOptions {
 }
 
 const NAMESPACES = ['mount', 'pid', 'ipc', 'uts', 'net', 'cgroup'] as const
+/** Without one of them nothing of what follows can work, and what it would say would not be the cause. */
+const NEEDED_BY_ALL = ['launcher', 'user namespace', 'mount namespace']
 const KERNEL_LEAST = [5, 13] as const
 const LANDLOCK_SCOPES_ABI = 6
 const FOLDER_NAME = new RegExp(`^wolffia-probe-(${IDENTITY_PATTERN})-`)
@@ -66,8 +68,7 @@ export async function probeHost(options: ProbeOptions = {}): Promise<Finding[]> 
     for (const { name, purpose, required, attempt } of steps(folder)) {
       const outcome = await attempt()
       findings.push({ name, purpose, required, ...outcome })
-      // Nothing of what follows can work without the launcher or without user namespaces.
-      if (required && !outcome.ok && (options.stopAtFirst === true || name === 'launcher' || name === 'user namespace')) break
+      if (required && !outcome.ok && (options.stopAtFirst === true || NEEDED_BY_ALL.includes(name))) break
     }
   } finally {
     await removeFolder(folder)
@@ -107,7 +108,8 @@ function steps(folder: string): Step[] {
       name: `${name} namespace`,
       purpose: `a ${name} view of its own`,
       required: true,
-      attempt: () => tryPlan([...idMapOperations(single), ['namespace', name]], () => 'the kernel was built without it, or forbids it'),
+      attempt: async () =>
+        withSteps(await tryPlan([...idMapOperations(single), ['namespace', name]], () => boundAdvice(name)), () => boundSteps(name)),
     })),
     {
       name: 'id range',
@@ -116,9 +118,7 @@ function steps(folder: string): Step[] {
       attempt: () =>
         chosen.reason === null
           ? tryPlan(idMapOperations(chosen.map))
-          : withSteps({ ok: false, errno: null, why: chosen.reason, fix: null }, () =>
-              chosen.lack === null ? [] : rangeSteps(chosen.lack),
-            ),
+          : rangeOutcome(chosen.reason, chosen.lack === null ? [] : rangeSteps(chosen.lack)),
     },
     {
       name: 'overlay on disk',
@@ -148,6 +148,10 @@ function steps(folder: string): Step[] {
 function withSteps(outcome: Outcome, steps: () => readonly RootStep[]): Outcome {
   const rootSteps = outcome.ok ? [] : steps()
   return rootSteps.length === 0 ? outcome : { ...outcome, rootSteps }
+}
+
+function rangeOutcome(reason: string, steps: readonly RootStep[]): Outcome {
+  return withSteps({ ok: false, errno: null, ...rangeAdvice(reason, steps) }, () => steps)
 }
 
 const worked = (why: string): Outcome => ({ ok: true, errno: null, why, fix: null })

@@ -21,12 +21,14 @@
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 
+/* The kernel gives these files a page at a time. */
+#define PIECE_BYTES 4096
+
 /* `self` is /proc/self of the guest-to-be. */
 static int read_all(int descriptor, const char *path, struct event *text) {
-  char piece[16384];
   ssize_t count;
-  while ((count = read(descriptor, piece, sizeof piece)) > 0)
-    event_raw(text, piece, (size_t)count);
+  while ((count = read(descriptor, event_room(text, PIECE_BYTES), PIECE_BYTES)) > 0)
+    text->length += (size_t)count;
   if (count < 0)
     return failure_set("read", path);
   close(descriptor);

@@ -37,7 +37,7 @@ struct relay {
   size_t remainder;
   /* Written once when `from` is at its end; 0 for nothing. A terminal has no end of file but this character. */
   char farewell;
-  char buffer[RELAY_BYTES];
+  char *buffer; /* of RELAY_BYTES */
   size_t start, end;
   const struct tap *tap; /* NULL for none */
   int stream;            /* what the tap is told it is */

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { freeRange, ownIds, type RangeLack, subordinateRange } from './id-map.js'
 import { assetPath } from './installation.js'
-import { namespaceObstacle } from './namespace-obstacle.js'
+import { namespaceBound, namespaceObstacle } from './namespace-obstacle.js'
 
 /** A file that is written, or a command that is run. */
 export type RootStep =
@@ -27,6 +27,12 @@ export function namespaceSteps(): readonly RootStep[] {
     case null:
       return []
   }
+}
+
+/** For a kind of namespace: its number, where that is 0. */
+export function boundSteps(name: Parameters<typeof namespaceBound>[0]): readonly RootStep[] {
+  const setting = namespaceBound(name)
+  return setting === null ? [] : sysctlSteps(`${setting} = 15000`)
 }
 
 function sysctlSteps(line: string): readonly RootStep[] {

@@ -1,9 +1,6 @@
 #include "setup.h"
 
-#include <string.h>
-
 void setup_clear(struct setup *setup) {
-  memset(setup, 0, sizeof *setup);
   setup->output_limit = setup->time_limit = SETUP_NO_LIMIT;
   setup->proc = setup->root = setup->staging = setup->upper = setup->work = -1;
   setup->master = setup->mask_file = setup->mask_folder = setup->tree_source = setup->tree = setup->joined_process = -1;

@@ -32,8 +32,8 @@ struct extent {
 };
 
 struct id_map {
-  struct extent extents[SETUP_EXTENTS];
   unsigned count;
+  struct extent extents[SETUP_EXTENTS];
 };
 
 struct keep {
@@ -42,8 +42,8 @@ struct keep {
 
 /* A list that ends in NULL. */
 struct words {
-  char *items[SETUP_WORDS + 1];
   unsigned count;
+  char *items[SETUP_WORDS + 1];
 };
 
 enum watch_kind { WATCH_NOTHING, WATCH_REFUSED, WATCH_ALLOWED };
@@ -53,13 +53,11 @@ enum stdio_kind { STDIO_NONE, STDIO_PIPES, STDIO_TERMINAL };
 struct setup {
   /* Said before clone3; the child reads the same plan and knows them too. */
   uint64_t namespaces;
-  struct id_map uids, gids;
   char *newuidmap, *newgidmap;
   enum stdio_kind stdio;
   bool stdin_open, stdin_kept; /* kept: it stays open when the caller has no more to say */
   struct winsize terminal_size;
   uint64_t output_limit, time_limit;
-  struct keep keeps[SETUP_KEEPS];
   unsigned keep_count;
   int listener; /* a socket for the guest, where the plan says; -1 for none */
   pid_t joined; /* whose namespaces are joined instead of made; 0 for nobody's */
@@ -80,7 +78,6 @@ struct setup {
   char *listen_folder, *end_record, *journal, *journal_word, *log_path;
   uint64_t log_bytes, beat_interval;
   unsigned log_files;
-  struct words end_command, beat_command, command_environment;
 
   enum watch_kind watch; /* which system calls are told of */
   const char *watch_untold, *watch_shapes;
@@ -98,14 +95,11 @@ struct setup {
   int *sources;    /* detached copies of what `bind` names, in order */
   int *next_source;
   unsigned file_count; /* files made in staging to be mounted */
-  int lowers[SETUP_LOWERS];
   unsigned lower_count;
   bool upper_in_memory;
-  char *sysctls[SETUP_SYSCTLS]; /* below /proc/sys, as they were set */
   unsigned sysctl_count;
 
   /* The guest-to-be's. */
-  gid_t groups[SETUP_GROUPS];
   unsigned group_count;
   bool seccomp_wanted, landlock_wanted;
   struct sock_fprog seccomp;
@@ -116,9 +110,18 @@ struct setup {
   bool substitute_owners, substitute_devices;
   int tree_source;
   int tree; /* the one last mounted, for who wants it back */
+
+  /* What is large, where it costs no page that is not used. */
+  struct id_map uids, gids;
+  int lowers[SETUP_LOWERS];
+  struct words end_command, beat_command, command_environment;
+  struct keep keeps[SETUP_KEEPS];
+  char *sysctls[SETUP_SYSCTLS]; /* below /proc/sys, as they were set */
+  gid_t groups[SETUP_GROUPS];
 };
 
-/* Nothing said yet. */
+/* Nothing said yet, of one that is all zeros, as static memory is: to write zeros there would touch every page of it.
+ */
 void setup_clear(struct setup *setup);
 
 #endif

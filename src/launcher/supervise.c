@@ -386,6 +386,8 @@ int supervise_run(void) {
   state.control_open = state.channel_open = true;
   state.outlives = setup.outlives;
   state.budget = setup.output_limit;
+  for (int index = 0; index < 3; index++)
+    state.relays[index].buffer = state.relay_buffers[index];
   output_begin(&state);
   while (!finished(&state))
     wait_once(&state);

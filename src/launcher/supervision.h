@@ -18,7 +18,6 @@ struct supervision {
   const struct plan *plan;
   struct container container;
   struct relay relays[3]; /* stdin, stdout, stderr */
-  struct callers callers;
   struct log log;
   struct tap tap;
   struct returns returns;
@@ -39,6 +38,9 @@ struct supervision {
   int64_t go_time, exit_time;
   int64_t moved_time; /* when a byte of output was last passed on */
   uint64_t budget;
+  /* What is large comes last: of a container that is short-lived no page of it is touched. */
+  struct callers callers;
+  char relay_buffers[3][RELAY_BYTES];
 };
 
 /* Nanoseconds of a clock that only goes on. */

@@ -3,11 +3,12 @@ import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterCleanUp, EngineError } from '../errors.js'
+import { readTextFile } from '../fs/text-file.js'
 import { type LaunchOptions, launch } from '../launcher/client.js'
 import type { Holder } from '../launcher/holder.js'
 import type { IdMap } from '../launcher/id-map.js'
-import { chooseIdMap, idMapFor } from '../launcher/id-map.js'
-import { etcFiles } from '../rootfs/etc-files.js'
+import { chooseIdMap, idMapFor, ownIds } from '../launcher/id-map.js'
+import { accountFiles, type EtcFile, etcFiles } from '../rootfs/etc-files.js'
 import type { OverlayUpper } from '../rootfs/overlay.js'
 import { diskUpper } from '../rootfs/overlay.js'
 import { removeTrees } from '../rootfs/remove-tree.js'
@@ -158,7 +159,10 @@ export class NativeRuntime implements Runtime {
         spec: resolved,
         idMap,
         root: { ...layers, upper: inMemory ? memoryUpper(spec, host) : diskUpper(own, rootMode(rootfs)) },
-        etcFiles: etcFiles({ hostname: spec.hostname, network: spec.network.mode, extraHosts: spec.extraHosts }),
+        etcFiles: [
+          ...etcFiles({ hostname: spec.hostname, network: spec.network.mode, extraHosts: spec.extraHosts }),
+          ...keptAccount(spec, rootfs),
+        ],
         openStdin,
         keepStdin,
         supervision: [
@@ -370,6 +374,13 @@ function stdioEnds({
 }): NonNullable<LaunchOptions['stdio']> {
   if (outlives) return ['ignore', 'ignore', 'ignore']
   return [openStdin ? 'pipe' : 'ignore', 'pipe', terminal ? 'ignore' : 'pipe']
+}
+
+/** Lines of /etc/passwd and /etc/group for who keeps his ids. */
+function keptAccount({ privileges }: ContainerSpec, rootfs: Rootfs): readonly EtcFile[] {
+  if (privileges?.keepId === undefined) return []
+  const { name } = ownIds()
+  return accountFiles({ ...privileges.keepId, name }, (path, maximumBytes) => readTextFile(rootfs.tree(), path, maximumBytes))
 }
 
 function memoryUpper({ limits }: ContainerSpec, { tmpfsBytes }: HostBounds): OverlayUpper {

@@ -42,6 +42,40 @@ export function etcFiles({ hostname, network, extraHosts = [], readHostFile = ho
   ]
 }
 
+/** Who keeps his ids in a container (`--userns keep-id`). */
+export interface KeptUser {
+  readonly uid: number
+  readonly gid: number
+  /** His name on the host; the number stands for it where the image has the name already, or where it could not be one. */
+  readonly name: string
+}
+
+/** Bytes of the image's /etc/passwd and /etc/group that are taken over; to a longer one nothing is added, nor to one that is not there. */
+const ACCOUNT_FILE_BYTES = 1024 * 1024
+const ACCOUNT_NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/
+
+/**
+ * /etc/passwd and /etc/group as podman has them for who keeps his ids: the image's, and a line more where it lacks his id. `readImageFile`
+ * gives at most as many bytes as it is asked for, and none where there is no such file.
+ */
+export function accountFiles(
+  { uid, gid, name }: KeptUser,
+  readImageFile: (path: string, maximumBytes: number) => string,
+): readonly EtcFile[] {
+  return [
+    { path: '/etc/passwd', id: uid, rest: `${uid}:${gid}::/:/bin/sh` },
+    { path: '/etc/group', id: gid, rest: `${gid}:` },
+  ].flatMap(({ path, id, rest }) => {
+    const content = readImageFile(path, ACCOUNT_FILE_BYTES)
+    const known = content.split('\n').map((line) => line.trim().split(':'))
+    if (content === '' || content.length >= ACCOUNT_FILE_BYTES || content.includes('\0') || known.some((fields) => fields[2] === `${id}`))
+      return []
+    const isFree = ACCOUNT_NAME.test(name) && !known.some((fields) => fields[0] === name)
+    const before = content.endsWith('\n') ? content : `${content}\n`
+    return [{ path, content: `${before}${isFree ? name : id}:x:${rest}\n` }]
+  })
+}
+
 function hostFile(path: string): string {
   try {
     return readFileSync(path, 'utf8')

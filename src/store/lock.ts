@@ -10,7 +10,7 @@
  * Its files are touched synchronously: some ten calls of microseconds each, of which none is worth a trip through the thread pool.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '../errors.js'
@@ -67,7 +67,7 @@ export class Lock {
       const ticket = 1 + Math.max(0, ...this.#claims().map((claim) => claim.ticket))
       ticketFile = join(this.directory, `${ticket}-${who}`)
       writeFileSync(ticketFile, '', { flag: 'wx', mode: 0o600 })
-      rmSync(announcement)
+      unlinkSync(announcement)
       const deadline = Date.now() + timeoutMs
       // Only those seen choosing now: whoever announces itself later sees our ticket and takes a higher one.
       const choosing = new Set(this.#claims().flatMap((claim) => (claim.ticket === 0 ? [claim.who] : [])))
@@ -84,7 +84,7 @@ export class Lock {
       throw error
     }
     const held = ticketFile
-    return () => rmSync(held, { force: true })
+    return () => withdraw(held)
   }
 
   async #waitUntilNone(
@@ -145,6 +145,15 @@ function readClaim(file: string): Claim | null {
 
 function isBefore(claim: Pick<Claim, 'ticket' | 'who'>, other: Pick<Claim, 'ticket' | 'who'>): boolean {
   return claim.ticket < other.ticket || (claim.ticket === other.ticket && claim.who < other.who)
+}
+
+/** A folder that was removed meanwhile has taken its claims with it. */
+function withdraw(file: string): void {
+  try {
+    unlinkSync(file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -4,6 +4,7 @@ import type { TerminalSize } from '../runtime/runtime.js'
 import { type HostMount, isHostMount } from '../runtime/sources.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { NodeFiles } from './node-files.js'
+import { MEMORY_COPY_ENVIRONMENT } from './sandbox/memory-copy.js'
 import type { SandboxLayer } from './sandbox/protocol.js'
 import { SESSIONS_MAXIMUM, SESSIONS_SOCKET } from './sandbox/session-protocol.js'
 import { GUEST_THREADS_MAXIMUM } from './thread-names.js'
@@ -37,6 +38,8 @@ export interface SandboxPlanRequest {
   /** The longest file it may write. */
   readonly fileBytes: number
 }
+
+const COPY_ENVIRONMENT = Object.entries(MEMORY_COPY_ENVIRONMENT).map(([name, value]) => `${name}=${value}`)
 
 /** First of `LaunchOptions.descriptors` in the launcher, and where the sandbox has it. */
 const LAUNCHER_DESCRIPTOR = 6
@@ -107,7 +110,7 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       ['no-new-privileges'],
       ['seccomp'],
     ],
-    exec: { args: ['/node', ...request.nodeFlags, `/sandbox/${request.program}`], env: ['LD_LIBRARY_PATH=/lib'] },
+    exec: { args: ['/node', ...request.nodeFlags, `/sandbox/${request.program}`], env: ['LD_LIBRARY_PATH=/lib', ...COPY_ENVIRONMENT] },
   }
 }
 

@@ -10,6 +10,7 @@ import type { Plan } from '../launcher/operations.js'
 import type { ExitedEvent } from '../launcher/protocol.js'
 import type { ReceiptTexts } from '../runtime/kernel-evidence.js'
 import type { TerminalSize } from '../runtime/runtime.js'
+import { MEMORY_COPY_ENVIRONMENT } from './sandbox/memory-copy.js'
 
 /** How a sandbox process ended, as the kernel says. */
 export interface ProcessEnd {
@@ -123,7 +124,7 @@ export async function startWalled(plan: Plan, seccompName: string, start: Sandbo
   }
 }
 
-/** Starts a sandbox as a plain child process with an empty environment: the Wasm wall alone. */
+/** Starts a sandbox as a plain child process with nothing of this one's environment: the Wasm wall alone. */
 export function startAlone(nodeFlags: readonly string[], start: SandboxStart, program = SANDBOX_PROGRAM): SandboxProcess {
   start.signal?.throwIfAborted()
   if (start.outlives) throw needsWall('a container that goes on by itself')
@@ -135,7 +136,7 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart, pr
   try {
     const child = spawn(process.execPath, [...nodeFlags, assetPath(`sandbox/${program}`)], {
       stdio: [start.openStdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...descriptors, ...channelEnds(start)],
-      env: {},
+      env: MEMORY_COPY_ENVIRONMENT,
       cwd: '/',
       detached: true,
     })

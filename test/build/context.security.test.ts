@@ -156,6 +156,53 @@ test("CVE-2019-14271: names are looked up in the image's own /etc/passwd, and ne
       await assertRejects(build(engine, context, 'FROM trap', `COPY --chown=${name} inside /x`), 'INVALID_ARGUMENT', /unable to find user/)
   }))
 
+const REFUSED_RUN_FLAGS: readonly (readonly [cve: string, what: string, flags: readonly string[]])[] = [
+  [
+    'CVE-2024-9407',
+    'a bind mount of a RUN, whose propagation would be the host’s',
+    ['--mount=type=bind,source=.,target=/x,bind-propagation=shared', '--mount=type=bind,bind-propagation=rshared,target=/x,rw'],
+  ],
+  [
+    'CVE-2024-9675',
+    'a cache mount of a RUN, whose target leaves the cache',
+    ['--mount=type=cache,id=../../../../etc,target=/x', '--mount=type=cache,source=../..,target=/x'],
+  ],
+  [
+    'CVE-2024-23651',
+    'a cache mount with a source, for two RUNs to race',
+    ['--mount=type=cache,source=inside,target=/x', '--mount=type=cache,id=a,target=/x,sharing=shared'],
+  ],
+  ['CVE-2024-23653', 'an entitlement of a RUN', ['--security=insecure', '--security=sandbox', '--device=/dev/sda']],
+]
+
+for (const [cve, what, flags] of REFUSED_RUN_FLAGS)
+  test(`${cve}: ${what} is refused before anything is run`, () =>
+    withSecret(async (engine, context) => {
+      const before = await engine.images.list()
+      for (const flag of flags)
+        for (const written of [flag, flag.replace('--', '--network=none --')])
+          await assertRejects(
+            build(engine, context, 'FROM scratch', 'COPY inside /x', `RUN ${written} true`),
+            'NOT_BUILT',
+            new RegExp(`${flag.split('=')[0]}`),
+          )
+      assert.equal(await engine.images.list(), before)
+    }))
+
+test.needs(NATIVE, BUSYBOX)(
+  'CVE-2024-23653: a RUN has the capabilities of any container, inside of its own namespace, and may not mount',
+  () =>
+    withBuilder(
+      async (engine, folder) => {
+        const context = await contextOf(folder, { file: 'x' })
+        const has = (line: string) => `busybox grep -q "^${line}$" /proc/self/status`
+        const held = [has('CapInh:.0*'), has('CapEff:.00000000a00405fb'), has('NoNewPrivs:.1'), has('Seccomp:.2')]
+        await build(engine, context, 'FROM busybox', `RUN ${held.join(' && ')} && ! busybox mount -t tmpfs none /etc 2>/dev/null`)
+      },
+      { busybox: true },
+    ),
+)
+
 test('CVE-2024-23652: symlinks of another stage do not lead out of it', () =>
   withSecret(async (engine, context, secret) => {
     await importTrap(engine, secret)

@@ -1,5 +1,5 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { hostname } from 'node:os'
+import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { Receipt } from '../../src/runtime/receipt.js'
@@ -117,6 +117,7 @@ const ranged = test.needs(NATIVE, BUSYBOX, ID_RANGE)
 ranged('--userns keep-id runs as its user, whoever the image says, and -u is anybody with his groups', async () => {
   const own = `${process.geteuid?.()}`
   const keep = ['--userns', 'keep-id']
+  const { username } = userInfo()
   await wolffia.busybox()
   await wolffia.output('create', '--name', 'web', '-u', 'web', 'busybox')
   await wolffia.output('commit', '-c', 'USER web', 'web', 'as-web')
@@ -124,7 +125,12 @@ ranged('--userns keep-id runs as its user, whoever the image says, and -u is any
   assert.is(await wolffia.output('run', '--rm', ...keep, 'as-web', 'id', '-u'), `${own}\n`)
   assert.is(await shell([...keep, '-u', 'web'], 'id -u; id -G; echo $HOME'), '33\n33 50\n/srv\n')
   assert.is(await shell([...keep, '-u', '0', '--group-add', 'staff'], 'id -u; busybox stat -c %u /bin/busybox'), '0\n0\n')
-  assert.match(await shell(['--userns', 'keep-id:uid=200,gid=210'], 'id'), /^uid=200 gid=210/)
+  assert.match(await shell(['--userns', 'keep-id:uid=200,gid=210'], 'id'), new RegExp(`^uid=200\\(${username}\\) gid=210`))
+  assert.is(await shell(keep, 'id -un; id -gn; grep -c . /etc/passwd'), `${username}\n${username}\n3\n`)
+  assert.is(await shell([...keep, '--read-only'], 'id -un; echo x 2>/dev/null >>/etc/passwd || echo refused'), `${username}\nrefused\n`)
+  assert.is(await shell([...keep, '-u', 'web:staff'], 'id -un; id -gn'), 'web\nstaff\n')
+  // The image has 33 already, so its files stand as they are.
+  assert.is(await shell(['--userns', 'keep-id:uid=33,gid=50'], 'id -un; grep -c passwd /proc/self/mountinfo || true'), 'web\n0\n')
   assert.match(await refusal('--userns', 'keep-id:uid=4294967294'), 'keep-id: 4294967294 is no id')
   assert.match(await refusal('--userns', 'host'), 'or with keep-id your own user')
 })

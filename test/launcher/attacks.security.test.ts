@@ -7,7 +7,9 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -132,6 +134,51 @@ for (const idMap of idMaps())
     }),
   )
 
+/** Holes of the kernel that a guest would reach through namespaces of its own, or a socket, by what opens the way to each. */
+const WAYS_INTO_THE_KERNEL: readonly (readonly [cve: string, way: string, rows: readonly string[], shutByFilter: string | null])[] = [
+  [
+    'CVE-2022-0185',
+    'fsopen and fsconfig as root of a namespace',
+    ['fsopen', 'unshare-user', 'unshare-mount', 'clone-user', 'clone3'],
+    'unshare-user',
+  ],
+  ['CVE-2022-0492', 'release_agent in a namespace of its own', ['mount', 'unshare-user', 'unshare-cgroup', 'clone-cgroup'], 'unshare-user'],
+  [
+    'CVE-2023-2640',
+    'an overlay in a namespace of its own',
+    ['mount', 'fsopen', 'move_mount', 'unshare-user', 'clone-user'],
+    'unshare-user',
+  ],
+  [
+    'CVE-2024-1086',
+    'netfilter in a namespace of its own',
+    ['socket-netfilter', 'unshare-user', 'unshare-net', 'clone-net'],
+    'socket-netfilter',
+  ],
+  ['CVE-2026-31431', 'the kernel’s cryptography', ['socket-alg'], null],
+]
+
+for (const [cve, way, rows, shutByFilter] of WAYS_INTO_THE_KERNEL)
+  test.needs(
+    NATIVE,
+    BUSYBOX,
+    CC,
+  )(`${cve}: ${way} is shut`, () =>
+    withBox(async (box) => {
+      await compileGuest('attacks', join(box.root, 'attacks'))
+      const answers = async (seccomp: boolean) => {
+        const { stdout } = await box.run(['/attacks'], { seccomp })
+        return new Map(stdout.split('\n').map((line): [string, string] => [line.split(' ')[0] ?? '', line.split(' ')[1] ?? '']))
+      }
+      const walled = await answers(true)
+      for (const row of rows) assert.match(walled.get(row) ?? 'not tried', ANSWERS[row] ?? /^$/, row)
+      // What the filter is for: without it this way answers otherwise, where the kernel has it at all.
+      if (shutByFilter === null) return
+      const open = await answers(false)
+      assert.not.match(open.get(shutByFilter) ?? '', ANSWERS[shutByFilter] ?? /^$/, shutByFilter)
+    }),
+  )
+
 native('CVE-2019-5736: a guest that is the launcher’s own program through #!/proc/self/exe changes nothing on the host', () =>
   withBox(async (box) => {
     const before = digest(assetPath('launcher'))
@@ -248,6 +295,32 @@ native('CVE-2021-30465, CVE-2025-31133: mounts and masks through an image’s sy
   }),
 )
 
+native('a masked folder is empty and stays so, whoever owns what it hides', () =>
+  withBox(async (box) => {
+    for (const name of ['first', 'second']) {
+      mkdirSync(join(box.root, name))
+      writeFileSync(join(box.root, name, 'secret'), 'host')
+    }
+    const { stdout } = await box.shell(
+      `for f in /first /second; do
+         busybox ls -A $f; echo x 2>/dev/null > $f/made; busybox mkdir $f/made 2>/dev/null; busybox chmod 777 $f 2>/dev/null
+         busybox mount -o remount,rw $f 2>/dev/null; busybox umount $f 2>/dev/null; echo x 2>/dev/null > $f/made
+         busybox ls -A $f; busybox stat -c %a $f
+       done
+       busybox sort -u -k3,3 /proc/self/mountinfo | busybox grep -c ' /first \\| /second \\| /etc/marker '`,
+      {
+        mounts: [
+          ['mount-file', '/etc/marker', '0644', 'x', ''],
+          ['mask', '/first'],
+          ['mask', '/second'],
+        ],
+      },
+    )
+    // The last line: all of it lies on one file system, that of the container's own files.
+    assert.is(stdout, '555\n555\n1\n')
+  }),
+)
+
 native('CVE-2019-16884: an image’s symlink leads no mount over /proc or /sys', () =>
   withBox(async (box) => {
     const folder = join(box.folder, 'shared')
@@ -294,6 +367,35 @@ native('CVE-2023-0778: a symlink put anywhere in the path of a source after it w
     assert.is(await shown().catch((thrown: EngineError) => thrown.data.errno), 'ELOOP')
     // What the flag is for: without it the launcher goes where the name leads now.
     assert.is((await box.run(['cat', '/tmp/file'], { mounts: [bind('')] })).stdout, 'secret')
+  }),
+)
+
+native('CVE-2025-31133: /dev/null as a symlink in the image leads no mask over what it names', () =>
+  withBox(async (box) => {
+    mkdirSync(join(box.root, 'dev'))
+    symlinkSync('/proc/sys/kernel/core_pattern', join(box.root, 'dev/null'))
+    writeFileSync(join(box.root, 'secret'), 'hidden')
+    const { stdout } = await box.shell(
+      'echo "[$(cat /secret)]"; busybox stat -c %t:%T /secret; busybox grep -c core_pattern /proc/self/mountinfo',
+      {
+        mounts: [['mask', '/secret']],
+      },
+    )
+    assert.is(stdout, '[]\n1:3\n0\n')
+  }),
+)
+
+native('CVE-2020-5291: no file that wolffia installs is setuid or setgid, and a guest has no capability outside of its namespace', () =>
+  withBox(async (box) => {
+    const folder = join(assetPath('launcher'), '..')
+    const special = readdirSync(folder).filter((name) => (statSync(join(folder, name)).mode & 0o6000) !== 0)
+    assert.equal(special, [])
+    const script = 'busybox grep -E "^(Cap|NoNewPrivs)" /proc/self/status; busybox readlink /proc/self/ns/user'
+    const { stdout } = await box.shell(script)
+    assert.match(stdout, /^CapInh:\t0+$/m)
+    assert.match(stdout, /^CapAmb:\t0+$/m)
+    assert.match(stdout, /^NoNewPrivs:\t1$/m)
+    assert.not.match(stdout, readlinkSync('/proc/self/ns/user'))
   }),
 )
 

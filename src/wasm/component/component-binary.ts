@@ -12,6 +12,16 @@ export interface ComponentOutline {
 /** The interface that a command component exports, without its version. */
 export const RUN_INTERFACE = 'wasi:cli/run'
 
+/** Names of all interfaces that this wall provides, without versions: a component's imports are judged before there is a guest. */
+export const PROVIDED_INTERFACES: ReadonlySet<string> = new Set(
+  `wasi:cli/environment wasi:cli/exit wasi:cli/stdin wasi:cli/stdout wasi:cli/stderr wasi:cli/terminal-input wasi:cli/terminal-output
+   wasi:cli/terminal-stdin wasi:cli/terminal-stdout wasi:cli/terminal-stderr
+   wasi:clocks/monotonic-clock wasi:clocks/wall-clock wasi:filesystem/preopens wasi:filesystem/types
+   wasi:io/error wasi:io/poll wasi:io/streams wasi:random/random wasi:random/insecure wasi:random/insecure-seed
+   wasi:sockets/instance-network wasi:sockets/network wasi:sockets/tcp-create-socket wasi:sockets/udp-create-socket
+   wasi:sockets/tcp wasi:sockets/udp wasi:sockets/ip-name-lookup`.split(/\s+/),
+)
+
 // Component model, Binary.md: the preamble, the sections that are looked into, and what an externdesc can be.
 const PREAMBLE = [0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0]
 const SECTION = { import: 10, export: 11 } as const
@@ -81,11 +91,8 @@ function skipDescription(reader: BinaryReader): void {
   reader.u32()
 }
 
-/**
- * Throws COMMAND_NOT_EXECUTABLE for a component that is no command, or that imports what this wall does not provide, with what would.
- * `provided` are interfaces without their versions.
- */
-export function assertCommand({ imports, exports }: ComponentOutline, provided: ReadonlySet<string>): void {
+/** Throws COMMAND_NOT_EXECUTABLE for a component that is no command, or that imports what this wall does not provide, with what would. */
+export function assertCommand({ imports, exports }: ComponentOutline): void {
   if (!exports.some((name) => isVersionOf(name, RUN_INTERFACE)))
     throw new EngineError('COMMAND_NOT_EXECUTABLE', `the component exports no ${RUN_INTERFACE}@0.2: it is a library, not a program`, {
       hint: 'Build it as a command (wasi:cli/command), for the target wasm32-wasip2.',
@@ -93,8 +100,8 @@ export function assertCommand({ imports, exports }: ComponentOutline, provided: 
     })
   for (const name of imports) {
     const [bare = '', version] = name.split('@')
-    if (provided.has(bare) && isVersionOf(name, bare)) continue
-    const hint = provided.has(bare)
+    if (PROVIDED_INTERFACES.has(bare) && isVersionOf(name, bare)) continue
+    const hint = PROVIDED_INTERFACES.has(bare)
       ? `It provides ${bare}@0.2; version ${version} is another.`
       : (HINTS.find(([pattern]) => pattern.test(name))?.[1] ?? OTHERWISE)
     throw new EngineError('COMMAND_NOT_EXECUTABLE', `the component imports ${name}, which this wall does not provide`, {

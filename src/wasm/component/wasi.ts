@@ -49,13 +49,3 @@ export function wasiInterfaces(wasi: Wasi): Readonly<Record<string, WasiInterfac
     ...socketInterfaces(wasi),
   } as Readonly<Record<string, WasiInterface>>
 }
-
-/** Names of all interfaces, to judge a component's imports before there is a guest. */
-export const PROVIDED_INTERFACES: ReadonlySet<string> = new Set(
-  `wasi:cli/environment wasi:cli/exit wasi:cli/stdin wasi:cli/stdout wasi:cli/stderr wasi:cli/terminal-input wasi:cli/terminal-output
-   wasi:cli/terminal-stdin wasi:cli/terminal-stdout wasi:cli/terminal-stderr
-   wasi:clocks/monotonic-clock wasi:clocks/wall-clock wasi:filesystem/preopens wasi:filesystem/types
-   wasi:io/error wasi:io/poll wasi:io/streams wasi:random/random wasi:random/insecure wasi:random/insecure-seed
-   wasi:sockets/instance-network wasi:sockets/network wasi:sockets/tcp-create-socket wasi:sockets/udp-create-socket
-   wasi:sockets/tcp wasi:sockets/udp wasi:sockets/ip-name-lookup`.split(/\s+/),
-)

@@ -17,6 +17,7 @@ import { PackedLayer } from '../../layer/packed-layer.js'
 import { GuestTree } from '../preview1/guest-tree.js'
 import { HostDirectory } from './host-directory.js'
 import { type LazyTar, lazySource, lazyTar } from './lazy-source.js'
+import { copyMemory } from './memory-copy.js'
 import type { SandboxLayer, SandboxMount, StartMessage } from './protocol.js'
 import { RemoteChannel, RemoteFileSystem, type RemoteSocket } from './remote-file-system.js'
 import { DETERMINISTIC_START_NS } from './reproducible.js'
@@ -136,7 +137,10 @@ function openTrees(
   const attach = (): UnionFs => {
     const shared = unions[attached.length]
     if (shared === undefined) throw new EngineError('INTERNAL', 'a tree of the sandbox was not shared')
-    const union = UnionFs.attach(shared, attached.length === 0 ? lowers : [], time)
+    const union = UnionFs.attach(shared, attached.length === 0 ? lowers : [], {
+      copy: copyMemory,
+      ...(time === undefined ? {} : { now: time }),
+    })
     attached.push(union)
     return treeOf(union)
   }

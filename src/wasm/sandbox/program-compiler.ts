@@ -4,7 +4,6 @@ import type { WasmEvidence } from '../../runtime/receipt.js'
 import { assertCommand, isComponent, readComponent } from '../component/component-binary.js'
 import type { ComponentParts } from '../component/run-component.js'
 import type { Transpiled } from '../component/transpile.js'
-import { PROVIDED_INTERFACES } from '../component/wasi.js'
 import { type CompiledModule, KEPT_COMPILED, type LinkedModule, type ModuleCompiler } from './module-compiler.js'
 import type { StartMessage } from './protocol.js'
 
@@ -51,7 +50,7 @@ export class ProgramCompiler {
   async #compileComponent(bytes: Uint8Array, moduleDigest: string, beforeFlags: Promise<unknown>): Promise<CompiledComponent> {
     assertSetting(this.#setting)
     const outline = readComponent(bytes)
-    assertCommand(outline, PROVIDED_INTERFACES)
+    assertCommand(outline)
     const { glue, modules } = await this.#transpile(bytes)
     const linked = await this.#compiler.compileLinked(
       modules.map(({ name, bytes }) => ({ name, bytes, instances: instancesOf(glue, modules, name) })),
