@@ -11,12 +11,15 @@ import type { LimitEvidence } from '../runtime/receipt.js'
 import type { ResourceSpec } from '../runtime/resources.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import { WASM_LIMIT_WAYS } from './limit-ways.js'
+import { GUEST_THREADS_MAXIMUM } from './thread-names.js'
 
 /**
- * What a sandbox has beside its guest's linear memory: Node and V8 with their heaps (60 MiB when idle), and a large module with its code
- * (a CPython of 25 MiB takes 190 MiB in all while it is compiled).
+ * What a sandbox has beside its guest's linear memory: Node and V8 with their heaps (24 MiB when idle; CPython, a module of 25 MiB, makes it 111,
+ * with its own memory), the tree of its files, and room.
  */
-export const SANDBOX_BYTES = 320 * 2 ** 20
+export const SANDBOX_BYTES = 256 * 2 ** 20
+/** What each further thread of a guest has for itself (9 MiB). */
+const THREAD_BYTES = 10 * 2 ** 20
 
 /** Resources that a group holds for a whole process as well as for a guest; memory has its own reckoning. */
 const HELD: ReadonlySet<keyof ResourceSpec> = new Set([
@@ -55,9 +58,11 @@ export function sandboxDelegation(spec: GroupRequest): Delegation {
 /** What is asked of them. Memory is, where it can be: without a group the engine's own bound holds as before. */
 export function sandboxGroups(spec: GroupRequest, delegated: Delegation): GroupRequest {
   const { limits, resources } = onlyGroups(spec)
-  const { memoryBytes, diskBytes = 0 } = spec.limits
-  if (memoryBytes === undefined || !delegated.has('memory')) return { limits, ...(resources === undefined ? {} : { resources }) }
-  return { limits: { ...limits, memoryBytes: memoryBytes + diskBytes + SANDBOX_BYTES }, ...(resources === undefined ? {} : { resources }) }
+  const { memoryBytes, diskBytes = 0, pids = GUEST_THREADS_MAXIMUM } = spec.limits
+  const held = resources === undefined ? {} : { resources }
+  if (memoryBytes === undefined || !delegated.has('memory')) return { limits, ...held }
+  const threads = Math.min(pids, GUEST_THREADS_MAXIMUM) - 1
+  return { limits: { ...limits, memoryBytes: memoryBytes + diskBytes + SANDBOX_BYTES + threads * THREAD_BYTES }, ...held }
 }
 
 /** What holds a sandbox's limits where these are delegated. */
