@@ -86,8 +86,9 @@ async function prepareGuest(): Promise<Prepared> {
   // A changed flag makes V8 refuse what Node has compiled beforehand, which the worker needs to come up quickly.
   const compiled = await compiler.compile(bytes, workerReady)
   await workerReady
-  // What a guest's calls run through is compiled well sooner: most programs end before V8 would have done so by itself.
-  setFlagsFromString('--interrupt-budget=30000')
+  // What a guest's calls run through is compiled well sooner: most programs end before V8 would have done so by itself. Later ones than Node 20's have
+  // no such flag, and complain of it on the guest's stderr.
+  if (Number.parseInt(process.versions.v8, 10) < 12) setFlagsFromString('--interrupt-budget=30000')
   // The engine's own bound on memory, beside the one in the module.
   setFlagsFromString(`--wasm-max-mem-pages=${Math.max(1, start.limits.memoryPages)}`)
   const preopens = files.preopens.map(({ name }) => name)
