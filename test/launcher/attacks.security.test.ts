@@ -153,7 +153,7 @@ const WAYS_INTO_THE_KERNEL: readonly (readonly [cve: string, way: string, rows: 
     'CVE-2024-1086',
     'netfilter in a namespace of its own',
     ['socket-netfilter', 'unshare-user', 'unshare-net', 'clone-net'],
-    'socket-netfilter',
+    'unshare-user',
   ],
   ['CVE-2026-31431', 'the kernel’s cryptography', ['socket-alg'], null],
 ]
