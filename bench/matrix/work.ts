@@ -39,7 +39,7 @@ export function works(quick: boolean): readonly Column[] {
       name,
       summary: `${summary} (${amount})`,
       unit: 'ms',
-      rounds: 12,
+      rounds: 10,
       quickRounds: 1,
       open: async ({ talk, place, workCommand }) => {
         const all = words(amount, place.writable)
