@@ -169,10 +169,13 @@ export function parseReport(text: string): SavedReport {
   return value as unknown as SavedReport
 }
 
+const NPM_HEADING = /^\s*> \S+@\S+ \S+\n/
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
+    if (NPM_HEADING.test(text)) throw new RangeError('not a report: it begins with what npm prints, which npm run --silent leaves out')
     throw new RangeError(`not a report: ${(error as Error).message}`)
   }
 }

@@ -7,7 +7,7 @@ export const append: Column = {
   name: 'append',
   summary: `a byte appended to a file of ${LARGE_FILE_MIB} MiB that came with the tree, for the first time`,
   unit: 'ms',
-  rounds: 10,
+  rounds: 6,
   quickRounds: 1,
   open: async ({ talk, workCommand, place: { attempt } }) => {
     const program = attempt === undefined ? `${GUEST_FOLDER}/append` : APPEND_MODULE

@@ -8,7 +8,7 @@ export const echo: Column = {
   name: 'echo',
   summary: 'a byte to the guest through a pipe and one back',
   unit: 'ms',
-  rounds: 10,
+  rounds: 6,
   quickRounds: 1,
   open: async ({ talk, workbench }) => {
     const turns = workbench.quick ? QUICK_TURNS : TURNS

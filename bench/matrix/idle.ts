@@ -19,7 +19,7 @@ function idleColumn(name: string, summary: string, countOf: (quick: boolean) => 
     name,
     summary,
     unit: 'MiB',
-    rounds: 5,
+    rounds: 3,
     quickRounds: 1,
     open: async (cell) => {
       const count = countOf(cell.workbench.quick)

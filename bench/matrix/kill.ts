@@ -6,7 +6,7 @@ export const kill: Column = {
   name: 'kill',
   summary: 'SIGKILL to a running guest, until the command that started it has ended and left nothing',
   unit: 'ms',
-  rounds: 20,
+  rounds: 10,
   quickRounds: 1,
   open: async ({ place }) => {
     const { driver } = place

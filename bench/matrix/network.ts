@@ -28,7 +28,7 @@ function column(name: string, summary: string, wordsOf: (workbench: Workbench) =
     name,
     summary,
     unit: 'ms',
-    rounds: 10,
+    rounds: 6,
     quickRounds: 1,
     open: async ({ workbench, talk, workCommand }) => {
       const words = [GUEST, ...(await wordsOf(workbench))]

@@ -5,7 +5,7 @@ export const exec: Column = {
   name: 'exec',
   summary: 'one more program in a running container, from its start to its exit',
   unit: 'ms',
-  rounds: 20,
+  rounds: 10,
   quickRounds: 1,
   open: async ({ workbench, place, mode }) => {
     const { exec: more, run } = containersOf(place)
@@ -19,7 +19,7 @@ export const remove: Column = {
   name: 'remove',
   summary: 'a waiting container killed and taken away',
   unit: 'ms',
-  rounds: 20,
+  rounds: 10,
   quickRounds: 1,
   open: async (cell) => {
     const { start, remove: away, run } = containersOf(cell.place)

@@ -7,7 +7,7 @@ export function start(words: readonly string[]): Column {
     name: 'start',
     summary: `${words.join(' ')}, from its start to its exit`,
     unit: 'ms',
-    rounds: 40,
+    rounds: 20,
     quickRounds: 3,
     open:
       async ({ talk }) =>
@@ -22,7 +22,7 @@ export function firstByte(words: readonly string[]): Column {
     name: 'first-byte',
     summary: `${words.join(' ')}, from its start to the first byte of its output`,
     unit: 'ms',
-    rounds: 40,
+    rounds: 20,
     quickRounds: 1,
     open:
       async ({ talk }) =>

@@ -15,7 +15,7 @@ export const containers: Workload = {
   summary: 'beside 1, 10, 100 and 1,000 running native containers: their list, and the start of one more',
   unit: 'ms',
   axis: 'containers',
-  rounds: 15,
+  rounds: 8,
   quickRounds: 2,
   async open(workbench) {
     const subjects: (Subject | Missing)[] = []

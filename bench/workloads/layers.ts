@@ -11,7 +11,7 @@ export const layers: Workload = {
   summary: `busybox true from images of ${LAYERS.join(', ')} layers, through the library`,
   unit: 'ms',
   axis: 'layers',
-  rounds: 40,
+  rounds: 20,
   quickRounds: 4,
   open: (workbench) =>
     Promise.all(

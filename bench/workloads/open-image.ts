@@ -18,7 +18,7 @@ export const openImage: Workload = {
   summary: 'opening an image of 100 to 1,000,000 files whose index is kept',
   unit: 'ms',
   axis: 'files',
-  rounds: 40,
+  rounds: 20,
   quickRounds: 5,
   async open(workbench) {
     const subjects: Subject[] = []

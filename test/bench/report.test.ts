@@ -148,6 +148,7 @@ test('a report is as its schema says', () => {
 test('what is no report, or of another version, is refused with the reason', () => {
   const refused = (text: string, reason: RegExp) => assert.throws(() => parseReport(text), reason)
   refused('{', /not a report: .*JSON/)
+  refused('\n> wolffia@0.1.0 bench\n> node scripts/bench.mjs --json\n\n{}', /npm run --silent/)
   refused('[]', /no schema/)
   refused('{"schema":"wolffia.bench/1"}', /of wolffia\.bench\/1, and this reads wolffia\.bench\/3/)
   refused(
