@@ -1,12 +1,9 @@
 // Appends a byte to a file that is there: `append FILE`. Opening is in the time, since that is when an overlay copies.
-// Ends with 3 where there is no such file.
 #include "clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
-
-enum { LACKING = 3 };
 
 // A module that was not given the folder is told something else.
 #ifndef ENOTCAPABLE

@@ -1,14 +1,12 @@
 // A guest's network: `net stream MIB` and `net turns COUNT` over its own loopback, `net host PORT COUNT` to the
-// host's, and `net serve`, which answers that one from outside. A guest that has no such network ends with 3.
+// host's, and `net serve`, which answers that one from outside.
 #include "clock.h"
-
-enum { NO_NETWORK = 3 };
 
 #ifdef __wasm__
 
 int main(void) {
   printf("preview1 has no sockets\n");
-  return NO_NETWORK;
+  return LACKING;
 }
 
 #else
@@ -30,7 +28,7 @@ static char block[BLOCK_BYTES];
 
 static int no_network(const char *what) {
   printf("no network: %s: %s\n", what, strerror(errno));
-  return NO_NETWORK;
+  return LACKING;
 }
 
 // A socket that listens on loopback, its port; -1 where there is none.
