@@ -30,8 +30,10 @@ export interface Cell {
   /** The mode's name. */
   readonly mode: string
   readonly place: Place
-  /** Runs a guest and hears it out, in a container of its own unless `command` says otherwise. Rejects when it ended with anything but 0: with Unavailable where
-   * it found nothing to measure. */
+  /**
+   * Runs a guest and hears it out, in a container of its own unless `command` says otherwise. Rejects when it ended with anything but 0: with
+   * Unavailable where it found nothing to measure.
+   */
   talk(words: readonly string[], options?: { readonly turns?: number; readonly command?: Place['command'] }): Promise<DriverTalk>
   /** The command for a guest that takes its own time: in a container of its own, or where a start takes seconds in one for all of them. */
   workCommand(words: readonly string[]): Promise<HostCommand>

@@ -37,13 +37,14 @@ export const attackers: Examiner = {
     const counted = tried.filter(({ held }) => held !== null)
     require(counted.length > 0, `no attack could be tried: ${tried[0]?.verdict ?? 'there is none'}`)
     const through = counted.filter(({ held }) => !held)
+    const text = `${counted.length - through.length} of ${counted.length}`
     const detail = through.map(({ name, verdict }) => `${name} (${verdict})`).join(', ')
     // What a program reaches in a kernel of its own is not the host's.
     if (cell.place.attempt === undefined && known.get('kernel')?.holds === true)
-      return [{ aspect: ASPECT, text: `${counted.length - through.length} of ${counted.length}, own kernel`, holds: null, detail }]
+      return [{ aspect: ASPECT, text: `${text}, own kernel`, holds: null, detail }]
     const all: Finding = {
       aspect: ASPECT,
-      text: `${counted.length - through.length} of ${counted.length}`,
+      text,
       holds: through.length === 0,
       ...(through.length === 0 ? {} : { detail }),
     }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -13,6 +13,10 @@ import { suite } from '../support/suite.js'
 const test = suite('bench/report-file')
 /** What a report may take of the repository. */
 const MOST_BYTES = 500_000
+const REPORT = 'bench/report.json'
+const PICTURES = 'bench/pictures'
+/** With KVM or without, a virtual machine is the same mode. */
+const plain = (mode: string) => mode.replace(/^qemu-.*/, 'qemu')
 
 test('a report is kept with six digits, a list of figures in a line, and read again', () => {
   const sample = sampleReport()
@@ -70,11 +74,36 @@ test('a full run of every mode, every column and all that grows stays below half
   assert.ok(length < MOST_BYTES, String(length))
 })
 
-test('the report that is committed is one, is no quick run, and is small enough', async () => {
-  const path = 'bench/report.json'
-  if (!existsSync(path)) return
-  assert.ok(statSync(path).size < MOST_BYTES, String(statSync(path).size))
-  assert.not((await readReport(path)).settings.quick)
+test('the report that is committed is no quick run, by an ordinary user on a quiet machine, of modes and columns that there are, and small enough', async () => {
+  const { settings, host, quietness, matrix, protection } = await readReport(REPORT)
+  assert.ok(statSync(REPORT).size < MOST_BYTES)
+  assert.equal([settings.quick, quietness.quiet, host.uid === 0], [false, true, false])
+  const known = columns(false).map(({ name }) => name)
+  assert.equal(
+    matrix.filter((name) => !known.includes(name)),
+    [],
+  )
+  const modes = MODES.map(({ name }) => plain(name))
+  assert.equal(
+    protection.map(({ mode }) => plain(mode)).filter((mode) => !modes.includes(mode)),
+    [],
+  )
+  assert.ok(matrix.length >= 10 && protection.length >= 15)
+})
+
+test('the pictures that README.md shows are those of the report', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wolffia-pictures-'))
+  try {
+    const made = await writePictures(await readReport(REPORT), folder)
+    assert.equal([...made].sort(), readdirSync(PICTURES).sort())
+    const readme = readFileSync('README.md', 'utf8')
+    for (const name of made) {
+      assert.is(readFileSync(join(PICTURES, name), 'utf8'), readFileSync(join(folder, name), 'utf8'), name)
+      assert.match(readme, `${PICTURES}/${name}`)
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 test("README's pictures follow from a report by one command, which refuses one without a matrix", async () => {
