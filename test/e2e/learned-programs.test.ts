@@ -7,6 +7,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSyn
 import { dirname, join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { CommandLine } from '../support/command-line.js'
+import { librariesOf } from '../support/program-files.js'
 import { BUSYBOX, NATIVE } from '../support/requirements.js'
 import { type Requirement, suite } from '../support/suite.js'
 
@@ -37,8 +38,7 @@ async function imageOf(name: string, programs: Readonly<Record<string, string>>,
   for (const to of ['/bin/busybox', '/bin/sh']) place('/bin/busybox', to)
   for (const [to, from] of Object.entries(programs)) {
     place(from, to)
-    const linked = execFileSync('ldd', [from], { encoding: 'utf8' })
-    for (const [, library = ''] of linked.matchAll(/(?:=> |^\s*)(\/\S+) \(/gm)) place(library, library)
+    for (const library of librariesOf(from)) place(library, library)
   }
   more(root)
   const tar = `${root}.tar`
@@ -62,7 +62,7 @@ async function assertLearned({ image, program, output, other }: Learned): Promis
   assert.is(learned.code, 0, learned.stderr)
   assert.is(learned.stdout, output)
   const [, calls = '', without = ''] = /^wolffia: (\d+) system calls in .*, of (\d+) without it$/m.exec(learned.stderr) ?? []
-  console.log(`  ${image}: ${calls} system calls; ${without} without it, ${DOCKER_CALLS} of docker's default`)
+  console.log(`# FIGURE ${image}: ${calls} system calls; ${without} without it, ${DOCKER_CALLS} of docker's default`)
   assert.ok(Number(calls) > 10 && Number(calls) < DOCKER_CALLS / 2, learned.stderr)
   const policy = readFileSync(flags, 'utf8').trim().split('\n')
   assert.ok(policy.includes('--read-only'), policy.join(' '))
