@@ -26,7 +26,7 @@ export async function measureAll(
   { root, examine = async () => [] }: MeasureAllOptions = {},
 ): Promise<Measured> {
   const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort())
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => stop.abort())
   await using workbench = await Workbench.open({ quick, ...(root === undefined ? {} : { root }) })
   progress('waiting until the machine is quiet')
   const quietness = await waitForQuiet({ ...(quick ? { patienceMs: 1000 } : {}), signal: stop.signal })

@@ -15,7 +15,8 @@
 //   kill PID VICTIM                             kills VICTIM, a process below the started PID or that itself, and waits for
 //                                               PID's end: nanoseconds from one to the other
 //
-// Whatever a program leaves behind becomes a child of the driver's, so all that a mode has running is found below it.
+// Whatever a program leaves behind becomes a child of the driver's, so all that a mode has running is found below it,
+// and ends with it.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -355,6 +356,27 @@ static char *read_field(void) {
   return NULL;
 }
 
+enum { END_TRIES = 500, END_PAUSE_US = 2000 };
+
+// Kills whatever is still below the driver. What that leaves behind becomes a child of the driver's in turn, so it looks
+// again until nothing is there, or nothing that this user may kill.
+static void end_what_is_left(void) {
+  for (int tries = 0; tries < END_TRIES; tries++) {
+    int pid;
+    FILE *children = fopen("/proc/thread-self/children", "re");
+    while (children != NULL && fscanf(children, "%d", &pid) == 1)
+      kill(pid, SIGKILL);
+    if (children != NULL)
+      fclose(children);
+    pid_t ended;
+    while ((ended = waitpid(-1, NULL, WNOHANG)) > 0)
+      continue;
+    if (ended < 0)
+      return;
+    usleep(END_PAUSE_US);
+  }
+}
+
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
   // Whatever the harness was started with is nobody's: a mode is not judged by what its caller's caller has left open.
@@ -395,8 +417,6 @@ int main(void) {
     for (long i = 0; i < number; i++)
       free(fields[i]);
   }
-  for (int i = 0; i < MAX_STARTED; i++)
-    if (started[i].pid > 0)
-      kill(started[i].pid, SIGKILL);
+  end_what_is_left();
   return 0;
 }

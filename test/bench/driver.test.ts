@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -99,5 +99,19 @@ withCompiler('a program that ends before its first byte, or before it is killed,
     assert.match(String(await messageOf(driver.kill(pid))), /kill: No such process/)
   }),
 )
+
+withCompiler('what runs below the driver ends with it, what has left its parent and its session too', async () => {
+  let left: readonly number[] = []
+  await withDriver(async (driver) => {
+    await driver.run('sh', ['-c', '(setsid sh -c "sleep 600; sleep 600" &) ; (sleep 600 &)'])
+    await driver.start('sh', ['-c', 'echo ready; sleep 600'])
+    await eventually('all of them', () => driver.running().filter((pid) => commandOf(pid) === 'sleep').length === 3)
+    left = driver.running()
+  })
+  assert.equal(
+    left.filter((pid) => existsSync(`/proc/${pid}`)),
+    [],
+  )
+})
 
 test.run()
