@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expectSuccess } from './expect-success.js'
 import { hasProgram } from './has-program.js'
 import type { Subject } from './measure.js'
 import { writeBundle } from './oci-bundle.js'
 import { podmanWords } from './podman-words.js'
-import { proportionalMib } from './process-memory.js'
+import { commandOf, proportionalMib } from './process-memory.js'
 import { require } from './unavailable.js'
 import type { Workbench } from './workbench.js'
 
@@ -50,15 +50,8 @@ export async function idlePodman(workbench: Workbench, settle: () => Promise<voi
 
 /** Of the processes with these words in their command. */
 function memoryOf(...words: readonly string[]): number {
-  const found = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && words.every((word) => commandOf(name).includes(word)))
+  const line = (pid: number) => `${commandOf(pid).join(' ')} `
+  const found = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && words.every((word) => line(Number(name)).includes(word)))
   require(found.length > 0, `no process of ${words.join(' ')}`)
   return found.reduce((sum, pid) => sum + proportionalMib(Number(pid)), 0)
-}
-
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-  } catch {
-    return ''
-  }
 }

@@ -29,6 +29,8 @@ export interface Place {
   readonly attempt?: RunAttack
   /** Null where a container cannot be left running, and why. */
   readonly containers: ContainerWords | string
+  /** Why a guest's process is not this user's to kill; absent where it is. */
+  readonly foreignGuests?: string
   /** A start takes seconds: guests that take their own time run in one container for all of them. */
   readonly isSlowToStart?: boolean
 }

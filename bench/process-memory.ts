@@ -13,6 +13,11 @@ export function descendants(pid: number): number[] {
   return below(pid)
 }
 
+/** The words that a process was started with; none of one that is gone. */
+export function commandOf(pid: number): string[] {
+  return textOf(`/proc/${pid}/cmdline`).split('\0').slice(0, -1)
+}
+
 /** A process's share of the machine's memory. */
 export function proportionalMib(pid: number): number {
   const pages = /^Pss:\s+(\d+) kB/m.exec(textOf(`/proc/${pid}/smaps_rollup`))?.[1]

@@ -1,6 +1,7 @@
-import { descendants, proportionalMib } from '../process-memory.js'
+import { proportionalMib } from '../process-memory.js'
 import { require } from '../unavailable.js'
 import { type Cell, type Column, containersOf, WAITING_GUEST } from './column.js'
+import { guestOf } from './guest.js'
 
 const SETTLE_MS = 300
 const MANY = 10
@@ -54,8 +55,9 @@ type Start = (number: number) => Promise<() => Promise<void>>
 function foreground({ place }: Cell): Start {
   return async () => {
     const [program, ...words] = await place.command(WAITING_GUEST)
+    const before = new Set(place.driver.running())
     const pid = await place.driver.start(program, words)
-    return async () => void (await place.driver.kill(pid, descendants(pid).at(-1) ?? pid))
+    return async () => void (await place.driver.kill(pid, guestOf(place.driver, pid, before)))
   }
 }
 

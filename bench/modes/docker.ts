@@ -20,6 +20,7 @@ export const docker = placed({
       driver,
       command: async (words) => ['docker', 'run', '--rm', '-i', '--network=none', IMAGE, ...words],
       writable: '/tmp',
+      foreignGuests: 'a guest is a child of the daemon’s, and root’s: this user cannot kill it',
       containers: {
         start: async (name, words) => ['docker', 'run', '-d', '-i', '--name', name, '--network=none', IMAGE, ...words],
         exec: async (name, words) => ['docker', 'exec', name, ...words],

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { bubblewrapWords } from '../bubblewrap-words.js'
 import { hasProgram } from '../has-program.js'
 import { idleCrun, idlePodman } from '../idle-peers.js'
-import { descendants, proportionalMib } from '../process-memory.js'
+import { commandOf, descendants, proportionalMib } from '../process-memory.js'
 import { require } from '../unavailable.js'
 import { orMissing, type Workload } from '../workload.js'
 
@@ -42,7 +42,7 @@ export const idleNative: Workload = {
         const child = spawn('bwrap', words, { stdio: 'ignore' })
         await settle()
         const all = [child.pid ?? 0, ...descendants(child.pid ?? 0)]
-        const memory = all.filter((pid) => commandOf(pid) !== GUEST).reduce((sum, pid) => sum + proportionalMib(pid), 0)
+        const memory = all.filter((pid) => commandOf(pid).join(' ') !== GUEST).reduce((sum, pid) => sum + proportionalMib(pid), 0)
         child.kill('SIGKILL')
         return memory
       }
@@ -59,8 +59,4 @@ function settle(): Promise<void> {
 
 function parentOf(pid: number): number {
   return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0)
-}
-
-function commandOf(pid: number): string {
-  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
 }
