@@ -6,6 +6,7 @@
 #include "setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -16,6 +17,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+
+/* linux/if_tun.h, which not every libc comes with. */
+#define TUN_SET_INTERFACE _IOW('T', 202, int)
+#define TUN_TAP           0x0002
 
 /* Of the maker of the namespace, whose calls go a few deep and hold little. */
 #define MAKER_STACK_BYTES 32768
@@ -30,6 +35,19 @@ int network_raise_loopback(struct setup *setup, char **fields) {
   if (ioctl(descriptor, SIOCSIFFLAGS, &request) < 0)
     return failure_set("ioctl", "lo");
   close(descriptor);
+  return 0;
+}
+
+int network_exercise_tap(struct setup *setup, char **fields) {
+  (void)setup;
+  struct ifreq request = {.ifr_flags = TUN_TAP};
+  int device = open(fields[0], O_RDWR | O_CLOEXEC);
+  if (device < 0)
+    return failure_set("open", fields[0]);
+  if (ioctl(device, TUN_SET_INTERFACE, &request) < 0)
+    return failure_set("ioctl", fields[0]);
+  /* And with it the interface. */
+  close(device);
   return 0;
 }
 

@@ -25,4 +25,6 @@ int network_join(struct setup *setup);
 
 int network_raise_loopback(struct setup *setup, char **fields);
 
+int network_exercise_tap(struct setup *setup, char **fields);
+
 #endif

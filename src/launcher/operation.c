@@ -58,6 +58,7 @@ static const struct operation operations[] = {
 
     {"hostname", 1, PHASE_CHILD, CLONE_NEWUTS, namespace_set_hostname},
     {"loopback-up", 0, PHASE_NETWORK, CLONE_NEWNET, network_raise_loopback},
+    {"exercise-tap", 1, PHASE_NETWORK, CLONE_NEWNET, network_exercise_tap},
     {"mount-private", 0, PHASE_CHILD, CLONE_NEWNS, mount_make_private},
     {"holder-memory", 1, PHASE_CHILD, CLONE_NEWUSER | CLONE_NEWNS, nest_mount_memory},
     {"overlay-lower", 1, PHASE_CHILD, CLONE_NEWNS, root_add_lower},

@@ -37,6 +37,7 @@ export const OPERATIONS = {
   'command-variable': ['assignment'],
   // Where the network namespace is made, meanwhile.
   'loopback-up': [],
+  'exercise-tap': ['path'],
   // In the child, in the order given. Sources are host paths; every path after root-* is resolved inside the new root.
   hostname: ['name'],
   'mount-private': [],

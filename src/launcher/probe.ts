@@ -12,9 +12,9 @@ import type { IdMap } from './id-map.js'
 import { chooseIdMap, idMapOperations, singleIdMap } from './id-map.js'
 import { assetPath, launcherBuildCommand, seccompAsset } from './installation.js'
 import type { Operation } from './operations.js'
-import { boundAdvice, namespaceAdvice, rangeAdvice } from './probe-advice.js'
+import { boundAdvice, commandsOf, namespaceAdvice, rangeAdvice } from './probe-advice.js'
 import type { ReceiptEvent } from './protocol.js'
-import { boundSteps, namespaceSteps, type RootStep, rangeSteps } from './root-steps.js'
+import { boundSteps, namespaceSteps, type RootStep, rangeSteps, TUN_DEVICE, tunSteps } from './root-steps.js'
 
 /** One thing that was tried. */
 export interface Finding {
@@ -134,6 +134,12 @@ function steps(folder: string): Step[] {
     },
     { name: 'devpts', purpose: 'a /dev/pts', required: true, attempt: () => tryPlan(devptsOperations(single)) },
     { name: 'terminal', purpose: 'run -t', required: false, attempt: () => tryPlan(terminalOperations(single)) },
+    {
+      name: 'tun',
+      purpose: 'interfaces for slirp4netns and pasta; no container of ours has one',
+      required: false,
+      attempt: async () => withTunAdvice(await tryPlan([...idMapOperations(single), ['namespace', 'net'], ['exercise-tap', TUN_DEVICE]])),
+    },
     { name: 'seccomp', purpose: 'a filter on system calls', required: true, attempt: () => tryGuest(single, seccompOutcome) },
     {
       name: 'landlock',
@@ -142,6 +148,13 @@ function steps(folder: string): Step[] {
       attempt: () => tryGuest(single, landlockOutcome),
     },
   ]
+}
+
+/** The device is the host's: what keeps a user from it decides what root does. */
+function withTunAdvice(outcome: Outcome): Outcome {
+  if (outcome.ok) return outcome
+  const steps = tunSteps(outcome.errno)
+  return withSteps({ ...outcome, fix: commandsOf(steps) }, () => steps)
 }
 
 /** What did not work, with what root does about it. */

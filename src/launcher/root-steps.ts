@@ -15,11 +15,14 @@ const SYSCTL_FILE = '/etc/sysctl.d/60-wolffia.conf'
 const APPARMOR_FILE = '/etc/apparmor.d/wolffia'
 const DELEGATE_FILE = '/etc/systemd/system/user@.service.d/wolffia.conf'
 
+/** As many namespaces of a kind as a user is given where there are none: what kernels give on a machine of 4 GiB. */
+export const NAMESPACES_OF_A_USER = 15_000
+
 /** For user namespaces: the switch that is off, or a profile for the launcher alone; nothing where neither is in the way. */
 export function namespaceSteps(): readonly RootStep[] {
   switch (namespaceObstacle()) {
     case 'number':
-      return sysctlSteps('user.max_user_namespaces = 15000')
+      return sysctlSteps(`user.max_user_namespaces = ${NAMESPACES_OF_A_USER}`)
     case 'switch':
       return sysctlSteps('kernel.unprivileged_userns_clone = 1')
     case 'apparmor':
@@ -32,7 +35,7 @@ export function namespaceSteps(): readonly RootStep[] {
 /** For a kind of namespace: its number, where that is 0. */
 export function boundSteps(name: Parameters<typeof namespaceBound>[0]): readonly RootStep[] {
   const setting = namespaceBound(name)
-  return setting === null ? [] : sysctlSteps(`${setting} = 15000`)
+  return setting === null ? [] : sysctlSteps(`${setting} = ${NAMESPACES_OF_A_USER}`)
 }
 
 function sysctlSteps(line: string): readonly RootStep[] {
@@ -61,6 +64,23 @@ export function rangeSteps(lack: RangeLack): readonly RootStep[] {
   const { name, uid } = ownIds()
   const missing = (['subuid', 'subgid'] as const).filter((file) => subordinateRange(`/etc/${file}`, name, uid) === null)
   return missing.map((file) => command('usermod', `--add-${file}s`, freeRange(`/etc/${file}`), name))
+}
+
+/** The device of all interfaces that a program feeds, which distributions leave open to everybody: an interface takes a network of one's own. */
+export const TUN_DEVICE = '/dev/net/tun'
+const TUN_MODULE_FILE = '/etc/modules-load.d/wolffia.conf'
+const TUN_RULE_FILE = '/etc/udev/rules.d/60-wolffia.rules'
+
+/** For {@link TUN_DEVICE}, by what the kernel said: the module where there is none, the mode where it is closed, nothing for anything else. */
+export function tunSteps(errno: string | null): readonly RootStep[] {
+  if (errno === 'ENOENT' || errno === 'ENODEV' || errno === 'ENXIO')
+    return [{ kind: 'file', path: TUN_MODULE_FILE, contents: 'tun\n' }, command('modprobe', 'tun')]
+  if (errno === 'EACCES' || errno === 'EPERM')
+    return [
+      { kind: 'file', path: TUN_RULE_FILE, contents: 'KERNEL=="tun", MODE="0666", OPTIONS+="static_node=net/tun"\n' },
+      command('chmod', '0666', TUN_DEVICE),
+    ]
+  return []
 }
 
 /** For control groups, where systemd gives them to users' sessions. */

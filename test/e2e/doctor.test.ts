@@ -1,10 +1,10 @@
 /** `doctor` on hosts that lack something, each made so by namespaces of this test's own: it names the step and the least that mends it. */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { CommandLine } from '../support/command-line.js'
 import { NATIVE, program } from '../support/requirements.js'
-import { suite } from '../support/suite.js'
+import { type Requirement, suite } from '../support/suite.js'
 
 const test = suite('e2e/doctor')
 const wolffia = new CommandLine()
@@ -27,7 +27,10 @@ interface Lack {
   /** Findings that would only be the same again, and are not tried. */
   readonly untried?: readonly string[]
   readonly env?: string
+  readonly needs?: readonly Requirement[]
 }
+
+const TUN_FOLDER: Requirement = { name: 'tun', missing: async () => (existsSync('/dev/net') ? null : 'there is no /dev/net') }
 
 const bound = (name: string) => ({ unshare: '-Ur', before: `echo 0 >/proc/sys/user/max_${name}_namespaces` })
 
@@ -60,6 +63,33 @@ const LACKS: Readonly<Record<string, Lack>> = {
     fix: /uidmap|shadow/,
     stands: true,
   },
+  'no overlay on the file system of the home': {
+    unshare: '-Urm',
+    before: 'cd "$PWD/overlay" && mount -t overlay -o userxattr,lowerdir=lower,upperdir=upper,workdir=work none home && cd ..',
+    env: 'WOLFFIA_HOME="$PWD/overlay/home"',
+    finding: 'overlay on disk',
+    why: /^overlay|overlay.* failed with E/,
+    fix: /^put WOLFFIA_HOME on a local file system such as ext4, xfs or btrfs$/,
+  },
+  'no tun device': {
+    unshare: '-Urm',
+    before: 'mount -t tmpfs none /dev/net',
+    needs: [TUN_FOLDER],
+    finding: 'tun',
+    why: /exercise-tap.*ENOENT/,
+    fix: /^as root: modprobe tun$/,
+    stands: true,
+  },
+  'a tun device that is closed to users': {
+    unshare: '-m --map-current-user --keep-caps',
+    // Its owner is none of the namespace's.
+    before: 'mount -t tmpfs none /dev/net && touch /dev/net/tun && mount --bind /etc/shadow /dev/net/tun',
+    needs: [TUN_FOLDER],
+    finding: 'tun',
+    why: /exercise-tap.*EACCES/,
+    fix: /^as root: chmod 0666 \/dev\/net\/tun$/,
+    stands: true,
+  },
   'a read-only home': {
     unshare: '-Urm',
     before: 'mount -t tmpfs -o ro none "$PWD/read-only"',
@@ -71,9 +101,14 @@ const LACKS: Readonly<Record<string, Lack>> = {
   },
 }
 
-for (const [name, { unshare, before, finding, why, fix, stands = false, untried = [], env = '' }] of Object.entries(LACKS))
-  nested(`${name}: the step and the least that mends it, in words and as JSON`, async () => {
-    mkdirSync(join(wolffia.folder, 'read-only'), { recursive: true })
+for (const [name, { unshare, before, finding, why, fix, stands = false, untried = [], env = '', needs = [] }] of Object.entries(LACKS))
+  test.needs(
+    NATIVE,
+    program('unshare'),
+    ...needs,
+  )(`${name}: the step and the least that mends it, in words and as JSON`, async () => {
+    for (const folder of ['read-only', ...['lower', 'upper', 'work', 'home'].map((part) => `overlay/${part}`)])
+      mkdirSync(join(wolffia.folder, folder), { recursive: true })
     const ask = (words: string) => wolffia.inShell(`unshare ${unshare} sh -c '${before} || exit 9; ${env} exec "$wolffia" doctor ${words}'`)
     const { code, stdout, stderr } = await ask('--json')
     assert.equal([code, stderr], [finding === 'store' ? 1 : 0, ''], 'the Wasm wall stands wherever there is a store')

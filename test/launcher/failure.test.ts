@@ -66,6 +66,7 @@ const BAD: Readonly<Partial<Record<OperationName, readonly Operation[]>>> = {
   mask: [['mask', '/proc/self/../self/status']],
   'read-only': [['read-only', '/proc/self']],
   sysctl: [['sysctl', '../self/comm', 'x']],
+  'exercise-tap': [['exercise-tap', '/dev/null']],
   'exercise-directory': [['exercise-directory', '/etc/nowhere']],
   rlimit: [['rlimit', 'openfiles', 1, 1]],
   umask: [['umask', '0999']],
