@@ -253,5 +253,5 @@ function onlyVersion1(key: keyof ResourceSpec): EngineError {
 
 function unsupported(key: keyof ResourceSpec, reason: string, hint: string): EngineError {
   const flag = RESOURCE_FLAGS[key]
-  return new EngineError('UNSUPPORTED_BY_HOST', `${flag} cannot be held by the native wall: ${reason}`, { hint, data: { flag } })
+  return new EngineError('UNSUPPORTED_BY_HOST', `${flag} cannot be held on this host: ${reason}`, { hint, data: { flag } })
 }

@@ -44,14 +44,10 @@ export function usesGroups(request: GroupRequest): boolean {
 export function assertGroups(request: GroupRequest, delegated: Delegation): void {
   for (const [key, controller] of groupResources(request))
     if (!delegated.has(controller))
-      throw new EngineError(
-        'UNSUPPORTED_BY_HOST',
-        `${RESOURCE_FLAGS[key]} cannot be held by the native wall: ${notDelegated(controller)}`,
-        {
-          hint: LEAST_FIX,
-          data: { flag: RESOURCE_FLAGS[key], controller },
-        },
-      )
+      throw new EngineError('UNSUPPORTED_BY_HOST', `${RESOURCE_FLAGS[key]} cannot be held on this host: ${notDelegated(controller)}`, {
+        hint: LEAST_FIX,
+        data: { flag: RESOURCE_FLAGS[key], controller },
+      })
 }
 
 /** That no group holds what `controller` would. */
