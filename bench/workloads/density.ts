@@ -15,7 +15,7 @@ export const density: Workload = {
   summary: '1,000 native containers of one image, until all of them run',
   unit: 'ms',
   axis: 'containers',
-  rounds: 5,
+  rounds: 3,
   quickRounds: 1,
   async open(workbench) {
     const count = workbench.quick ? QUICK_COUNT : COUNT
