@@ -17,6 +17,7 @@ const FILES = [
   { path: 'test/native/bombs.security', only: 'waits for|open files|tmpfs|memory|work' },
   { path: 'test/launcher/attacks.security', only: '' },
   { path: 'test/e2e/limits', only: '' },
+  { path: 'test/wasm/sandbox-groups', only: 'groups of its own|share of processors can be changed|weights|out of memory' },
 ] as const
 
 const SCRIPT = `
