@@ -104,6 +104,11 @@ export function isTaskAlive(record: ContainerRecord): boolean {
   return record.status !== 'exited' && record.task !== null && mayBeAlive(record.task.identity)
 }
 
+/** Whether its guest still is while whoever saw to its end is gone: that killed it, and it has yet to die. */
+export function isAbandoned(record: ContainerRecord): boolean {
+  return record.status === 'running' && !isOwned(record) && isTaskAlive(record)
+}
+
 /** Made to be removed when it ends, and nobody is left to do so. One that was never anybody's has yet to be started. */
 export function isOrphan(record: ContainerRecord): boolean {
   const isToCome = record.status === 'created' && record.owner === null

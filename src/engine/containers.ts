@@ -7,7 +7,7 @@ import { FoundContainer } from '../container/found-container.js'
 import type { Journal } from '../container/journal.js'
 import type { CreateOptions } from '../container/options.js'
 import { type OpenedProgram, openProgram, type ProgramOptions } from '../container/program.js'
-import { type ContainerRecord, isGone, isOrphan } from '../container/record.js'
+import { type ContainerRecord, isAbandoned, isGone, isOrphan } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
 import { EngineError, messageOf } from '../errors.js'
 import { hostPlatform } from '../image/platform-select.js'
@@ -280,7 +280,10 @@ export class Containers implements AsyncDisposable {
     await state.removeRubbish(async (id, directory) => {
       for (const runtime of await walls.all()) await runtime.discard(id, directory)
     })
-    for (const record of (await state.list()).filter(isOrphan)) await this.#removeOrphan(record).catch(() => {})
+    const records = await state.list()
+    // A look at it is what lets one that was paused go on, to its end.
+    for (const { id, runtime } of records.filter(isAbandoned)) await (await walls.named(runtime)).open(id, state.directoryOf(id))
+    for (const record of records.filter(isOrphan)) await this.#removeOrphan(record).catch(() => {})
   }
 
   async #removeOrphan(record: ContainerRecord): Promise<void> {

@@ -113,7 +113,8 @@ export function wordsOf(path: string): string[] {
   return textOf(path).split(/\s+/).filter(Boolean)
 }
 
-function textOf(path: string): string {
+/** A file of the kernel's; empty when it cannot be read. */
+export function textOf(path: string): string {
   try {
     return readFileSync(path, 'latin1')
   } catch {

@@ -2,12 +2,13 @@
  * Which control groups a container gets. Each is a leaf of its own below the nearest group that this user may make others in, named after
  * the process that makes it, so that what a kill leaves is known to be left and taken away by the next start.
  */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { accessSync, existsSync, constants as fileModes, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { dirname, join } from 'node:path/posix'
 import { EngineError, messageOf } from '../errors.js'
 import type { Operation } from '../launcher/operations.js'
 import { IDENTITY_PATTERN, mayBeAlive, ownIdentity } from '../store/process-identity.js'
-import { type ControlGroup, type Controller, groupWith, hierarchyOf, OWN_GROUP, wordsOf } from './control-groups.js'
+import { type ControlGroup, type Controller, groupWith, hierarchyOf, OWN_GROUP, textOf, wordsOf } from './control-groups.js'
 import { controllersOf, type GroupRequest, groupResources, groupValues } from './group-values.js'
 import type { LimitWay } from './limits.js'
 import { RESOURCE_FLAGS } from './resources.js'
@@ -134,7 +135,8 @@ export function sweepGroups(delegated: Delegation = delegation()): void {
     for (const name of readdirSync(folder)) {
       const maker = NAME.exec(name)?.[1]
       if (maker !== undefined && !mayBeAlive(maker)) {
-        thaw(join(folder, name))
+        // A container that outlives its maker may be paused for good reason.
+        if (holdsKilled(join(folder, name))) thaw(join(folder, name))
         removeUnused(join(folder, name))
       }
     }
@@ -162,10 +164,31 @@ export function groupsMissing(delegated: Delegation = delegation()): string | nu
 
 const PROBE: GroupRequest = { limits: { memoryBytes: 64 * 2 ** 20, cpus: 0.5 } }
 
-/** Whoever was paused when its maker was killed has been killed too, and dies when it goes on. */
+/**
+ * Lets a container of which the first process was killed while it was paused go on, to its end: of version 1, a signal comes to nobody who is
+ * frozen. `init` is that process. One that was not killed stays as it is, as does one that is in no group of its own.
+ */
+export function releaseKilled(init: number): void {
+  const folder = ownGroups(init).get('freezer')?.folder
+  if (folder !== undefined && isKilled(init)) thaw(folder)
+}
+
 function thaw(folder: string): void {
   const state = join(folder, 'freezer.state')
   if (existsSync(state)) writeFileSync(state, 'THAWED')
+}
+
+/** Whether the first process of a pid namespace is in it and has been killed: its launcher, which would let it go on, is gone. */
+function holdsKilled(folder: string): boolean {
+  return wordsOf(join(folder, 'cgroup.procs')).some((pid) => isKilled(Number(pid)) && /^NSpid:.*\t1$/m.test(textOf(`/proc/${pid}/status`)))
+}
+
+const SIGKILL_BIT = 1n << BigInt(constants.signals.SIGKILL - 1)
+
+/** Whether SIGKILL waits for a process (proc_pid_status(5)). */
+function isKilled(pid: number): boolean {
+  const pending = /^ShdPnd:\s+([0-9a-f]+)$/m.exec(textOf(`/proc/${pid}/status`))?.[1]
+  return pending !== undefined && (BigInt(`0x${pending}`) & SIGKILL_BIT) !== 0n
 }
 
 function removeUnused(folder: string): void {
@@ -216,7 +239,7 @@ function enable(controller: Controller, { version, folder }: ControlGroup): void
 
 function isWritable(path: string): boolean {
   try {
-    accessSync(path, constants.W_OK)
+    accessSync(path, fileModes.W_OK)
     return true
   } catch {
     return false

@@ -6,6 +6,7 @@ import { EngineError } from '../errors.js'
 import { type Caller, callLauncher } from '../launcher/caller.js'
 import type { ProcessIdentity } from '../store/process-identity.js'
 import { identityOf, mayBeAlive, pidOf } from '../store/process-identity.js'
+import { releaseKilled } from './make-groups.js'
 import type { IdMapEvidence } from './receipt.js'
 import type { Attachment, RunningTask, TerminalSize } from './runtime.js'
 
@@ -55,9 +56,13 @@ export function readGuest(directory: string): GuestProcesses | null {
   }
 }
 
-/** The guest that {@link recordGuest} wrote down, or null when it no longer runs. Its launcher, where it has one, listens in `directory`. */
+/**
+ * The guest that {@link recordGuest} wrote down, or null when it no longer runs. Its launcher, where it has one, listens in `directory`; one
+ * whose launcher was killed has been killed with it, and is let go to its end where it was paused.
+ */
 export function openRunningTask(directory: string): RunningTask | null {
   const processes = readGuest(directory)
+  if (processes?.supervisor && !mayBeAlive(processes.supervisor)) releaseKilled(pidOf(processes.init))
   return processes === null ? null : new FoundTask(directory, processes)
 }
 

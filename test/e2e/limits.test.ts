@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
 import { groupLimits } from '../../src/runtime/control-groups.js'
 import { CommandLine } from '../support/command-line.js'
+import { eventually } from '../support/launcher-box.js'
 import { BUSYBOX, CGROUP, NATIVE } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
@@ -45,6 +47,24 @@ limited('a program that is out of memory ends with 137, and is said to have been
   assert.is(await wolffia.output('inspect', '--format', '{{.State.OOMKilled}} {{.State.ExitCode}}', 'hungry'), 'true 137\n')
   await wolffia.output('rm', 'hungry')
 })
+
+limited('a paused container stays paused while others start, and is gone at a look when its launcher was killed', async () => {
+  await wolffia.busybox()
+  const status = () => wolffia.output('inspect', '--format', '{{.State.Status}}', 'paused')
+  await wolffia.output('run', '-d', '--name', 'paused', '--memory', '64m', 'busybox', 'sh', '-c', 'while :; do date; sleep 0.05; done')
+  await wolffia.output('pause', 'paused')
+  const before = await wolffia.output('logs', 'paused')
+  await wolffia.output('run', '--rm', '--memory', '64m', 'busybox', 'sleep', '0.2')
+  assert.equal([await status(), await wolffia.output('logs', 'paused')], ['paused\n', before])
+  const guest = Number(await wolffia.output('inspect', '--format', '{{.State.Pid}}', 'paused'))
+  process.kill(parentOf(parentOf(guest)), 'SIGKILL')
+  await eventually('its end', async () => (await status()) === 'exited\n')
+  await wolffia.output('rm', 'paused')
+})
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
+}
 
 test('nothing of these commands is left', () => wolffia.end())
 

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
@@ -12,8 +12,9 @@ import { readUsage } from '../../src/runtime/guest-processes.js'
 import type { Limits } from '../../src/runtime/limits.js'
 import { assertGroups, type Delegation, delegation, groupOperations, groupsMissing, sweepGroups } from '../../src/runtime/make-groups.js'
 import type { ResourceSpec } from '../../src/runtime/resources.js'
+import { readGuest } from '../../src/runtime/running-task.js'
 import type { Task } from '../../src/runtime/runtime.js'
-import { ownIdentity } from '../../src/store/process-identity.js'
+import { ownIdentity, pidOf } from '../../src/store/process-identity.js'
 import { deadIdentity } from '../support/dead-identity.js'
 import { eventually } from '../support/launcher-box.js'
 import { type NativeWall, withNativeWall } from '../support/native-wall.js'
@@ -46,8 +47,11 @@ async function withTask(
   }
 }
 
-const groupsLeft = () =>
-  [...delegation().values()].flatMap(({ folder }) => readdirSync(folder).filter((name) => name.startsWith(`wolffia-${ownIdentity()}-`)))
+const groupFoldersLeft = () =>
+  [...new Set([...delegation().values()].map(({ folder }) => folder))].flatMap((folder) =>
+    readdirSync(folder).flatMap((name) => (name.startsWith(`wolffia-${ownIdentity()}-`) ? [join(folder, name)] : [])),
+  )
+const groupsLeft = () => groupFoldersLeft().map((folder) => basename(folder))
 
 function isStopped(pid: number): boolean {
   const freezer = groupWith('freezer', pid)?.folder
@@ -307,6 +311,27 @@ limited('a guest in a group of its own is paused by the freezer, of which it see
         assert.equal(groupsLeft(), [])
       },
     ),
+  ),
+)
+
+limited('one that is paused when its launcher is killed dies as soon as somebody looks at it', () =>
+  withNativeWall((wall) =>
+    withTask(wall, 'busybox sleep 1000', { memoryBytes: 64 * MIB }, async (task) => {
+      const directory = join(wall.folder, 'container')
+      await task.start()
+      const found = await wall.runtime.open('limited', directory)
+      await task.pause()
+      await eventually('it has stopped', () => isStopped(task.pid))
+      sweepGroups()
+      assert.ok(isStopped(task.pid), 'one that is paused and not killed stays so')
+      assert.ok(found !== null)
+      process.kill(pidOf(readGuest(join(directory, 'native'))?.supervisor ?? 'none'), 'SIGKILL')
+      await eventually('its end', async () => (await wall.runtime.open('limited', directory)) === null)
+      await task.wait().catch(() => {})
+      // Nobody sweeps the groups of a maker that lives, which is this test.
+      await eventually('all of it', () => groupFoldersLeft().every((folder) => readFileSync(join(folder, 'cgroup.procs'), 'latin1') === ''))
+      for (const folder of groupFoldersLeft()) rmdirSync(folder)
+    }),
   ),
 )
 

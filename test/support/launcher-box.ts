@@ -188,9 +188,9 @@ export function processesWith(marker: string): number[] {
 }
 
 /** Waits until `condition` holds; fails after twenty seconds. */
-export async function eventually(what: string, condition: () => boolean): Promise<void> {
+export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   for (let attempt = 0; attempt < 2000; attempt++) {
-    if (condition()) return
+    if (await condition()) return
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   throw new Error(`did not come to pass in 20 s: ${what}`)
