@@ -1,6 +1,7 @@
-/** Patterns come with a context: what a hostile one has must cost little, and mean what it says. */
+/** Patterns and a Dockerfile come with a context: what a hostile one has must cost little, and mean what it says. */
 import * as assert from 'uvu/assert'
 import { componentMatcher, parseIgnore } from '../../src/build/ignore.js'
+import { MAXIMUM_DOCKERFILE_BYTES, parseDockerfile } from '../../src/build/parse.js'
 import { parsePattern } from '../../src/build/pattern.js'
 import { fc } from '../support/properties.js'
 import { suite } from '../support/suite.js'
@@ -20,6 +21,15 @@ test('a pattern as long as a .dockerignore may be takes no more of the stack tha
   const pattern = '*?'.repeat(500_000)
   assert.not.ok(parsePattern(pattern, '.dockerignore:1').matches('a'))
   assert.ok(parsePattern('***'.repeat(300_000), '.dockerignore:1').matches('a/b/'.repeat(3)))
+})
+
+// What is asked for each instruction about all that follow would take minutes.
+test('a Dockerfile that is as long as may be, and all instructions, is read', () => {
+  for (const instruction of ['E a\n', 'RUN a # \\\n b\n']) {
+    const count = Math.floor((MAXIMUM_DOCKERFILE_BYTES - 100) / instruction.length)
+    const { instructions } = parseDockerfile(`FROM scratch\n${instruction.repeat(count)}`, 'Dockerfile')
+    assert.is(instructions.length, count + 1)
+  }
 })
 
 /** The same as an expression: fast enough for what is short. */
