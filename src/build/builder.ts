@@ -12,7 +12,7 @@ import { readTextFile } from '../fs/text-file.js'
 import { UnionFs } from '../fs/union-fs.js'
 import { applyInstruction, environmentOf, joinPaths, shellCommand } from '../image/change.js'
 import { type ConfigChange, emptyImage, type Step, withChanges, withContainerConfig } from '../image/edit.js'
-import { expandWord } from '../image/expand.js'
+import { type Expansion, ExpansionBudget, expandWord } from '../image/expand.js'
 import type { FoundImage } from '../image/find.js'
 import type { Image } from '../image/image.js'
 import { hostPlatform, namedPlatform, type PlatformWish, selectImage } from '../image/platform-select.js'
@@ -84,6 +84,7 @@ export class Builder {
   readonly #plan: StagePlan
   readonly #globals: ReadonlyMap<string, string>
   readonly #total: number
+  readonly #budget = new ExpansionBudget()
   readonly #done = new Map<number, StageState>()
   readonly #usedArgs = new Set<string>(PROXIES)
   #number = 0
@@ -94,7 +95,7 @@ export class Builder {
     this.#parts = parts
     this.#request = request
     this.#globals = this.#globalArguments()
-    this.#plan = planStages(dockerfile, request.target, this.#globals)
+    this.#plan = planStages(dockerfile, request.target, this.#expansion(this.#globals))
     const steps = this.#plan.needed.reduce((sum, number) => sum + 1 + (dockerfile.stages[number]?.steps.length ?? 0), 0)
     this.#total = dockerfile.globalArgs.length + steps + (Object.keys(labels).length > 0 ? 1 : 0)
   }
@@ -145,10 +146,7 @@ export class Builder {
   async #base(number: number, name: string, wanted: string | null): Promise<StageState> {
     const { dockerfile, platform } = this.#request
     const { ingest, base } = this.#parts
-    const named =
-      wanted === null
-        ? undefined
-        : namedPlatform(expandWord(wanted, { variables: this.#globals, escapeCharacter: dockerfile.escapeCharacter }))
+    const named = wanted === null ? undefined : namedPlatform(expandWord(wanted, this.#expansion(this.#globals)))
     const stage = stageNamed(dockerfile, name, number)
     const below = stage === null ? undefined : this.#done.get(stage)
     if (below !== undefined) return { image: below.image, platform: below.platform, args: new Map(), hasCommand: false }
@@ -190,12 +188,13 @@ export class Builder {
   }
 
   /** Reads a word with the variables of the stage: the image's, and under them the arguments. */
-  async #expander(
-    state: StageState,
-  ): Promise<{ readonly expand: (text: string) => string; readonly variables: ReadonlyMap<string, string> }> {
-    const { escapeCharacter } = this.#request.dockerfile
-    const variables = new Map([...state.args, ...environmentOf(await this.#configOf(state))])
-    return { expand: (text) => expandWord(text, { variables, escapeCharacter }), variables }
+  async #expander(state: StageState): Promise<{ readonly expand: (text: string) => string; readonly expansion: Expansion }> {
+    const expansion = this.#expansion(new Map([...state.args, ...environmentOf(await this.#configOf(state))]))
+    return { expand: (text) => expandWord(text, expansion), expansion }
+  }
+
+  #expansion(variables: ReadonlyMap<string, string>): Expansion {
+    return { variables, escapeCharacter: this.#request.dockerfile.escapeCharacter, budget: this.#budget }
   }
 
   async #declare(state: StageState, { args, source }: ArgInstruction): Promise<void> {
@@ -226,9 +225,7 @@ export class Builder {
     }
     for (const { args } of dockerfile.globalArgs)
       for (const { name, value } of args) {
-        const found =
-          this.#argument(name) ??
-          (value === null ? undefined : expandWord(value, { variables: globals, escapeCharacter: dockerfile.escapeCharacter }))
+        const found = this.#argument(name) ?? (value === null ? undefined : expandWord(value, this.#expansion(globals)))
         this.#usedArgs.add(name)
         if (found !== undefined) globals.set(name, found)
       }
@@ -237,8 +234,8 @@ export class Builder {
 
   async #configure(state: StageState, { name, rest, source }: ConfigurationInstruction): Promise<void> {
     const config = await this.#configOf(state)
-    const { variables } = await this.#expander(state)
-    const next = applyInstruction(config, { name, rest }, { variables, escapeCharacter: this.#request.dockerfile.escapeCharacter })
+    const { expansion } = await this.#expander(state)
+    const next = applyInstruction(config, { name, rest }, expansion)
     if (name === 'CMD') state.hasCommand = true
     const change: ConfigChange = name === 'ENTRYPOINT' && !state.hasCommand ? { ...next, Cmd: undefined } : next
     if (name === 'WORKDIR') await this.#makeWorkingDirectory(state, change, source.text)

@@ -1,7 +1,7 @@
 /**
- * A Dockerfile's text as instructions: keyword, flags and the rest of each, with the lines it stands on. dockerfile-ast finds where
- * instructions begin. Where they end is told here, by docker's own rule for lines that go on: a `#` or `<<` within an argument makes
- * dockerfile-ast lose its place, so from there it is asked again about what follows.
+ * A Dockerfile's text as instructions: keyword, flags and the rest of each, with the lines it stands on. dockerfile-ast finds the escape. Where
+ * instructions begin and end is told here, by docker's own rule for lines that go on: a `#` or `<<` within an argument makes
+ * dockerfile-ast lose its place, and to ask it again from each such place would take the square of the file's length.
  */
 import { DockerfileParser } from 'dockerfile-ast'
 import { EngineError } from '../errors.js'
@@ -52,22 +52,12 @@ export function parseDockerfile(text: string, file: string): WrittenDockerfile {
 
 /** First and last line of each instruction, counted from 0. */
 function* spans(lines: readonly string[], escapeCharacter: EscapeCharacter): Generator<readonly [number, number]> {
-  let starts = startsAfter(lines, -1)
-  for (let start = starts.shift(); start !== undefined; start = starts.shift()) {
-    const last = lastLine(lines, start, escapeCharacter)
+  let last = -1
+  for (const [start, line] of lines.entries()) {
+    if (start <= last || line.trim() === '' || COMMENT.test(line)) continue
+    last = lastLine(lines, start, escapeCharacter)
     yield [start, last]
-    const next = lines.findIndex((line, place) => place > last && line.trim() !== '' && !COMMENT.test(line))
-    if (next < 0) return
-    if (starts[0] !== next) starts = startsAfter(lines, last)
   }
-}
-
-/** Where dockerfile-ast finds instructions in what follows a line. Comments stay: the first of them may choose the escape. */
-function startsAfter(lines: readonly string[], last: number): number[] {
-  const rest = lines.map((line, place) => (place > last || COMMENT.test(line) ? line : ''))
-  return DockerfileParser.parse(rest.join('\n'))
-    .getInstructions()
-    .map((instruction) => instruction.getRange().start.line)
 }
 
 function lastLine(lines: readonly string[], start: number, escapeCharacter: EscapeCharacter): number {

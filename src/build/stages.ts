@@ -1,6 +1,6 @@
 /** Which stages of a Dockerfile a build needs: the one it is for, and those that it stands on or copies from. */
 import { EngineError } from '../errors.js'
-import { expandWord } from '../image/expand.js'
+import { type Expansion, expandWord } from '../image/expand.js'
 import { nearest } from '../reference/nearest.js'
 import type { Dockerfile, FromInstruction } from './instructions.js'
 import { locate } from './source.js'
@@ -16,10 +16,10 @@ export interface StagePlan {
   readonly images: readonly string[]
 }
 
-/** Plans a build. Throws INVALID_ARGUMENT for a target that is not there. */
-export function planStages(dockerfile: Dockerfile, target: string | undefined, globals: ReadonlyMap<string, string>): StagePlan {
-  const { stages, escapeCharacter } = dockerfile
-  const images = stages.map(({ from }) => expandFrom(from, (text) => expandWord(text, { variables: globals, escapeCharacter })))
+/** Plans a build, whose FROMs are read with `expansion`. Throws INVALID_ARGUMENT for a target that is not there. */
+export function planStages(dockerfile: Dockerfile, target: string | undefined, expansion: Expansion): StagePlan {
+  const { stages } = dockerfile
+  const images = stages.map(({ from }) => expandFrom(from, (text) => expandWord(text, expansion)))
   const last = target === undefined ? stages.length - 1 : targetNumber(dockerfile, target)
   const needed = new Set<number>()
   const pending = [last]

@@ -11,6 +11,25 @@ export type EscapeCharacter = '\\' | '`'
 export interface Expansion {
   readonly variables: ReadonlyMap<string, string>
   readonly escapeCharacter: EscapeCharacter
+  /** Where absent, variables may stand for as much as they like. */
+  readonly budget?: ExpansionBudget
+}
+
+/** Characters that all variables of one build may stand for: thirty lines of `ENV A=$A$A` are a gigabyte. */
+export const MAXIMUM_EXPANDED_CHARACTERS = 2 ** 24
+
+/** Counts what variables stand for, in all that is read with it. */
+export class ExpansionBudget {
+  #left = MAXIMUM_EXPANDED_CHARACTERS
+
+  /** Throws LIMIT_EXCEEDED. */
+  spend(characters: number): void {
+    this.#left -= characters
+    if (this.#left >= 0) return
+    throw new EngineError('LIMIT_EXCEEDED', `variables stand for more than ${MAXIMUM_EXPANDED_CHARACTERS} characters`, {
+      hint: 'Look for one that is made of itself, such as ENV A=$A$A.',
+    })
+  }
 }
 
 /** `text` as one word, spaces and all. Throws INVALID_ARGUMENT, and NOT_BUILT for `${NAME#pattern}` and its like. */
@@ -144,6 +163,12 @@ class Lexer {
   }
 
   #dollar(): string {
+    const value = this.#substituted()
+    this.#expansion.budget?.spend(value.length)
+    return value
+  }
+
+  #substituted(): string {
     this.#at++
     if (this.#text[this.#at] !== '{') {
       const name = this.#name()

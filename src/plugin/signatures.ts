@@ -21,6 +21,8 @@ const EXTERNAL = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as cons
 const VALUE_TYPES: Readonly<Record<number, ValueType>> = { 127: 'i32', 126: 'i64', 125: 'f32', 124: 'f64' }
 /** Of functions and types that a module may have (Wasm JS API, "Implementation-defined Limits"). */
 const MAXIMUM_ENTRIES = 1_000_000
+/** Of values that all types together may take and give. Each is a byte of the module, and eight of this process's memory. */
+const MAXIMUM_VALUES = 1_000_000
 const NO_SIGNATURE: Signature = { parameters: [], results: [] }
 
 /**
@@ -33,7 +35,8 @@ export function moduleFunctions(bytes: Uint8Array): ModuleFunctions {
     const reader = sections.get(id)
     return reader === undefined ? [] : list(reader, () => of(reader))
   }
-  const types = read(SECTION.type, readType)
+  const left = { values: MAXIMUM_VALUES }
+  const types = read(SECTION.type, (reader) => readType(reader, left))
   const signatureOf = (type: number) => types[type] ?? NO_SIGNATURE
   const imports = read(SECTION.import, readImport).map(({ name, type }) => [name, type === null ? null : signatureOf(type)] as const)
   const own = read(SECTION.function, (reader) => signatureOf(reader.u32()))
@@ -71,13 +74,14 @@ function sectionsOf(bytes: Uint8Array): ReadonlyMap<number, BinaryReader> {
   return sections
 }
 
-function readType(reader: BinaryReader): Signature {
+function readType(reader: BinaryReader, left: { values: number }): Signature {
   if (reader.byte() !== 0x60) throw malformed('a type that is no function')
-  return { parameters: readValueTypes(reader), results: readValueTypes(reader) }
-}
-
-function readValueTypes(reader: BinaryReader): ValueType[] {
-  return list(reader, () => VALUE_TYPES[reader.valueType()] ?? 'other')
+  const readValueTypes = () =>
+    list(reader, () => {
+      if (--left.values < 0) throw malformed(`types of more than ${MAXIMUM_VALUES} values`)
+      return VALUE_TYPES[reader.valueType()] ?? 'other'
+    })
+  return { parameters: readValueTypes(), results: readValueTypes() }
 }
 
 function readImport(reader: BinaryReader): { readonly name: string; readonly type: number | null } {

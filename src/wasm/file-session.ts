@@ -8,9 +8,11 @@ import { mustOpenSession } from './sandbox-session.js'
 
 /** Of an answer that is one line; the longest holds a symlink's target, each byte of which may take six in JSON. */
 const LINE_BYTES = 65_536
-/** Of what has changed; a line for each of a million inodes. */
-const CHANGES_BYTES = 2 ** 29
+/** Of what has changed: all lines, and how many; a million inodes may be new, and as many of an image gone. */
+const CHANGES_BYTES = 2 ** 28
+const CHANGES_MAXIMUM = 2 ** 21
 const PIECE_BYTES = 262_144
+const LINE_FEED = 10
 const TYPES: ReadonlySet<unknown> = new Set<FileType>(FILE_TYPES)
 const KINDS: ReadonlySet<unknown> = new Set<Change['kind']>(['added', 'modified', 'deleted'])
 
@@ -25,8 +27,8 @@ export async function statInSandbox(folder: string, path: ByteString): Promise<P
 }
 
 /** What a container has written over its image's layers, as it is now. */
-export async function changesInSandbox(folder: string): Promise<WritableLayer> {
-  return parseChanges((await answerOf(folder, { request: 'changes' }, CHANGES_BYTES)).toString('utf8'))
+export function changesInSandbox(folder: string): Promise<WritableLayer> {
+  return parseChanges(fileOutput(folder, { request: 'changes' }, CHANGES_BYTES))
 }
 
 /** Unpacks a tar below the directory at `path`. Rejects with what the sandbox says is in its way. */
@@ -96,20 +98,37 @@ export function parseStat(text: string): PathStat | null {
   }
 }
 
-/** What `changes` is answered with. Throws SANDBOX_FAILED for what is no answer. */
-export function parseChanges(text: string): WritableLayer {
-  const lines = text.split('\n')
-  if (lines.pop() !== '') throw noAnswer()
-  const last = parsed(lines.pop() ?? '')
-  if (!Array.isArray(last) || last.length !== 1 || !isCount(last[0])) throw noAnswer()
-  const changes = lines.map((line): Change => {
+/** What `changes` is answered with, line by line: all at once would be a list as long as it is. Rejects with SANDBOX_FAILED for what is no answer. */
+export async function parseChanges(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<WritableLayer> {
+  const changes: Change[] = []
+  let bytes: number | null = null
+  for await (const line of linesOf(pieces)) {
     const said = parsed(line)
-    if (!Array.isArray(said)) throw noAnswer()
+    // The last says how many bytes they are.
+    if (!Array.isArray(said) || bytes !== null) throw noAnswer()
     const [kind, path] = said as readonly unknown[]
-    if (!KINDS.has(kind) || !isByteString(path)) throw noAnswer()
-    return { kind: kind as Change['kind'], path }
-  })
-  return { changes, bytes: last[0] }
+    if (said.length === 1 && isCount(kind)) bytes = kind
+    else if (!KINDS.has(kind) || !isByteString(path) || changes.length === CHANGES_MAXIMUM) throw noAnswer()
+    else changes.push({ kind: kind as Change['kind'], path })
+  }
+  if (bytes === null) throw noAnswer()
+  return { changes, bytes }
+}
+
+/** Lines that have an end, each no longer than any may be. */
+async function* linesOf(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<string, void, undefined> {
+  let rest: Buffer = Buffer.alloc(0)
+  for await (const piece of pieces) {
+    const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece])
+    let start = 0
+    for (let end = bytes.indexOf(LINE_FEED); end !== -1; end = bytes.indexOf(LINE_FEED, start)) {
+      yield bytes.toString('utf8', start, end)
+      start = end + 1
+    }
+    rest = bytes.subarray(start)
+    if (rest.length > LINE_BYTES) throw noAnswer()
+  }
+  if (rest.length > 0) throw noAnswer()
 }
 
 function parsed(line: string): unknown {

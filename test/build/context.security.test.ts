@@ -56,6 +56,25 @@ test('a source with ".." above the context is refused, however it is written', (
     await assertRejects(build(engine, context, 'FROM scratch', 'ENV UP=../secret', 'COPY $UP/key /x'), 'UNSAFE_PATH')
   }))
 
+test('variables that are made of each other do not grow without end: ARG, ENV, many in one line, before the first FROM', () =>
+  withSecret(async (engine, context) => {
+    const doubled = (name: string) => Array.from({ length: 30 }, () => `${name} A=$A$A`)
+    const start = `A=${'x'.repeat(1000)}`
+    const once = [`ENV ${start}`, ...doubled('ENV').slice(0, 9)]
+    for (const lines of [
+      ['FROM scratch', `ARG ${start}`, ...doubled('ARG')],
+      [`ARG ${start}`, ...doubled('ARG'), 'FROM scratch'],
+      ['FROM scratch', ...once, `ENV ${Array.from({ length: 40 }, (_, place) => `B${place}=\${A:-x}`).join(' ')}`],
+      ['FROM scratch', ...once, ...Array.from({ length: 40 }, () => 'LABEL l=$A')],
+    ])
+      await assertRejects(build(engine, context, ...lines), 'LIMIT_EXCEEDED', /variables stand for more/)
+    await assertRejects(
+      build(engine, context, 'FROM scratch', `ENV ${start}`, ...doubled('ENV')),
+      'INVALID_IMAGE',
+      /documents have at most/,
+    )
+  }))
+
 test('CVE-2024-9676: .dockerignore and the Dockerfile as symlinks out of the context are not read', () =>
   withSecret(async (engine, context, secret) => {
     writeFileSync(join(secret, 'patterns'), 'inside\n')

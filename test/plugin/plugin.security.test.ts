@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import binaryen from 'binaryen'
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/index.js'
+import { moduleFunctions } from '../../src/plugin/signatures.js'
 import { eventually } from '../support/launcher-box.js'
 import { ECHO, hostImport, LOOP, pluginModule, withPlugin } from '../support/plugins.js'
 import { rejection } from '../support/rejection.js'
@@ -198,6 +199,23 @@ test.needs(WASM)('whenever a call is stopped, what it was on the way to do is th
     }
   }),
 )
+
+test('a module whose types would fill the memory of whoever reads them is refused', () => {
+  const leb = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...leb(value >>> 7)])
+  const typesOf = (count: number, parameters: number) => {
+    const type = Buffer.concat([Buffer.from([0x60, ...leb(parameters)]), Buffer.alloc(parameters, 0x7f), Buffer.from([0])])
+    const section = Buffer.concat([Buffer.from(leb(count)), ...Array.from({ length: count }, () => type)])
+    return Buffer.concat([Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, ...leb(section.length)]), section])
+  }
+  // A module's own limit is 1000 of each.
+  assert.is(moduleFunctions(typesOf(999, 1000)).exports.size, 0)
+  for (const [count, parameters] of [
+    [1, 1_000_001],
+    [2, 600_000],
+    [1001, 1000],
+  ] as const)
+    assert.throws(() => moduleFunctions(typesOf(count, parameters)), /values|a list of/)
+})
 
 /** Processes that this one has started and that still are: launchers, or sandboxes without a wall. */
 function children(of = process.pid): number[] {

@@ -82,6 +82,71 @@ for (const [name, call] of Object.entries({
     assert.match(made, 'Code generation from strings disallowed')
   })
 
+/** What runs once the glue has laid hands on the realm's own parts: something of the outer realm's, if any comes by. */
+const SNARES: Readonly<Record<string, string>> = {
+  'the array of bytes that copies a list': `const Bytes = Uint8Array; globalThis.Uint8Array = function (given) { snare(given); return new Bytes(given) }`,
+  'what tells a list': `const { isArray } = Array; Array.isArray = (given) => { snare(given); return isArray(given) }`,
+  'what tells an array of bytes': `const { isView } = ArrayBuffer; ArrayBuffer.isView = (given) => { snare(given); return isView(given) }`,
+  'what takes the arguments': `const { map } = Array.prototype; Array.prototype.map = function (each) { snare(each); return map.call(this, each) }`,
+  'what keeps the references': `const { set } = WeakMap.prototype; WeakMap.prototype.set = function (key, value) { snare(value); return set.call(this, key, value) }`,
+  'the iterator of lists': `const { next } = Object.getPrototypeOf([][Symbol.iterator]()); Object.getPrototypeOf([][Symbol.iterator]()).next = function () { snare(this); return next.call(this) }`,
+  'a list with a map of its own': `const list = []; list.map = () => list; list.map = (each) => { snare(each); return list }; try { imports['wasi:io/poll'].poll(list) } catch {}`,
+  'who writes the stack of an error': `Error.stackTraceLimit = 1000; Error.prepareStackTrace = (error, calls) => { snare(calls); for (const call of calls) { snare(call); snare(call.getThis()); snare(call.getFunction()) } }`,
+  'who writes the stack of a RangeError': `RangeError.prepareStackTrace = (error, calls) => { snare(calls) }`,
+}
+for (const [name, laid] of Object.entries(SNARES))
+  test(`JavaScript of a component does not come out by changing ${name}`, () => {
+    const made = runGlue(`const RealmObject = Object.getPrototypeOf({}); const prototypeOf = Object.getPrototypeOf
+      let caught = 'nothing'
+      const snare = (given) => {
+        let last = given
+        if (given === null || (typeof given !== 'object' && typeof given !== 'function')) return
+        for (let at = prototypeOf(given); at !== null; at = prototypeOf(at)) last = at
+        if (last !== RealmObject && last !== given) caught = 'something'
+      }
+      const use = () => {
+        for (const call of [
+          () => imports['wasi:random/random'].getRandomBytes(8n),
+          () => imports['wasi:filesystem/preopens'].getDirectories()[0][0].openAt({}, 'x', {}, {}),
+          () => imports['wasi:clocks/wall-clock'].now(),
+          () => imports['wasi:io/streams'].InputStream.prototype.read.call({}, 1n),
+        ]) try { call() } catch (error) { void error.stack }
+      }
+      try { ${laid} } catch {}
+      use()
+      tell(caught)`)
+    assert.is(made, 'told: nothing')
+  })
+
+test('JavaScript of a component does not come out by the error of a stack that is used up, wherever that is', () => {
+  let overflows = 0
+  for (const call of [
+    'new TextDecoder().decode(new Uint8Array(1))',
+    "new TextEncoder().encode('x')",
+    "getCoreModule('core.wasm')",
+    'instantiateCore(module, {})',
+    "imports['wasi:random/random'].getRandomBytes(1n)",
+    'stdout[Symbol.dispose ?? Symbol.for("dispose")]()',
+  ]) {
+    const made = runGlue(`const prototypeOf = Object.getPrototypeOf; const own = RangeError.prototype
+      const module = getCoreModule('core.wasm'); const stdout = imports['wasi:cli/stdout'].getStdout()
+      const texts = [new TextDecoder(), new TextEncoder()]
+      const outside = new Set(); let caught = 0
+      const attempt = () => { try { ${call} } catch (error) { caught++; if (!(error instanceof Error)) outside.add(error) } }
+      // From the deepest frame outwards, each with a little more room than the one before.
+      // Compiling takes more of the stack than calling.
+      for (let warm = 0; warm < 5; warm++) attempt()
+      let left = 0
+      const deeper = () => { try { deeper() } catch {} if (left > 0) try { left--; attempt() } catch {} }
+      const padded = (frames, a, b, c) => { if (frames > 0) padded(frames - 1, a, b, c); else { left = 200; deeper() } }
+      for (let frames = 0; frames < 10; frames++) padded(frames)
+      tell(outside.size + ' of ' + (caught > 0))`)
+    assert.match(made, /^told: 0 of /, call)
+    overflows += made === 'told: 0 of true' ? 1 : 0
+  }
+  assert.ok(overflows > 0)
+})
+
 test('JavaScript of a component cannot load a module', () => {
   assert.throws(() => runGlue(`import('node:fs')`), /transpiled to other JavaScript/)
   assert.throws(() => runGlue(`tell(import.meta.url)`), /transpiled to other JavaScript/)

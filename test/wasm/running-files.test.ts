@@ -13,6 +13,7 @@ import type { ContainerFiles, TarFileSource } from '../../src/runtime/container-
 import type { CreateRequest } from '../../src/runtime/runtime.js'
 import { parseChanges, parseStat } from '../../src/wasm/file-session.js'
 import { InputSource } from '../../src/wasm/sandbox/input-source.js'
+import { rejection } from '../support/rejection.js'
 import { containerSpec, type SpecChange } from '../support/specs.js'
 import { suite } from '../support/suite.js'
 import { type Files, type WasmWall, withWasmWall } from '../support/wasm-wall.js'
@@ -321,13 +322,16 @@ test('a stream is a source for who reads on and goes back a little', () => {
   assert.throws(() => new InputSource(input, 10).read(new Uint8Array(10), 0), /ends before/)
 })
 
-test('answers of a sandbox that was broken open are read as what they must be', () => {
+test('answers of a sandbox that was broken open are read as what they must be', async () => {
   const stat = { type: 'file', mode: 0o100644, uid: 0, gid: 0, size: 1, mtimeNs: '5', target: '' }
   assert.equal(parseStat(JSON.stringify(stat)), { ...stat, mode: 0o644, mtimeNs: 5n })
   assert.is(parseStat('null'), null)
   for (const wrong of [{ type: 'door' }, { size: -1 }, { mtimeNs: '1e9' }, { mtimeNs: 5 }, { target: 'ő' }, { uid: 1.5 }])
     assert.throws(() => parseStat(JSON.stringify({ ...stat, ...wrong })), /no sandbox says/)
-  assert.equal(parseChanges('["added","a"]\n[7]\n'), { changes: [{ kind: 'added', path: 'a' }], bytes: 7 })
+  const changes = (...pieces: string[]) => parseChanges(pieces.map((piece) => Buffer.from(piece)))
+  const read = { changes: [{ kind: 'added', path: 'a' }], bytes: 7 }
+  assert.equal(await changes('["added","a"]\n[7]\n'), read)
+  assert.equal(await changes(...'["added","a"]\n[7]\n'), read)
   for (const wrong of [
     '',
     '[7]',
@@ -337,8 +341,25 @@ test('answers of a sandbox that was broken open are read as what they must be', 
     '{}\n[7]\n',
     '[-1]\n',
     '["added","a\\u0000"]\n[1]\n',
+    '[7]\n["added","a"]\n',
+    '[7]\n[7]\n',
+    '["added","a"]\n[7]',
   ])
-    assert.throws(() => parseChanges(wrong), /no sandbox says/)
+    await rejection(changes(wrong), 'SANDBOX_FAILED')
+})
+
+test('changes without end are given up by their number, their lines and the length of one, before they are held', async () => {
+  let taken = 0
+  const endless = function* (text: string, at = '') {
+    if (at !== '') yield Buffer.from(at)
+    for (const piece = Buffer.from(text); ; taken += piece.length) yield piece
+  }
+  await rejection(parseChanges(endless('["added",""]\n'.repeat(5000))), 'SANDBOX_FAILED')
+  assert.ok(taken < 2 ** 25, `${taken} bytes`)
+  taken = 0
+  for (const text of ['\n'.repeat(65_536), '[7]\n'.repeat(1000), ' '.repeat(1000)])
+    await rejection(parseChanges(endless(text, '["added","a"]\n')), 'SANDBOX_FAILED')
+  assert.ok(taken < 2 ** 18, `${taken} bytes`)
 })
 
 test(

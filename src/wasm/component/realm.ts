@@ -45,6 +45,55 @@ export type Instantiate = (
 ) => Readonly<Record<string, unknown>>
 
 /**
+ * Freezes what JavaScript consists of in the realm, so that what runs there later changes nothing that {@link runInRealm} relies on: a changed
+ * `Array.isArray` would be given what comes from outside. To be evaluated in the realm.
+ */
+export function freezeRealm(): void {
+  const seen = new Set<unknown>()
+  const left: unknown[] = [
+    // These have no names.
+    [][Symbol.iterator](),
+    new Map().entries(),
+    new Set().values(),
+    ''[Symbol.iterator](),
+    'x'.matchAll(/x/g),
+    function* () {},
+    async () => {},
+    async function* () {},
+  ]
+  for (const name of Reflect.ownKeys(globalThis)) left.push(Reflect.getOwnPropertyDescriptor(globalThis, name)?.value)
+  seen.add(globalThis)
+  while (left.length > 0) {
+    const each = left.pop()
+    if ((typeof each !== 'object' && typeof each !== 'function') || each === null || seen.has(each)) continue
+    seen.add(each)
+    Object.freeze(each)
+    left.push(Object.getPrototypeOf(each))
+    for (const key of Reflect.ownKeys(each)) {
+      const { value, get, set } = Reflect.getOwnPropertyDescriptor(each, key) ?? {}
+      left.push(value, get, set)
+    }
+  }
+}
+
+/** Globals that {@link runInRealm} names: it is given them as they are before anything else runs in the realm. */
+export const REALM_GLOBALS = [
+  'Array',
+  'ArrayBuffer',
+  'Error',
+  'Map',
+  'Object',
+  'RangeError',
+  'Set',
+  'Symbol',
+  'TypeError',
+  'Uint32Array',
+  'Uint8Array',
+  'WeakMap',
+  'WebAssembly',
+]
+
+/**
  * Runs a component to its end. Its text is evaluated in the realm, so that it refers to nothing outside itself; whatever it makes is the
  * realm's own.
  */
@@ -82,7 +131,12 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
     if (ArrayBuffer.isView(value)) return new Uint8Array(value as Uint8Array)
     const reference = references.get(value)
     if (reference !== undefined) return reference
-    if (Array.isArray(value)) return value.map((each) => outward(each, depth + 1))
+    if (Array.isArray(value)) {
+      // Not by a `map` of its own.
+      const list: unknown[] = []
+      for (let place = 0; place < value.length; place++) list[place] = outward(value[place], depth + 1)
+      return list
+    }
     const fields = value as Record<string, unknown>
     const copy: Record<string, unknown> = {}
     // What the glue makes of a handle that names nothing has no reference, and nothing of its own either.
@@ -98,7 +152,7 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
   }
 
   /** Nothing that the other realm throws comes in, an overflow of the stack neither. */
-  function guarded(ask: () => Answer): Answer {
+  function guarded<Given>(ask: () => Given): Given {
     try {
       return ask()
     } catch {
@@ -136,7 +190,7 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
 
   class Decoder {
     decode(bytes: Uint8Array): string {
-      const text = bridge.decode(bytes)
+      const text = guarded(() => bridge.decode(bytes))
       // Canonical ABI, "load_string_from_range": a string that is not UTF-8 is a trap.
       if (text === null) throw new TypeError('a string that is not UTF-8')
       return text
@@ -144,7 +198,8 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
   }
   class Encoder {
     encode(text: string): Uint8Array {
-      return new Uint8Array(bridge.encode(text))
+      const plain = `${text}`
+      return new Uint8Array(guarded(() => bridge.encode(plain)))
     }
   }
 
@@ -154,7 +209,8 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
     return module
   }
   const instantiateCore = (module: WebAssembly.Module, given?: ImportObject): WebAssembly.Instance => {
-    if (!bridge.mayInstantiate(names.get(module) ?? '')) throw new RangeError('more instances than its limits of memory and tables allow')
+    const name = names.get(module) ?? ''
+    if (!guarded(() => bridge.mayInstantiate(name))) throw new RangeError('more instances than its limits of memory and tables allow')
     const instance = new WebAssembly.Instance(module, given)
     instances.push(instance)
     return instance

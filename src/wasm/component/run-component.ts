@@ -2,7 +2,16 @@ import { createContext, runInContext, Script } from 'node:vm'
 import { EngineError, messageOf } from '../../errors.js'
 import { WASM_PAGE_BYTES } from '../module.js'
 import { GuestExit } from '../preview1/host.js'
-import { type Answer, type Bridge, type Instantiate, type InterfaceNames, type RealmOutcome, runInRealm } from './realm.js'
+import {
+  type Answer,
+  type Bridge,
+  freezeRealm,
+  type Instantiate,
+  type InterfaceNames,
+  REALM_GLOBALS,
+  type RealmOutcome,
+  runInRealm,
+} from './realm.js'
 import { ResourceTable } from './resources.js'
 import { Failure } from './trap.js'
 import { type ComponentWorld, type WasiInterface, wasiInterfaces } from './wasi.js'
@@ -83,7 +92,9 @@ function enterRealm(glue: string, bridge: Bridge): RealmOutcome {
   const context = createContext(Object.create(null), { codeGeneration: { strings: false, wasm: true }, microtaskMode: 'afterEvaluate' })
   const source = `(function (TextDecoder, TextEncoder) { 'use strict'; ${glue.slice('export '.length)}\nreturn instantiate })`
   const makeInstantiate = new Script(source, { filename: 'component.js' }).runInContext(context) as () => Instantiate
-  const enter = runInContext(`'use strict'; (${runInRealm})`, context) as typeof runInRealm
+  const globals = REALM_GLOBALS.join(', ')
+  const realm = `'use strict'; (${freezeRealm})(); ((${globals}) => ${runInRealm})(${globals})`
+  const enter = runInContext(realm, context) as typeof runInRealm
   const { exitCode, message, memoryBytes, tableElements } = enter(bridge, makeInstantiate)
   return { exitCode, message, memoryBytes, tableElements }
 }
