@@ -3,6 +3,7 @@ import type {
   ByteString,
   Change,
   DirectoryEntry,
+  EntryVisitor,
   FileSegment,
   FileSystem,
   FileType,
@@ -195,6 +196,10 @@ export class UnionFs implements FileSystem {
 
   readdir(directory: Ino): readonly DirectoryEntry[] {
     return this.#locked(() => this.#tree.readdir(directory))
+  }
+
+  visitEntries(directory: Ino, visit: EntryVisitor): void {
+    this.#locked(() => this.#tree.visitEntries(directory, visit))
   }
 
   readlink(ino: Ino): ByteString {

@@ -4,6 +4,7 @@ import {
   type ByteString,
   type Change,
   type DirectoryEntry,
+  type EntryVisitor,
   type FileSegment,
   type FileSystem,
   type FileType,
@@ -67,6 +68,13 @@ export class UnionTree implements FileSystem {
       ino: this.#inodes.inoOf(inode),
       type: this.#inodes.typeOf(inode),
     }))
+  }
+
+  visitEntries(directory: Ino, visit: EntryVisitor): void {
+    const inodes = this.#inodes
+    this.#table.visitEntries(inodes.withIno(directory), (bytes, start, length, inode) =>
+      visit(bytes, start, length, inodes.inoOf(inode), inodes.typeOf(inode)),
+    )
   }
 
   readlink(ino: Ino): ByteString {

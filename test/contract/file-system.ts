@@ -231,6 +231,19 @@ export function fileSystemContract(test: TestSuite, { name, make, lacks = [] }: 
     // Whoever keeps times as doubles has them to the microsecond.
     assert.equal([stat.mtimeNs / 1000n, stat.atimeNs / 1000n, stat.size], [1_234_567_000_000n, 7_000_000n, 1])
   })
+  check('entries that are visited are those that are read, in the same order, names that are no UTF-8 too', (fs, d) => {
+    if (fs.visitEntries === undefined) return
+    for (const name_ of ['a', 'long'.repeat(60), '\xff\xfe', 'gone']) put(fs, d, name_, '')
+    fs.create(d, 'folder', folder)
+    fs.unlink(d, 'gone')
+    const visited: unknown[] = []
+    fs.visitEntries(d, (bytes, start, length, ino, type) => {
+      visited.push({ name: Buffer.from(bytes.slice(start, start + length)).toString('latin1'), ino, type })
+    })
+    assert.equal(visited, fs.readdir(d))
+    assert.is(visited.length, 4)
+    fails('ENOTDIR', () => fs.visitEntries?.(fs.lookup(d, 'a') as Ino, () => {}))
+  })
   check('readdir keeps its order while nothing changes', (fs, d) => {
     for (const each of ['z', 'a', 'm', '0']) put(fs, d, each, '')
     assert.equal(names(fs, d), names(fs, d))
