@@ -72,10 +72,10 @@ export interface ReadonlyFileSystem {
   readonly root: Ino
   /** Inode of `name` in `directory`, or undefined when there is none. `.` and `..` are the caller's business. Throws ENOTDIR. */
   lookup(directory: Ino, name: ByteString): Ino | undefined
+  /** The same with the inode's type, where that takes no second call. Throws ENOTDIR. */
+  lookupEntry?(directory: Ino, name: ByteString): DirectoryEntry | undefined
   /** Attributes of an inode, of a symlink its own. */
   stat(ino: Ino): Stat
-  /** The type of an inode, where it can be told for less than all attributes. */
-  typeOf?(ino: Ino): FileType
   /** Entries in an order that stays the same while the directory is unchanged. Throws ENOTDIR. */
   readdir(directory: Ino): readonly DirectoryEntry[]
   /** The same without an object for each entry, where a tree has the names as bytes. The visitor does not ask the tree anything. */

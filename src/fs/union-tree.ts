@@ -7,7 +7,6 @@ import {
   type EntryVisitor,
   type FileSegment,
   type FileSystem,
-  type FileType,
   type Ino,
   MAXIMUM_FILE_BYTES,
   MAXIMUM_PATH_BYTES,
@@ -51,8 +50,9 @@ export class UnionTree implements FileSystem {
     return inode === undefined ? undefined : this.#inodes.inoOf(inode)
   }
 
-  typeOf(ino: Ino): FileType {
-    return this.#inodes.typeOf(this.#inodes.withIno(ino))
+  lookupEntry(directory: Ino, name: ByteString): DirectoryEntry | undefined {
+    const inode = this.#table.entry(this.#inodes.withIno(directory), name)
+    return inode === undefined ? undefined : { name, ino: this.#inodes.inoOf(inode), type: this.#inodes.typeOf(inode) }
   }
 
   stat(ino: Ino): Stat {

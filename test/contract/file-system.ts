@@ -217,10 +217,16 @@ export function fileSystemContract(test: TestSuite, { name, make, lacks = [] }: 
     fs.rename(d, 'a', d, 'empty')
     assert.is(fs.lookup(d, 'empty'), a)
   })
-  check('a type that is told by itself is that of all attributes', (fs, d) => {
-    const inodes = [d, put(fs, d, 'f', 'x'), fs.create(d, 'folder', folder)]
-    for (const ino of inodes) assert.is(fs.typeOf?.(ino) ?? fs.stat(ino).type, fs.stat(ino).type)
-    if (fs.typeOf !== undefined) fails('ENOENT', () => fs.typeOf?.(2 ** 40 + 1))
+  check('an entry that is looked up is the one that lookup and stat tell of', (fs, d) => {
+    if (fs.lookupEntry === undefined) return
+    const inos = { f: put(fs, d, 'f', 'x'), folder: fs.create(d, 'folder', folder), s: fs.create(d, 's', symlink('f')) }
+    for (const [name_, ino] of Object.entries(inos)) {
+      assert.is(fs.lookup(d, name_), ino)
+      assert.equal(fs.lookupEntry(d, name_), { name: name_, ino, type: fs.stat(ino).type })
+    }
+    assert.is(fs.lookupEntry(d, 'missing'), undefined)
+    fails('ENOTDIR', () => fs.lookupEntry?.(inos.f, 'x'))
+    fails('ENOENT', () => fs.lookupEntry?.(2 ** 40 + 1, 'x'))
   })
   check('attributes are set one by one', (fs, d) => {
     const ino = put(fs, d, 'f', 'x')
