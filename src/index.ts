@@ -65,6 +65,7 @@ export type {
   Change,
   DeviceNumber,
   DirectoryEntry,
+  EntryVisitor,
   FileSegment,
   FileType,
   Ino,

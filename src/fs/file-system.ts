@@ -63,18 +63,23 @@ export interface FileSegment {
   readonly length: number
 }
 
+/** Is told of an entry of a directory, whose name is `length` bytes of `bytes` from `start` on; only to be read while it is told. */
+export type EntryVisitor = (bytes: Uint8Array, start: number, length: number, ino: Ino, type: FileType) => void
+
 /** What every file tree can be asked: a layer, a union, a host directory behind a handle. */
 export interface ReadonlyFileSystem {
   /** Inode of the root directory. */
   readonly root: Ino
   /** Inode of `name` in `directory`, or undefined when there is none. `.` and `..` are the caller's business. Throws ENOTDIR. */
   lookup(directory: Ino, name: ByteString): Ino | undefined
+  /** The same with the inode's type, where that takes no second call. Throws ENOTDIR. */
+  lookupEntry?(directory: Ino, name: ByteString): DirectoryEntry | undefined
   /** Attributes of an inode, of a symlink its own. */
   stat(ino: Ino): Stat
-  /** The type of an inode, where it can be told for less than all attributes. */
-  typeOf?(ino: Ino): FileType
   /** Entries in an order that stays the same while the directory is unchanged. Throws ENOTDIR. */
   readdir(directory: Ino): readonly DirectoryEntry[]
+  /** The same without an object for each entry, where a tree has the names as bytes. The visitor does not ask the tree anything. */
+  visitEntries?(directory: Ino, visit: EntryVisitor): void
   /** Target of a symlink. Throws EINVAL for anything else. */
   readlink(ino: Ino): ByteString
   /** Reads into `buffer` from byte `position`; returns the bytes read, 0 at the end. Throws EISDIR, EIO. */

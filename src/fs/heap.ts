@@ -234,6 +234,11 @@ export class Heap {
     return this.#bank(address).bytes.subarray(start, start + length)
   }
 
+  /** The memory that a block lies in, where it begins at {@link offsetWithin} of its address; to be used while the lock is held. */
+  around(address: Address): Uint8Array {
+    return this.#bank(address).bytes
+  }
+
   /** Bytes of a block as a byte string. */
   text(address: Address, length: number): ByteString {
     return length === 0 ? '' : fromBytes(this.bytes(address, length))
@@ -448,6 +453,11 @@ function viewsOf(buffer: SharedArrayBuffer): Bank {
     doubles: new Float64Array(buffer, 0, byteLength / 8),
     integers: new BigInt64Array(buffer, 0, byteLength / 8),
   }
+}
+
+/** Where a block begins in the memory {@link Heap.around} it, in bytes. */
+export function offsetWithin(address: Address): number {
+  return (address & BANK_MASK) * UNIT_BYTES
 }
 
 /** The power of two that a block of `bytes` takes. */

@@ -5,7 +5,7 @@ import { type Attributes, type Inode, Inodes } from './inode.js'
 import type { LayerFileSystem } from './layer-file-system.js'
 import { Levels, type Tree } from './levels.js'
 import { type MergedEntry, mergeEntries, mergeRoots } from './merge.js'
-import { NameTable } from './name-table.js'
+import { NameTable, type NameVisitor } from './name-table.js'
 import { PairTable } from './pair-table.js'
 
 /** Words of the heap's control block. */
@@ -87,6 +87,11 @@ export class InodeTable {
   /** Names in a directory; merged from the layers the first time. Throws ENOTDIR. */
   entries(directory: Inode): Iterable<readonly [name: ByteString, inode: Inode]> {
     return this.#names.entries(this.#entries(directory))
+  }
+
+  /** The same names as bytes. Throws ENOTDIR. */
+  visitEntries(directory: Inode, visit: NameVisitor): void {
+    this.#names.visit(this.#entries(directory), visit)
   }
 
   /** Reads a directory, where that has not been done: only then its subdirectories are counted. Throws ENOTDIR. */

@@ -1,5 +1,5 @@
 import type { ByteString } from './file-system.js'
-import type { Address, Heap } from './heap.js'
+import { type Address, type Heap, offsetWithin } from './heap.js'
 
 const HEADER_BYTES = 32
 const HEADER = { entries: 0, capacity: 1, index: 2, indexSize: 3, used: 4, live: 5 } as const
@@ -14,6 +14,9 @@ const UNINDEXED_CAPACITY = 8
 const ROOM = 1.5
 const NONE = 0
 const REMOVED = -1
+
+/** Is told of a name, `length` bytes of `bytes` from `start` on, and its number. */
+export type NameVisitor = (bytes: Uint8Array, start: number, length: number, value: number) => void
 
 /**
  * Names and a number for each, in a heap: what a directory holds. Names stand in the order in which they were added; one that is removed
@@ -115,6 +118,17 @@ export class NameTable {
       const entry = this.#entry(table, place)
       const name = heap.word(entry, ENTRY.name)
       if (name !== NONE) yield [heap.text(name, heap.word(entry, ENTRY.length)), heap.word(entry, ENTRY.value)]
+    }
+  }
+
+  /** The same as {@link entries}, names as the bytes that they are in the heap. */
+  visit(table: Address, visitor: NameVisitor): void {
+    const heap = this.#heap
+    const used = heap.word(table, HEADER.used)
+    for (let place = 0; place < used; place++) {
+      const entry = this.#entry(table, place)
+      const name = heap.word(entry, ENTRY.name)
+      if (name !== NONE) visitor(heap.around(name), offsetWithin(name), heap.word(entry, ENTRY.length), heap.word(entry, ENTRY.value))
     }
   }
 

@@ -5,7 +5,7 @@
  */
 import { type Credentials, EXECUTE, mayAccess } from './access.js'
 import { ErrnoError } from './errno.js'
-import type { ByteString, FileSystem, FileType, Ino, ReadonlyFileSystem } from './file-system.js'
+import type { ByteString, DirectoryEntry, FileSystem, FileType, Ino, ReadonlyFileSystem } from './file-system.js'
 import type { MountTable } from './mounts.js'
 
 /** A directory as it was reached. */
@@ -46,6 +46,7 @@ export interface Resolved<F extends ReadonlyFileSystem = FileSystem> {
   readonly mustBeDirectory: boolean
 }
 
+const SLASH = 0x2f
 const MAXIMUM_PATH_BYTES = 4096
 const MAXIMUM_NAME_BYTES = 255
 /** Symlinks followed in one walk (Linux: path_resolution(7)). */
@@ -71,14 +72,36 @@ export function resolve<F extends ReadonlyFileSystem>(
   return new Walk(start, options).walk(path)
 }
 
+/** A path that goes on behind a symlink's target. */
+interface Interrupted {
+  readonly path: ByteString
+  readonly at: number
+  readonly isOwn: boolean
+}
+
+function entryOf({ fs, ino: directory }: DirectoryHandle<ReadonlyFileSystem>, name: ByteString): DirectoryEntry | undefined {
+  if (fs.lookupEntry !== undefined) return fs.lookupEntry(directory, name)
+  const ino = fs.lookup(directory, name)
+  return ino === undefined ? undefined : { name, ino, type: fs.stat(ino).type }
+}
+
+/** The first place from `at` on that is no slash. */
+function behindSlashes(path: ByteString, at: number): number {
+  let place = at
+  while (path.charCodeAt(place) === SLASH) place++
+  return place
+}
+
 class Walk<F extends ReadonlyFileSystem> {
   readonly #start: DirectoryHandle<F>
   readonly #options: ResolveOptions<F>
   #directory: DirectoryHandle<F>
-  /** Components still to go, the next one last. Those of a symlink's target come on top. */
-  readonly #pending: ByteString[] = []
-  /** How many of the pending components the path itself has left. */
-  #ownLeft = 0
+  /** What is being walked: the path itself, or the target of a symlink; and where its next component begins. */
+  #path: ByteString = ''
+  #at = 0
+  #isOwn = true
+  /** What has components left behind those of a symlink's target, the next one last. */
+  #interrupted: Interrupted[] | null = null
   #symlinks = 0
   #mustBeDirectory = false
 
@@ -89,26 +112,42 @@ class Walk<F extends ReadonlyFileSystem> {
   }
 
   walk(path: ByteString): Resolved<F> {
-    this.#push(path)
-    this.#ownLeft = this.#pending.length
+    this.#begin(path)
     this.#mustBeDirectory = path.endsWith('/')
-    for (let component = this.#pending.pop(); component !== undefined; component = this.#pending.pop()) {
-      const isOwn = this.#pending.length < this.#ownLeft
-      if (isOwn) this.#ownLeft = this.#pending.length
+    while (this.#hasNext()) {
+      const isOwn = this.#isOwn
+      const component = this.#next()
       const found = component === '..' ? this.#ascend(isOwn) : component === '.' ? this.#stay() : this.#descend(component)
       if (found !== null) return found
     }
     return this.#here()
   }
 
-  #push(path: ByteString): void {
+  #begin(path: ByteString): void {
     if (path.length >= MAXIMUM_PATH_BYTES) throw new ErrnoError('ENAMETOOLONG')
     if (path.startsWith('/')) while (this.#directory.parent !== null) this.#directory = this.#directory.parent
-    const components = path.split('/')
-    for (let place = components.length - 1; place >= 0; place--) {
-      const component = components[place]
-      if (component) this.#pending.push(component)
+    this.#path = path
+    this.#at = behindSlashes(path, 0)
+  }
+
+  /** Whether there is a component left, which {@link #next} gives. */
+  #hasNext(): boolean {
+    while (this.#at === this.#path.length) {
+      const interrupted = this.#interrupted?.pop()
+      if (interrupted === undefined) return false
+      this.#path = interrupted.path
+      this.#at = interrupted.at
+      this.#isOwn = interrupted.isOwn
     }
+    return true
+  }
+
+  #next(): ByteString {
+    const slash = this.#path.indexOf('/', this.#at)
+    const end = slash < 0 ? this.#path.length : slash
+    const component = this.#path.slice(this.#at, end)
+    this.#at = behindSlashes(this.#path, end)
+    return component
   }
 
   #stay(): null {
@@ -128,13 +167,13 @@ class Walk<F extends ReadonlyFileSystem> {
     const directory = this.#directory
     this.#checkSearch()
     if (name.length > MAXIMUM_NAME_BYTES) throw new ErrnoError('ENAMETOOLONG')
-    const isLast = this.#pending.length === 0
-    const ino = directory.fs.lookup(directory.ino, name)
-    if (ino === undefined) {
+    const isLast = !this.#hasNext()
+    const entry = entryOf(directory, name)
+    if (entry === undefined) {
       if (!isLast) throw new ErrnoError('ENOENT', name)
       return this.#end(name, directory.fs, undefined, undefined, null)
     }
-    const type = directory.fs.typeOf?.(ino) ?? directory.fs.stat(ino).type
+    const { ino, type } = entry
     if (type === 'symlink' && (!isLast || this.#options.followLast || this.#mustBeDirectory)) {
       this.#follow(directory.fs.readlink(ino))
       return null
@@ -151,8 +190,10 @@ class Walk<F extends ReadonlyFileSystem> {
 
   #follow(target: ByteString): void {
     if (++this.#symlinks > MAXIMUM_SYMLINKS) throw new ErrnoError('ELOOP')
-    if (target.endsWith('/') && this.#pending.length === 0) this.#mustBeDirectory = true
-    this.#push(target)
+    if (this.#hasNext()) (this.#interrupted ??= []).push({ path: this.#path, at: this.#at, isOwn: this.#isOwn })
+    else if (target.endsWith('/')) this.#mustBeDirectory = true
+    this.#isOwn = false
+    this.#begin(target)
   }
 
   #enter(parent: DirectoryHandle<F>, ino: Ino): DirectoryHandle<F> {

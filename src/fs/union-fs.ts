@@ -3,9 +3,9 @@ import type {
   ByteString,
   Change,
   DirectoryEntry,
+  EntryVisitor,
   FileSegment,
   FileSystem,
-  FileType,
   Ino,
   NewInode,
   Stat,
@@ -181,20 +181,40 @@ export class UnionFs implements FileSystem {
     return this.#locked(() => this.#heap.usedBytes)
   }
 
+  // What every walk and every read goes through is locked in place: a closure for each would be most of what it costs before it is compiled.
   lookup(directory: Ino, name: ByteString): Ino | undefined {
-    return this.#locked(() => this.#tree.lookup(directory, name))
+    this.#take()
+    try {
+      return this.#tree.lookup(directory, name)
+    } finally {
+      this.#give()
+    }
+  }
+
+  lookupEntry(directory: Ino, name: ByteString): DirectoryEntry | undefined {
+    this.#take()
+    try {
+      return this.#tree.lookupEntry(directory, name)
+    } finally {
+      this.#give()
+    }
   }
 
   stat(ino: Ino): Stat {
-    return this.#locked(() => this.#tree.stat(ino))
-  }
-
-  typeOf(ino: Ino): FileType {
-    return this.#locked(() => this.#tree.typeOf(ino))
+    this.#take()
+    try {
+      return this.#tree.stat(ino)
+    } finally {
+      this.#give()
+    }
   }
 
   readdir(directory: Ino): readonly DirectoryEntry[] {
     return this.#locked(() => this.#tree.readdir(directory))
+  }
+
+  visitEntries(directory: Ino, visit: EntryVisitor): void {
+    this.#locked(() => this.#tree.visitEntries(directory, visit))
   }
 
   readlink(ino: Ino): ByteString {
@@ -202,7 +222,12 @@ export class UnionFs implements FileSystem {
   }
 
   read(ino: Ino, buffer: Uint8Array, position: number): number {
-    return this.#locked(() => this.#tree.read(ino, buffer, position))
+    this.#take()
+    try {
+      return this.#tree.read(ino, buffer, position)
+    } finally {
+      this.#give()
+    }
   }
 
   segments(ino: Ino): Iterable<FileSegment> {
@@ -230,7 +255,12 @@ export class UnionFs implements FileSystem {
   }
 
   write(ino: Ino, buffer: Uint8Array, position: number): number {
-    return this.#locked(() => this.#tree.write(ino, buffer, position))
+    this.#take()
+    try {
+      return this.#tree.write(ino, buffer, position)
+    } finally {
+      this.#give()
+    }
   }
 
   link(ino: Ino, directory: Ino, name: ByteString): void {
@@ -250,17 +280,23 @@ export class UnionFs implements FileSystem {
   }
 
   retain(ino: Ino): void {
-    this.#locked(() => {
+    this.#take()
+    try {
       this.#countRetained(ino, 1)
       this.#tree.retain(ino)
-    })
+    } finally {
+      this.#give()
+    }
   }
 
   release(ino: Ino): void {
-    this.#locked(() => {
+    this.#take()
+    try {
       this.#tree.release(ino)
       this.#countRetained(ino, -1)
-    })
+    } finally {
+      this.#give()
+    }
   }
 
   /**

@@ -4,9 +4,9 @@ import {
   type ByteString,
   type Change,
   type DirectoryEntry,
+  type EntryVisitor,
   type FileSegment,
   type FileSystem,
-  type FileType,
   type Ino,
   MAXIMUM_FILE_BYTES,
   MAXIMUM_PATH_BYTES,
@@ -50,8 +50,9 @@ export class UnionTree implements FileSystem {
     return inode === undefined ? undefined : this.#inodes.inoOf(inode)
   }
 
-  typeOf(ino: Ino): FileType {
-    return this.#inodes.typeOf(this.#inodes.withIno(ino))
+  lookupEntry(directory: Ino, name: ByteString): DirectoryEntry | undefined {
+    const inode = this.#table.entry(this.#inodes.withIno(directory), name)
+    return inode === undefined ? undefined : { name, ino: this.#inodes.inoOf(inode), type: this.#inodes.typeOf(inode) }
   }
 
   stat(ino: Ino): Stat {
@@ -67,6 +68,13 @@ export class UnionTree implements FileSystem {
       ino: this.#inodes.inoOf(inode),
       type: this.#inodes.typeOf(inode),
     }))
+  }
+
+  visitEntries(directory: Ino, visit: EntryVisitor): void {
+    const inodes = this.#inodes
+    this.#table.visitEntries(inodes.withIno(directory), (bytes, start, length, inode) =>
+      visit(bytes, start, length, inodes.inoOf(inode), inodes.typeOf(inode)),
+    )
   }
 
   readlink(ino: Ino): ByteString {

@@ -217,10 +217,16 @@ export function fileSystemContract(test: TestSuite, { name, make, lacks = [] }: 
     fs.rename(d, 'a', d, 'empty')
     assert.is(fs.lookup(d, 'empty'), a)
   })
-  check('a type that is told by itself is that of all attributes', (fs, d) => {
-    const inodes = [d, put(fs, d, 'f', 'x'), fs.create(d, 'folder', folder)]
-    for (const ino of inodes) assert.is(fs.typeOf?.(ino) ?? fs.stat(ino).type, fs.stat(ino).type)
-    if (fs.typeOf !== undefined) fails('ENOENT', () => fs.typeOf?.(2 ** 40 + 1))
+  check('an entry that is looked up is the one that lookup and stat tell of', (fs, d) => {
+    if (fs.lookupEntry === undefined) return
+    const inos = { f: put(fs, d, 'f', 'x'), folder: fs.create(d, 'folder', folder), s: fs.create(d, 's', symlink('f')) }
+    for (const [name_, ino] of Object.entries(inos)) {
+      assert.is(fs.lookup(d, name_), ino)
+      assert.equal(fs.lookupEntry(d, name_), { name: name_, ino, type: fs.stat(ino).type })
+    }
+    assert.is(fs.lookupEntry(d, 'missing'), undefined)
+    fails('ENOTDIR', () => fs.lookupEntry?.(inos.f, 'x'))
+    fails('ENOENT', () => fs.lookupEntry?.(2 ** 40 + 1, 'x'))
   })
   check('attributes are set one by one', (fs, d) => {
     const ino = put(fs, d, 'f', 'x')
@@ -230,6 +236,19 @@ export function fileSystemContract(test: TestSuite, { name, make, lacks = [] }: 
     assert.is(stat.mode & 0o777, 0o711)
     // Whoever keeps times as doubles has them to the microsecond.
     assert.equal([stat.mtimeNs / 1000n, stat.atimeNs / 1000n, stat.size], [1_234_567_000_000n, 7_000_000n, 1])
+  })
+  check('entries that are visited are those that are read, in the same order, names that are no UTF-8 too', (fs, d) => {
+    if (fs.visitEntries === undefined) return
+    for (const name_ of ['a', 'long'.repeat(60), '\xff\xfe', 'gone']) put(fs, d, name_, '')
+    fs.create(d, 'folder', folder)
+    fs.unlink(d, 'gone')
+    const visited: unknown[] = []
+    fs.visitEntries(d, (bytes, start, length, ino, type) => {
+      visited.push({ name: Buffer.from(bytes.slice(start, start + length)).toString('latin1'), ino, type })
+    })
+    assert.equal(visited, fs.readdir(d))
+    assert.is(visited.length, 4)
+    fails('ENOTDIR', () => fs.visitEntries?.(fs.lookup(d, 'a') as Ino, () => {}))
   })
   check('readdir keeps its order while nothing changes', (fs, d) => {
     for (const each of ['z', 'a', 'm', '0']) put(fs, d, each, '')

@@ -141,6 +141,29 @@ test('beneath: absolute paths and ".." above the start are EPERM, anything insid
   for (const path of ['b/../f', 'b/../b/../f', './f']) assert.is(resolve(a, path, beneath).ino, find(fs, 'a/f').ino)
 })
 
+test('what stands behind a symlink goes on when its target is at its end, however deep they lie in one another', () => {
+  const fs = tree({
+    a: { b: { c: { f: 'file' } } },
+    one: '->a/two//',
+    'one-more': '->one/c',
+  })
+  fs.create(at(fs, 'a').ino, 'two', { type: 'symlink', target: './b', mode: 0, ...owner })
+  const f = find(fs, 'a/b/c/f').ino
+  for (const path of ['one/c/f', 'one//c//f', 'one-more/f', 'one-more/../c/f', 'one/../b/c/f', './one-more/./f'])
+    assert.is(find(fs, path).ino, f, path)
+  assert.is(find(fs, 'one').mustBeDirectory, true)
+  assert.is(find(fs, 'one/c').mustBeDirectory, false)
+})
+
+test("beneath: a symlink's target may climb above the start, the path itself may not, before it or behind", () => {
+  const fs = tree({ a: { up: '->..', here: '->.', 'up-and-down': '->../a/b', b: { f: 'file' } }, f: 'file' })
+  const from = (path: string) => resolve(at(fs, 'a'), path, { ...follow, beneath: true })
+  assert.is(from('up/f').ino, find(fs, 'f').ino)
+  assert.is(from('up-and-down/f').ino, find(fs, 'a/b/f').ino)
+  assert.is(from('up-and-down/../b/f').ino, find(fs, 'a/b/f').ino)
+  for (const path of ['../f', 'here/../f', 'here/here/..', 'b/../here/..']) fails('EPERM', () => from(path))
+})
+
 test('a mounted tree covers the directory, and ".." leaves it as it was entered', () => {
   const fs = tree({ mnt: { hidden: 'file' }, f: 'file', link: '->/mnt/inner' })
   const other = tree({ inner: {}, f: 'other file', up: '->/f' })

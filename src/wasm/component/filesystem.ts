@@ -137,7 +137,7 @@ class DirectoryEntryStream implements Resource {
   /** Lists at once, so that names which come or go meanwhile shift nothing. */
   constructor(directory: DirectoryDescriptor, count: OpenCount) {
     this.#directory = directory
-    this.#entries = directory.entries(0)[Symbol.iterator]()
+    this.#entries = directory.listing(0)[Symbol.iterator]()
     this.#count = count
     count.open++
   }

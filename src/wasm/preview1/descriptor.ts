@@ -1,3 +1,4 @@
+import type { DirectoryListing } from './directory-listing.js'
 import { WasiError } from './errno.js'
 import type { Filestat } from './layouts.js'
 
@@ -65,8 +66,8 @@ export abstract class Descriptor {
     throw new WasiError('EINVAL')
   }
 
-  /** Entries from `cookie` on, for directories: `.` and `..` first. */
-  entries(_cookie: number): readonly ListedEntry[] {
+  /** What `cookie` goes on in, for directories: `.` and `..` first. */
+  listing(_cookie: number): DirectoryListing {
     throw new WasiError('ENOTDIR')
   }
 

@@ -1,5 +1,6 @@
 import type { DirectoryHandle } from '../../fs/resolve.js'
-import { Descriptor, type ListedEntry, type TimeChange } from './descriptor.js'
+import { Descriptor, type TimeChange } from './descriptor.js'
+import { DirectoryListing } from './directory-listing.js'
 import { WasiError } from './errno.js'
 import { FILETYPE } from './flags.js'
 import type { GuestTree, WalkStart } from './guest-tree.js'
@@ -21,7 +22,7 @@ export class DirectoryDescriptor extends Descriptor implements WalkStart {
   override readonly preopenName: string | null
   readonly handle: DirectoryHandle
   readonly #tree: GuestTree
-  #listing: readonly ListedEntry[] | null = null
+  #listing: DirectoryListing | null = null
 
   constructor({ tree, handle, preopenName, rightsBase, rightsInheriting }: OpenDirectory) {
     super(rightsBase, rightsInheriting)
@@ -55,30 +56,33 @@ export class DirectoryDescriptor extends Descriptor implements WalkStart {
   }
 
   /** Cookie 0 lists anew, throwing ENOMEM when all descriptors together would keep too many names; any other goes on in the same listing, so that names which come or go meanwhile shift nothing. */
-  override entries(cookie: number): readonly ListedEntry[] {
+  override listing(cookie: number): DirectoryListing {
     if (cookie !== 0 && this.#listing !== null) return this.#listing
     this.#forgetListing()
     const listing = this.#list()
-    this.#tree.takeListed(listing.length)
+    this.#tree.takeListed(listing.count)
     this.#listing = listing
     return listing
   }
 
   #forgetListing(): void {
-    this.#tree.takeListed(-(this.#listing?.length ?? 0))
+    this.#tree.takeListed(-(this.#listing?.count ?? 0))
     this.#listing = null
   }
 
-  #list(): readonly ListedEntry[] {
+  #list(): DirectoryListing {
     const { fs, ino, parent } = this.handle
-    const filetype = FILETYPE.directory
-    const listing: ListedEntry[] = [
-      { name: '.', ino, filetype },
-      { name: '..', ino: parent?.ino ?? ino, filetype },
-    ]
+    const { sortsNames } = this.#tree
+    const listing = new DirectoryListing()
+    listing.add('.', ino, FILETYPE.directory)
+    listing.add('..', parent?.ino ?? ino, FILETYPE.directory)
+    if (fs.visitEntries !== undefined && !sortsNames) {
+      fs.visitEntries(ino, (bytes, start, length, entry, type) => listing.addBytes(bytes, start, length, entry, filetypeOf(type)))
+      return listing
+    }
     const entries = fs.readdir(ino)
-    const inOrder = this.#tree.sortsNames ? [...entries].sort((left, right) => (left.name < right.name ? -1 : 1)) : entries
-    for (const entry of inOrder) listing.push({ name: entry.name, ino: entry.ino, filetype: filetypeOf(entry.type) })
+    const inOrder = sortsNames ? [...entries].sort((left, right) => (left.name < right.name ? -1 : 1)) : entries
+    for (const { name, ino: entry, type } of inOrder) listing.add(name, entry, filetypeOf(type))
     return listing
   }
 }

@@ -3,7 +3,7 @@ import type { TimeChange } from './descriptor.js'
 import { WasiError } from './errno.js'
 import { FDFLAGS_ALL, FSTFLAGS, FSTFLAGS_ALL } from './flags.js'
 import type { HostClock } from './host.js'
-import { PRESTAT_SIZE, writeDirent, writeFdstat, writeFilestat } from './layouts.js'
+import { PRESTAT_SIZE, writeFdstat, writeFilestat } from './layouts.js'
 import { decodeRights, RIGHTS } from './rights.js'
 
 const PREOPENTYPE_DIR = 0
@@ -94,14 +94,7 @@ export function fdFunctions({ memory, table, host }: Context) {
       const into = memory().bytes(buffer, length)
       memory().u32(usedPointer)
       const first = fileOffset(cookie, 'EINVAL')
-      const entries = descriptor.entries(first)
-      let used = 0
-      for (let index = first; index < entries.length && used < into.length; index++) {
-        const entry = entries[index]
-        if (entry === undefined) break
-        used += writeDirent(into, used, index + 1, entry)
-      }
-      memory().setU32(usedPointer, used)
+      memory().setU32(usedPointer, descriptor.listing(first).copyTo(into, first))
     },
     fd_renumber: (from: number, to: number): void => table.renumber(from, to),
     fd_seek(fd: number, offset: bigint, whence: number, pointer: number): void {

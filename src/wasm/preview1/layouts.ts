@@ -1,6 +1,5 @@
 /** Sizes and offsets of preview1's structures (typenames.witx), and the writers of those that cross in more than one call. */
 import type { FileType, Stat } from '../../fs/file-system.js'
-import type { ListedEntry } from './descriptor.js'
 import { FILETYPE } from './flags.js'
 import type { GuestMemory } from './guest-memory.js'
 
@@ -92,18 +91,18 @@ export function writeFdstat(memory: GuestMemory, pointer: number, stat: Fdstat):
   view.setBigUint64(16, BigInt(stat.rightsInheriting), true)
 }
 
-const dirent = new Uint8Array(DIRENT_SIZE)
-const direntView = new DataView(dirent.buffer)
+/** What a `dirent` says of a name; `next` is the cookie of the one behind it. */
+export interface Dirent {
+  readonly next: number
+  readonly ino: number
+  readonly nameBytes: number
+  readonly filetype: number
+}
 
-/** A `dirent` and its name at `at`; what does not fit in `into` is cut, as fd_readdir wants it. Returns the bytes written. */
-export function writeDirent(into: Uint8Array, at: number, next: number, { ino, filetype, name }: ListedEntry): number {
-  setNumber64(direntView, 0, next)
-  setNumber64(direntView, 8, ino)
-  direntView.setUint32(16, name.length, true)
-  direntView.setUint8(20, filetype)
-  const end = Math.min(at + DIRENT_SIZE, into.length)
-  for (let index = at; index < end; index++) into[index] = dirent[index - at] ?? 0
-  const nameEnd = Math.min(end + name.length, into.length)
-  for (let index = end; index < nameEnd; index++) into[index] = name.charCodeAt(index - end)
-  return nameEnd - at
+/** Writes a `dirent`, whose name follows it, where there are zeros. */
+export function writeDirent(view: DataView, at: number, { next, ino, nameBytes, filetype }: Dirent): void {
+  setNumber64(view, at, next)
+  setNumber64(view, at + 8, ino)
+  view.setUint32(at + 16, nameBytes, true)
+  view.setUint8(at + 20, filetype)
 }

@@ -68,18 +68,14 @@ export function openAt(
     tree.walk(directory, path, 'keep')
     throw new WasiError('EISDIR')
   }
-  const walk = () => tree.walk(directory, path, request.follows && !exclusive ? 'follow' : 'keep-unless-slash')
-  const opened = openOrMade(() => openResolved(context, walk(), request), exclusive)
-  opened.flags = request.fdflags
-  return opened
-}
-
-/** Another thread may make the file between the walk and the making: it is opened then, unless this was to make it. */
-function openOrMade(open: () => Descriptor, exclusive: boolean): Descriptor {
+  const lastSymlink = request.follows && !exclusive ? 'follow' : 'keep-unless-slash'
   for (let attempt = 1; ; attempt++) {
     try {
-      return open()
+      const opened = openResolved(context, tree.walk(directory, path, lastSymlink), request)
+      opened.flags = request.fdflags
+      return opened
     } catch (error) {
+      // Another thread may make the file between the walk and the making: it is opened then, unless this was to make it.
       if (exclusive || attempt === ATTEMPTS || !(error instanceof ErrnoError) || error.code !== 'EEXIST') throw error
     }
   }
@@ -112,7 +108,8 @@ function openResolved(context: Pick<Context, 'tree' | 'host'>, resolved: Resolve
   if ((oflags & OFLAGS.directory) !== 0) throw new WasiError('ENOTDIR')
   const place = { fs: resolved.fs, ino: resolved.ino }
   checkOpen(tree, place, resolved.type, request)
-  if (resolved.type === 'file') return openFile(tree, place, { ...request, rights: permitted(tree, place, request.rights) })
+  if (resolved.type === 'file')
+    return openFile(tree, place, { oflags, fdflags: request.fdflags, rights: permitted(tree, place, request.rights) })
   const rights = request.rights.base & FILE_RIGHTS & ~(RIGHTS.fdSeek | RIGHTS.fdTell)
   return new DeviceDescriptor(tree.stat(place).device, () => tree.filestat(place), context.host, rights)
 }

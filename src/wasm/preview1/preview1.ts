@@ -60,10 +60,24 @@ export function createPreview1(options: Preview1Options): Preview1 {
 
   function answer(name: string, call: Call): (...args: never[]) => number {
     const serve = witness === null ? perform : witnessed(witness, name)
+    if (meter === null && witness === null) return plain(call)
     return (...args) => {
-      // A guest with exception handling can catch what proc_exit throws; no call serves it after that.
       if (exit !== null) throw exit
       return meter === null ? serve(call, args) : metered(meter, () => serve(call, args))
+    }
+  }
+
+  // With a parameter for each that any call has, and not an array of them to be made for each call.
+  function plain(call: Call): (...args: never[]) => number {
+    return (a: never, b: never, c: never, d: never, e: never, f: never, g: never, h: never, i: never) => {
+      // A guest with exception handling can catch what proc_exit throws; no call serves it after that.
+      if (exit !== null) throw exit
+      try {
+        call(a, b, c, d, e, f, g, h, i)
+        return 0
+      } catch (error) {
+        return failed(error)
+      }
     }
   }
 
@@ -72,11 +86,15 @@ export function createPreview1(options: Preview1Options): Preview1 {
       call(...args)
       return 0
     } catch (error) {
-      const errno = errnoOf(error)
-      if (errno !== undefined) return errno
-      if (error instanceof GuestExit) exit = error
-      throw error
+      return failed(error)
     }
+  }
+
+  function failed(error: unknown): number {
+    const errno = errnoOf(error)
+    if (errno !== undefined) return errno
+    if (error instanceof GuestExit) exit = error
+    throw error
   }
 
   /** Whoever answers in preview1's place also says when the guest has ended. */
