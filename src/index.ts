@@ -55,6 +55,7 @@ export type {
 } from './engine/image-summary.js'
 export type { ImageStep, Images, PlatformOption, ResolvedImage } from './engine/images.js'
 export type { InfoReport } from './engine/info.js'
+export type { PrewarmedContainers, PrewarmOptions } from './engine/prewarmed.js'
 export { replayOptions } from './engine/replay.js'
 export type { VersionReport } from './engine/version.js'
 export type { PruneVolumesOptions, VolumeSummary, Volumes } from './engine/volumes.js'
@@ -129,6 +130,7 @@ export type {
   Attachment,
   CreateRequest,
   ExecRequest,
+  Prewarmed,
   RunEnd,
   RunningTask,
   Runtime,

@@ -80,19 +80,23 @@ test.needs(NATIVE)('the example of a container that is nobody’s works as the R
   assert.match(await outputOfExample(1), /^stdout \d{4}-\S+Z hello from wasm\n\n$/)
 })
 
+test.needs(NATIVE)('the example of prewarmed containers works as the README shows it', async () => {
+  assert.is(await outputOfExample(2), '0\n')
+})
+
 test('the example with a memfs Volume works as the README shows it', async () => {
   await wolffia.output('import', resolve('dist/wasm/probe.wasm'), 'plugin')
-  assert.is(await outputOfExample(2), "{ '/final': 'written by the host' }\n")
+  assert.is(await outputOfExample(3), "{ '/final': 'written by the host' }\n")
 })
 
 test('the example of a container’s files works as the README shows it', async () => {
   await wolffia.output('import', resolve('dist/wasm/probe.wasm'), 'plugin')
-  assert.is(await outputOfExample(3), 'written before the start\nfalse\n')
+  assert.is(await outputOfExample(4), 'written before the start\nfalse\n')
 })
 
 test('the example of a plugin that is called ten thousand times works as the README shows it', async () => {
   copyFileSync(resolve('dist/wasm/slug.wasm'), join(wolffia.folder, 'slug.wasm'))
-  assert.is(await outputOfExample(4), 'hello-world\ntitle-no-9999 10000\n')
+  assert.is(await outputOfExample(5), 'hello-world\ntitle-no-9999 10000\n')
 })
 
 test.needs(PYTHON3)(
@@ -102,7 +106,7 @@ test.needs(PYTHON3)(
       await using engine = await Engine.open({ home: wolffia.home })
       await makeImages(engine, ['python'])
     }
-    const [sum, refused, late] = (await outputOfExample(5)).split('\n')
+    const [sum, refused, late] = (await outputOfExample(6)).split('\n')
     assert.is(sum, 'exited 0 7 ')
     assert.match(refused ?? '', /^exited 1 {2}OSError: .*Read-only file system: '\/data\/sales\.csv'/)
     assert.is(late, 'timeout 137  ')

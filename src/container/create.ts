@@ -6,7 +6,7 @@ import type { Platform } from '../oci/platform.js'
 import { findProgram } from '../runtime/magic.js'
 import { assertMayOutlive } from '../runtime/object-mounts.js'
 import { assertRequirements, parseRequirements } from '../runtime/require.js'
-import type { Runtime, Task } from '../runtime/runtime.js'
+import type { CreateRequest, Prewarmed, Runtime, Task } from '../runtime/runtime.js'
 import { selectRuntime } from '../runtime/select.js'
 import type { ContainerSpec, FileSystemObjects, Rootfs } from '../runtime/spec.js'
 import type { LayerStore, StoredLayer } from '../store/layer-store.js'
@@ -22,6 +22,7 @@ import type { Journal } from './journal.js'
 import { settleObjects } from './object-mounts.js'
 import type { CreateOptions } from './options.js'
 import { OwnedContainer } from './owned-container.js'
+import type { PrewarmedPool } from './prewarmed-pool.js'
 import { keptIds } from './privileges.js'
 import { type ContainerRecord, RECORD_VERSION } from './record.js'
 import { ImageRootfs } from './rootfs.js'
@@ -45,6 +46,8 @@ export interface Workshop {
   readonly volumes: LoadVolumes
   /** In the order `auto` tries them. */
   readonly runtimes: readonly Runtime[]
+  /** What is kept ready for containers of some kinds; nothing unless said. */
+  readonly prewarmed?: Iterable<PrewarmedPool>
   /** Told when this process has nothing left to do for a container: its guest is gone, or it was removed. */
   readonly released: (id: string) => void
 }
@@ -75,7 +78,7 @@ export async function defineContainer(workshop: Workshop, found: ImageForContain
     const { state, layers, journal, volumes } = workshop
     const record = await state.create(
       id,
-      { name: options.name, record: (_, name) => ({ ...newRecord(name), owner: null }) },
+      { name: options.name, record: (_, name) => ({ ...newRecord(name, { id, spec }), owner: null }) },
       options.signal,
     )
     try {
@@ -86,6 +89,27 @@ export async function defineContainer(workshop: Workshop, found: ImageForContain
     }
     journal.add('create', actorOf(record))
     return new FoundContainer({ state, layers, journal, volumes, runtime, record })
+  })
+}
+
+/**
+ * Makes ready what can be of a container that nobody has asked for yet, and keeps nothing. Rejects as {@link createContainer} does, and with NOT_BUILT
+ * for a wall that makes nothing ready.
+ */
+export async function prewarmContainer(workshop: Workshop, found: ImageForContainer, options: CreateOptions): Promise<Prewarmed> {
+  const { config = {} } = await found.image.config()
+  const volume = Object.keys(config.Volumes ?? {})[0] ?? options.mounts?.find(({ type }) => type === 'volume')?.destination
+  if (volume !== undefined)
+    throw new EngineError('INVALID_ARGUMENT', `no container can be prewarmed for this: ${volume} is a volume, which only a container has`, {
+      hint: 'Mount a folder there (type bind), or memory (tmpfs).',
+    })
+  return prepared(workshop, found, options, async (parts) => {
+    const { runtime } = parts
+    if (runtime.prewarm === undefined)
+      throw new EngineError('NOT_BUILT', `the ${runtime.name} wall starts containers cold: there is nothing of them to make ready`, {
+        hint: 'Prewarming is for WASI programs.',
+      })
+    return runtime.prewarm(requestFor(workshop, parts, parts))
   })
 }
 
@@ -114,7 +138,7 @@ async function prepared<T>(
     const { runtime, spec } = await settle({ id, options, rootfs, runtimes, world, image, imageId: found.id, mounts })
     const settings = withoutShell(containerSettings(options, config.config ?? {}), { runtime, spec, rootfs })
     throwIfAborted(signal)
-    const newRecord = (name: string): ContainerRecord => ({
+    const newRecord = (name: string, { id, spec }: Identity): ContainerRecord => ({
       version: RECORD_VERSION,
       id,
       name,
@@ -174,9 +198,15 @@ function withoutShell(
   return { ...settings, health: { ...health, test: expandWords(line, { variables, escapeCharacter: '\\' }) } }
 }
 
+/** What depends on which container it is. */
+interface Identity {
+  readonly id: string
+  readonly spec: ContainerSpec
+}
+
 interface Parts {
   readonly id: string
-  readonly newRecord: (name: string) => ContainerRecord
+  readonly newRecord: (name: string, identity: Identity) => ContainerRecord
   readonly found: ImageForContainer
   readonly runtime: Runtime
   readonly spec: ContainerSpec
@@ -187,32 +217,61 @@ interface Parts {
   readonly options: CreateOptions
 }
 
-async function build(
-  { state, layers, journal, volumes, released }: Workshop,
-  { id, newRecord, found, runtime, spec, rootfs, attached, objects, required, options }: Parts,
-): Promise<CreatedContainer> {
+/** What a wall is asked for. */
+function requestFor(
+  { state, journal }: Workshop,
+  { newRecord, rootfs, objects, options }: Parts,
+  { id, spec }: Identity,
+): Omit<CreateRequest, 'record'> {
   const { signal, terminalSize, watch } = options
+  const directory = state.directoryOf(id)
+  return {
+    id,
+    directory,
+    spec,
+    rootfs,
+    objects,
+    openStdin: options.openStdin ?? false,
+    supervision: supervisionOf(newRecord(options.name ?? '', { id, spec }), {
+      home: state.home,
+      directory,
+      journal: journal.path,
+      outlives: false,
+    }),
+    ...(terminalSize === undefined ? {} : { terminalSize }),
+    ...(watch === undefined ? {} : { watch }),
+    ...(signal === undefined ? {} : { signal }),
+  }
+}
+
+/** Which container it is: the one that something has been made ready for, where that fits. */
+function identify(workshop: Workshop, parts: Parts): Identity & { readonly prewarmed?: Prewarmed; readonly pool?: PrewarmedPool } {
+  const { id, spec, found } = parts
+  const asNamed = ({ id: other }: Pick<Identity, 'id'>): Identity => {
+    const isOwnName = spec.hostname === id.slice(0, 12)
+    return { id: other, spec: isOwnName ? { ...spec, hostname: other.slice(0, 12) } : spec }
+  }
+  for (const pool of workshop.prewarmed ?? []) {
+    if (pool.manifest !== found.image.descriptor.digest) continue
+    const prewarmed = pool.take((candidate) => candidate.fits(requestFor(workshop, parts, asNamed(candidate))))
+    if (prewarmed !== null) return { ...asNamed(prewarmed), prewarmed, pool }
+  }
+  return { id, spec }
+}
+
+async function build(workshop: Workshop, parts: Parts): Promise<CreatedContainer> {
+  const { state, layers, journal, volumes, released } = workshop
+  const { newRecord, found, runtime, attached, required, options } = parts
+  const { signal } = options
+  const { id, spec, prewarmed, pool } = identify(workshop, parts)
   let record: ContainerRecord | undefined
   try {
     const task = await runtime.create({
-      id,
-      directory: state.directoryOf(id),
-      spec,
-      rootfs,
-      objects,
-      openStdin: options.openStdin ?? false,
-      supervision: supervisionOf(newRecord(options.name ?? ''), {
-        home: state.home,
-        directory: state.directoryOf(id),
-        journal: journal.path,
-        outlives: false,
-      }),
-      ...(terminalSize === undefined ? {} : { terminalSize }),
-      ...(watch === undefined ? {} : { watch }),
-      ...(signal === undefined ? {} : { signal }),
+      ...requestFor(workshop, parts, { id, spec }),
+      ...(prewarmed === undefined ? {} : { prewarmed }),
       record: async () => {
         // A wall that begins again, since what it was about to use has gone, has it already.
-        record ??= await state.create(id, { name: options.name, record: (_, name) => newRecord(name) }, signal)
+        record ??= await state.create(id, { name: options.name, record: (_, name) => newRecord(name, { id, spec }) }, signal)
         // Once more: until there was a record, nothing kept another process from removing the image with its layers. A removal holds the
         // lock that records are made under, so it is over by now. So it is with volumes.
         await storedLayers(layers, found.image, signal)
@@ -247,6 +306,9 @@ async function build(
       () => runtime.discard(id, state.directoryOf(id)),
       () => state.remove(made),
     )
+  } finally {
+    // Another in its place.
+    pool?.restock()
   }
 }
 

@@ -1,15 +1,16 @@
-import { detachable } from '../container/abortable.js'
+import { abortable, detachable } from '../container/abortable.js'
 import type { Container, ContainerStatus, ContainerSummary, CreatedContainer } from '../container/container.js'
 import { type LoadVolumes, removeWithVolumes } from '../container/container-volumes.js'
-import { createContainer, defineContainer, type ImageForContainer, type Workshop } from '../container/create.js'
+import { createContainer, defineContainer, type ImageForContainer, prewarmContainer, type Workshop } from '../container/create.js'
 import { DeadContainer, deadSummary } from '../container/dead-container.js'
 import { FoundContainer } from '../container/found-container.js'
 import type { Journal } from '../container/journal.js'
 import type { CreateOptions } from '../container/options.js'
+import { PrewarmedPool } from '../container/prewarmed-pool.js'
 import { type OpenedProgram, openProgram, type ProgramOptions } from '../container/program.js'
 import { type ContainerRecord, isAbandoned, isGone, isOrphan } from '../container/record.js'
 import type { ContainerState } from '../container/state.js'
-import { EngineError, messageOf } from '../errors.js'
+import { afterCleanUp, EngineError, messageOf } from '../errors.js'
 import { hostPlatform } from '../image/platform-select.js'
 import { WASI_PLATFORM } from '../oci/platform.js'
 import { didYouMean } from '../reference/nearest.js'
@@ -19,6 +20,7 @@ import type { Store } from '../store/store.js'
 import type { HostCopied, HostCopyOptions } from './host-copy.js'
 import type { OpenedLazyImage, PullPolicy } from './image-pulls.js'
 import type { Images } from './images.js'
+import { PrewarmedContainers, type PrewarmOptions } from './prewarmed.js'
 import type { Walls } from './walls.js'
 
 /** What {@link Containers} stands on. */
@@ -58,6 +60,7 @@ export class Containers implements AsyncDisposable {
   readonly #creating = new Set<Promise<CreatedContainer>>()
   /** What containers of this process read while it comes. */
   readonly #lazy = new Map<string, OpenedLazyImage>()
+  readonly #prewarmed = new Set<PrewarmedPool>()
   readonly #closing = new Set<Promise<void>>()
   readonly #disposal = new AbortController()
   #swept: Promise<void> | null = null
@@ -89,6 +92,32 @@ export class Containers implements AsyncDisposable {
     if (options.lazy !== undefined) throw lazyIsForOnce('a container that is started later, or goes on by itself, needs its image')
     const { workshop, found } = await this.#workshop(options)
     return defineContainer(workshop, found, options)
+  }
+
+  /**
+   * Keeps sandboxes of a WASI image ready, each for one container: {@link create} uses one where the container asks for the same, and starts cold
+   * where it does not, or none waits. Resolves when all wait. They are nobody's and on no disk, and end with this process. Rejects as `create` does,
+   * with NOT_BUILT for a native program, and with UNSUPPORTED_BY_HOST where the native wall cannot stand around them.
+   */
+  async prewarm({ count = 1, ...options }: PrewarmOptions): Promise<PrewarmedContainers> {
+    const { signal: _signal, ...wanted } = { ...options, runtime: 'wasm' as const }
+    const { workshop, found } = await this.#workshop({ ...options, runtime: 'wasm' })
+    const pool: PrewarmedPool = new PrewarmedPool({
+      count,
+      manifest: found.image.descriptor.digest,
+      make: () => prewarmContainer(workshop, found, wanted),
+      closed: () => this.#prewarmed.delete(pool),
+    })
+    this.#prewarmed.add(pool)
+    const { signal, detach } = detachable([options.signal, this.#disposal.signal])
+    try {
+      await abortable(pool.fill(), signal)
+      return new PrewarmedContainers(pool)
+    } catch (error) {
+      throw await afterCleanUp(error, () => pool.close())
+    } finally {
+      detach()
+    }
   }
 
   async #create(options: ContainerOptions): Promise<CreatedContainer> {
@@ -145,7 +174,7 @@ export class Containers implements AsyncDisposable {
       this.#closing.add(closing)
       closing.then(() => this.#closing.delete(closing))
     }
-    return { state, layers: store.layers, journal, volumes, runtimes: await walls.all(), released }
+    return { state, layers: store.layers, journal, volumes, runtimes: await walls.all(), prewarmed: this.#prewarmed, released }
   }
 
   /** Running containers; with `all` those that have not started or have ended too. Newest first, dead ones last. */
@@ -253,6 +282,7 @@ export class Containers implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposal.abort()
     await Promise.allSettled(this.#creating)
+    await Promise.allSettled([...this.#prewarmed].map((pool) => pool.close()))
     const ends = await Promise.allSettled([...this.#owned.values()].map((container) => container[Symbol.asyncDispose]()))
     await Promise.allSettled(this.#closing)
     const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))

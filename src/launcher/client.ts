@@ -118,6 +118,7 @@ export class LauncherProcess {
   readonly #control: Socket
   readonly #ready = deferred<LauncherReady>()
   readonly #started = deferred<void>()
+  readonly #begun = deferred<void>()
   readonly #exited = deferred<ExitedEvent>()
   readonly #done = deferred<void>()
   #created: CreatedEvent | null = null
@@ -173,6 +174,15 @@ export class LauncherProcess {
   async go(): Promise<void> {
     this.#command('go')
     await this.#started.promise
+  }
+
+  /**
+   * Of a plan with `begin-later`, whose further plan has been written there by now: the guest, which runs, is somebody's from here on. Resolves when
+   * that is so. Rejects with what failed, and the guest is killed.
+   */
+  async begin(): Promise<void> {
+    this.#command('begin')
+    await this.#begun.promise
   }
 
   /** Sends a signal, by number, to the guest. A guest that is gone is no error. */
@@ -248,6 +258,9 @@ export class LauncherProcess {
       case 'started':
         this.#started.resolve()
         break
+      case 'begun':
+        this.#begun.resolve()
+        break
       case 'failed':
         this.#fail(launcherError(event))
         break
@@ -270,7 +283,7 @@ export class LauncherProcess {
   /** Rejects whatever still waits; what has been settled stays. */
   #fail(error: unknown): void {
     this.#gone = true
-    for (const waiting of [this.#ready, this.#started, this.#exited, this.#done]) waiting.reject(error)
+    for (const waiting of [this.#ready, this.#started, this.#begun, this.#exited, this.#done]) waiting.reject(error)
     this.#control.end()
   }
 }

@@ -1,5 +1,6 @@
 #include "control.h"
 
+#include "begin.h"
 #include "cgroup.h"
 #include "channel.h"
 #include "ending.h"
@@ -22,18 +23,42 @@ int control_begin_records(struct supervision *state) {
              : 0;
 }
 
+static void give_up(struct supervision *state) {
+  event_failed(&state->failed);
+  supervision_kill(state, NULL);
+}
+
+/* From here on it is somebody's, and its time counts. */
+static void set_out(struct supervision *state) {
+  state->begin_time = supervision_now();
+  state->beat_time = state->begin_time + (int64_t)state->setup->beat_interval * 1000000;
+  if (state->setup->time_limit != SETUP_NO_LIMIT)
+    state->deadline = state->begin_time + (int64_t)state->setup->time_limit * 1000000;
+}
+
 static void obey_go(struct supervision *state) {
   if (state->container.guest < 0 || state->go_time != 0)
     return;
-  if (!state->outlives && control_begin_records(state) < 0) {
-    event_failed(&state->failed);
-    supervision_kill(state, NULL);
+  bool later = state->setup->later >= 0;
+  if (!later && !state->outlives && control_begin_records(state) < 0) {
+    give_up(state);
     return;
   }
   state->go_time = supervision_now();
-  if (state->setup->time_limit != SETUP_NO_LIMIT)
-    state->deadline = state->go_time + (int64_t)state->setup->time_limit * 1000000;
+  if (!later)
+    set_out(state);
   channel_send(state->container.channel, MESSAGE_GO);
+}
+
+static void obey_begin(struct supervision *state) {
+  if (state->go_time == 0 || state->begin_time != 0 || state->setup->later < 0)
+    return;
+  if (begin_container(state) < 0) {
+    give_up(state);
+    return;
+  }
+  set_out(state);
+  supervision_tell_name("begun");
 }
 
 /* From here on the container is nobody's: what the caller said or read goes on without him. */
@@ -64,6 +89,8 @@ void control_obey(void *context, char *line) {
   rest += *rest == ' ';
   if (strcmp(line, "go") == 0) {
     obey_go(state);
+  } else if (strcmp(line, "begin") == 0) {
+    obey_begin(state);
   } else if (strcmp(line, "outlive") == 0) {
     obey_outlive(state);
   } else if (strcmp(line, "attach") == 0) {
@@ -96,7 +123,7 @@ void control_read(struct supervision *state) {
   /* The caller is gone, or speaks no language of ours. */
   if (count <= 0) {
     state->control_open = false;
-    if (!state->outlives || state->go_time == 0)
+    if (!state->outlives || state->begin_time == 0)
       supervision_kill(state, NULL);
     return;
   }

@@ -54,6 +54,11 @@ static inline long kernel_clone3(struct clone_args *arguments, size_t size) {
   return syscall(SYS_clone3, arguments, size);
 }
 
+/* Follows FROM, which may so be a descriptor of a file without a name. */
+static inline int kernel_link(const char *from, const char *to) {
+  return (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
+}
+
 static inline int kernel_unshare(int flags) {
   return (int)syscall(SYS_unshare, flags);
 }

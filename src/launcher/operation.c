@@ -1,5 +1,6 @@
 #include "operation.h"
 
+#include "begin.h"
 #include "callers.h"
 #include "cgroup.h"
 #include "command.h"
@@ -44,17 +45,21 @@ static const struct operation operations[] = {
     {"time-limit", 1, PHASE_PARENT, 0, limit_time},
     {"keep-descriptor", 2, PHASE_PARENT, 0, limit_keep_descriptor},
     {"listening-socket", 3, PHASE_PARENT, 0, listener_give},
+    {"unbound-socket", 1, PHASE_PARENT, 0, listener_give_unbound},
+    {"begin-later", 1, PHASE_PARENT, 0, begin_set},
     {"join", 2, PHASE_PARENT, 0, namespace_set_joined},
     {"seccomp-watch", 3, PHASE_PARENT, 0, watch_set},
     {"outlive", 0, PHASE_PARENT, 0, supervise_set_outliving},
-    {"listen", 1, PHASE_PARENT, 0, callers_set},
-    {"log", 3, PHASE_PARENT, 0, log_set},
-    {"end-record", 1, PHASE_PARENT, 0, ending_set_record},
-    {"journal", 2, PHASE_PARENT, 0, ending_set_journal},
-    {"end-argument", 1, PHASE_PARENT, 0, command_add_end},
-    {"beat-argument", 1, PHASE_PARENT, 0, command_add_beat},
-    {"beat-interval", 1, PHASE_PARENT, 0, command_set_interval},
-    {"command-variable", 1, PHASE_PARENT, 0, command_add_variable},
+    {"listen", 1, PHASE_SUPERVISION, 0, callers_set},
+    {"log", 3, PHASE_SUPERVISION, 0, log_set},
+    {"end-record", 1, PHASE_SUPERVISION, 0, ending_set_record},
+    {"journal", 2, PHASE_SUPERVISION, 0, ending_set_journal},
+    {"end-argument", 1, PHASE_SUPERVISION, 0, command_add_end},
+    {"beat-argument", 1, PHASE_SUPERVISION, 0, command_add_beat},
+    {"beat-interval", 1, PHASE_SUPERVISION, 0, command_set_interval},
+    {"command-variable", 1, PHASE_SUPERVISION, 0, command_add_variable},
+    {"name-file", 2, PHASE_SUPERVISION, 0, begin_name_file},
+    {"bind-socket", 2, PHASE_SUPERVISION, 0, listener_bind_given},
 
     {"hostname", 1, PHASE_CHILD, CLONE_NEWUTS, namespace_set_hostname},
     {"loopback-up", 0, PHASE_NETWORK, CLONE_NEWNET, network_raise_loopback},

@@ -7,7 +7,8 @@
 struct setup;
 
 /* Where an operation is done. */
-enum phase { PHASE_PARENT, PHASE_NETWORK, PHASE_CHILD, PHASE_GUEST };
+/* PHASE_SUPERVISION is the parent's too, and may be left for the command `begin`. */
+enum phase { PHASE_PARENT, PHASE_SUPERVISION, PHASE_NETWORK, PHASE_CHILD, PHASE_GUEST };
 
 struct operation {
   const char *name;

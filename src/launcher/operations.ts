@@ -24,6 +24,8 @@ export const OPERATIONS = {
   'time-limit': ['milliseconds'],
   'keep-descriptor': ['from', 'to'],
   'listening-socket': ['folder', 'name', 'descriptor'],
+  'unbound-socket': ['descriptor'],
+  'begin-later': ['descriptor'],
   join: ['pid', 'start'],
   'seccomp-watch': ['kind', 'untold', 'shapes'],
   outlive: [],
@@ -35,6 +37,8 @@ export const OPERATIONS = {
   'beat-argument': ['word'],
   'beat-interval': ['milliseconds'],
   'command-variable': ['assignment'],
+  'name-file': ['descriptor', 'path'],
+  'bind-socket': ['folder', 'name'],
   // Where the network namespace is made, meanwhile.
   'loopback-up': [],
   'exercise-tap': ['path'],

@@ -37,7 +37,8 @@ static void settle_output(struct supervision *state) {
 
 /* A way of its own to the guest's stdin, for callers that are still to come. */
 static void share_input(struct supervision *state, int stdin_end) {
-  if (state->setup->listen_folder == NULL || !state->setup->stdin_open)
+  bool may_come = state->setup->listen_folder != NULL || state->setup->later >= 0;
+  if (!may_come || !state->setup->stdin_open)
     return;
   state->callers.input = fcntl(stdin_end, F_DUPFD_CLOEXEC, 3);
   state->callers.input_ends = !state->setup->stdin_kept && state->setup->stdio == STDIO_PIPES;

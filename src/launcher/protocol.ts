@@ -55,6 +55,11 @@ export interface StartedEvent {
   readonly event: 'started'
 }
 
+/** What was left for later is done: the container is its caller's, and its time counts. */
+export interface BegunEvent {
+  readonly event: 'begun'
+}
+
 /** A step failed; nothing is left running or mounted. */
 export interface FailedEvent {
   readonly event: 'failed'
@@ -101,7 +106,7 @@ export interface DoneEvent {
 }
 
 /** What the launcher says on its control socket. */
-export type LauncherEvent = CreatedEvent | ReceiptEvent | StartedEvent | FailedEvent | WatchedEvent | ExitedEvent | DoneEvent
+export type LauncherEvent = CreatedEvent | ReceiptEvent | StartedEvent | BegunEvent | FailedEvent | WatchedEvent | ExitedEvent | DoneEvent
 
 /** The bytes of a plan: fields that end in NUL. Throws INVALID_ARGUMENT for a field that holds a NUL or a wrong number of fields. */
 export function encodePlan(plan: Plan): Buffer {
@@ -123,7 +128,7 @@ function encodeField(value: FieldValue): Buffer {
 }
 
 const NUL = Buffer.of(0)
-const EVENTS: ReadonlySet<string> = new Set(['created', 'receipt', 'started', 'failed', 'watched', 'exited', 'done'])
+const EVENTS: ReadonlySet<string> = new Set(['created', 'receipt', 'started', 'begun', 'failed', 'watched', 'exited', 'done'])
 
 /** One line of the control socket. Throws INTERNAL for anything that is not an event. */
 export function parseEvent(line: string): LauncherEvent {

@@ -60,6 +60,8 @@ struct setup {
   uint64_t output_limit, time_limit;
   unsigned keep_count;
   int listener; /* a socket for the guest, where the plan says; -1 for none */
+  bool unbound; /* it listens nowhere yet */
+  int later;    /* where the parent's part of the plan comes, once the program has begun; -1 for nowhere */
   pid_t joined; /* whose namespaces are joined instead of made; 0 for nobody's */
   int joined_process;
   pid_t holder; /* below whose user namespace it is made, 0 for nobody's */

@@ -59,7 +59,7 @@ static void tell(const struct event *event) {
   }
 }
 
-static void tell_name(const char *name) {
+void supervision_tell_name(const char *name) {
   struct event event = {0};
   event_begin(&event, name);
   event_end(&event);
@@ -143,7 +143,7 @@ static void read_channel(struct supervision *state) {
     if (result >= 0 && state->go_time != 0 && state->failed.length == 0) {
       state->started = true;
       state->beat_time = supervision_now() + (int64_t)state->setup->beat_interval * 1000000;
-      tell_name("started");
+      supervision_tell_name("started");
     }
     return;
   }
@@ -316,13 +316,13 @@ static void let_callers_read(struct supervision *state) {
 static void tell_exit(struct supervision *state) {
   struct event event = {0}, watched = {0};
   const struct ending ending = {state->wait_status, state->reason,
-                                state->go_time == 0 ? 0 : state->exit_time - state->go_time};
+                                state->begin_time == 0 ? 0 : state->exit_time - state->begin_time};
   tree_give_back(&state->returns);
   watch_end(&state->watcher, &watched);
   tell(&watched);
   ending_describe(&ending, &event);
   log_end(&state->log);
-  if (state->go_time != 0)
+  if (state->begin_time != 0)
     ending_write(state->setup, &event);
   callers_close(&state->callers);
   tell(&event);
@@ -340,7 +340,7 @@ static int tell_end(struct supervision *state, const struct plan *plan) {
   if (plan->arguments != NULL)
     tell_exit(state);
   else if (state->started && state->wait_status == 0)
-    tell_name("done");
+    supervision_tell_name("done");
   else
     return 125;
   return 0;
@@ -357,7 +357,8 @@ static int load(struct plan *plan, struct setup *setup, char **bytes, size_t *le
   failure_begin("plan");
   setup_clear(setup);
   return plan_read(DESCRIPTOR_PLAN, bytes, length) < 0 || plan_parse(*bytes, *length, plan) < 0 ||
-                 plan_perform(plan, setup, PHASE_PARENT) < 0 || plan_check(plan, setup) < 0
+                 plan_perform(plan, setup, PHASE_PARENT) < 0 || plan_perform(plan, setup, PHASE_SUPERVISION) < 0 ||
+                 plan_check(plan, setup) < 0
              ? -1
              : 0;
 }

@@ -36,6 +36,7 @@ struct supervision {
   int wait_status;
   const char *reason; /* why the parent killed it, or NULL */
   int64_t go_time, exit_time;
+  int64_t begin_time; /* from when on it is somebody's: with go, but where that is left for later */
   int64_t moved_time; /* when a byte of output was last passed on */
   uint64_t budget;
   /* What is large comes last: of a container that is short-lived no page of it is touched. */
@@ -45,6 +46,9 @@ struct supervision {
 
 /* Nanoseconds of a clock that only goes on. */
 int64_t supervision_now(void);
+
+/* An event that is nothing but its name. */
+void supervision_tell_name(const char *name);
 
 /* Kills the container, for `reason` or none of ours. */
 void supervision_kill(struct supervision *state, const char *reason);

@@ -22,18 +22,29 @@ export interface ReceiptParts {
   readonly seccompProfile?: ProfileEvidence | null
   readonly limits: Limits
   readonly ways: LimitWays
+  /** Its program runs already, and has descriptors of its own, which are not compared. */
+  readonly isExecuted?: boolean
 }
 
 /**
  * Makes the receipt of a guest that waits for its first instruction: evidence from inside, limits read from the evidence, everything
  * compared from outside. Throws LAUNCHER_FAILED when a comparison or a limit fails: such a guest must not start.
  */
-export function collectReceipt({ container, wall, kernel, wasm, seccompProfile = null, limits: asked, ways }: ReceiptParts): Receipt {
+export function collectReceipt({
+  container,
+  wall,
+  kernel,
+  wasm,
+  seccompProfile = null,
+  limits: asked,
+  ways,
+  isExecuted = false,
+}: ReceiptParts): Receipt {
   const evidence = kernel === null ? null : kernelEvidence(kernel.texts, hostIdentity(), kernel.outer ?? null)
   const inGroups = kernel !== null && Object.keys(asked).some((key) => ways[key as keyof Limits] === 'cgroup')
   const limits = limitEvidence(asked, ways, evidence, inGroups ? groupLimits(kernel.pid) : null)
   const checks = {
-    ...(kernel === null || evidence === null ? {} : crossCheck({ pid: kernel.pid, evidence, limits })),
+    ...(kernel === null || evidence === null ? {} : crossCheck({ pid: kernel.pid, evidence, limits, isExecuted })),
     // What the launcher was given is what it has set.
     ...(seccompProfile === null ? {} : { seccompProfile: evidence?.seccomp.instructions === seccompProfile.instructions }),
   }

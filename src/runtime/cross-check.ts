@@ -11,6 +11,8 @@ export interface Claim {
   readonly pid: number
   readonly evidence: KernelEvidence
   readonly limits: readonly LimitEvidence[]
+  /** It runs, though not for anybody yet: what it has opened by itself is its own. */
+  readonly isExecuted?: boolean
 }
 
 /** O_CLOEXEC as fdinfo prints flags; the same number on every architecture wolffia runs on. */
@@ -23,7 +25,7 @@ const CLOSE_ON_EXEC = 0o2000000
  * Not compared, because nothing outside shows it: the hostname (its namespace is), Landlock, the size of the terminal, kernel
  * parameters of its namespaces, and whether an interface is up (the list of interfaces is).
  */
-export function crossCheck({ pid, evidence, limits }: Claim): Record<string, boolean> {
+export function crossCheck({ pid, evidence, limits, isExecuted = false }: Claim): Record<string, boolean> {
   const read = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8')
   const checks: Record<string, () => boolean> = {
     namespaces: () =>
@@ -41,7 +43,7 @@ export function crossCheck({ pid, evidence, limits }: Claim): Record<string, boo
     },
     rlimits: () => same(parseLimits(read('limits')), evidence.rlimits) && same(parseHardLimits(read('limits')), evidence.hardRlimits),
     interfaces: () => same(interfaceNames(read('net/dev')), Object.keys(evidence.interfaces).sort()),
-    descriptors: () => same(inheritedDescriptors(pid), [...evidence.descriptors].sort(ascending)),
+    ...(isExecuted ? {} : { descriptors: () => same(inheritedDescriptors(pid), [...evidence.descriptors].sort(ascending)) }),
     process: () =>
       Number(read('oom_score_adj')) === evidence.process.oomScoreAdjust &&
       readlinkSync(`/proc/${pid}/cwd`) === evidence.process.workingDirectory &&

@@ -56,6 +56,20 @@ export interface CreateRequest {
    * keeps nothing in the folder before it has resolved. When it rejects, so does `create`. Absent when all that is there already.
    */
   readonly record?: () => Promise<void>
+  /** What this wall has made ready for such a container: it fits, and the container has its id. Used up, whatever becomes of the container. */
+  readonly prewarmed?: Prewarmed
+}
+
+/** A guest that is nobody's, made as far as it can be without knowing whose. It ends with this process, and leaves nothing. */
+export interface Prewarmed {
+  /** That of the container which it can become. */
+  readonly id: string
+  /** Resolves when it is gone, closed or dead, and when the container that it became is. */
+  readonly ended: Promise<void>
+  /** Whether it is what this container asks for in everything that was settled when it was made. */
+  fits(request: CreateRequest): boolean
+  /** Ends it. Resolves when it is gone. */
+  close(): Promise<void>
 }
 
 /** What {@link Runtime.update} needs. */
@@ -99,6 +113,11 @@ export interface Runtime {
   accepts(spec: ContainerSpec, rootfs: Rootfs): boolean
   /** Builds everything up to the guest's first instruction. The receipt is there when it resolves. On failure nothing is left. */
   create(request: CreateRequest): Promise<Task>
+  /**
+   * Makes as much of a container as can be made before anybody wants it. Nothing is kept on disk, and the request's `record`, `supervision` and
+   * `signal` are those of the container that comes. Absent at a wall that starts quickly enough. Rejects as `create` does.
+   */
+  prewarm?(request: CreateRequest): Promise<Prewarmed>
   /** The running task of a container, found again by another process; null when it is not running. */
   open(id: string, directory: string): Promise<RunningTask | null>
   /** At most so many bytes of a file of a running container, as it is now; empty when there is none. Rejects with CONFLICT when it is not running. */

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { EngineError } from '../errors.js'
 import { deferred } from '../launcher/deferred.js'
 import type { WasmEvidence } from '../runtime/receipt.js'
-import { GO, OUTLIVE, type SandboxEvent, type StartMessage } from './sandbox/protocol.js'
+import { BECOME, GO, type GuestWords, OUTLIVE, type SandboxEvent, type StartMessage } from './sandbox/protocol.js'
 import { parseEvent } from './sandbox-event.js'
 
 /** A guest's end, as its sandbox says it. */
@@ -13,6 +13,8 @@ export type SandboxExit = Extract<SandboxEvent, { event: 'exited' }>
  * code; it is checked all the same, line by line, for a guest that has broken out of V8.
  */
 export class SandboxControl {
+  /** Of a prewarmed sandbox: it waits to be told whose it is. */
+  readonly warm: Promise<void>
   /** The guest is compiled and waits. */
   readonly ready: Promise<WasmEvidence>
   readonly started: Promise<void>
@@ -24,25 +26,29 @@ export class SandboxControl {
   readonly #take: (event: SandboxEvent) => void
   readonly #lost: () => void
   /** No honest line is longer: the longest says back what the sandbox was told. */
-  readonly #lineMaximum: number
+  #lineMaximum: number
   #partialLine = ''
 
   constructor(start: Duplex, control: Duplex, message: StartMessage) {
+    const warm = deferred<void>()
     const ready = deferred<WasmEvidence>()
     const started = deferred<void>()
     const exited = deferred<SandboxExit | null>()
+    this.warm = warm.promise
     this.ready = ready.promise
     this.started = started.promise
     this.exited = exited.promise
     this.#control = control
     this.#take = (event) => {
-      if (event.event === 'ready') ready.resolve(event.evidence)
+      if (event.event === 'warm') warm.resolve()
+      else if (event.event === 'ready') ready.resolve(event.evidence)
       else if (event.event === 'started') started.resolve()
-      else if (event.event === 'failed') ready.reject(failure(event))
+      else if (event.event === 'failed') for (const waiting of [warm, ready]) waiting.reject(failure(event))
       else exited.resolve(event)
     }
     this.#lost = () => {
       const error = new EngineError('SANDBOX_FAILED', 'the sandbox process ended without a word')
+      warm.reject(error)
       ready.reject(error)
       started.reject(error)
       exited.resolve(null)
@@ -53,6 +59,13 @@ export class SandboxControl {
     control.setEncoding('utf8')
     control.on('data', (text: string) => this.#read(text))
     control.on('close', this.#lost)
+  }
+
+  /** Tells a prewarmed sandbox whose it is. */
+  become(words: GuestWords): void {
+    const told = JSON.stringify(words)
+    this.#lineMaximum += told.length
+    if (this.#control.writable) this.#control.write(`${BECOME}${told}\n`)
   }
 
   /** Lets the guest run. */

@@ -32,6 +32,8 @@ export function parseEvent(line: string): SandboxEvent | null {
   switch (said.event) {
     case 'ready':
       return readReady(said)
+    case 'warm':
+      return { event: 'warm' }
     case 'started':
       return { event: 'started' }
     case 'failed':

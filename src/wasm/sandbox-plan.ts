@@ -25,8 +25,11 @@ export interface SandboxPlanRequest {
   readonly descriptors: number
   /** File of that folder that Node executes. */
   readonly program: string
-  /** Folder of the host in which it listens, at one descriptor more; null for one that listens nowhere. */
-  readonly sessionsFolder: string | null
+  /**
+   * Folder of the host in which it listens, at one descriptor more; null for one that listens nowhere. `later`: it is nobody's yet, and its launcher is
+   * told when it begins, by what comes at the first of the launcher's descriptors that the sandbox has not.
+   */
+  readonly sessionsFolder: string | 'later' | null
   readonly openStdin: boolean
   /** Whether stdin stays open when a caller has no more to say. */
   readonly keepStdin: boolean
@@ -114,8 +117,25 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
   }
 }
 
+/** Where a sandbox that was started `later` listens from now on. */
+export function bindingOperation(folder: string): Operation {
+  return ['bind-socket', folder, SESSIONS_SOCKET]
+}
+
+/** The file without a name that such a sandbox has at this descriptor gets one. */
+export function namingOperation(descriptor: number, path: string): Operation {
+  return ['name-file', descriptor - SANDBOX_DESCRIPTOR + LAUNCHER_DESCRIPTOR, path]
+}
+
 function listeningOperations({ sessionsFolder, descriptors }: Pick<SandboxPlanRequest, 'sessionsFolder' | 'descriptors'>): Operation[] {
   if (sessionsFolder === null) return []
+  const next = LAUNCHER_DESCRIPTOR + descriptors
+  if (sessionsFolder === 'later')
+    return [
+      ['begin-later', next],
+      ['unbound-socket', next + 1],
+      ['keep-descriptor', next + 1, SANDBOX_DESCRIPTOR + descriptors],
+    ]
   return [
     ['listening-socket', sessionsFolder, SESSIONS_SOCKET, LAUNCHER_DESCRIPTOR + descriptors],
     ['keep-descriptor', LAUNCHER_DESCRIPTOR + descriptors, SANDBOX_DESCRIPTOR + descriptors],

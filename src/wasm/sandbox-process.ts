@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, constants as openFlags, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { type Duplex, Readable, type Writable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import { launch } from '../launcher/client.js'
 import { assetPath } from '../launcher/installation.js'
-import type { Plan } from '../launcher/operations.js'
-import type { ExitedEvent } from '../launcher/protocol.js'
+import type { Operation, Plan } from '../launcher/operations.js'
+import { type ExitedEvent, encodePlan } from '../launcher/protocol.js'
 import type { ReceiptTexts } from '../runtime/kernel-evidence.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 import { MEMORY_COPY_ENVIRONMENT } from './sandbox/memory-copy.js'
@@ -41,6 +41,11 @@ export interface SandboxProcess {
   readonly holders: { readonly supervisor: number | undefined; readonly init: number } | null
   /** Resolves when the process is gone and everything it has written can be read. */
   readonly ended: Promise<ProcessEnd>
+  /**
+   * Tells the launcher of a sandbox that was started `later` whose it is, and what to do besides waiting. Resolves when that is in force.
+   * Throws INTERNAL for any other.
+   */
+  begin(operations: readonly Operation[]): Promise<void>
   /** Lets Node run. */
   execute(): Promise<void>
   signal(number: number): void
@@ -54,6 +59,9 @@ export interface SandboxProcess {
   /** Ends it, whatever it does. */
   kill(): void
 }
+
+/** As open(2) has it; Node does not name it. */
+const O_TMPFILE = 0o20000000 | openFlags.O_DIRECTORY
 
 /** What a sandbox of a container executes, of the folder dist/sandbox. */
 export const SANDBOX_PROGRAM = 'main.cjs'
@@ -74,6 +82,11 @@ export interface SandboxStart {
   readonly asksRemote: boolean
   /** Its stdio is nobody's. */
   readonly outlives: boolean
+  /**
+   * It is nobody's yet: its own files are made without a name in this folder, and get theirs by what {@link SandboxProcess.begin} is
+   * told.
+   */
+  readonly later?: { readonly folder: string }
   readonly signal?: AbortSignal
 }
 
@@ -85,14 +98,15 @@ export async function startWalled(plan: Plan, seccompName: string, start: Sandbo
       stdio: start.outlives
         ? ['ignore', 'ignore', 'ignore']
         : [start.openStdin ? 'pipe' : 'ignore', 'pipe', start.terminal ? 'ignore' : 'pipe'],
-      descriptors: ['pipe', 'pipe', ...descriptors, ...channelEnds(start)],
+      descriptors: ['pipe', 'pipe', ...descriptors, ...channelEnds(start), ...(start.later === undefined ? [] : ['pipe' as const])],
       seccompProgramPath: assetPath(seccompName),
       ...(start.signal === undefined ? {} : { signal: start.signal }),
     })
     const [startStream, control, ...streams] = launcher.streams.filter((stream) => stream !== null)
     if (!startStream || !control) throw new EngineError('INTERNAL', 'the launcher has no pipes')
-    const { channels, remote } = channelsOf(streams, start)
     for (const stream of [startStream, control, ...streams]) stream.on('error', () => {})
+    const further = start.later === undefined ? undefined : streams.pop()
+    const { channels, remote } = channelsOf(streams, start)
     const { created, receipt } = await launcher.ready
     return {
       pid: created.guest,
@@ -106,6 +120,11 @@ export async function startWalled(plan: Plan, seccompName: string, start: Sandbo
       kernel: { pid: created.guest, texts: receipt },
       holders: { supervisor: launcher.pid, init: created.pid },
       ended: launcher.exited,
+      begin: async (operations) => {
+        if (further === undefined) throw notLater()
+        further.end(encodePlan({ operations, exec: null }))
+        await launcher.begin()
+      },
       execute: () => launcher.go(),
       signal: (number) => launcher.signal(number),
       resize: (size) => launcher.resize(size),
@@ -170,6 +189,9 @@ export function startAlone(nodeFlags: readonly string[], start: SandboxStart, pr
         })
         child.on('close', (code, signal) => resolve({ code, signal: signal === null ? null : constants.signals[signal] }))
       }),
+      begin: async () => {
+        throw notLater()
+      },
       execute: async () => {},
       signal: send,
       resize: () => {},
@@ -200,8 +222,27 @@ function needsWall(what: string): EngineError {
   })
 }
 
-function openFiles({ upperPath, endPath, recording }: SandboxStart): number[] {
-  const own = [upperPath, endPath].flatMap((path) => (path === null ? [] : [openSync(path, 'w', 0o600)]))
+function notLater(): EngineError {
+  return new EngineError('INTERNAL', 'the sandbox was started for a container')
+}
+
+/** A new file of the folder that has no name, and is gone when nobody has it open any more. Throws UNSUPPORTED_BY_HOST. */
+function openNameless(folder: string): number {
+  try {
+    return openSync(folder, O_TMPFILE | openFlags.O_RDWR, 0o600)
+  } catch (cause) {
+    throw new EngineError('UNSUPPORTED_BY_HOST', `${folder}: its file system has no files without a name, which prewarming needs`, {
+      cause,
+      hint: 'Keep the store on another file system (WOLFFIA_HOME), or leave prewarming out.',
+      data: { folder },
+    })
+  }
+}
+
+function openFiles({ upperPath, endPath, recording, later }: SandboxStart): number[] {
+  const own: number[] = []
+  for (const path of [upperPath, endPath])
+    if (path !== null) own.push(later === undefined ? openSync(path, 'w', 0o600) : openNameless(later.folder))
   if (recording !== undefined) own.push(openSync(recording.path, recording.mode === 'record' ? 'a' : 'r'))
   return own
 }

@@ -16,6 +16,7 @@ export function parseSessionEvent(text: string): SessionEvent | null {
   if ('event' in said && said.event === 'outlives') return { event: 'outlives' }
   // In a session nothing is kept of the files: what goes on with them is the container's.
   const event = parseEvent(JSON.stringify({ ...said, upperWhole: false }))
+  if (event?.event === 'warm') return null
   if (event?.event !== 'exited') return event
   const { upperWhole: _upperWhole, ...exited } = event
   return exited

@@ -23,6 +23,7 @@ export interface StartMessageParts {
   readonly remoteDescriptor: number | null
   readonly sessions: StartMessage['sessions']
   readonly outlives: boolean
+  readonly prewarmed: boolean
   readonly recordingDescriptor: number | null
   /** What the layers' tars hold together. */
   readonly layerBytes: number
@@ -54,6 +55,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
     remoteDescriptor: parts.remoteDescriptor,
     sessions: parts.sessions,
     outlives: parts.outlives,
+    prewarmed: parts.prewarmed,
     deterministic: spec.deterministic?.seed ?? null,
     recording: recordingOf(spec, parts.recordingDescriptor),
     limits: sandboxLimits(spec, parts.layerBytes),

@@ -1,24 +1,21 @@
 import { createHash } from 'node:crypto'
 import { lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { afterCleanUp, EngineError } from '../errors.js'
-import { MAXIMUM_FILE_BYTES, type ReadonlyFileSystem } from '../fs/file-system.js'
 import { fromUtf8 } from '../fs/names.js'
-import { singleIdMap } from '../launcher/id-map.js'
-import { assetPath, seccompAsset } from '../launcher/installation.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
 import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js'
 import { assertLimits, type Limits, type LimitWays } from '../runtime/limits.js'
 import { findProgram, type Program } from '../runtime/magic.js'
-import { type Delegation, groupOperations, ownGroups, sweepGroups, usesGroups } from '../runtime/make-groups.js'
+import { type Delegation, groupOperations, ownGroups } from '../runtime/make-groups.js'
 import { type OpenedObject, openObjects } from '../runtime/object-mounts.js'
-import type { LimitEvidence, Receipt, WasmEvidence } from '../runtime/receipt.js'
+import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
 import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
-import type { CreateRequest, ExecRequest, RunEnd, RunningTask, Runtime, Task, UpdateRequest } from '../runtime/runtime.js'
+import type { CreateRequest, ExecRequest, Prewarmed, RunEnd, RunningTask, Runtime, Task, UpdateRequest } from '../runtime/runtime.js'
 import { isHostMount, withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
-import { readEnd, supervisionOperations } from '../runtime/supervision.js'
+import { readEnd } from '../runtime/supervision.js'
 import { assertUpdatable, updateGroups } from '../runtime/update-groups.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import { pidOf } from '../store/process-identity.js'
@@ -29,12 +26,11 @@ import { type Served, serveFileSystems } from './file-system-server.js'
 import { assertModuleSize } from './module.js'
 import { assertNoPrivileges } from './no-privileges.js'
 import { assertNoResources } from './no-resources.js'
-import { nodeFiles } from './node-files.js'
 import { preparationMs, within } from './preparation.js'
-import { HEADER_BYTES, RECORDING_BYTES } from './recording/format.js'
+import { assertPrewarmable, type BecomeResult, type LaterPieces, PrewarmedSandbox } from './prewarmed-sandbox.js'
 import { prepareRecording } from './recording/recording-file.js'
 import { RunningFiles } from './running-files.js'
-import { type SandboxLayer, START_DESCRIPTOR, type StartMessage } from './sandbox/protocol.js'
+import type { SandboxLayer, StartMessage } from './sandbox/protocol.js'
 import { SandboxControl, type SandboxExit } from './sandbox-control.js'
 import { parseEvent } from './sandbox-event.js'
 import {
@@ -46,9 +42,23 @@ import {
   wasmLimitWays,
   withoutGroups,
 } from './sandbox-groups.js'
-import { bindPath, layerPaths, sandboxPlan } from './sandbox-plan.js'
-import { SANDBOX_PROGRAM, type SandboxProcess, type SandboxStart, startAlone, startWalled } from './sandbox-process.js'
-import { type StartMessageParts, sandboxLimits, startMessage } from './start-message.js'
+import { bindPath } from './sandbox-plan.js'
+import { type SandboxProcess, startAlone } from './sandbox-process.js'
+import {
+  type BindPath,
+  insideLayers,
+  LAST_WORD_BYTES,
+  layerBytes,
+  layersOf,
+  lazyNumber,
+  ownFolder,
+  prepared,
+  type Started,
+  saidPath,
+  startBehindWall,
+  wallPlan,
+} from './sandbox-start.js'
+import { sandboxLimits } from './start-message.js'
 import { keepLeftUpper, keptLayers, type NewUpper, newUpper } from './uppers.js'
 import { keepReceipt, startExec } from './wasm-exec.js'
 import { WasmFiles } from './wasm-files.js'
@@ -67,7 +77,6 @@ export interface WasmRuntimeOptions {
 }
 
 const DIGEST_PIECE_BYTES = 1 << 20
-const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
 
 /** The Wasm wall: WASI programs in V8, in a process of their own, behind the native wall where there is one. */
 export class WasmRuntime implements Runtime {
@@ -90,8 +99,94 @@ export class WasmRuntime implements Runtime {
   }
 
   async create(wanted: CreateRequest): Promise<Task> {
-    const request = { ...wanted, spec: withRealSources(wanted.spec) }
+    const settled = this.#settle(wanted)
+    const { request, program, delegated, ways } = settled
     const { id, directory, spec, rootfs } = request
+    if (spec.recording !== undefined) prepareRecording(spec, spec.recording, digestOf(rootfs, program))
+    const { timeoutMs = null } = spec.limits
+    const objects = openObjects(request)
+    const own = ownFolder(directory)
+    const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
+    await request.record?.()
+    mkdirSync(own, { recursive: true, mode: 0o700 })
+    const upper = spec.ephemeral || spec.readonlyRootfs ? null : newUpper(own)
+    let sandbox: SandboxProcess | undefined
+    try {
+      const warm = await this.#become(settled, upper)
+      const started: Started = warm ?? (await this.#startProcess(request, program, upper, delegated))
+      sandbox = started.sandbox
+      const files = sandbox.remote === null ? null : serve(sandbox.remote, request, objects)
+      const receipt = warm?.receipt ?? collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec, ways), wasm: null })
+      if (warm === null) await sandbox.execute()
+      const control = warm?.control ?? new SandboxControl(sandbox.start, sandbox.control, started.message)
+      const wasm = await within(control.ready, preparationMs(timeoutMs))
+      recordGuest(own, { guest: sandbox.pid, ...(sandbox.holders ?? {}) })
+      const outlives = request.supervision?.outlives === true
+      const bounded = { ...receipt, limits: [...receipt.limits, ...started.evidence] }
+      const digest = program.ino === null ? null : (warm?.moduleDigest ?? digestOf(rootfs, program))
+      const whole = completed(bounded, wasm, digest, spec)
+      keepReceipt(own, whole)
+      return new WasmTask({ sandbox, control, timeoutMs, upper, folder: own, outlives, receipt: whole, files, cleanUp })
+    } catch (error) {
+      sandbox?.kill()
+      await sandbox?.ended.catch(() => {})
+      throw await afterCleanUp(error, () => upper?.discard(), cleanUp)
+    }
+  }
+
+  async prewarm(wanted: CreateRequest): Promise<Prewarmed> {
+    const { request, program, delegated, ways } = this.#settle(wanted)
+    const { id, directory, spec, rootfs } = request
+    assertPrewarmable(request, program, this.#nativeWall === 'never' ? 'this wall is told to stand alone' : noNativeWall())
+    const folder = dirname(directory)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const moduleDigest = digestOf(rootfs, program)
+    return PrewarmedSandbox.start({
+      id,
+      folder,
+      pieces: this.#laterPieces({ request, program, delegated }),
+      piecesFor: (other) => this.#laterPieces(this.#settle(other)),
+      receiptOf: (sandbox, of, isExecuted) =>
+        collectReceipt({ container: id, wall: this.name, ...shared(sandbox, of, ways), wasm: null, isExecuted }),
+      evidenceOf: (sandbox, of) => sandboxEvidence(sandboxGroups(of, delegated), sandbox.pid),
+      spec,
+      moduleDigest,
+    })
+  }
+
+  /** The sandbox that was made for such a container, which it is from now on; null without one, or when that has died. */
+  async #become({ request }: Settled, upper: NewUpper | null): Promise<BecomeResult | null> {
+    const { prewarmed, spec, directory, supervision, signal } = request
+    if (!(prewarmed instanceof PrewarmedSandbox)) return null
+    return prewarmed.become(spec, {
+      folder: ownFolder(directory),
+      upperPath: upper?.path ?? null,
+      endPath: saidPath(ownFolder(directory)),
+      supervision,
+      signal,
+    })
+  }
+
+  /** What a sandbox that is nobody's yet is made of, for a container like this. */
+  #laterPieces({ request, program, delegated }: Pick<Settled, 'request' | 'program' | 'delegated'>): LaterPieces {
+    const { spec, directory } = request
+    const upper = spec.ephemeral || spec.readonlyRootfs ? null : newUpper(ownFolder(directory))
+    const stored = layersOf(request)
+    const parts = prepared(request, program, upper, {
+      layers: insideLayers(stored),
+      layerBytes: layerBytes(stored),
+      bindPath,
+      sessions: null,
+      preopens: this.#preopens,
+      prewarmed: true,
+    })
+    return { parts, plan: wallPlan(request, stored, parts, delegated, { sessionsFolder: 'later', supervision: [] }) }
+  }
+
+  /** Refuses by name what this wall or this host cannot do, and finds the program. */
+  #settle(wanted: CreateRequest): Settled {
+    const request = { ...wanted, spec: withRealSources(wanted.spec) }
+    const { spec, rootfs } = request
     const delegated = sandboxDelegation(spec)
     const ways = wasmLimitWays(delegated)
     assertLimits(spec.limits, this.name, ways)
@@ -104,35 +199,7 @@ export class WasmRuntime implements Runtime {
     const program = findProgram(spec, rootfs)
     if (program === null) throw new EngineError('COMMAND_NOT_FOUND', `${spec.process.args[0]} does not exist in the container`)
     if (program.ino !== null) assertModuleSize(rootfs.tree().stat(program.ino).size)
-    if (spec.recording !== undefined)
-      prepareRecording(spec, spec.recording, program.ino === null ? '' : digestOf(rootfs.tree(), program.ino))
-    const { timeoutMs = null } = spec.limits
-    const objects = openObjects(request)
-    const own = ownFolder(directory)
-    const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
-    await request.record?.()
-    mkdirSync(own, { recursive: true, mode: 0o700 })
-    const upper = spec.ephemeral || spec.readonlyRootfs ? null : newUpper(own)
-    let sandbox: SandboxProcess | undefined
-    try {
-      const started = await this.#startProcess(request, program, upper, delegated)
-      sandbox = started.sandbox
-      const files = sandbox.remote === null ? null : serve(sandbox.remote, request, objects)
-      const receipt = collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec, ways), wasm: null })
-      await sandbox.execute()
-      const control = new SandboxControl(sandbox.start, sandbox.control, started.message)
-      const wasm = await within(control.ready, preparationMs(timeoutMs))
-      recordGuest(own, { guest: sandbox.pid, ...(sandbox.holders ?? {}) })
-      const outlives = request.supervision?.outlives === true
-      const bounded = { ...receipt, limits: [...receipt.limits, ...started.evidence] }
-      const whole = completed(bounded, wasm, program, rootfs, spec)
-      keepReceipt(own, whole)
-      return new WasmTask({ sandbox, control, timeoutMs, upper, folder: own, outlives, receipt: whole, files, cleanUp })
-    } catch (error) {
-      sandbox?.kill()
-      await sandbox?.ended.catch(() => {})
-      throw await afterCleanUp(error, () => upper?.discard(), cleanUp)
-    }
+    return { request, program, delegated, ways }
   }
 
   async open(_id: string, directory: string): Promise<RunningTask | null> {
@@ -212,94 +279,24 @@ export class WasmRuntime implements Runtime {
   /** Behind the native wall if there is one; else alone, unless that was ruled out. */
   async #startProcess(request: CreateRequest, program: Program, upper: NewUpper | null, delegated: Delegation): Promise<Started> {
     const stored = layersOf(request)
-    const layerBytes = stored.reduce((sum, { tarPath }) => sum + statSync(tarPath).size, 0)
     const prepare = (layers: readonly SandboxLayer[], bindPath: BindPath, sessions: StartMessage['sessions'] | null) =>
-      prepared(request, program, upper, { layers, layerBytes, bindPath, sessions, preopens: this.#preopens })
+      prepared(request, program, upper, {
+        layers,
+        layerBytes: layerBytes(stored),
+        bindPath,
+        sessions,
+        preopens: this.#preopens,
+        prewarmed: false,
+      })
     const alone = (): Started => {
       assertPossibleAlone(request.spec)
       assertNoGroups(request.spec)
       const { message, start } = prepare(stored, (_place, source) => source, { folder: ownFolder(request.directory) })
       return { sandbox: startAlone(NODE_FLAGS, start), message, evidence: [] }
     }
-    const walled = () => {
-      const inside = stored.map(({ lazy }, place) => ({ ...layerPaths(place), ...(lazy === undefined ? {} : { lazy }) }))
-      return startBehindWall(request, stored, prepare(inside, bindPath, null), delegated)
-    }
+    const walled = () => startBehindWall(request, stored, prepare(insideLayers(stored), bindPath, null), delegated)
     return startDoubleWalled(this.#nativeWall, request.spec, { walled, alone })
   }
-}
-
-type BindPath = (place: number, source: string) => string
-
-interface Started {
-  readonly sandbox: SandboxProcess
-  readonly message: StartMessage
-  /** Limits of the whole process that the kernel has been seen to hold. */
-  readonly evidence: readonly LimitEvidence[]
-}
-
-/** What both kinds of sandbox are told and given. */
-function prepared(
-  { spec, rootfs, directory, openStdin, supervision, signal }: CreateRequest,
-  program: Program,
-  upper: NewUpper | null,
-  options: Pick<StartMessageParts, 'layers' | 'preopens' | 'bindPath' | 'layerBytes'> & {
-    /** Null where the launcher listens for it. */
-    readonly sessions: StartMessage['sessions'] | null
-  },
-): { readonly message: StartMessage; readonly start: SandboxStart } {
-  const outlives = supervision?.outlives === true
-  const upperPath = upper?.path ?? null
-  const endPath = supervision === undefined ? null : saidPath(ownFolder(directory))
-  const asksRemote = spec.mounts.some(({ type }) => type === 'fs') || rootfs.layers.some(({ lazy }) => lazy !== undefined)
-  const { recording } = spec
-  const given = { upperPath, endPath, ...(recording === undefined ? {} : { recording }) }
-  const count = descriptorCount({ ...given, asksRemote })
-  // The last first: what is not there has no descriptor.
-  let last = START_DESCRIPTOR + count
-  const remoteDescriptor = asksRemote ? --last : null
-  const recordingDescriptor = recording === undefined ? null : --last
-  const endDescriptor = endPath === null ? null : --last
-  const message = startMessage({
-    ...options,
-    spec,
-    imageLayers: rootfs.layers.length,
-    program: program.path,
-    keepsUpper: upper !== null,
-    endDescriptor,
-    remoteDescriptor,
-    recordingDescriptor,
-    sessions: options.sessions ?? { descriptor: START_DESCRIPTOR + count },
-    outlives,
-  })
-  const { terminal } = spec.process
-  return {
-    message,
-    start: { openStdin, terminal, ...given, channels: 0, asksRemote, outlives, ...(signal === undefined ? {} : { signal }) },
-  }
-}
-
-/** The image's layers and those that earlier runs have left, by their paths on the host. */
-function layersOf({ rootfs, directory, spec }: CreateRequest): SandboxLayer[] {
-  const image = rootfs.layers.map(({ tarPath, indexPath, lazy }, place): SandboxLayer => {
-    return { tarPath, indexPath, ...(lazy === undefined ? {} : { lazy: lazyNumber(spec, place) }) }
-  })
-  return [...image, ...keptLayers(ownFolder(directory)).map(({ tarPath, indexPath }) => ({ tarPath, indexPath }))]
-}
-
-/** What a sandbox asks by for the contents of the image's layer with this place; mounts have the numbers before. */
-function lazyNumber({ mounts }: ContainerSpec, place: number): number {
-  return mounts.length + place
-}
-
-/** Start, control, the files that are there, the recording, and the socket for remote file systems. */
-function descriptorCount({
-  upperPath,
-  endPath,
-  recording,
-  asksRemote,
-}: Pick<SandboxStart, 'upperPath' | 'endPath' | 'recording' | 'asksRemote'>): number {
-  return 2 + [upperPath, endPath].filter((path) => path !== null).length + (recording === undefined ? 0 : 1) + (asksRemote ? 1 : 0)
 }
 
 /**
@@ -315,11 +312,6 @@ async function serve(stream: Duplex, { spec, rootfs }: CreateRequest, objects: r
   for (const { fs } of objects) fs.close()
 }
 
-/** Where a sandbox writes its last word. */
-function saidPath(folder: string): string {
-  return join(folder, 'said.json')
-}
-
 /** Its last word; null for none, or for one that is none. */
 function readSaid(folder: string): SandboxExit | null {
   try {
@@ -330,50 +322,6 @@ function readSaid(folder: string): SandboxExit | null {
   } catch {
     return null
   }
-}
-
-async function startBehindWall(
-  { id, directory, spec, openStdin, keepStdin = false, terminalSize = TERMINAL_SIZE, supervision }: CreateRequest,
-  layers: readonly SandboxLayer[],
-  { message, start }: ReturnType<typeof prepared>,
-  delegated: Delegation,
-): Promise<Started> {
-  const asked = sandboxGroups(spec, delegated)
-  if (usesGroups(asked)) sweepGroups(delegated)
-  const plan = sandboxPlan({
-    spec,
-    groups: groupOperations(id, asked, delegated),
-    idMap: singleIdMap(),
-    node: nodeFiles(),
-    sandboxPath: assetPath('sandbox'),
-    nodeFlags: NODE_FLAGS,
-    program: SANDBOX_PROGRAM,
-    layers,
-    descriptors: descriptorCount(start),
-    sessionsFolder: ownFolder(directory),
-    openStdin,
-    keepStdin,
-    supervision: supervisionOperations(ownFolder(directory), supervision),
-    terminalSize,
-    fileBytes: fileBytes(spec, message),
-  })
-  const sandbox = await startWalled(plan, seccompAsset() ?? '', start)
-  return { sandbox, message, evidence: sandboxEvidence(asked, sandbox.pid) }
-}
-
-/** The longest file a sandbox has to write: its upper, or one in a folder of the host's. */
-function fileBytes({ mounts, recording }: ContainerSpec, { keepsUpper, endDescriptor, limits }: StartMessage): number {
-  if (mounts.some((mount) => isHostMount(mount) && !mount.readonly)) return MAXIMUM_FILE_BYTES
-  const lastWord = endDescriptor === null ? 0 : LAST_WORD_BYTES
-  const written = Math.max(lastWord, recording?.mode === 'record' ? RECORDING_BYTES + HEADER_BYTES : 0)
-  return keepsUpper ? Math.max(written, Math.min(limits.upperBytes, MAXIMUM_FILE_BYTES)) : written
-}
-
-const LAST_WORD_BYTES = 64 * 1024
-
-/** The wall's part of a container's folder. */
-function ownFolder(directory: string): string {
-  return join(directory, 'wasm')
 }
 
 /** Refuses by name what this wall cannot give. */
@@ -433,6 +381,13 @@ function assertPossibleAlone({ mounts }: ContainerSpec): void {
     )
 }
 
+interface Settled {
+  readonly request: CreateRequest
+  readonly program: Program
+  readonly delegated: Delegation
+  readonly ways: LimitWays
+}
+
 function shared({ kernel }: SandboxProcess, { limits }: ContainerSpec, ways: LimitWays) {
   return { kernel, limits, ways }
 }
@@ -450,13 +405,13 @@ function assertSameParts({ cpus: _before, ...before }: Limits, { cpus: _after, .
  * The receipt with the engine's evidence. The module's digest is compared from outside: this process reads the same file of the
  * image for itself.
  */
-function completed(receipt: Receipt, wasm: WasmEvidence, { ino }: Program, rootfs: Rootfs, spec: ContainerSpec): Receipt {
+function completed(receipt: Receipt, wasm: WasmEvidence, moduleDigest: string | null, spec: ContainerSpec): Receipt {
   const { process, limits, deterministic, recording } = spec
   const { env } = process
   const isReproducible = deterministic !== undefined || recording !== undefined
   const checks = {
     ...receipt.crossCheck,
-    ...(ino === null ? {} : { moduleDigest: digestOf(rootfs.tree(), ino) === wasm.moduleDigest }),
+    ...(moduleDigest === null ? {} : { moduleDigest: moduleDigest === wasm.moduleDigest }),
     environment: JSON.stringify(wasm.environment) === JSON.stringify(env),
     ...(limits.fuel === undefined ? {} : { fuel: wasm.instrumented?.includes('fuel') === true }),
     ...(isReproducible ? { canonicalNan: wasm.instrumented?.includes('canonical-nan') === true } : {}),
@@ -469,7 +424,10 @@ function completed(receipt: Receipt, wasm: WasmEvidence, { ino }: Program, rootf
   return { ...receipt, doubleWall, wasm, crossCheck: checks }
 }
 
-function digestOf(tree: ReadonlyFileSystem, ino: number): string {
+/** Of the program's file in the image; empty for one in a mount. */
+function digestOf(rootfs: Rootfs, { ino }: Program): string {
+  if (ino === null) return ''
+  const tree = rootfs.tree()
   const hash = createHash('sha256')
   const piece = new Uint8Array(DIGEST_PIECE_BYTES)
   for (let position = 0; ; ) {

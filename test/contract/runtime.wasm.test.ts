@@ -1,3 +1,4 @@
+import type { CreateRequest, Task } from '../../src/runtime/runtime.js'
 import { WasmRuntime } from '../../src/wasm/wasm-runtime.js'
 import { NATIVE } from '../support/requirements.js'
 import { type RegisterTest, suite } from '../support/suite.js'
@@ -10,6 +11,24 @@ const test = suite('contract/runtime.wasm')
 function probeArgs(steps: readonly GuestStep[]): string[] {
   return ['/probe.wasm', ...steps.flatMap((step) => [',', ...step.map(String)])]
 }
+
+/** A wall whose every container is one that was prewarmed for another program's words. */
+class PrewarmingRuntime extends WasmRuntime {
+  override async create(request: CreateRequest): Promise<Task> {
+    const { spec, supervision } = request
+    if (supervision?.outlives === true) return super.create(request)
+    const { record: _record, ...nobody } = request
+    const other = { ...nobody, spec: { ...spec, process: { ...spec.process, args: ['/probe.wasm', 'other'], env: ['OTHER=words'] } } }
+    const isProbe = spec.process.args[0] === '/probe.wasm' && spec.mounts.every(({ type }) => type !== 'fs')
+    if (!isProbe || request.signal?.aborted) return super.create(request)
+    const prewarmed = await this.prewarm(other)
+    if (!prewarmed.fits(request)) throw new Error('what was prewarmed does not fit')
+    return super.create({ ...request, prewarmed })
+  }
+}
+
+const prewarmed: WithWall = (body) =>
+  over('required')((wall) => body({ ...wall, runtime: new PrewarmingRuntime({ nativeWall: 'required' }) }))
 
 const over =
   (nativeWall: 'required' | 'never'): WithWall =>
@@ -35,5 +54,6 @@ const named =
 
 runtimeContract(named('single wall', test), over('never'))
 runtimeContract(named('double wall', test.needs(NATIVE)), over('required'))
+runtimeContract(named('prewarmed', test.needs(NATIVE)), prewarmed)
 
 test.run()

@@ -28,6 +28,7 @@ const native = test.needs(NATIVE)
 const MESSAGE = startMessage({
   spec: containerSpec({}),
   program: '/probe.wasm',
+  prewarmed: false,
   preopens: 'none',
   layers: [],
   imageLayers: 0,
@@ -228,6 +229,7 @@ function fakeTask(timeoutMs: number | null) {
     resume: () => {},
     deadline: () => {},
     outlive: () => {},
+    begin: async () => {},
     holders: null,
     kill: () => end(),
   }

@@ -20,7 +20,16 @@ import { errorOf, failureOf, type GoMessage, type WorkerMessage } from './messag
 import { type CompiledModule, ModuleCompiler } from './module-compiler.js'
 import { writeAll } from './output.js'
 import { type CompiledProgram, ProgramCompiler } from './program-compiler.js'
-import { CONTROL_DESCRIPTOR, GO, OUTLIVE, START_DESCRIPTOR, type StartMessage, UPPER_DESCRIPTOR } from './protocol.js'
+import {
+  BECOME,
+  CONTROL_DESCRIPTOR,
+  GO,
+  type GuestWords,
+  OUTLIVE,
+  START_DESCRIPTOR,
+  type StartMessage,
+  UPPER_DESCRIPTOR,
+} from './protocol.js'
 import { instrumentationOf } from './reproducible.js'
 import { createRing, StdinWriter } from './ring.js'
 import { Sessions } from './sessions.js'
@@ -44,6 +53,8 @@ const workerReady = new Promise<void>((resolve, reject) => {
 const use = { isProgram: true, provided: new Set<string>(), instrumentation: instrumentationOf(start) }
 const compiler = new ProgramCompiler(new ModuleCompiler(start.limits, use, start.engine), start, transpileApart)
 let startedAt: number | null = null
+/** Null in a sandbox that is nobody's yet. */
+let words: GuestWords | null = start.prewarmed ? null : { args: start.args, env: start.env }
 let resumeStdin = (): void => {}
 /** Once the guest is ready to run. */
 let inside: { readonly threads: WorkerThreads; readonly sessions: Sessions; readonly files: GuestFiles } | null = null
@@ -53,9 +64,21 @@ let guestThreads: GuestThreads | null = null
 prepareGuest().then(
   ({ compiled, evidence, files, threads }) => {
     inside = { threads, sessions: new Sessions({ threads, compiler, limits: start.limits, isStarted: () => startedAt !== null }), files }
-    report({ event: 'ready', evidence })
-    onCommand(() => run(compiled))
-    inside.sessions.listen(start.sessions)
+    const tellReady = ({ env }: GuestWords) => report({ event: 'ready', evidence: { ...evidence, environment: env } })
+    if (words === null) report({ event: 'warm' })
+    else tellReady(words)
+    onCommand({
+      become: (given) => {
+        words = given
+        tellReady(given)
+      },
+      go: (given) => {
+        run(compiled, given)
+        // Its socket has a place by now.
+        if (start.prewarmed) inside?.sessions.listen(start.sessions)
+      },
+    })
+    if (!start.prewarmed) inside.sessions.listen(start.sessions)
   },
   (error) => {
     const { code, message, hint, data } = failureOf(error)
@@ -95,7 +118,13 @@ async function prepareGuest(): Promise<Prepared> {
   return { compiled, evidence: { ...compiled.evidence, preopens, environment: start.env }, files, threads }
 }
 
-function onCommand(go: () => void): void {
+interface Commands {
+  /** Once at most, before the other. */
+  readonly become: (words: GuestWords) => void
+  readonly go: (words: GuestWords) => void
+}
+
+function onCommand({ become, go }: Commands): void {
   let text = ''
   let { outlives } = start
   const commands = new Socket({ fd: CONTROL_DESCRIPTOR })
@@ -104,7 +133,8 @@ function onCommand(go: () => void): void {
     const lines = (text + chunk).split('\n')
     text = lines.pop() ?? ''
     for (const line of lines) {
-      if (line === GO && startedAt === null) go()
+      if (line.startsWith(BECOME) && words === null) become(JSON.parse(line.slice(BECOME.length)) as GuestWords)
+      if (line === GO && startedAt === null && words !== null) go(words)
       if (line === OUTLIVE) outlives = true
     }
   })
@@ -115,21 +145,21 @@ function onCommand(go: () => void): void {
   })
 }
 
-function run(program: CompiledProgram): void {
+function run(program: CompiledProgram, given: GuestWords): void {
   startedAt = performance.now()
-  if ('component' in program) worker.postMessage({ component: program.component } satisfies GoMessage)
-  else runModule(program)
+  if ('component' in program) worker.postMessage({ component: program.component, words: given } satisfies GoMessage)
+  else runModule(program, given)
   report({ event: 'started' })
   // Last: Node takes its time to load what reads stdin, and the guest's thread is under way by then.
   feedStdin()
 }
 
-function runModule({ module, fuel, threads }: CompiledModule): void {
+function runModule({ module, fuel, threads }: CompiledModule, given: GuestWords): void {
   if (threads !== null) {
     const { outputBytes } = start.limits
     guestThreads = new GuestThreads({
       start,
-      process: start,
+      process: { ...start, ...given },
       stdin: stdinRing,
       outputs: null,
       module,
@@ -139,7 +169,7 @@ function runModule({ module, fuel, threads }: CompiledModule): void {
       fell,
     })
   }
-  worker.postMessage({ module, fuel, threads: guestThreads?.shared ?? null } satisfies GoMessage)
+  worker.postMessage({ module, fuel, threads: guestThreads?.shared ?? null, words: given } satisfies GoMessage)
   guestThreads?.begin()
 }
 

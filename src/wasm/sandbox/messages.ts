@@ -4,7 +4,7 @@ import type { SharedUnion } from '../../fs/union-fs.js'
 import type { ComponentParts } from '../component/run-component.js'
 import type { FuelExports } from '../instrument/instrument.js'
 import type { SharedFiles } from './guest-files.js'
-import type { GuestProcess, StartMessage } from './protocol.js'
+import type { GuestProcess, GuestWords, StartMessage } from './protocol.js'
 import type { FileRequest } from './session-protocol.js'
 import type { SharedProgram, ThreadTask } from './thread-messages.js'
 
@@ -73,7 +73,10 @@ export interface FilesMessage {
 }
 
 /** To a worker: the guest may run. */
-export type GoMessage = ModuleGo | ComponentGo
+export type GoMessage = (ModuleGo | ComponentGo) & {
+  /** In place of those that the thread was made with, in a sandbox that was prewarmed. */
+  readonly words?: GuestWords
+}
 
 /** A component, of which the worker makes the instances. */
 export interface ComponentGo {

@@ -45,6 +45,9 @@ export interface GuestProcess {
   readonly terminal: boolean
 }
 
+/** What a sandbox that was made ready beforehand is told of the container that it becomes. */
+export type GuestWords = Pick<GuestProcess, 'args' | 'env'>
+
 /** What a sandbox is to run. Nothing in it is a default: the supervisor has decided everything. */
 export interface StartMessage extends GuestProcess {
   /** Path of the module in the container. */
@@ -69,6 +72,8 @@ export interface StartMessage extends GuestProcess {
   readonly sessions: { readonly descriptor: number } | { readonly folder: string }
   /** It goes on when its supervisor closes its end of control. */
   readonly outlives: boolean
+  /** It is nobody's yet: its program's words come later, by {@link BECOME}. */
+  readonly prewarmed: boolean
   /** Seed of a deterministic run; null for any other. */
   readonly deterministic: string | null
   /** Where what the guest is answered is written to, or read from; null for a run that is neither. */
@@ -107,11 +112,15 @@ export type ProgramEvent =
 
 /** What the sandbox's main thread says. */
 export type SandboxEvent =
+  /** Of one that is prewarmed: all is made that can be made without knowing for whom. */
+  | { readonly event: 'warm' }
   | ProgramEvent
   /** `upperWhole`: the upper's tar is complete, where there is one. */
   | ({ readonly event: 'exited'; readonly upperWhole: boolean } & ExitStatus)
 
 /** What the supervisor says once `ready` is there. */
 export const GO = 'go'
+/** With {@link GuestWords} as JSON behind it, on the same line: what a prewarmed sandbox waits for. `ready` is the answer. */
+export const BECOME = 'become '
 /** What it says before it leaves a guest that is to go on. */
 export const OUTLIVE = 'outlive'

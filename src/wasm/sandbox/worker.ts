@@ -63,22 +63,22 @@ async function begin(task: Exclude<WorkerTask, ThreadTask>, shared: SharedFiles)
   }
 }
 
-async function prepareGuest({ process: guest, findsProgram }: GuestTask, shared: SharedFiles): Promise<void> {
+async function prepareGuest({ process: known, findsProgram }: GuestTask, shared: SharedFiles): Promise<void> {
   const clock = start.deterministic === null ? null : new SteppedClock()
-  const files = openFiles(start, shared, guest, clock?.timeNs)
+  const files = openFiles(start, shared, known, clock?.timeNs)
   const run =
     start.engine === 'wolffia'
-      ? (program: GoMessage) =>
+      ? (program: GoMessage, guest: GuestProcess) =>
           'component' in program
             ? performComponent(program.component, guest, files, clock)
             : program.threads === null
               ? runGuest(program, guest, files, { clock, isOwn: !findsProgram })
               : serveThreads(program.threads, guest, files)
-      : await runnerOfWasmer(guest, files)
-  parentPort?.once('message', (message: GoMessage) => tell({ type: 'ended', outcome: run(message) }))
+      : await runnerOfWasmer(known, files)
+  parentPort?.once('message', (message: GoMessage) => tell({ type: 'ended', outcome: run(message, { ...known, ...message.words }) }))
   tellReady(files)
   if (!findsProgram) return
-  const bytes = findModule(files.tree, guest)
+  const bytes = findModule(files.tree, known)
   tell({ type: 'program', bytes }, [bytes.buffer as ArrayBuffer])
 }
 
@@ -156,14 +156,16 @@ function openTable({ terminal }: GuestProcess, { tree, preopens }: GuestFiles, [
   return table
 }
 
+type Runner = (program: GoMessage, guest: GuestProcess) => Outcome
+
 /** Loads the other engine. */
-async function runnerOfWasmer(guest: GuestProcess, { unions: [root] }: GuestFiles): Promise<(message: GoMessage) => Outcome> {
+async function runnerOfWasmer(known: GuestProcess, { unions: [root] }: GuestFiles): Promise<Runner> {
   const { runWithWasmer } = await import('./wasmer-engine.js')
   if (root === undefined) throw new EngineError('INTERNAL', 'the sandbox has no root')
-  const { cwd, user, terminal } = guest
+  const { cwd, user, terminal } = known
   const { limits, readonlyRootfs, preopens } = start
   const names = preopens === 'none' ? {} : { ...(cwd === '/' ? {} : { '.': cwd }), '/': '/' }
-  return (program) => {
+  return (program, guest) => {
     if ('component' in program) throw new EngineError('INTERNAL', 'the other engine was given a component')
     const { module } = program
     const host = guestHost(guest)
