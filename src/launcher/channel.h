@@ -13,6 +13,7 @@ enum message {
   MESSAGE_TREE = 'T', /* child: a tree to be given back, with the descriptor it goes to as text; comes with the tree */
   MESSAGE_NETWORK = 'N', /* the network's maker, to the child: comes with the namespace */
   MESSAGE_WATCH = 'W',   /* child: comes with the descriptor on which the kernel tells of system calls */
+  MESSAGE_REFUSED = 'E', /* child: an errno, an int: the program could not be executed */
   MESSAGE_DONE = 'D',    /* child: all operations are done and there is no program */
 };
 

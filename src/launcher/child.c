@@ -6,6 +6,7 @@
 #include "guest.h"
 #include "init.h"
 #include "kernel.h"
+#include "limit.h"
 #include "mount.h"
 #include "namespace.h"
 #include "network.h"
@@ -81,20 +82,20 @@ static int follow_parent(void) {
   return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? failure_set("prctl", "PR_SET_PDEATHSIG") : 0;
 }
 
-/* The namespaces that are left, once this is a program that was executed in the user namespace of the container. */
-static int join_rest(const struct handover *handover, struct setup *setup) {
-  setup->joined_process = handover->joined;
-  if (namespace_join(setup, setup->namespaces & ~(uint64_t)CLONE_NEWUSER) < 0)
-    return -1;
-  close(setup->joined_process);
-  return 0;
-}
-
 /* Both are lost with a change of ids. */
 static int stay_guarded(void) {
   if (follow_parent() < 0)
     return -1;
   return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? failure_set("prctl", "PR_SET_DUMPABLE") : 0;
+}
+
+/* What has no program is in the user namespace already, and only needs to be in that of the mounts. */
+static int join_rest(const struct plan *plan, struct setup *setup) {
+  uint64_t namespaces = setup->namespaces & ~(plan->arguments == NULL ? (uint64_t)CLONE_NEWUSER : 0);
+  if (namespace_join(setup, namespaces) < 0)
+    return -1;
+  close(setup->joined_process);
+  return stay_guarded();
 }
 
 /* Not sooner than what the caller may read by who he is has been opened. */
@@ -107,6 +108,11 @@ static int become_root(const struct setup *setup) {
 /* What must hold before the first operation. */
 static int prepare(const struct handover *handover, const struct plan *plan, struct setup *setup) {
   struct received received;
+  bool begins_program = setup->joined != 0 && plan->arguments != NULL;
+  if (begins_program)
+    setup->joined_process = handover->joined;
+  if (begins_program && limit_inherit_oom_score(plan) < 0)
+    return -1;
   /* Not sooner: the parent could not write the id maps. */
   if (stay_guarded() < 0)
     return -1;
@@ -116,7 +122,7 @@ static int prepare(const struct handover *handover, const struct plan *plan, str
   setup->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (setup->proc < 0)
     return failure_set("open", "/proc");
-  if (setup->joined != 0 && join_rest(handover, setup) < 0)
+  if (setup->joined != 0 && join_rest(plan, setup) < 0)
     return -1;
   setup->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (setup->root < 0)
@@ -165,28 +171,25 @@ static int copy_own_program(void) {
   return copy;
 }
 
-/* Into the user namespace of a running container, and no further: what is executed next may need the host's files, its
- * dynamic linker for one. Nobody inside sees this process, which stays in the host's pid namespace: only its children
- * are in the container's, and none of these before they may not be looked into. */
-static int enter_user_namespace(struct handover *handover, const struct setup *setup) {
-  handover->joined = setup->joined_process;
-  if (fcntl(handover->joined, F_SETFD, 0) < 0)
-    return failure_set("fcntl", "join");
-  return namespace_join(setup, CLONE_NEWUSER);
-}
-
+/* Into a running container. What is executed again is so before it enters: a program belongs to the user namespace that
+ * it was executed in, and who has CAP_SYS_PTRACE in the container's alone may not look into it (ptrace(2)), nor into
+ * what it forks there, which still has descriptors of the host's and every privilege. This process itself stays in the
+ * host's pid namespace, where nobody inside can name it. */
 static _Noreturn void join(struct handover *handover, const struct plan *plan, struct setup *setup) {
-  int program = plan->arguments == NULL ? -1 : copy_own_program();
-  if ((plan->arguments != NULL && program < 0) || enter_user_namespace(handover, setup) < 0)
-    channel_fail(handover->channel);
-  if (plan->arguments != NULL) {
-    execute_again(program, handover);
-    channel_fail(handover->channel);
+  if (plan->arguments == NULL) {
+    if (namespace_join(setup, CLONE_NEWUSER) < 0 || prepare(handover, plan, setup) < 0 ||
+        perform(handover, plan, setup) < 0)
+      channel_fail(handover->channel);
+    channel_send(handover->channel, MESSAGE_DONE);
+    _exit(0);
   }
-  if (prepare(handover, plan, setup) < 0 || perform(handover, plan, setup) < 0)
-    channel_fail(handover->channel);
-  channel_send(handover->channel, MESSAGE_DONE);
-  _exit(0);
+  int program = copy_own_program();
+  handover->joined = setup->joined_process;
+  if (program >= 0 && fcntl(handover->joined, F_SETFD, 0) < 0)
+    failure_set("fcntl", "join");
+  else if (program >= 0)
+    execute_again(program, handover);
+  channel_fail(handover->channel);
 }
 
 void child_begin(struct handover *handover, int parents_channel, const struct plan *plan, struct setup *setup) {

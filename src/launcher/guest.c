@@ -73,13 +73,46 @@ static void execute(const struct plan *plan) {
   errno = error;
 }
 
+/* One that joined a container has been hidden from all in it until now, and with that from its own user, who looks at
+ * it before it is let go. From here on it is like any guest: its filter is in force, its privileges are gone, and what
+ * it has left is the channel, on which the parent believes it nothing more, and its own terminal. */
+static int show_to_host(struct setup *setup) {
+  const int spared[] = {setup->channel, setup->master};
+  int highest = setup->proc;
+  for (unsigned index = 0; index < 2; index++)
+    if (spared[index] > highest)
+      highest = spared[index];
+  failure_begin("launch");
+  /* Not sooner, since a new user takes it back: in a container that goes on, whoever started it has gone, and with him
+   * the one who waits for it. */
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+    return failure_set("prctl", "PR_SET_PDEATHSIG");
+  /* One by one, since a filter of the user's may not know close_range; limit_descriptors has left none above. */
+  for (int descriptor = 3; descriptor <= highest; descriptor++)
+    if (descriptor != setup->channel && descriptor != setup->master)
+      close(descriptor);
+  return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? failure_set("prctl", "PR_SET_DUMPABLE") : 0;
+}
+
 /* A plan without a filter has not collected it yet. */
 static int send_receipt(int channel, struct setup *setup) {
   failure_begin("receipt");
   if ((setup->status < 0 && receipt_collect(setup, setup->receipt) < 0) ||
       receipt_add_status(setup, setup->receipt) < 0)
     return -1;
+  if (setup->joined != 0 && show_to_host(setup) < 0)
+    return -1;
+  failure_begin("receipt");
   return channel_send_event(channel, setup->receipt, setup->master) < 0 ? failure_set("sendmsg", "") : 0;
+}
+
+/* Tells which errno it was, and no more: what is said from here on may be said by others (show_to_host). */
+static _Noreturn void tell_refused(int channel, int error) {
+  char bytes[1 + sizeof error] = {MESSAGE_REFUSED};
+  struct event event = {.bytes = bytes, .length = sizeof bytes};
+  memcpy(bytes + 1, &error, sizeof error);
+  (void)channel_send_event(channel, &event, -1);
+  _exit(125);
 }
 
 void guest_run(const struct handover *handover, const struct plan *plan, struct setup *setup) {
@@ -97,19 +130,10 @@ void guest_run(const struct handover *handover, const struct plan *plan, struct 
     channel_fail(setup->channel);
   if (setup->master >= 0)
     close(setup->master);
-  /* In a container that goes on: whoever started it has gone, and with him the one who waits for it. Not sooner, since
-   * a new user takes it back. */
-  if (setup->joined != 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
-    failure_begin("launch");
-    failure_set("prctl", "PR_SET_PDEATHSIG");
-    channel_fail(setup->channel);
-  }
   /* While the receipt is read. */
   reset_signals();
   if (channel_expect(setup->channel, MESSAGE_GO) < 0)
     _exit(125);
   execute(plan);
-  failure_begin("exec");
-  failure_set("execve", plan->arguments[0]);
-  channel_fail(setup->channel);
+  tell_refused(setup->channel, errno);
 }

@@ -36,7 +36,8 @@ void init_run(pid_t guest, int status) {
   siginfo_t information;
   sigfillset(&all);
   close_all_but(status);
-  privilege_reduce_init();
+  if (privilege_reduce_init() < 0)
+    _exit(125);
   for (;;) {
     reap(guest, status);
     int number = sigwaitinfo(&all, &information);

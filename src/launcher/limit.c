@@ -3,6 +3,7 @@
 #include "failure.h"
 #include "kernel.h"
 #include "number.h"
+#include "plan.h"
 #include "setup.h"
 
 #include <string.h>
@@ -138,11 +139,29 @@ static int open_oom_score(const struct setup *setup) {
 }
 
 int limit_oom_score(struct setup *setup, char **fields) {
+  if (setup->joined != 0)
+    return 0;
   int descriptor = open_oom_score(setup);
   if (descriptor < 0)
     return failure_set("openat", fields[0]);
   if (write(descriptor, fields[0], strlen(fields[0])) < 0)
     return failure_set("write", fields[0]);
   close(descriptor);
+  return 0;
+}
+
+int limit_inherit_oom_score(const struct plan *plan) {
+  for (size_t index = 0; index < plan->step_count; index++) {
+    const struct step *step = &plan->steps[index];
+    if (step->operation->perform != limit_oom_score)
+      continue;
+    failure_begin(step->operation->name);
+    int descriptor = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (descriptor < 0)
+      return failure_set("open", step->fields[0]);
+    if (write(descriptor, step->fields[0], strlen(step->fields[0])) < 0)
+      return failure_set("write", step->fields[0]);
+    close(descriptor);
+  }
   return 0;
 }

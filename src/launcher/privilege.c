@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <string.h>
@@ -74,7 +75,10 @@ int privilege_become_user(struct setup *setup, char **fields) {
     return failure_set("setresgid", fields[1]);
   if (setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid) < 0)
     return failure_set("setresuid", fields[0]);
-  return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0 ? failure_set("prctl", "PR_SET_KEEPCAPS") : 0;
+  if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+    return failure_set("prctl", "PR_SET_KEEPCAPS");
+  /* What a change of ids has made of it is the host's setting (fs.suid_dumpable). */
+  return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? failure_set("prctl", "PR_SET_DUMPABLE") : 0;
 }
 
 static int set_capabilities(uint64_t mask) {
@@ -142,8 +146,35 @@ int privilege_become_root(void) {
   return setresuid(0, 0, 0) < 0 && errno != EINVAL ? failure_set("setresuid", "0") : 0;
 }
 
+#if defined(__x86_64__)
+#define OWN_ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define OWN_ARCHITECTURE AUDIT_ARCH_AARCH64
+#endif
+
+/* Lets init wait, pass signals on and say how the guest ended. Whoever has CAP_SYS_PTRACE in the container can make
+ * init do what he likes, and is to have no more of it than of himself. */
+static int filter_init(void) {
+  static const unsigned short calls[] = {SYS_wait4,        SYS_rt_sigtimedwait, SYS_kill, SYS_write,     SYS_getpid,
+                                         SYS_rt_sigreturn, SYS_restart_syscall, SYS_exit, SYS_exit_group};
+  enum { COUNT = sizeof calls / sizeof *calls };
+  struct sock_filter steps[COUNT + 6] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCHITECTURE, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+  };
+  for (unsigned index = 0; index < COUNT; index++)
+    steps[4 + index] =
+        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[index], (unsigned char)(COUNT - index), 0);
+  steps[COUNT + 4] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+  steps[COUNT + 5] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  const struct sock_fprog program = {.len = COUNT + 6, .filter = steps};
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
 int privilege_reduce_init(void) {
-  return set_capabilities(1ULL << CAP_KILL);
+  return set_capabilities(1ULL << CAP_KILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -1 : filter_init();
 }
 
 int privilege_forbid_gain(struct setup *setup, char **fields) {

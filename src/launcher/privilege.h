@@ -23,7 +23,7 @@ int privilege_become_root(void);
  * `seccomp`. */
 int privilege_read_filter(const struct plan *plan, struct setup *setup);
 
-/* Leaves init what it needs to forward signals to a guest of another user. */
+/* Leaves init what it needs to wait for a guest and to forward signals to one of another user, and no other call. */
 int privilege_reduce_init(void);
 
 #endif

@@ -24,6 +24,9 @@
 /* How long after its violent end the caller has to take what a guest had said. */
 #define LAST_WORDS_NS NANOSECONDS
 
+/* MAX_ERRNO of the kernel. */
+#define ERRNO_MAXIMUM 4095
+
 enum watched {
   WATCH_CONTROL,
   WATCH_CHANNEL,
@@ -132,22 +135,51 @@ static void take_listener(struct supervision *state, const struct received *rece
   supervision_kill(state, NULL);
 }
 
+/* After its receipt a guest that joined a container is seen by others in it, who may have taken its end of the channel:
+ * nothing but an errno is believed, and nothing that comes with it is kept. */
+static void take_refusal(struct supervision *state, const struct received *received) {
+  int error = EPROTO;
+  if (received->descriptor >= 0)
+    close(received->descriptor);
+  if (received->kind == MESSAGE_REFUSED && received->event.length == sizeof error)
+    memcpy(&error, received->event.bytes, sizeof error);
+  if (error <= 0 || error > ERRNO_MAXIMUM)
+    error = EPROTO;
+  if (state->failed.length == 0) {
+    failure_begin("exec");
+    errno = error;
+    failure_set("execve", state->plan->arguments[0]);
+    event_failed(&state->failed);
+  }
+  supervision_kill(state, NULL);
+}
+
+static void end_channel(struct supervision *state) {
+  state->channel_open = false;
+  if (state->go_time == 0 || state->failed.length > 0)
+    return;
+  state->started = true;
+  state->beat_time = supervision_now() + (int64_t)state->setup->beat_interval * 1000000;
+  supervision_tell_name("started");
+}
+
 static void read_channel(struct supervision *state) {
   struct received received;
   int result = channel_receive(state->container.channel, &received);
   if (result == 0)
     return;
-  if (result < 0 || received.kind == 0) {
-    /* execve closed the guest's end, or the child is dead, which its pidfd tells. */
+  if (result < 0) {
     state->channel_open = false;
-    if (result >= 0 && state->go_time != 0 && state->failed.length == 0) {
-      state->started = true;
-      state->beat_time = supervision_now() + (int64_t)state->setup->beat_interval * 1000000;
-      supervision_tell_name("started");
-    }
     return;
   }
-  if (received.kind == MESSAGE_RECEIPT)
+  if (received.kind == 0) {
+    /* execve closed the guest's end, or the child is dead, which its pidfd tells. */
+    end_channel(state);
+    return;
+  }
+  if (state->container.guest >= 0)
+    take_refusal(state, &received);
+  else if (received.kind == MESSAGE_RECEIPT)
     take_receipt(state, &received);
   else if (received.kind == MESSAGE_TREE)
     take_tree(state, &received);
@@ -177,6 +209,11 @@ static void take_exit(struct supervision *state) {
   note_memory(state);
   cgroup_remove(state->setup);
   close(state->container.process);
+  /* Others in a container that goes on may have taken the other end, and must keep nobody waiting. */
+  if (state->container.joins && state->channel_open)
+    read_channel(state);
+  if (state->container.joins && state->channel_open)
+    end_channel(state);
   relay_end(&state->relays[0]);
   callers_end_input(&state->callers);
   relay_finish(&state->relays[1]);
