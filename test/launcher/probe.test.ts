@@ -14,7 +14,7 @@ test.needs(NATIVE)('every step is tried, says what it found, and leaves nothing 
   try {
     const findings = await probeHost({ directory })
     assert.is(obstacle(findings), null)
-    assert.is(findings.length, 17)
+    assert.is(findings.length, 18)
     const terminal = findings.find(({ name }) => name === 'terminal')
     assert.equal([terminal?.ok, terminal?.required], [true, false], 'only -t needs one')
     for (const { ok, why, required } of findings) assert.ok(why.length > 0 && (ok || !required))
