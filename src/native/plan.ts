@@ -14,7 +14,7 @@ import { type HostMount, isHostMount } from '../runtime/sources.js'
 import type { ContainerSpec, Mount } from '../runtime/spec.js'
 import { guestCapabilities } from './capabilities.js'
 import { deviceOperations } from './devices.js'
-import { MASKED_PATHS, READ_ONLY_PATHS } from './masks.js'
+import { MASKED_PATHS, READ_ONLY_PATHS, thermalPaths } from './masks.js'
 import { boundOperations } from './process-bounds.js'
 
 /** Everything a plan depends on. */
@@ -265,7 +265,8 @@ function readOnlyPaths({ privileges: { systemPaths } = {} }: ContainerSpec): rea
 /** The host's own /sys comes with the host's control groups, which tell what runs there. */
 function maskedPaths({ network, privileges: { systemPaths } = {} }: ContainerSpec): readonly string[] {
   if (systemPaths === 'unconfined') return []
-  return network.mode === 'host' ? [...MASKED_PATHS, '/sys/fs'] : MASKED_PATHS
+  const masked = [...MASKED_PATHS, ...thermalPaths()]
+  return network.mode === 'host' ? [...masked, '/sys/fs'] : masked
 }
 
 /** A parent's mount before its children's, else in the order given: a later mount on the same place hides an earlier one. */
