@@ -157,7 +157,7 @@ withRun('a RUN is held to the limits of its build, and what nothing here can hol
   const memory = await wolffia.run(['build', '-m', '64m', '--cpu-quota', '50000', 'bounded'])
   const isHeld = delegation().has('memory') && delegation().has('cpu')
   assert.is(memory.code, isHeld ? 0 : 1, memory.stderr)
-  if (!isHeld) assert.match(memory.stderr, /--memory cannot be held on this host(.|\n)*Delegate=yes/)
+  if (!isHeld) assert.match(memory.stderr, /--memory cannot be held by the native wall(.|\n)*Delegate=yes/)
 })
 
 withRun("a RUN that fails ends the build with its own exit code and docker's words", async () => {
