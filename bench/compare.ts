@@ -3,7 +3,7 @@ import type { SavedReport, SavedSeries, SavedWorkload } from './saved-report.js'
 import { type BootstrapOptions, type Estimate, estimateChange, familyConfidence, median } from './statistics.js'
 
 /** Between two runs less than this is the machine's: where code lies in memory alone moves a figure by a percent or two. */
-export const SMALLEST_CLAIM = 0.03
+const SMALLEST_CLAIM = 0.03
 
 /** A subject in two runs. */
 export interface Change {

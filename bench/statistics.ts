@@ -82,7 +82,9 @@ export interface Pair {
 
 /**
  * How a ratio has changed between two runs: later over earlier, each the median of what its rounds say, since within a round a drift
- * of the machine meets both sides. Each run's rounds are drawn by themselves. 1 is no change; what slows all of a run is not seen.
+ * of the machine meets both sides. Each run's rounds are drawn by themselves, and in spells (circular block bootstrap, Politis and Romano 1992):
+ * what a machine does to one side alone lasts for seconds, so that rounds one after the other say less than as many from all over. 1 is no
+ * change; what slows all of a run is not seen.
  */
 export function estimateChange(later: Pair, earlier: Pair, options: BootstrapOptions): Estimate {
   const random = seededRandom(options.seed)
@@ -90,8 +92,8 @@ export function estimateChange(later: Pair, earlier: Pair, options: BootstrapOpt
   const drawn = Array.from(
     { length: options.resamples ?? DEFAULT_RESAMPLES },
     () =>
-      median(draw(rounds(now.length), random).map((round) => at(now, round))) /
-      median(draw(rounds(before.length), random).map((round) => at(before, round))),
+      median(drawSpells(now.length, random).map((round) => at(now, round))) /
+      median(drawSpells(before.length, random).map((round) => at(before, round))),
   )
   return interval(median(now) / median(before), drawn, options)
 }
@@ -141,6 +143,14 @@ function interval(value: number, drawn: readonly number[], options: BootstrapOpt
 
 function rounds(count: number): readonly number[] {
   return Array.from({ length: count }, (_, round) => round)
+}
+
+/** As many rounds as there are, in spells of the square root of their number, each from anywhere; behind the last comes the first. */
+function drawSpells(count: number, random: Random): readonly number[] {
+  const length = Math.max(1, Math.round(Math.sqrt(count)))
+  return Array.from({ length: Math.ceil(count / length) }, () => Math.floor(random() * count))
+    .flatMap((first) => Array.from({ length }, (_, index) => (first + index) % count))
+    .slice(0, count)
 }
 
 /** As many rounds as there are, drawn with putting back. */

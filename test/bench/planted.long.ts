@@ -3,7 +3,7 @@
  * that is too loaded for its own intervals to be narrow shows nothing either way, and says so as a skip.
  */
 import * as assert from 'uvu/assert'
-import { type Change, compareReports, SMALLEST_CLAIM } from '../../bench/compare.js'
+import { type Change, compareReports } from '../../bench/compare.js'
 import { hostFacts } from '../../bench/host.js'
 import { workloadOf } from '../../bench/matrix/column.js'
 import { columns, MODES } from '../../bench/matrix/matrix.js'
@@ -17,7 +17,7 @@ import { suite } from '../support/suite.js'
 
 const test = suite('bench/planted')
 const SECONDS = Number(process.env.WOLFFIA_LONG_SECONDS ?? 60)
-const LIMIT = { timeoutMs: (4 * SECONDS + 300) * 1000 }
+const LIMIT = { timeoutMs: (6 * SECONDS + 300) * 1000 }
 const SUBJECTS = ['bare', 'unshare', 'in-process', 'node-wasi']
 const PLANTED = 'in-process'
 const FEWEST_ROUNDS = 20
@@ -57,6 +57,8 @@ async function run(workbench: Workbench, share: number, rounds: number, seed: nu
 }
 
 const of = (changes: readonly Change[], name: string) => changes.find(({ subject }) => subject === name)
+const claims = (changes: readonly Change[]) =>
+  changes.filter(({ verdict }) => verdict !== 'no difference shown').map(({ subject, verdict }) => `${subject} ${verdict}`)
 const width = (change: Change | undefined) => (change?.change ? change.change.high - change.change.low : Number.POSITIVE_INFINITY)
 
 test.needs(program('cc'), program('clang'))(
@@ -68,10 +70,10 @@ test.needs(program('cc'), program('clang'))(
     await run(workbench, 0, FEWEST_ROUNDS, 1)
     const roundMs = (performance.now() - began) / (FEWEST_ROUNDS + 2)
     const rounds = Math.min(MOST_ROUNDS, Math.max(FEWEST_ROUNDS, Math.floor((SECONDS * 1000) / roundMs)))
-    const plain = await run(workbench, 0, rounds, 2)
-    const again = compareReports(plain, await run(workbench, 0, rounds, 3), { seed: 1 })
-    const tenth = compareReports(plain, await run(workbench, 0.1, rounds, 4), { seed: 1 })
-    const hundredth = compareReports(plain, await run(workbench, 0.01, rounds, 5), { seed: 1 })
+    let seed = 2
+    const plain = await run(workbench, 0, rounds, seed)
+    const changesBy = async (share: number, from = plain) => compareReports(from, await run(workbench, share, rounds, ++seed), { seed: 1 })
+    const [again, tenth, hundredth] = [await changesBy(0), await changesBy(0.1), await changesBy(0.01)]
     console.log(
       `${rounds} rounds; ${JSON.stringify({ again, tenth, hundredth }, (_, value) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value))}`,
     )
@@ -82,13 +84,16 @@ test.needs(program('cc'), program('clang'))(
       )
       return
     }
-    // Nothing is claimed that was not planted, and the two runs' intervals overlap.
-    for (const changes of [again, hundredth])
-      for (const { subject, verdict } of changes) assert.is(verdict, 'no difference shown', `${subject} of ${rounds} rounds`)
-    for (const { subject, change } of again)
-      assert.ok(change !== null && change.low <= 1 + SMALLEST_CLAIM && change.high >= 1 / (1 + SMALLEST_CLAIM), subject)
-    for (const { subject, verdict } of tenth) if (subject !== PLANTED) assert.is(verdict, 'no difference shown', subject)
     assert.is(of(tenth, PLANTED)?.verdict, 'slower', JSON.stringify(of(tenth, PLANTED)))
+    // Of what is within the method's confidence one run in twenty claims something: what was not planted is not claimed by another pair too.
+    const unplanted = [...claims(again), ...claims(tenth).filter((name) => name !== `${PLANTED} slower`), ...claims(hundredth)]
+    if (unplanted.length === 0) return
+    const repeated = claims(await changesBy(0.01, await run(workbench, 0, rounds, ++seed)))
+    assert.equal(
+      unplanted.filter((name) => repeated.includes(name)),
+      [],
+      'claimed twice',
+    )
   },
   LIMIT,
 )

@@ -110,6 +110,24 @@ test('a change of a ratio between two runs is found on a machine that became slo
   }
 })
 
+test('a spell of the machine that meets one side alone is no change between two runs', () => {
+  /** Noise of which a tenth is new in each round. */
+  const spells = (seed: number) => {
+    let level = 0
+    return normal(400, 0, 0.02, seed).map((step) => {
+      level = 0.9 * level + step
+      return 1 + level
+    })
+  }
+  const still = Array.from({ length: 400 }, () => 1)
+  const run = (seed: number) => ({ samples: spells(seed), base: still })
+  let claimed = 0
+  for (let seed = 1; seed <= 100; seed++)
+    if (showsDifference(estimateChange(run(seed), run(seed + 1000), { seed, resamples: 200 }))) claimed++
+  // Drawn round by round it is more than half of them.
+  assert.ok(claimed <= 25, `${claimed} of 100`)
+})
+
 test('many comparisons take wider intervals', () => {
   const samples = noisy(1, 60, 3)
   const alone = estimateMedian(samples, { seed: 1 })
