@@ -57,7 +57,9 @@ function foreground({ place }: Cell): Start {
     const [program, ...words] = await place.command(WAITING_GUEST)
     const before = new Set(place.driver.running())
     const pid = await place.driver.start(program, words)
-    return async () => void (await place.driver.kill(pid, guestOf(place.driver, pid, before)))
+    // Now, while nothing else has come since.
+    const guest = guestOf(place.driver, pid, before)
+    return async () => void (await place.driver.kill(pid, guest))
   }
 }
 
