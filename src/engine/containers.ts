@@ -312,7 +312,8 @@ export class Containers implements AsyncDisposable {
     })
     const records = await state.list()
     // A look at it is what lets one that was paused go on, to its end.
-    for (const { id, runtime } of records.filter(isAbandoned)) await (await walls.named(runtime)).open(id, state.directoryOf(id))
+    const look = async ({ id, runtime }: ContainerRecord) => (await walls.named(runtime)).open(id, state.directoryOf(id))
+    for (const record of records.filter(isAbandoned)) await look(record).catch(() => {})
     for (const record of records.filter(isOrphan)) await this.#removeOrphan(record).catch(() => {})
   }
 
