@@ -170,7 +170,7 @@ const PROBE: GroupRequest = { limits: { memoryBytes: 64 * 2 ** 20, cpus: 0.5 } }
  */
 export function releaseKilled(init: number): void {
   const folder = ownGroups(init).get('freezer')?.folder
-  if (folder !== undefined && isKilled(init)) thaw(folder)
+  if (folder !== undefined && isKilled(statusOf(init))) thaw(folder)
 }
 
 function thaw(folder: string): void {
@@ -180,14 +180,19 @@ function thaw(folder: string): void {
 
 /** Whether the first process of a pid namespace is in it and has been killed: its launcher, which would let it go on, is gone. */
 function holdsKilled(folder: string): boolean {
-  return wordsOf(join(folder, 'cgroup.procs')).some((pid) => isKilled(Number(pid)) && /^NSpid:.*\t1$/m.test(textOf(`/proc/${pid}/status`)))
+  return wordsOf(join(folder, 'cgroup.procs')).some((pid) => {
+    const status = statusOf(Number(pid))
+    return isKilled(status) && /^NSpid:.*\t1$/m.test(status)
+  })
 }
 
 const SIGKILL_BIT = 1n << BigInt(constants.signals.SIGKILL - 1)
 
-/** Whether SIGKILL waits for a process (proc_pid_status(5)). */
-function isKilled(pid: number): boolean {
-  const pending = /^ShdPnd:\s+([0-9a-f]+)$/m.exec(textOf(`/proc/${pid}/status`))?.[1]
+const statusOf = (pid: number) => textOf(`/proc/${pid}/status`)
+
+/** Whether SIGKILL waits for the process with this status (proc_pid_status(5)). */
+function isKilled(status: string): boolean {
+  const pending = /^ShdPnd:\s+([0-9a-f]+)$/m.exec(status)?.[1]
   return pending !== undefined && (BigInt(`0x${pending}`) & SIGKILL_BIT) !== 0n
 }
 

@@ -1,7 +1,7 @@
 import type { ByteString, Ino } from '../../fs/file-system.js'
 import { fromBytes } from '../../fs/names.js'
 import type { ListedEntry } from './descriptor.js'
-import { DIRENT_SIZE, writeDirent } from './layouts.js'
+import { DIRENT_SIZE, readDirent, writeDirent } from './layouts.js'
 
 const FIRST_BYTES = 1024
 const FIRST_NAMES = 32
@@ -48,9 +48,9 @@ export class DirectoryListing implements Iterable<ListedEntry> {
   *[Symbol.iterator](): Generator<ListedEntry, void, undefined> {
     for (let place = 0; place < this.#count; place++) {
       const start = this.#starts[place] as number
-      const end = place + 1 < this.#count ? (this.#starts[place + 1] as number) : this.#end
-      const ino = this.#view.getUint32(start + 8, true) + this.#view.getUint32(start + 12, true) * 0x1_0000_0000
-      yield { name: fromBytes(this.#bytes.subarray(start + DIRENT_SIZE, end)), ino, filetype: this.#view.getUint8(start + 20) }
+      const { ino, nameBytes, filetype } = readDirent(this.#view, start)
+      const name = start + DIRENT_SIZE
+      yield { name: fromBytes(this.#bytes.subarray(name, name + nameBytes)), ino, filetype }
     }
   }
 

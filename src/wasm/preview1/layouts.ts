@@ -106,3 +106,17 @@ export function writeDirent(view: DataView, at: number, { next, ino, nameBytes, 
   view.setUint32(at + 16, nameBytes, true)
   view.setUint8(at + 20, filetype)
 }
+
+/** What {@link writeDirent} has written at `at`. */
+export function readDirent(view: DataView, at: number): Dirent {
+  return {
+    next: number64(view, at),
+    ino: number64(view, at + 8),
+    nameBytes: view.getUint32(at + 16, true),
+    filetype: view.getUint8(at + 20),
+  }
+}
+
+function number64(view: DataView, offset: number): number {
+  return view.getUint32(offset, true) + view.getUint32(offset + 4, true) * 0x1_0000_0000
+}
