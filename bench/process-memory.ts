@@ -4,13 +4,15 @@ import { readdirSync, readFileSync } from 'node:fs'
 export function descendants(pid: number): number[] {
   const parents = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      const parent = /^PPid:\s+(\d+)/m.exec(textOf(`/proc/${name}/status`))?.[1]
-      return parent === undefined ? [] : [{ pid: Number(name), parent: Number(parent) }]
-    })
+    .map((name) => ({ pid: Number(name), parent: parentOf(Number(name)) }))
   const below = (ancestor: number): number[] =>
     parents.filter(({ parent }) => parent === ancestor).flatMap((child) => [child.pid, ...below(child.pid)])
   return below(pid)
+}
+
+/** Pid of a process's parent; 0 of one that has none here, or is gone. */
+export function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)/m.exec(textOf(`/proc/${pid}/status`))?.[1] ?? 0)
 }
 
 /** The words that a process was started with; none of one that is gone. */

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { bubblewrapWords } from '../bubblewrap-words.js'
 import { hasProgram } from '../has-program.js'
 import { idleCrun, idlePodman } from '../idle-peers.js'
-import { commandOf, descendants, proportionalMib } from '../process-memory.js'
+import { commandOf, descendants, parentOf, proportionalMib } from '../process-memory.js'
 import { require } from '../unavailable.js'
 import { orMissing, type Workload } from '../workload.js'
 
@@ -55,8 +54,4 @@ export const idleNative: Workload = {
 
 function settle(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
-}
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0)
 }

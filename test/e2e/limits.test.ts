@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
+import { parentOf } from '../../bench/process-memory.js'
 import { groupLimits } from '../../src/runtime/control-groups.js'
 import { CommandLine } from '../support/command-line.js'
 import { eventually } from '../support/launcher-box.js'
@@ -57,14 +57,12 @@ limited('a paused container stays paused while others start, and is gone at a lo
   await wolffia.output('run', '--rm', '--memory', '64m', 'busybox', 'sleep', '0.2')
   assert.equal([await status(), await wolffia.output('logs', 'paused')], ['paused\n', before])
   const guest = Number(await wolffia.output('inspect', '--format', '{{.State.Pid}}', 'paused'))
-  process.kill(parentOf(parentOf(guest)), 'SIGKILL')
+  const launcher = parentOf(parentOf(guest))
+  assert.ok(launcher, 'its launcher runs')
+  process.kill(launcher, 'SIGKILL')
   await eventually('its end', async () => (await status()) === 'exited\n')
   await wolffia.output('rm', 'paused')
 })
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
-}
 
 test('nothing of these commands is left', () => wolffia.end())
 

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import type { IdMap } from '../../src/launcher/id-map.js'
-import { chooseIdMap, singleIdMap } from '../../src/launcher/id-map.js'
 import type { Limits } from '../../src/runtime/limits.js'
 import { compileGuest } from '../support/compile-guest.js'
+import { ID_MAPS } from '../support/id-maps.js'
 import type { NativeWall } from '../support/native-wall.js'
 import { withNativeWall } from '../support/native-wall.js'
-import { BUSYBOX, CC, ID_RANGE, NATIVE } from '../support/requirements.js'
+import { BUSYBOX, CC, NATIVE } from '../support/requirements.js'
 import type { SpecChange } from '../support/specs.js'
 import { containerSpec } from '../support/specs.js'
 import { busyboxEntries, packFile, storedRootfs, storeLayer } from '../support/stored-layers.js'
@@ -30,11 +30,6 @@ const ALLOWED = [
   // 0:0 is no device but overlay's whiteout.
   'mknod-whiteout-shm ok',
 ]
-
-const MAPS = [
-  { name: 'a single id', map: singleIdMap, needs: [] },
-  { name: 'an id range', map: () => chooseIdMap().map, needs: [ID_RANGE] },
-] as const
 
 /** Runs a guest of test/fixtures behind the whole native wall and gives back what it printed. */
 async function runGuest(guest: string, args: readonly string[], idMap: IdMap, change: SpecChange = {}): Promise<string> {
@@ -73,7 +68,7 @@ async function amountOf(kind: string, limits: Limits, idMap: IdMap): Promise<num
   return Number(/^\w+ (\d+) /.exec(output)?.[1])
 }
 
-for (const { name, map, needs } of MAPS) {
+for (const { name, map, needs } of ID_MAPS) {
   const native = test.needs(NATIVE, BUSYBOX, CC, ...needs)
 
   native(`nothing of the table of attempts succeeds under ${name}`, async () => {

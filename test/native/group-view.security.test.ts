@@ -6,10 +6,9 @@ import * as assert from 'uvu/assert'
 import type { ControlGroup } from '../../src/runtime/control-groups.js'
 import { hierarchyOf } from '../../src/runtime/control-groups.js'
 import { delegation, groupViewOperations } from '../../src/runtime/make-groups.js'
-import type { PrivilegeSpec } from '../../src/runtime/spec.js'
 import { withNativeWall } from '../support/native-wall.js'
 import { BUSYBOX, CGROUP, NATIVE } from '../support/requirements.js'
-import { containerSpec, type SpecChange } from '../support/specs.js'
+import { containerSpec, PRIVILEGED, type SpecChange } from '../support/specs.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('native/group-view')
@@ -84,13 +83,6 @@ busybox find . -name "wolffia-*"`)
 })
 
 limited('CVE-2022-0492: no release_agent is there to be written, to a privileged guest neither', async () => {
-  const privileges: PrivilegeSpec = {
-    privileged: true,
-    capAdd: ['ALL'],
-    noNewPrivileges: false,
-    seccomp: 'unconfined',
-    systemPaths: 'unconfined',
-  }
   const lines = await linesOf(
     `
 busybox mkdir -p /tmp/view
@@ -99,7 +91,7 @@ ${attempts(
   'for name in memory cpu rdma misc; do busybox mount -t cgroup -o $name none /tmp/view && [ -e /tmp/view/release_agent ] && exit 0; done; exit 1',
 )}
 echo tried`,
-    { limits: LIMITS, privileges },
+    { limits: LIMITS, privileges: PRIVILEGED },
   )
   assert.equal(lines, ['tried'])
 })

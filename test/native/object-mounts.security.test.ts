@@ -4,19 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Volume } from 'memfs'
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/errors.js'
-import { chooseIdMap, singleIdMap } from '../../src/launcher/id-map.js'
 import { objectInodes } from '../../src/runtime/object-mounts.js'
+import { ID_MAPS } from '../support/id-maps.js'
 import { type NativeWall, withNativeWall } from '../support/native-wall.js'
 import { runScript, withObject } from '../support/object-guest.js'
-import { BUSYBOX, ID_RANGE, NATIVE } from '../support/requirements.js'
+import { BUSYBOX, NATIVE } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('native/object-mounts.security')
-
-const MAPS = [
-  { name: 'a single id', map: singleIdMap, needs: [] },
-  { name: 'an id range', map: () => chooseIdMap().map, needs: [ID_RANGE] },
-] as const
 
 /** What `run` failed with; the volume is to be as it was. */
 async function refusal(run: Promise<unknown>): Promise<EngineError> {
@@ -28,7 +23,7 @@ async function refusal(run: Promise<unknown>): Promise<EngineError> {
   throw new Error(`it was not refused: ${JSON.stringify(error)}`)
 }
 
-for (const { name, map, needs } of MAPS) {
+for (const { name, map, needs } of ID_MAPS) {
   const attack = (title: string, body: (wall: NativeWall) => Promise<void>) =>
     test.needs(NATIVE, BUSYBOX, ...needs)(`${name}: ${title}`, () => withNativeWall(body, { idMap: map() }), { timeoutMs: 60_000 })
 

@@ -12,28 +12,17 @@ import { parseSeccompProfile } from '../../src/launcher/seccomp-profile.js'
 import type { Receipt } from '../../src/runtime/receipt.js'
 import type { PrivilegeSpec } from '../../src/runtime/spec.js'
 import { compileGuest } from '../support/compile-guest.js'
+import { ID_MAPS } from '../support/id-maps.js'
 import { withBox } from '../support/launcher-box.js'
 import { withNativeWall } from '../support/native-wall.js'
 import { BUSYBOX, CC, ID_RANGE, NATIVE } from '../support/requirements.js'
-import { containerSpec, type SpecChange } from '../support/specs.js'
+import { containerSpec, PRIVILEGED, type SpecChange } from '../support/specs.js'
 import { busyboxEntries, packFile, storedRootfs, storeLayer } from '../support/stored-layers.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('native/privileges')
 
-const PRIVILEGED: PrivilegeSpec = {
-  privileged: true,
-  capAdd: ['ALL'],
-  noNewPrivileges: false,
-  seccomp: 'unconfined',
-  systemPaths: 'unconfined',
-}
 const ALLOW_ALL = { source: 'all.json', profile: parseSeccompProfile('{"defaultAction":"SCMP_ACT_ALLOW"}', 'all.json') }
-
-const MAPS = [
-  { name: 'a single id', map: singleIdMap, needs: [] },
-  { name: 'an id range', map: () => chooseIdMap().map, needs: [ID_RANGE] },
-] as const
 
 interface Ran {
   readonly lines: readonly string[]
@@ -89,7 +78,7 @@ function launcherOnDisk(): string {
   return `${statSync(path).mode} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`
 }
 
-for (const { name, map, needs } of MAPS) {
+for (const { name, map, needs } of ID_MAPS) {
   const native = test.needs(NATIVE, BUSYBOX, CC, ...needs)
 
   native(`CVE-2019-5736: a privileged guest can neither write to the launcher nor make its mount writable, under ${name}`, async () => {

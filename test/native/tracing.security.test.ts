@@ -4,25 +4,18 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
-import { chooseIdMap, singleIdMap } from '../../src/launcher/id-map.js'
+import { singleIdMap } from '../../src/launcher/id-map.js'
 import type { Task } from '../../src/runtime/runtime.js'
 import type { PrivilegeSpec } from '../../src/runtime/spec.js'
 import { compileGuest } from '../support/compile-guest.js'
+import { ID_MAPS } from '../support/id-maps.js'
 import { type NativeWall, withNativeWall } from '../support/native-wall.js'
-import { BUSYBOX, CC, ID_RANGE, NATIVE } from '../support/requirements.js'
-import { containerSpec } from '../support/specs.js'
+import { BUSYBOX, CC, NATIVE } from '../support/requirements.js'
+import { containerSpec, PRIVILEGED } from '../support/specs.js'
 import { busyboxEntries, packFile, storedRootfs, storeLayer } from '../support/stored-layers.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('native/tracing')
-
-const PRIVILEGED: PrivilegeSpec = {
-  privileged: true,
-  capAdd: ['ALL'],
-  noNewPrivileges: false,
-  seccomp: 'unconfined',
-  systemPaths: 'unconfined',
-}
 
 /** Programs that join the container, which the guest looks into. */
 const JOINING = 3
@@ -93,10 +86,7 @@ async function joinOften(attacked: Attacked): Promise<void> {
     }
 }
 
-for (const { name, map, needs } of [
-  { name: 'a single id', map: singleIdMap, needs: [] },
-  { name: 'an id range', map: () => chooseIdMap().map, needs: [ID_RANGE] },
-] as const) {
+for (const { name, map, needs } of ID_MAPS) {
   const native = test.needs(NATIVE, BUSYBOX, CC, ...needs)
 
   native(

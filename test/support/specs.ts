@@ -1,7 +1,16 @@
-import type { ContainerSpec, ProcessSpec } from '../../src/runtime/spec.js'
+import type { ContainerSpec, PrivilegeSpec, ProcessSpec } from '../../src/runtime/spec.js'
 
 /** What {@link containerSpec} takes: any part of a spec, and parts of its process. */
 export type SpecChange = Partial<Omit<ContainerSpec, 'process'>> & { readonly process?: Partial<ProcessSpec> }
+
+/** What `--privileged` comes to. */
+export const PRIVILEGED: PrivilegeSpec = {
+  privileged: true,
+  capAdd: ['ALL'],
+  noNewPrivileges: false,
+  seccomp: 'unconfined',
+  systemPaths: 'unconfined',
+}
 
 /** A spec with nothing asked for, but for what `change` says. */
 export function containerSpec(change: SpecChange = {}): ContainerSpec {
