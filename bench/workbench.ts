@@ -139,7 +139,7 @@ export class Workbench implements AsyncDisposable {
       const { map, reason } = chooseIdMap(holder)
       require(reason === null, reason ?? '')
       const living = await holder.ensure(map)
-      this.atEnd(async () => holder.end())
+      this.atEnd(() => holder.end())
       require(living !== null, 'no holder can be started')
       return { idMap: map, living }
     })

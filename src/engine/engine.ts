@@ -124,7 +124,7 @@ export class Engine implements AsyncDisposable {
   /** Ends the holder of native containers, unless one runs: nothing of this store is in memory then, until the next start makes another. */
   async endHolder(): Promise<void> {
     const containers = await this.containers.list({ all: true })
-    if (containers.every(({ pid }) => pid === null)) (await storeHolder(this.home)).end()
+    if (containers.every(({ pid }) => pid === null)) await (await storeHolder(this.home)).end()
   }
 
   /** Kills what this process made and still runs, and removes what was made to be removed. */

@@ -5,7 +5,7 @@
  * `FOLDER/living` names the one that was started last; whether it lives is for the kernel to say. A start that finds it gone does without.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type Environment, readQuantity } from '../layer/limits.js'
@@ -34,6 +34,8 @@ const LEAST_BYTES = 4096
 /** A layer's files are small: of Debian's, one in 13 KiB, of node_modules' one in 4. */
 const BYTES_PER_INODE = 4096
 const LIVING = 'living'
+/** Who starts one, or ends it. */
+const LOCK = 'lock'
 /** Where the holder's memory is mounted by whoever uses it; for everybody else it is empty. */
 const MEMORY = 'memory'
 
@@ -51,12 +53,14 @@ export function holderMemory({ folder }: LivingHolder): string {
 /** The holder of a store. */
 export class Holder implements HolderSource {
   readonly #folder: string
+  readonly #lock: Lock
   readonly #settings: () => HolderSettings
   #failed = false
 
   /** `folder` is the holder's own; made when it is first started. */
   constructor(folder: string, settings: () => HolderSettings = () => holderSettings(process.env)) {
     this.#folder = folder
+    this.#lock = new Lock(join(folder, LOCK))
     this.#settings = settings
   }
 
@@ -87,25 +91,29 @@ export class Holder implements HolderSource {
     const settings = this.#settings()
     if (settings.seconds === 0) return null
     try {
-      return await new Lock(join(this.#folder, 'lock')).hold(
-        async () => livingHolder({ ...idMap, holder: this }) ?? (await this.#start(idMap, settings)),
-      )
+      return await this.#lock.hold(async () => livingHolder({ ...idMap, holder: this }) ?? (await this.#start(idMap, settings)))
     } catch {
       this.#failed = true
       return null
     }
   }
 
-  /** Ends it, and leaves nothing of it; containers that run keep what they have of it. */
-  end(): void {
-    const living = this.living()
-    if (living !== null)
-      try {
-        process.kill(pidOf(living.identity))
-      } catch {
-        // It has ended by itself.
-      }
-    rmSync(this.#folder, { recursive: true, force: true })
+  /**
+   * Ends it, and leaves no file of it; containers that run keep what they have of it. One that is being started is ended when it is there: what
+   * is removed is never what a start has just made. Throws STORE_LOCKED.
+   */
+  async end(): Promise<void> {
+    if (!existsSync(this.#folder)) return
+    await this.#lock.hold(async () => {
+      const living = this.living()
+      if (living !== null)
+        try {
+          process.kill(pidOf(living.identity))
+        } catch {
+          // It has ended by itself.
+        }
+      for (const name of readdirSync(this.#folder)) if (name !== MEMORY && name !== LOCK) rmSync(join(this.#folder, name), { force: true })
+    })
   }
 
   async #start(idMap: IdMap, { seconds, memoryBytes = freeMemory() / 4 }: HolderSettings): Promise<LivingHolder> {

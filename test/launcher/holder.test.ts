@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { perform } from '../../src/launcher/client.js'
@@ -34,7 +35,7 @@ async function withHolder(settings: HolderSettings, body: (held: Held) => Promis
     const helpers = { newuidmap: join(folder, 'none'), newgidmap: join(folder, 'none') }
     await body({ holder, living, pid: pidOf(living.identity), idMap: { ...map, helpers } })
   } finally {
-    holder.end()
+    await holder.end()
     rmSync(folder, { recursive: true, force: true })
   }
 }
@@ -178,6 +179,23 @@ ranged('any number that want one at once get the same', () =>
     assert.equal(holder.living(), found[0])
     assert.is(readdirSync(living.folder).filter((name) => name.startsWith('socket-')).length, 1, 'the socket of the last one is gone')
     assert.is(idMap.kind, 'range')
+  }),
+)
+
+ranged('whoever ends it while others start one takes nothing away from them', () =>
+  withHolder(seconds(60), async ({ living: { folder } }) => {
+    for (let delayMs = 0; delayMs < 40; delayMs++) {
+      const { map } = chooseIdMap()
+      const [started] = await Promise.all([
+        new Holder(folder, () => seconds(60)).ensure(map),
+        sleep(delayMs).then(() => new Holder(folder).end()),
+      ])
+      assert.ok(started !== null, `ended after ${delayMs} ms`)
+      assert.ok(existsSync(holderMemory(started)), `ended after ${delayMs} ms`)
+    }
+    await new Holder(folder).end()
+    assert.equal(readdirSync(folder).sort(), ['lock', 'memory'])
+    assert.equal(readdirSync(join(folder, 'lock')), [])
   }),
 )
 

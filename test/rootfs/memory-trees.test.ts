@@ -36,7 +36,7 @@ async function withHeldStore(memoryBytes: number, body: (held: Held) => Promise<
     assert.ok(living !== null)
     await body({ folder, idMap, living })
   } finally {
-    holder.end()
+    await holder.end()
     await removeTrees(chooseIdMap().map, [join(folder, 'trees')])
     rmSync(folder, { recursive: true, force: true })
   }

@@ -41,7 +41,7 @@ export async function withNativeWall(
     const rootfs = storedRootfs([storeLayer(folder, busyboxEntries())])
     await body({ folder, trees, idMap, runtime: new NativeRuntime({ treesDirectory: trees, idMap, holder }), rootfs, holder })
   } finally {
-    holder?.end()
+    await holder?.end()
     await removeTrees(idMap, [join(folder, 'trees')])
     rmSync(folder, { recursive: true, force: true })
   }
