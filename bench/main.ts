@@ -29,6 +29,10 @@ async function main(): Promise<number> {
     const { wasmAttacks } = await import('./wasm-attacks/main.js')
     return wasmAttacks()
   }
+  if (words.what[0] === 'planted') {
+    const { planted } = await import('./planted.js')
+    return planted(words)
+  }
   if (words.compare !== null) {
     const [earlier, later] = await Promise.all(words.compare.map(readReport))
     if (earlier === undefined || later === undefined) return 1

@@ -29,6 +29,7 @@ npm run bench -- protection                   what each mode protects, and nothi
 npm run bench -- targets [--only WORD]        judge the targets: met, missed, or why not measured
 npm run bench -- attacks                      what a native guest must not be able to do, against ours and other runtimes
 npm run bench -- wasm-attacks                 what a module must not be able to do, against ours and other engines
+npm run bench -- planted                      whether two runs' comparison finds a slow-down of 10 % and claims none of 1 %
 npm run bench -- --compare OLD.json NEW.json  what has changed between two runs
 npm run bench -- --from RUN.json [--html F]   print or draw a run once more
 
@@ -45,7 +46,7 @@ const DEFAULT_SEED = 1
 /** Words that `--only` chooses among. */
 const CHOOSABLE: readonly string[] = ['matrix', 'targets']
 /** Words that take no other beside them. */
-const ALONE: readonly string[] = ['matrix', 'protection', 'targets', 'workloads', 'wasm-attacks']
+const ALONE: readonly string[] = ['matrix', 'planted', 'protection', 'targets', 'workloads', 'wasm-attacks']
 
 /** Reads the words. Throws TypeError or RangeError, with what is wrong. */
 export function parseWords(args: readonly string[]): Words {

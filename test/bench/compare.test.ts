@@ -1,7 +1,8 @@
 import * as assert from 'uvu/assert'
-import { compareReports, compareTable } from '../../bench/compare.js'
+import { type Change, compareReports, compareTable } from '../../bench/compare.js'
 import type { HostFacts } from '../../bench/host.js'
 import { measure, type Series } from '../../bench/measure.js'
+import { faultsOf } from '../../bench/planted.js'
 import { seededRandom } from '../../bench/random.js'
 import { reportOf, type SavedReport } from '../../bench/saved-report.js'
 import type { Workload } from '../../bench/workload.js'
@@ -66,6 +67,35 @@ test('one of 1 % is not claimed, nor is any where nothing was planted', async ()
         JSON.stringify({ seed, changes }),
       )
     }
+})
+
+test('`bench -- planted` says what was planted and not found, and what was not planted and is claimed', () => {
+  const change = (subject: string, verdict: Change['verdict'], [low, high]: readonly [number, number]): Change => ({
+    workload: 'start',
+    subject,
+    others: [],
+    change: { value: (low + high) / 2, low, high },
+    verdict,
+    reason: null,
+  })
+  const found = change('in-process', 'slower', [1.06, 1.12])
+  const unseen = change('in-process', 'no difference shown', [1.01, 1.08])
+  const none = change('bare', 'no difference shown', [0.99, 1.02])
+  assert.equal(faultsOf({ share: 0.1, changes: [found, none] }), [])
+  assert.equal(faultsOf({ share: 0.1, changes: [unseen, none] }), [
+    'in-process with 10 % planted in in-process: no difference shown, not slower',
+  ])
+  assert.equal(faultsOf({ share: 0.01, changes: [found, none] }), [
+    'in-process with 1 % planted in in-process: slower, not no difference shown',
+  ])
+  assert.equal(faultsOf({ share: 0.1, changes: [found, change('bare', 'faster', [0.9, 0.95])] }), [
+    'bare with 10 % planted in in-process: faster, not no difference shown',
+  ])
+  assert.match(faultsOf({ share: 0.1, changes: [change('in-process', 'slower', [1.04, 1.2])] }).join(), /0\.16 wide tells nothing/)
+  assert.match(
+    faultsOf({ share: 0, changes: [{ ...none, change: null, reason: 'no samples' }] }).join(),
+    /bare cannot be compared: no samples/,
+  )
 })
 
 test('the intervals of the same run made twice overlap', async () => {

@@ -14,6 +14,7 @@ test('workloads, settings and files are read', () => {
   assert.equal(parseWords(['--compare', 'a.json', 'b.json']).compare, ['a.json', 'b.json'])
   assert.equal(parseWords(['--compare', 'a.json', 'b.json']).what, [])
   assert.equal(parseWords(['--quick']).what, ['matrix'])
+  assert.equal(parseWords(['planted', '--quick']).what, ['planted'])
   assert.is(parseWords(['--from', 'run.json', '--plots', 'pictures']).plots, 'pictures')
 })
 
@@ -26,6 +27,7 @@ test('each mistake says what is wrong', () => {
   refused(['--seed', 'x'], /whole number/)
   refused(['kill', '--only', 'x'], /targets --only/)
   refused(['targets', 'kill'], /alone, without kill/)
+  refused(['planted', 'kill'], /alone, without kill/)
   refused(['matrix', 'kill'], /alone, without kill/)
   refused(['--fast'], /'--fast'/)
 })

@@ -111,7 +111,6 @@ async function prepare(): Promise<void> {
     writeFileSync(join(wolffia.folder, 'more.tar'), tarOf({ 'bin/true': '', [`more${number}`]: Buffer.alloc(2_000_000, name) }))
     await wolffia.output('import', 'more.tar', name)
   }
-  registry = await RegistryServer.start()
   for (const [at, name] of REMOTE.slice(0, 2).entries()) {
     await wolffia.output('tag', NAMES[at] ?? '', `${registry.host}/${name}`)
     await wolffia.output('push', '-q', `${registry.host}/${name}`)
@@ -144,35 +143,39 @@ async function prepare(): Promise<void> {
 test.needs(NATIVE, WASM, BUSYBOX)(
   'whatever is killed while it writes to the store, everything is whole when what it left is taken away, and nothing stays when all is removed',
   async () => {
-    await prepare()
-    const scratch = join(wolffia.folder, 'scratch')
-    await soak(async (random) => {
-      rmSync(scratch, { recursive: true, force: true })
-      mkdirSync(scratch)
-      const seeds = Array.from({ length: WRITERS }, () => random.below(2 ** 31))
-      await Promise.all(seeds.map((seed, at) => write(randomFrom(seed), join(scratch, `${at}`))))
-      // Launchers end with the commands that were killed; what a launcher runs after an end may still be at it.
-      await untilQuiet()
-      onlyLeftovers(await report())
-      const repaired = await report('--repair')
-      assert.ok(repaired.whole, JSON.stringify(repaired.damages, null, 1))
-      assert.equal((await report()).damages, [])
-      assert.is(await wolffia.output('run', '--rm', 'busybox', 'cat', '/bin/text'), 'not a program')
-    })
-    console.log(`${commands} commands, ${killed} of them killed`)
-    await wolffia.output('system', 'prune', '-af', '--volumes')
-    const left = readdirSync(wolffia.home, { recursive: true, withFileTypes: true })
-      .filter((entry) => !entry.isDirectory())
-      .map(({ name }) => name)
-    // The journal is kept on purpose, and so is what this host's overlay can do.
-    // So is a claim to a lock by somebody who was killed: whoever wants the lock next takes it away.
-    assert.equal(left.filter((name) => !/^events\.log|^(choosing|\d+)-\d+-\d+-\d+-/.test(name)).sort(), [
-      'index.json',
-      'oci-layout',
-      'probe.json',
-    ])
-    assert.ok((await report()).whole)
-    await registry[Symbol.asyncDispose]()
+    registry = await RegistryServer.start()
+    try {
+      await prepare()
+      const scratch = join(wolffia.folder, 'scratch')
+      await soak(async (random) => {
+        rmSync(scratch, { recursive: true, force: true })
+        mkdirSync(scratch)
+        const seeds = Array.from({ length: WRITERS }, () => random.below(2 ** 31))
+        await Promise.all(seeds.map((seed, at) => write(randomFrom(seed), join(scratch, `${at}`))))
+        // Launchers end with the commands that were killed; what a launcher runs after an end may still be at it.
+        await untilQuiet()
+        onlyLeftovers(await report())
+        const repaired = await report('--repair')
+        assert.ok(repaired.whole, JSON.stringify(repaired.damages, null, 1))
+        assert.equal((await report()).damages, [])
+        assert.is(await wolffia.output('run', '--rm', 'busybox', 'cat', '/bin/text'), 'not a program')
+      })
+      console.log(`${commands} commands, ${killed} of them killed`)
+      await wolffia.output('system', 'prune', '-af', '--volumes')
+      const left = readdirSync(wolffia.home, { recursive: true, withFileTypes: true })
+        .filter((entry) => !entry.isDirectory())
+        .map(({ name }) => name)
+      // The journal is kept on purpose, and so is what this host's overlay can do.
+      // So is a claim to a lock by somebody who was killed: whoever wants the lock next takes it away.
+      assert.equal(left.filter((name) => !/^events\.log|^(choosing|\d+)-\d+-\d+-\d+-/.test(name)).sort(), [
+        'index.json',
+        'oci-layout',
+        'probe.json',
+      ])
+      assert.ok((await report()).whole)
+    } finally {
+      await registry[Symbol.asyncDispose]()
+    }
     await wolffia.end()
   },
   SOAK,
