@@ -4,6 +4,7 @@ import type { ExitStatus } from '../runtime/exit.js'
 import { assertLimits } from '../runtime/limits.js'
 import { WASM_LIMIT_WAYS } from '../wasm/limit-ways.js'
 import { parseSessionEvent } from '../wasm/session-event.js'
+import { assertAsyncified } from './asyncify.js'
 import { type CallRequest, decodeNumbers, encodeNumbers, FRAME, VERB } from './call-protocol.js'
 import type { ChannelCall } from './channel.js'
 import { decodeText, HostFunctions } from './host-functions.js'
@@ -51,6 +52,8 @@ export class LoadedModule {
   readonly #limits: { readonly memoryBytes: number; readonly outputBytes: number; readonly timeoutMs: number; readonly fuel?: number }
   readonly #keeps: boolean
   readonly #hasSnapshot: boolean
+  /** Its program runs already, with the arguments that it was begun with. */
+  readonly #isBegun: boolean
   readonly #moduleBytes: number
   readonly #args: readonly string[]
   readonly #places: ReadonlyMap<string, number>
@@ -66,7 +69,7 @@ export class LoadedModule {
     this.#args = spec.process.args
     this.#places = new Map([...this.functions.exports.keys()].map((name, place) => [name, place]))
     const { outputBytes, timeoutMs } = this.#limits
-    const snapshot = snapshotStart(options, this.functions, timeoutMs)
+    const snapshot = snapshotStart(options, this.functions, { timeoutMs, args: spec.process.args })
     const request = {
       spec,
       objects,
@@ -79,6 +82,7 @@ export class LoadedModule {
       nativeWall,
     }
     this.#hasSnapshot = snapshot !== null
+    this.#isBegun = snapshot !== null && snapshot.program !== null
     this.#moduleBytes = module.length
     this.pool = new Pool({ start: () => PluginSandbox.start(request), queue, timeoutMs, instancesPerThread })
   }
@@ -129,6 +133,10 @@ export class LoadedModule {
     if (!this.functions.exports.has('_start'))
       throw new EngineError('FUNCTION_NOT_FOUND', 'the module exports no _start: it is a library, and not a program that can be run', {
         hint: `Call one of its functions: ${this.#named()}`,
+      })
+    if (this.#isBegun && args !== undefined)
+      throw new EngineError('INVALID_ARGUMENT', 'the program has been begun with its arguments already, by `snapshot.until`', {
+        hint: 'Give what differs in its stdin, or arguments as snapshot.args.',
       })
     const words = args === undefined ? this.#args : [this.#args[0] ?? 'plugin', ...args]
     const { stdin = '' } = options
@@ -297,11 +305,25 @@ function unfit(name: string, signature: Signature): EngineError {
 }
 
 /** What the sandbox is told. Throws FUNCTION_NOT_FOUND and INVALID_ARGUMENT for an initialisation that cannot be called. */
-function snapshotStart({ snapshot = false }: PluginOptions, { exports }: ModuleFunctions, ownMs: number): SnapshotStart | null {
+function snapshotStart(
+  { snapshot = false }: PluginOptions,
+  functions: ModuleFunctions,
+  own: { readonly timeoutMs: number; readonly args: readonly string[] },
+): SnapshotStart | null {
   if (snapshot === false) return null
-  const { init = null, timeoutMs = ownMs } = snapshot === true ? {} : snapshot
+  const { init = null, until, args, timeoutMs = own.timeoutMs } = snapshot === true ? {} : snapshot
   if (!(timeoutMs > 0)) throw new EngineError('INVALID_ARGUMENT', `snapshot.timeoutMs ${timeoutMs}: the limit must be a positive number`)
-  if (init === null) return { init, timeoutMs }
+  if (until !== undefined) {
+    if (until !== 'stdin') throw new EngineError('INVALID_ARGUMENT', `snapshot.until ${until}: only stdin can be waited for`)
+    if (init !== null)
+      throw new EngineError('INVALID_ARGUMENT', 'snapshot.init and snapshot.until: a program is begun, or a library initialised')
+    assertAsyncified(functions)
+    return { init, program: args === undefined ? own.args : [own.args[0] ?? 'plugin', ...args], timeoutMs }
+  }
+  if (args !== undefined)
+    throw new EngineError('INVALID_ARGUMENT', 'snapshot.args are of the program that snapshot.until runs', { hint: "Add until: 'stdin'." })
+  if (init === null) return { init, program: null, timeoutMs }
+  const { exports } = functions
   const signature = exports.get(init)
   if (signature === undefined)
     throw new EngineError('FUNCTION_NOT_FOUND', `the module exports no function ${init}, which snapshot.init names`, {
@@ -312,7 +334,7 @@ function snapshotStart({ snapshot = false }: PluginOptions, { exports }: ModuleF
       'INVALID_ARGUMENT',
       `${init} has the type ${signatureText(signature)}, and an initialisation takes and gives nothing`,
     )
-  return { init, timeoutMs }
+  return { init, program: null, timeoutMs }
 }
 
 /** A copy in no pool of Node's, so that who keeps one result of a batch keeps no other. */

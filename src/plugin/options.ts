@@ -47,6 +47,13 @@ export type PluginOptions = PluginSource & {
 export interface PluginSnapshot {
   /** The exported function that is called; `wizer-initialize` or `wizer.initialize` unless said, where the module has one. */
   readonly init?: string
+  /**
+   * In place of an initialisation the program itself is run until it first reads its stdin, and each {@link Plugin.run} goes on there with a stdin of its
+   * own. The module must have been made ready for that by Binaryen's pass Asyncify, for `wasi_snapshot_preview1.fd_read`.
+   */
+  readonly until?: 'stdin'
+  /** Arguments of that program, after its name; those of its image unless said. `run` takes none then. */
+  readonly args?: readonly string[]
   /** Milliseconds it may take; `limits.timeoutMs` unless said. */
   readonly timeoutMs?: number
 }

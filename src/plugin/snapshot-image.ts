@@ -6,7 +6,7 @@ import { Plugin } from './plugin.js'
 import { openSource } from './source.js'
 
 /** Whose program is initialised, and what the image is called that begins there. */
-export interface SnapshotImageOptions extends PluginSnapshot {
+export interface SnapshotImageOptions extends Pick<PluginSnapshot, 'init' | 'timeoutMs'> {
   readonly image: string
   readonly reference: string
   /** Comment in the image's history. */

@@ -116,7 +116,11 @@ export class CallServer {
   #snapshotModule(): Uint8Array {
     const { snapshot, original, start } = this.#parts
     if (snapshot === null || original === null || start.snapshot === null) throw new EngineError('INTERNAL', 'the plugin has no snapshot')
-    const { init } = start.snapshot
+    const { init, program } = start.snapshot
+    if (program !== null)
+      throw new EngineError('NOT_BUILT', 'a snapshot within a program is no module: what goes on there is this plugin’s', {
+        hint: 'Load the plugin with the same `snapshot` where it is wanted.',
+      })
     return withState(original, snapshot, new Set(['_initialize', ...(init === null ? WIZER_NAMES : [init])]))
   }
 

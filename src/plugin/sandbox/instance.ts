@@ -16,6 +16,7 @@ import type { ValueType } from '../signatures.js'
 import type { InstanceParts } from './call-server.js'
 import { CallOver, type OwnerChannel, OwnerGone } from './owner-channel.js'
 import { HOST_MODULE, type HostFunctionSummary } from './plugin-start.js'
+import { StdinPoint } from './stdin-point.js'
 
 /** Who answers host functions. */
 export type Asked = Pick<OwnerChannel, 'ask'>
@@ -59,12 +60,16 @@ export class Instance {
   /** What ended the call from below the guest's frames: a guest that catches it goes on in vain. */
   #stopped: unknown = null
   readonly #tank: FuelTank | null
+  /** Where the snapshot is taken, and gone on from; null where nothing is asked for it. */
+  readonly #stdinPoint: StdinPoint | null
 
   constructor(parts: InstanceParts, channel: Asked, given: InstanceGiven) {
     this.#parts = parts
     this.#channel = channel
     this.#given = given
     this.#tank = parts.fuel === null ? null : new FuelTank(given.fuel)
+    const program = parts.start.snapshot?.program ?? null
+    this.#stdinPoint = program === null ? null : new StdinPoint({ call: this.call.bind(this), memory: () => this.#memory() })
   }
 
   /** Instantiates the module, which runs its start function, or makes it what the snapshot was. */
@@ -77,19 +82,38 @@ export class Instance {
   }
 
   /**
-   * Opens it, initialises it, and gives what it has become. Throws FUNCTION_NOT_FOUND where there is no such function, NOT_BUILT for what no snapshot
+   * Opens it, runs what makes it ready, and gives what it has become. Throws FUNCTION_NOT_FOUND where there is no such function, NOT_BUILT for what no snapshot
    * can keep, and whatever the guest ends with.
    */
-  openForSnapshot(state: StateExports, init: string | null): Snapshot {
+  openForSnapshot(state: StateExports, run: (instance: Instance) => Pick<Snapshot, 'frames'>): Snapshot {
     this.#instantiate()
     const untouched = new UntouchedState(this.#exports, state)
     const open = this.#table?.open
     this.#runStart(state)
+    const reached = run(this)
+    if (this.#table?.open !== open) throw unkept('its initialisation leaves files open')
+    return { ...untouched.snapshot(), ...reached }
+  }
+
+  /** As a library, by its own `_initialize` and then by this function or one of Wizer's. */
+  initializeBy(init: string | null): Pick<Snapshot, 'frames'> {
     this.initialize()
     const name = init ?? WIZER_NAMES.find((each) => this.exports(each))
     if (name !== undefined) this.call(name, [])
-    if (this.#table?.open !== open) throw unkept('its initialisation leaves files open')
-    return untouched.snapshot()
+    return {}
+  }
+
+  /** Runs the program up to where it first reads its stdin. */
+  reachStdin(): Pick<Snapshot, 'frames'> {
+    if (this.#stdinPoint === null) throw new EngineError('INTERNAL', 'no program is to be begun')
+    return { frames: this.#stdinPoint.reach() }
+  }
+
+  /** Runs the program, from where the snapshot has left it if it has. Throws {@link GuestExit}, and whatever else ends it. */
+  runProgram(): void {
+    const frames = this.#parts.snapshot?.frames
+    if (frames === undefined || this.#stdinPoint === null) this.call('_start', [])
+    else this.#stdinPoint.goOn(frames)
   }
 
   #runStart({ start }: StateExports): void {
@@ -103,6 +127,8 @@ export class Instance {
     if (names.some((name) => name.startsWith(`${PREVIEW1}.`))) {
       this.#preview1 = this.#createPreview1()
       imports[PREVIEW1] = { ...this.#preview1.functions }
+      const { fd_read } = this.#preview1.functions
+      if (this.#stdinPoint !== null) imports[PREVIEW1].fd_read = this.#stdinPoint.around(fd_read as HostCall)
     }
     if (start.hostFunctions.length > 0)
       imports[HOST_MODULE] = Object.fromEntries(

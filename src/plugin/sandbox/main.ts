@@ -61,7 +61,7 @@ async function prepare() {
 }
 
 /** In a thread of its own, which nobody uses after it. */
-async function snapshotOf({ init, timeoutMs }: SnapshotStart, parts: Omit<SharedParts, 'guard'>, trees: SharedTrees): Promise<Snapshot> {
+async function snapshotOf({ timeoutMs, ...how }: SnapshotStart, parts: Omit<SharedParts, 'guard'>, trees: SharedTrees): Promise<Snapshot> {
   const thread = new PluginThread(fell)
   await thread.warm
   let timer: NodeJS.Timeout | undefined
@@ -69,7 +69,7 @@ async function snapshotOf({ init, timeoutMs }: SnapshotStart, parts: Omit<Shared
     timer = setTimeout(() => reject(lateError(timeoutMs)), timeoutMs)
   })
   try {
-    return await Promise.race([thread.takeSnapshot({ ...parts, init }), late])
+    return await Promise.race([thread.takeSnapshot({ ...parts, ...how }), late])
   } finally {
     clearTimeout(timer)
     await thread.end(trees).catch(() => {})

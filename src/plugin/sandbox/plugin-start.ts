@@ -21,6 +21,8 @@ export interface PluginStart extends FilesStart {
 export interface SnapshotStart {
   /** The exported function that is called after `_initialize`; null for the one that Wizer's users export, if there is one. */
   readonly init: string | null
+  /** Arguments of the program that is run until it reads its stdin instead; null where it is initialised. */
+  readonly program: readonly string[] | null
   readonly timeoutMs: number
 }
 

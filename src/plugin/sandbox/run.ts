@@ -48,7 +48,7 @@ export function runProgram(
 function outcomeOf(instance: Instance): Outcome {
   try {
     instance.open()
-    instance.call('_start', [])
+    instance.runProgram()
     return { kind: 'exit', exitCode: 0, signal: null, ...instance.fuelLeft() }
   } catch (error) {
     if (error instanceof GuestExit) return { kind: 'exit', exitCode: error.exitCode, signal: error.signal, ...instance.fuelLeft() }

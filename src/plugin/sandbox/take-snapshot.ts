@@ -1,7 +1,9 @@
 import { EngineError } from '../../errors.js'
+import { unkept } from '../../wasm/instrument/reveal.js'
 import type { Snapshot } from '../../wasm/sandbox/snapshot.js'
 import type { InstanceParts } from './call-server.js'
-import { type Asked, Instance } from './instance.js'
+import { type Asked, Instance, type InstanceGiven } from './instance.js'
+import type { SnapshotStart } from './plugin-start.js'
 
 /** Nobody has asked for anything yet, and an answer would be frozen in. */
 const NOBODY: Asked = {
@@ -12,15 +14,33 @@ const NOBODY: Asked = {
   },
 }
 
-/** Makes one instance, has it initialise itself, and gives what it has become. Throws whatever ends it, as the failure of a call. */
-export function takeSnapshot(parts: InstanceParts, init: string | null): Snapshot {
+/** What is written before a run would be no run's. */
+const SILENT: InstanceGiven['output'] = {
+  stdout: {
+    write() {
+      throw unkept('the program writes to its stdout before it reads its stdin')
+    },
+  },
+  stderr: {
+    write() {
+      throw unkept('the program writes to its stderr before it reads its stdin')
+    },
+  },
+}
+
+/**
+ * Makes one instance, has it initialise itself, or run as a program up to where it reads its stdin, and gives what it has become. Throws whatever ends
+ * it, as the failure of a call.
+ */
+export function takeSnapshot(parts: InstanceParts, { init, program }: Pick<SnapshotStart, 'init' | 'program'>): Snapshot {
   const { state } = parts
   if (state === null) throw new EngineError('INTERNAL', 'the module was not made ready for a snapshot')
-  const given = { args: ['plugin'], input: new Uint8Array(), output: null, fuel: Number.MAX_SAFE_INTEGER }
+  const silent = program === null ? null : SILENT
+  const given = { args: program ?? ['plugin'], input: new Uint8Array(), output: silent, fuel: Number.MAX_SAFE_INTEGER }
   const instance = new Instance(parts, NOBODY, given)
   try {
-    return instance.openForSnapshot(state, init)
+    return instance.openForSnapshot(state, (opened) => (program === null ? opened.initializeBy(init) : opened.reachStdin()))
   } catch (error) {
-    throw instance.failureOf(error, { function: init ?? '_initialize' })
+    throw instance.failureOf(error, { function: program === null ? (init ?? '_initialize') : '_start' })
   }
 }

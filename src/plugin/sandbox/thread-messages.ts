@@ -46,6 +46,7 @@ export interface IdleMessage {
 /** Or this: it takes the snapshot, which its parts have not yet, and is of no more use. */
 export interface SnapshotMessage extends SharedParts {
   readonly init: string | null
+  readonly program: readonly string[] | null
 }
 
 /** From a thread. */

@@ -32,7 +32,7 @@ function take(message: TakeMessage | SnapshotMessage): void {
   tell({ type: 'attached', attachments: files.unions.map(({ attachment }) => attachment) })
   const parts = { ...message, files, guard: new Guard(message.guard) }
   if ('init' in message) {
-    tell({ type: 'snapshot', snapshot: takeSnapshot(parts, message.init) })
+    tell({ type: 'snapshot', snapshot: takeSnapshot(parts, message) })
     return
   }
   server = new CallServer(parts, new OwnerChannel(message.descriptor))

@@ -9,7 +9,10 @@ import { WASM_PAGE_BYTES } from '../module.js'
 type Exports = WebAssembly.Instance['exports']
 
 /** It can be posted to another thread. */
-export type Snapshot = InstanceState
+export interface Snapshot extends InstanceState {
+  /** Where in its memory the frames of a program lie that is to go on; absent of one that is called anew. */
+  readonly frames?: number
+}
 
 /** What is compared: a page of the machine's. */
 const BLOCK_BYTES = 4096
