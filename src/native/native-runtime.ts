@@ -29,6 +29,7 @@ import {
   usesGroups,
 } from '../runtime/make-groups.js'
 import { openObjects } from '../runtime/object-mounts.js'
+import { assertBounds, boundCircumstances } from '../runtime/process-bounds.js'
 import { ownHardLimits, parseIdMap } from '../runtime/process-files.js'
 import type { IdMapEvidence } from '../runtime/receipt.js'
 import { assertNotReproducible } from '../runtime/reproducible.js'
@@ -52,7 +53,6 @@ import { NativeFiles } from './native-files.js'
 import { joinError, NativeTask } from './native-task.js'
 import type { HostBounds } from './plan.js'
 import { containerPlan, inodesFor, joinPlan, pages, readPlan } from './plan.js'
-import { assertBounds, boundCircumstances } from './process-bounds.js'
 import { upperChanges } from './written.js'
 
 /** Options of {@link NativeRuntime}. */

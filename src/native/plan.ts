@@ -9,13 +9,13 @@ import { octal } from '../launcher/operations.js'
 import type { EtcFile } from '../rootfs/etc-files.js'
 import type { OverlayRoot } from '../rootfs/overlay.js'
 import { overlayOperations } from '../rootfs/overlay.js'
+import { boundOperations } from '../runtime/process-bounds.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 import { type HostMount, isHostMount } from '../runtime/sources.js'
 import type { ContainerSpec, Mount } from '../runtime/spec.js'
 import { guestCapabilities } from './capabilities.js'
 import { deviceOperations } from './devices.js'
 import { MASKED_PATHS, READ_ONLY_PATHS, thermalPaths } from './masks.js'
-import { boundOperations } from './process-bounds.js'
 
 /** Everything a plan depends on. */
 export interface PlanRequest {

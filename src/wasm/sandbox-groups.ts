@@ -7,6 +7,7 @@ import { groupLimits } from '../runtime/control-groups.js'
 import { type GroupRequest, groupResources } from '../runtime/group-values.js'
 import type { LimitWays } from '../runtime/limits.js'
 import { assertGroups, type Delegation, delegation, usesGroups, wayWithout } from '../runtime/make-groups.js'
+import { assertBounds, boundCircumstances } from '../runtime/process-bounds.js'
 import type { LimitEvidence } from '../runtime/receipt.js'
 import type { ResourceSpec } from '../runtime/resources.js'
 import type { ContainerSpec } from '../runtime/spec.js'
@@ -21,8 +22,12 @@ export const SANDBOX_BYTES = 256 * 2 ** 20
 /** What each further thread of a guest has for itself (9 MiB). */
 const THREAD_BYTES = 10 * 2 ** 20
 
-/** Resources that a group holds for a whole process as well as for a guest; memory has its own reckoning. */
+/** Resources that a group holds for a whole process as well as for a guest. */
 const HELD: ReadonlySet<keyof ResourceSpec> = new Set([
+  'memorySwapBytes',
+  'memoryReservationBytes',
+  'memorySwappiness',
+  'oomKillDisable',
   'cpuShares',
   'cpuPeriodUs',
   'cpuQuotaUs',
@@ -45,8 +50,8 @@ function onlyGroups({ limits: { cpus }, resources = {} }: GroupRequest): GroupRe
   }
 }
 
-/** The rest of a spec's resources. */
-export function withoutGroups(resources: ResourceSpec): ResourceSpec {
+/** What of a spec's resources the kernel does not hold for a sandbox process. */
+export function withoutHeld({ oomScoreAdjust: _, ...resources }: ResourceSpec): ResourceSpec {
   return Object.fromEntries(Object.entries(resources).filter(([key]) => !HELD.has(key as keyof ResourceSpec))) as ResourceSpec
 }
 
@@ -57,12 +62,21 @@ export function sandboxDelegation(spec: GroupRequest): Delegation {
 
 /** What is asked of them. Memory is, where it can be: without a group the engine's own bound holds as before. */
 export function sandboxGroups(spec: GroupRequest, delegated: Delegation): GroupRequest {
-  const { limits, resources } = onlyGroups(spec)
+  const { limits, resources = {} } = onlyGroups(spec)
+  if (!delegated.has('memory')) return { limits, resources }
   const { memoryBytes, diskBytes = 0, pids = GUEST_THREADS_MAXIMUM } = spec.limits
-  const held = resources === undefined ? {} : { resources }
-  if (memoryBytes === undefined || !delegated.has('memory')) return { limits, ...held }
-  const threads = Math.min(pids, GUEST_THREADS_MAXIMUM) - 1
-  return { limits: { ...limits, memoryBytes: memoryBytes + diskBytes + SANDBOX_BYTES + threads * THREAD_BYTES }, ...held }
+  const { memorySwapBytes, memoryReservationBytes } = resources
+  const room = diskBytes + SANDBOX_BYTES + (Math.min(pids, GUEST_THREADS_MAXIMUM) - 1) * THREAD_BYTES
+  const withRoom = (bytes: number | undefined) => (bytes === undefined || bytes === -1 ? bytes : bytes + room)
+  return {
+    limits: memoryBytes === undefined ? limits : { ...limits, memoryBytes: memoryBytes + room },
+    resources: {
+      ...resources,
+      // Of memory and swap together, so that what is swap stays what was asked for.
+      ...(memorySwapBytes === undefined ? {} : { memorySwapBytes: withRoom(memorySwapBytes) }),
+      ...(memoryReservationBytes === undefined ? {} : { memoryReservationBytes: withRoom(memoryReservationBytes) }),
+    } as ResourceSpec,
+  }
 }
 
 /** What holds a sandbox's limits where these are delegated. */
@@ -70,19 +84,21 @@ export function wasmLimitWays(delegated: Delegation): LimitWays {
   return { ...WASM_LIMIT_WAYS, cpus: delegated.has('cpu') ? 'cgroup' : wayWithout('cpu') }
 }
 
-/** Refuses by name what no group could hold here. */
+/** Refuses by name what the kernel could not hold here. */
 export function assertSandboxGroups(spec: GroupRequest, delegated: Delegation): void {
   assertGroups(onlyGroups(spec), delegated)
+  const { oomScoreAdjust } = spec.resources ?? {}
+  if (oomScoreAdjust !== undefined) assertBounds({ oomScoreAdjust }, boundCircumstances())
 }
 
-/** Refuses what only groups hold for a sandbox that stands in none. Throws UNSUPPORTED_BY_HOST. */
+/** Refuses what only the launcher sees to, for a sandbox that is started without it. Throws UNSUPPORTED_BY_HOST. */
 export function assertNoGroups(spec: ContainerSpec): void {
-  if (!usesGroups(onlyGroups(spec))) return
+  if (!usesGroups(onlyGroups(spec)) && spec.resources?.oomScoreAdjust === undefined) return
   throw new EngineError(
     'UNSUPPORTED_BY_HOST',
-    'a share of processors or disks needs the launcher of the native wall, and there is none here',
+    'a share of processors, disks or the host’s memory needs the launcher of the native wall, and there is none here',
     {
-      hint: 'Leave --cpus and its kin out, or see wolffia doctor.',
+      hint: 'Leave --cpus, --memory-swap, --oom-score-adj and their kin out, or see wolffia doctor.',
     },
   )
 }

@@ -1,5 +1,6 @@
 import { type IdMap, idMapOperations } from '../launcher/id-map.js'
 import { type Operation, octal, type Plan } from '../launcher/operations.js'
+import { OOM_SCORE_ADJUST } from '../runtime/process-bounds.js'
 import type { TerminalSize } from '../runtime/runtime.js'
 import { type HostMount, isHostMount } from '../runtime/sources.js'
 import type { ContainerSpec } from '../runtime/spec.js'
@@ -106,7 +107,7 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       ['rlimit', 'core', 1, 1],
       ['rlimit', 'fsize', request.fileBytes, request.fileBytes],
       ['umask', octal(0o022)],
-      ['oom-score-adjust', 500],
+      ['oom-score-adjust', spec.resources?.oomScoreAdjust ?? OOM_SCORE_ADJUST],
       ['user', 0, 0],
       ['working-directory', '/'],
       ['capabilities', '0', '0'],

@@ -40,7 +40,7 @@ import {
   sandboxEvidence,
   sandboxGroups,
   wasmLimitWays,
-  withoutGroups,
+  withoutHeld,
 } from './sandbox-groups.js'
 import { bindPath } from './sandbox-plan.js'
 import { type SandboxProcess, startAlone } from './sandbox-process.js'
@@ -223,7 +223,7 @@ export class WasmRuntime implements Runtime {
     const running = readGuest(ownFolder(directory))
     const delegated = running === null ? sandboxDelegation(after) : ownGroups(pidOf(running.init))
     assertLimits(after.limits, this.name, wasmLimitWays(delegated))
-    assertNoResources(withoutGroups(after.resources ?? {}))
+    assertNoResources(withoutHeld(after.resources ?? {}))
     if (running !== null) assertSameParts(before.limits, after.limits)
     assertSandboxGroups(after, delegated)
     const wanted = sandboxGroups(after, delegated)
@@ -328,7 +328,7 @@ function readSaid(folder: string): SandboxExit | null {
 function assertPossible(spec: ContainerSpec): void {
   const { network, mounts, privileges = {}, resources = {}, limits, deterministic, recording, process, wasiEngine } = spec
   assertNoPrivileges(privileges)
-  assertNoResources(withoutGroups(resources))
+  assertNoResources(withoutHeld(resources))
   if (deterministic !== undefined) assertDeterministic({ mounts, process })
   if (wasiEngine === 'wasmer' && (limits.fuel !== undefined || deterministic !== undefined || recording !== undefined))
     throw new EngineError('NOT_BUILT', '--wasi-engine wasmer has neither fuel nor runs that are the same each time', {

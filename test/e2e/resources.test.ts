@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import * as assert from 'uvu/assert'
 import { CommandLine } from '../support/command-line.js'
-import { BUSYBOX, NATIVE } from '../support/requirements.js'
+import { BUSYBOX, NATIVE, WASM } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('e2e/resources')
@@ -63,6 +65,17 @@ native('what cannot be held here is refused before anything is made', async () =
     assert.is(code, 125, stderr)
     assert.match(stderr, message)
   }
+})
+
+test.needs(NATIVE, WASM)('how soon a module’s sandbox is ended is held, and what nobody may have is refused', async () => {
+  await wolffia.output('import', resolve('dist/wasm/probe.wasm'), 'probe')
+  await wolffia.output('run', '-d', '--name', 'module', '--oom-score-adj', '900', 'probe', 'sleep', '1000000000')
+  const pid = await wolffia.output('inspect', '--format', '{{.State.Pid}}', 'module')
+  assert.is(readFileSync(`/proc/${pid.trim()}/oom_score_adj`, 'latin1'), '900\n')
+  await wolffia.output('rm', '-f', 'module')
+  const { code, stderr } = await wolffia.run(['run', '--rm', '--oom-score-adj', '-1000', 'probe', 'exit', '0'])
+  assert.is(code, 125)
+  assert.match(stderr, /--oom-score-adj -1000 is less than your own/)
 })
 
 test.run()

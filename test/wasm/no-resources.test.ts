@@ -10,7 +10,6 @@ test('what no sandbox of a module holds is refused by the flag that asks for it'
   for (const [flag, resources] of [
     ['--cpu-shares', { cpuShares: 5 }],
     ['--shm-size', { sharedMemoryBytes: 4096 }],
-    ['--oom-score-adj', { oomScoreAdjust: 500 }],
     ['--ulimit stack', { ulimits: { nofile: { soft: 5, hard: 5 }, stack: { soft: 5, hard: 5 } } }],
   ] as [string, ResourceSpec][])
     assert.throws(

@@ -1,5 +1,5 @@
 /** Control groups around the sandbox of a Wasm container: the kernel holds what the whole process may take. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { EngineError } from '../../src/errors.js'
@@ -92,6 +92,36 @@ limited('weights of processors are in the group of a sandbox', () =>
   }),
 )
 
+limited('what is left to a sandbox when memory is short, and who is ended for want of it, are the kernel’s of the whole process', () =>
+  withWasmWall({}, async ({ create }) => {
+    const { version = 1, folder: parent = '' } = delegation().get('memory') ?? {}
+    const swaps = existsSync(join(parent, version === 2 ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes'))
+    const resources = {
+      oomScoreAdjust: 700,
+      memoryReservationBytes: 32 * MIB,
+      ...(swaps ? { memorySwapBytes: 80 * MIB } : {}),
+      ...(version === 2 ? {} : { memorySwappiness: 10, oomKillDisable: true as const }),
+    }
+    const task = await create(['/probe.wasm', 'sleep', '1000000'], { limits: LIMITS, resources })
+    await task.start()
+    const { folder = '' } = groupWith('memory', task.pid) ?? {}
+    const number = (file: string) => Number(readFileSync(join(folder, file), 'latin1').split('\n')[0])
+    assert.is(Number(readFileSync(`/proc/${task.pid}/oom_score_adj`, 'latin1')), 700)
+    assert.is(number(version === 2 ? 'memory.low' : 'memory.soft_limit_in_bytes'), 32 * MIB + SANDBOX_BYTES)
+    if (swaps)
+      assert.is(
+        number(version === 2 ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes'),
+        version === 2 ? 16 * MIB : 80 * MIB + SANDBOX_BYTES,
+      )
+    if (version === 1) {
+      assert.is(number('memory.swappiness'), 10)
+      assert.match(readFileSync(join(folder, 'memory.oom_control'), 'latin1'), /^oom_kill_disable 1$/m)
+    }
+    await task.kill('SIGKILL')
+    await task.wait()
+  }),
+)
+
 test.needs(WASM)('without a wall, or without a group, a share of processors is refused by name, and memory is the engine’s as before', () =>
   withWasmWall(
     {},
@@ -101,6 +131,13 @@ test.needs(WASM)('without a wall, or without a group, a share of processors is r
         (refused: EngineError) => refused,
       )
       assert.is(error?.code, 'UNSUPPORTED_BY_HOST')
+      for (const resources of [{ oomScoreAdjust: 700 }, { memoryReservationBytes: MIB }]) {
+        const refused = await create(['/probe.wasm'], { resources }).then(
+          () => null,
+          (thrown: EngineError) => thrown,
+        )
+        assert.is(refused?.code, 'UNSUPPORTED_BY_HOST')
+      }
       const { receipt, status } = await run(['/probe.wasm', 'exit', '0'], { change: { limits: { memoryBytes: 64 * MIB } } })
       assert.is(status.exitCode, 0)
       assert.equal(receipt.limits, [{ name: 'memory', value: 64 * MIB, mechanism: 'wasm' }])
@@ -114,6 +151,13 @@ test('the group has the guest’s memory, its disk where that has a size, and wh
   const asked = { limits: { memoryBytes: MIB, diskBytes: 2 * MIB, cpus: 1, pids: 3 } }
   assert.equal(sandboxGroups(asked, new Map([['memory', at]])).limits, { cpus: 1, memoryBytes: 23 * MIB + SANDBOX_BYTES })
   assert.equal(sandboxGroups(asked, new Map()).limits, { cpus: 1 })
+  const resources = { memorySwapBytes: 3 * MIB, memoryReservationBytes: MIB, memorySwappiness: 5 }
+  assert.equal(sandboxGroups({ limits: { memoryBytes: MIB, pids: 1 }, resources }, new Map([['memory', at]])), {
+    limits: { memoryBytes: MIB + SANDBOX_BYTES },
+    resources: { memorySwapBytes: 3 * MIB + SANDBOX_BYTES, memoryReservationBytes: MIB + SANDBOX_BYTES, memorySwappiness: 5 },
+  })
+  const without = { memorySwapBytes: -1 }
+  assert.equal(sandboxGroups({ limits: { memoryBytes: MIB, pids: 1 }, resources: without }, new Map([['memory', at]])).resources, without)
 })
 
 test.run()

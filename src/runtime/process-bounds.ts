@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { EngineError } from '../errors.js'
 import type { Operation } from '../launcher/operations.js'
-import { ownHardLimits } from '../runtime/process-files.js'
-import { type ResourceSpec, ULIMITS, type Ulimit, type UlimitName } from '../runtime/resources.js'
-import type { ContainerSpec } from '../runtime/spec.js'
+import { ownHardLimits } from './process-files.js'
+import { type ResourceSpec, ULIMITS, type Ulimit, type UlimitName } from './resources.js'
+import type { ContainerSpec } from './spec.js'
 
 /** Without a memory cgroup the kernel should look at a guest before the user's other programs. */
-const OOM_SCORE_ADJUST = 500
+export const OOM_SCORE_ADJUST = 500
 
 /** `host` has the hard limits of this process, -1 when unlimited: no child may have more. Pure. */
 export function boundOperations(

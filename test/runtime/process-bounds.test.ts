@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
-import { assertBounds, type BoundCircumstances, boundOperations } from '../../src/native/process-bounds.js'
+import { assertBounds, type BoundCircumstances, boundOperations } from '../../src/runtime/process-bounds.js'
 import { ownHardLimits } from '../../src/runtime/process-files.js'
 import { type ResourceSpec, ULIMITS } from '../../src/runtime/resources.js'
 import { withNativeWall } from '../support/native-wall.js'
@@ -11,7 +11,7 @@ import { BUSYBOX, NATIVE } from '../support/requirements.js'
 import { containerSpec } from '../support/specs.js'
 import { suite } from '../support/suite.js'
 
-const test = suite('native/process-bounds')
+const test = suite('runtime/process-bounds')
 const HOST = { openFiles: 1000, processes: -1 }
 const CIRCUMSTANCES: BoundCircumstances = { hard: { 'Max stack size': 100 }, oomScoreAdjust: 5, corePattern: 'core' }
 
