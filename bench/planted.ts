@@ -55,7 +55,12 @@ export async function planted(settings: RunSettings): Promise<number> {
 }
 
 async function measured(share: number, settings: RunSettings): Promise<SavedReport> {
-  const { results, quietness } = await measureAll([startsWith(share)], settings)
+  const { results, quietness } = await measureAll([startsWith(share)], settings, {
+    examine: async (workbench) => {
+      await workbench.rootWithGuests()
+      return []
+    },
+  })
   return reportOf({ host: await hostFacts(), quietness, settings, results, verdicts: [], later: [] })
 }
 
