@@ -48,6 +48,9 @@ export interface DeadRecord {
   readonly changedAt: Date
 }
 
+/** Which container {@link ContainerState.remove} is to remove: of one that cannot be read no more than that is known. */
+export type RemovedRecord = Pick<ContainerRecord, 'id' | 'name'> & Partial<Pick<ContainerRecord, 'autoRemove' | 'owner'>>
+
 /** All containers of one home. */
 export class ContainerState {
   readonly #containers: string
@@ -128,7 +131,7 @@ export class ContainerState {
     await this.#lock.hold(async () => {
       if (wanted === name) throw new EngineError('INVALID_ARGUMENT', 'renaming a container with the same name as its current name')
       await this.#takeName(wanted, id)
-      if (readLink(join(this.#names, name)) === id) unlinkSync(join(this.#names, name))
+      this.#unlink(name, id)
     })
   }
 
@@ -213,11 +216,17 @@ export class ContainerState {
   }
 
   /** Removes a container's folder and name. Idempotent. What its wall keeps there must be gone already. */
-  async remove({ id, name }: Pick<ContainerRecord, 'id' | 'name'>): Promise<void> {
-    await this.#lock.hold(async () => {
+  async remove(container: RemovedRecord): Promise<void> {
+    const { id, name } = container
+    if (isOwnToRemove(container)) {
+      // While there is a record nobody takes its name over, so no lock is needed. Killed in between, it is an orphan, which the next look removes.
+      this.#unlink(name, id)
       removeFolder(this.directoryOf(id))
-      if (readLink(join(this.#names, name)) === id) unlinkSync(join(this.#names, name))
-    })
+    } else
+      await this.#lock.hold(async () => {
+        removeFolder(this.directoryOf(id))
+        this.#unlink(name, id)
+      })
     // Of one that its maker removes, who holds no lock of its own.
     removeIfEmpty(this.#lockOf(id))
   }
@@ -234,7 +243,7 @@ export class ContainerState {
         try {
           await discard(id, this.directoryOf(id))
           rmSync(this.directoryOf(id), { recursive: true, force: true })
-          for (const name of readdirSync(this.#names)) if (readLink(join(this.#names, name)) === id) unlinkSync(join(this.#names, name))
+          for (const name of readdirSync(this.#names)) this.#unlink(name, id)
         } catch {
           // It can't be asked for, and a name it has taken is free: nobody is to be kept from what he wants by it.
         }
@@ -270,6 +279,11 @@ export class ContainerState {
     }
   }
 
+  #unlink(name: string, id: string): void {
+    const path = join(this.#names, name)
+    if (readLink(path) === id) unlinkSync(path)
+  }
+
   /** The container with this name, or null: a name whose container is gone is free. */
   async #idOfName(name: string): Promise<string | null> {
     if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) return null
@@ -289,6 +303,11 @@ export class ContainerState {
       throw error
     }
   }
+}
+
+/** Made by this process, and by it alone to be removed at its end. */
+function isOwnToRemove({ autoRemove = false, owner = null }: RemovedRecord): boolean {
+  return autoRemove && owner === ownIdentity()
 }
 
 function removeIfEmpty(folder: string): void {

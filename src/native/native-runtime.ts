@@ -40,7 +40,7 @@ import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
 import { readEnd, supervisionOperations } from '../runtime/supervision.js'
 import { assertUpdatable, updateGroups } from '../runtime/update-groups.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
-import { pidOf, startOf } from '../store/process-identity.js'
+import { identityOf, pidOf, startOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { availability } from './availability.js'
 import { exitStatus } from './exit-status.js'
@@ -195,9 +195,10 @@ export class NativeRuntime implements Runtime {
           ways,
         })
         mkdirSync(own, { recursive: true, mode: 0o700 })
-        recordGuest(own, { guest: created.guest, init: created.pid, supervisor: launcher.pid, outer })
+        const { supervisor } = recordGuest(own, { guest: created.guest, init: created.pid, supervisor: launcher.pid, outer })
         return new NativeTask({
           launcher,
+          supervisor,
           folder: own,
           joins: false,
           pid: created.guest,
@@ -266,6 +267,7 @@ export class NativeRuntime implements Runtime {
       const receipt = collectReceipt({ container: id, wall: this.name, kernel, wasm: null, seccompProfile: filter.profile, limits, ways })
       return new NativeTask({
         launcher,
+        supervisor: launcher.pid === undefined ? null : identityOf(launcher.pid),
         folder: own,
         joins: true,
         pid: created.guest,

@@ -8,13 +8,15 @@ import { openRunningTask, readGuest, signalNumber } from '../runtime/running-tas
 import type { Attachment, Task, TerminalSize } from '../runtime/runtime.js'
 import type { ContainerSpec } from '../runtime/spec.js'
 import type { SystemCallReport, SystemCallWatch } from '../runtime/system-calls.js'
-import { identityOf, type ProcessIdentity } from '../store/process-identity.js'
+import type { ProcessIdentity } from '../store/process-identity.js'
 import { exitStatus } from './exit-status.js'
 import type { LentObjects } from './lent-objects.js'
 
 /** What a {@link NativeTask} is made of. */
 export interface NativeTaskParts {
   readonly launcher: LauncherProcess
+  /** Who that is, for other processes. */
+  readonly supervisor: ProcessIdentity | null
   /** Where the launcher listens, if it does. */
   readonly folder: string
   /** It is one more program of a container that runs. */
@@ -48,11 +50,11 @@ export class NativeTask implements Task {
   readonly #watch: SystemCallWatch | null
   #deleted: Promise<void> | undefined
 
-  constructor({ launcher, folder, joins, pid, spec, receipt, lent, watch, cleanUp }: NativeTaskParts) {
+  constructor({ launcher, supervisor, folder, joins, pid, spec, receipt, lent, watch, cleanUp }: NativeTaskParts) {
     this.pid = pid
     this.#folder = folder
     this.#joins = joins
-    this.supervisor = launcher.pid === undefined ? null : identityOf(launcher.pid)
+    this.supervisor = supervisor
     this.stdin = launcher.stdin
     this.stdout = launcher.stdout ?? Readable.from([])
     this.stderr = spec.process.terminal ? null : launcher.stderr

@@ -41,7 +41,10 @@ export function crossCheck({ pid, evidence, limits, isExecuted = false }: Claim)
       const { bsize, blocks, files } = statfsSync(`/proc/${pid}/root`)
       return blocks * bsize === evidence.root.bytes && files === evidence.root.inodes
     },
-    rlimits: () => same(parseLimits(read('limits')), evidence.rlimits) && same(parseHardLimits(read('limits')), evidence.hardRlimits),
+    rlimits: () => {
+      const text = read('limits')
+      return same(parseLimits(text), evidence.rlimits) && same(parseHardLimits(text), evidence.hardRlimits)
+    },
     interfaces: () => same(interfaceNames(read('net/dev')), Object.keys(evidence.interfaces).sort()),
     ...(isExecuted ? {} : { descriptors: () => same(inheritedDescriptors(pid), [...evidence.descriptors].sort(ascending)) }),
     process: () =>

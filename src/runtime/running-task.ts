@@ -25,11 +25,11 @@ export interface GuestProcesses {
   readonly outer?: IdMapEvidence | null
 }
 
-/** Writes down who the guest is, so that {@link openRunningTask} finds it from another process. */
+/** Writes down who the guest is, so that {@link openRunningTask} finds it from another process; gives what it wrote. */
 export function recordGuest(
   directory: string,
   pids: { guest: number; init?: number | undefined; supervisor?: number | undefined; outer?: IdMapEvidence | null },
-): void {
+): GuestProcesses {
   const identified = (pid: number): ProcessIdentity => {
     const identity = identityOf(pid)
     if (identity === null) throw new EngineError('LAUNCHER_FAILED', 'the guest was gone before it began', { data: { pid } })
@@ -42,6 +42,7 @@ export function recordGuest(
     ...(pids.outer === undefined || pids.outer === null ? {} : { outer: pids.outer }),
   }
   writeFileSync(join(directory, FILE), JSON.stringify(processes), { mode: 0o600 })
+  return processes
 }
 
 /** What {@link recordGuest} wrote down, or null when the guest no longer runs. */

@@ -1,8 +1,8 @@
 /**
  * One at a time, between processes, without flock(2) (which Node lacks) and without a lock that outlives its holder.
  *
- * Lamport's bakery over file names in one folder. Who wants in announces itself (`choosing-WHO`), takes a ticket higher than
- * all it sees (`N-WHO`), withdraws the announcement, and waits until nobody announced earlier is still choosing and nobody has
+ * Lamport's bakery over file names in one folder. Who wants in announces itself (`choosing-WHO`), makes the announcement a ticket
+ * higher than all it sees (`N-WHO`, by one rename), and waits until nobody announced earlier is still choosing and nobody has
  * a lower ticket. Every name carries its process's identity, so files of dead processes are recognised, and the invariant
  * that makes this safe is: **nobody ever removes a file of a process that may live.** There is no moment at which two can take
  * over the same stale lock.
@@ -10,7 +10,7 @@
  * Its files are touched synchronously: some ten calls of microseconds each, of which none is worth a trip through the thread pool.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EngineError } from '../errors.js'
@@ -58,16 +58,15 @@ export class Lock {
 
   async #acquire({ signal, timeoutMs = DEFAULT_TIMEOUT_MS, onWait = () => {} }: LockOptions): Promise<() => void> {
     throwIfAborted(signal)
-    mkdirSync(this.directory, { recursive: true, mode: 0o700 })
     const who = `${ownIdentity()}-${randomBytes(6).toString('hex')}`
     const announcement = join(this.directory, `choosing-${who}`)
     let ticketFile: string | undefined
     try {
-      writeFileSync(announcement, '', { flag: 'wx', mode: 0o600 })
+      this.#announce(announcement)
       const ticket = 1 + Math.max(0, ...this.#claims().map((claim) => claim.ticket))
       ticketFile = join(this.directory, `${ticket}-${who}`)
-      writeFileSync(ticketFile, '', { flag: 'wx', mode: 0o600 })
-      unlinkSync(announcement)
+      // Whoever lists the folder meanwhile sees the one or the other, or has yet to look at tickets.
+      renameSync(announcement, ticketFile)
       const deadline = Date.now() + timeoutMs
       // Only those seen choosing now: whoever announces itself later sees our ticket and takes a higher one.
       const choosing = new Set(this.#claims().flatMap((claim) => (claim.ticket === 0 ? [claim.who] : [])))
@@ -85,6 +84,16 @@ export class Lock {
     }
     const held = ticketFile
     return () => withdraw(held)
+  }
+
+  #announce(file: string): void {
+    try {
+      writeFileSync(file, '', { flag: 'wx', mode: 0o600 })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      mkdirSync(this.directory, { recursive: true, mode: 0o700 })
+      writeFileSync(file, '', { flag: 'wx', mode: 0o600 })
+    }
   }
 
   async #waitUntilNone(

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import { type ContainerRecord, RECORD_VERSION, summaryOf } from '../../src/container/record.js'
 import { containerSettings } from '../../src/container/settings.js'
@@ -79,6 +80,34 @@ test('a name is had by one container at a time, and is free again when that is g
     assert.is(readdirSync(join(home, 'containers')).length, 2, 'one folder, and that of the names')
     await state.remove(first)
     assert.is((await make(state, 'one')).name, 'one')
+  }))
+
+test('a container that its own process made to be removed is removed without the lock', () =>
+  withFolder(async (home) => {
+    const state = new ContainerState(home)
+    const own = await make(state, 'own', { autoRemove: true })
+    const kept = await make(state, 'kept')
+    let waiting: Promise<void> | undefined
+    await state.hold(async () => {
+      await state.remove(own)
+      assert.equal(await state.find('own'), [])
+      waiting = state.remove(kept)
+      await sleep(30)
+      assert.equal(await state.find('kept'), [kept.id], 'one that is not its own to remove waits for whoever holds the containers')
+    })
+    await waiting
+    assert.equal(readdirSync(join(home, 'containers')), ['names'])
+    assert.equal(readdirSync(join(home, 'containers/names')), [])
+  }))
+
+test('a name that another container has taken stays when a record that still bears it is removed', () =>
+  withFolder(async (home) => {
+    const state = new ContainerState(home)
+    const own = await make(state, 'wanted', { autoRemove: true })
+    rmSync(join(home, 'containers/names/wanted'))
+    const other = await make(state, 'wanted')
+    await state.remove(own)
+    assert.equal(await state.find('wanted'), [other.id])
   }))
 
 test('of many that want the same name at once one gets it', () =>

@@ -82,6 +82,17 @@ test('waiting stops when it is aborted, and leaves no claim behind', () =>
     })
   }))
 
+test('whoever is in has one file in the folder, its announcement become a ticket', () =>
+  withFolder(async (folder) => {
+    const directory = join(folder, 'not/there/yet')
+    await new Lock(directory).hold(async () => {
+      const [file, ...others] = await readdir(directory)
+      assert.match(file ?? '', /^1-\d/)
+      assert.equal(others, [])
+    })
+    assert.equal(await readdir(directory), [])
+  }))
+
 test('an action that throws lets go', () =>
   withFolder(async (folder) => {
     const lock = new Lock(folder)
