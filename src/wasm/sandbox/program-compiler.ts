@@ -66,19 +66,21 @@ export class ProgramCompiler {
       beforeFlags,
     )
     for (const { module } of linked) assertNames(module)
-    const { memoryPages, tableElements } = this.#setting.limits
+    const { memoryPages, tableElements, fuel } = this.#setting.limits
     const total = (count: (module: LinkedModule) => number) => linked.reduce((sum, each) => sum + count(each) * each.instances, 0)
     const instrumented = linked[0]?.instrumented ?? []
     return {
       component: {
         glue,
-        modules: linked.map(({ name, prepared }) => ({
+        modules: linked.map(({ name, prepared, fuelImport }) => ({
           name,
           bytes: prepared.bytes,
           memoryPages: prepared.memoryPagesMaximum,
           tableElements: prepared.tableElementsMaximum,
+          fuelImport,
         })),
         limits: { memoryPages, tableElements },
+        fuel,
       },
       modules: linked.map(({ module }) => module),
       evidence: {
@@ -122,17 +124,15 @@ function assertNames(module: WebAssembly.Module): void {
   )
 }
 
-function assertSetting({ engine, recording, limits }: ComponentSetting): void {
+function assertSetting({ engine, recording }: ComponentSetting): void {
   const asked =
     engine !== 'wolffia'
       ? `--wasi-engine ${engine}`
-      : limits.fuel !== null
-        ? '--fuel'
-        : recording?.mode === 'record'
-          ? '--record'
-          : recording?.mode === 'replay'
-            ? 'replay'
-            : null
+      : recording?.mode === 'record'
+        ? '--record'
+        : recording?.mode === 'replay'
+          ? 'replay'
+          : null
   if (asked === null) return
   throw new EngineError('NOT_BUILT', `${asked}: the program is a component, and only core modules have that`, {
     hint: `Leave it out, or build the program for the target wasm32-wasip1.`,
