@@ -17,6 +17,7 @@ const PROGRAMS = {
   'sandbox/main': 'src/wasm/sandbox/main.ts',
   'sandbox/worker': 'src/wasm/sandbox/worker.ts',
   'sandbox/transpiler': 'src/wasm/sandbox/transpiler.ts',
+  'sandbox/transpile-once': 'src/wasm/sandbox/transpile-once.ts',
   'sandbox/plugin': 'src/plugin/sandbox/main.ts',
   'sandbox/plugin-worker': 'src/plugin/sandbox/worker.ts',
 }

@@ -1,12 +1,15 @@
 import { lstatSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { ContainerSummary } from '../container/container.js'
 import { EngineError } from '../errors.js'
 import { findImage } from '../image/find.js'
 import { hexOf } from '../oci/digest.js'
 import type { ContainerSpec } from '../runtime/spec.js'
+import { folderNames } from '../store/folder-names.js'
+import type { StoredLayer } from '../store/layer-store.js'
 import { reachableFrom } from '../store/reachable.js'
 import type { Store } from '../store/store.js'
+import { TRANSPILED } from '../store/transpiled-components.js'
 import { folderBytes } from '../volume/folder-bytes.js'
 import type { Engine } from './engine.js'
 import type { ImageSummary } from './image-summary.js'
@@ -94,9 +97,18 @@ async function partsOf(store: Store, { id }: ImageSummary, treesOf: TreesOf): Pr
     const layer = await store.layers.find(diffId)
     add(layer?.tarPath)
     add(layer?.indexPath)
+    if (layer !== null) for (const path of transpiledBeside(layer)) add(path)
     for (const [path, bytes] of treesOf(hexOf(diffId))) parts.set(path, bytes)
   }
   return parts
+}
+
+/** What components were transpiled to. */
+function transpiledBeside({ indexPath }: StoredLayer): readonly string[] {
+  const folder = dirname(indexPath)
+  return folderNames(folder)
+    .filter((name) => TRANSPILED.test(name))
+    .map((name) => join(folder, name))
 }
 
 /** Where a layer is unpacked, with the bytes there: once for each map of ids that containers had. */

@@ -1,5 +1,5 @@
 /** Whether each layer's tar is what its folder is called, and its index that of the tar. */
-import { closeSync, createReadStream, lstatSync } from 'node:fs'
+import { closeSync, createReadStream, lstatSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../errors.js'
 import { openFileSource } from '../layer/file-source.js'
@@ -14,12 +14,13 @@ import type { Layer, StoredLayer } from './layer-store.js'
 import { openPlainFile, readPlainFile } from './plain-file.js'
 import { IDENTITY_PATTERN, mayBeAlive } from './process-identity.js'
 import type { Store } from './store.js'
+import { isTranspiledSound, TRANSPILED } from './transpiled-components.js'
 
 /** Of many layers in one: made by `rootfs/`, which judges what is in it. */
 export const STACK_INDEX = /^stack-[0-9a-f]{64}$/
 /** Larger than that of any layer within the limits. */
 const MAXIMUM_INDEX_BYTES = 2 ** 31 - 1
-const UNFINISHED = new RegExp(`^stack-[0-9a-f]{64}\\.(${IDENTITY_PATTERN})-\\d+$`)
+const UNFINISHED = new RegExp(`^(?:stack|component)-[0-9a-f]{64}\\.(${IDENTITY_PATTERN})-\\d+$`)
 
 /** What a check of layers must know of the images there are. */
 export interface LayersRequest {
@@ -118,9 +119,14 @@ function strangers(root: string, folder: string): readonly Flaw[] {
   return folderNames(join(root, folder)).flatMap((name) => {
     if (name === 'tar' || name === 'index' || STACK_INDEX.test(name)) return []
     const path = join(folder, name)
+    if (TRANSPILED.test(name)) return isTranspiledSound(join(root, path), null) ? [] : [brokenTranspiled(root, path)]
     const identity = UNFINISHED.exec(name)?.[1]
     if (identity === undefined) return [foreign(root, path)]
     if (mayBeAlive(identity)) return []
     return [leftover(root, path)]
   })
+}
+
+function brokenTranspiled(root: string, path: string): Flaw {
+  return flaw('layer', path, 'is not what a component was transpiled to', { repair: async () => rmSync(join(root, path), { force: true }) })
 }

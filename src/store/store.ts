@@ -2,7 +2,8 @@
  * Everything that lasts, in one folder of the user's own (`home.ts` says where):
  *
  * - `oci-layout`, `index.json`, `blobs/sha256/<hex>`: an OCI image layout (`oci-layout.ts`, `references.ts`)
- * - `layers/<diffId hex>/{tar,index}`: layers made ready for use (`layer-store.ts`)
+ * - `layers/<diffId hex>/{tar,index}`: layers made ready for use (`layer-store.ts`), and `component-<hex>` beside the topmost of an image: what a
+ *   component of it was transpiled to (`transpiled-components.ts`)
  * - `trees/<id-map key>/<diffId hex>/`: layers unpacked for the kernel; made by `rootfs/`, removed by `prune.ts`
  * - `packed/<diffId hex>`: what layers became when they were packed (`packed-notes.ts`)
  * - `containers/<id>/`: belongs to `container/`

@@ -22,6 +22,8 @@ export interface SandboxPlanRequest {
   readonly nodeFlags: readonly string[]
   /** Host paths of the image's layers, base first. */
   readonly layers: readonly SandboxLayer[]
+  /** Host path of what its program was transpiled to; none unless said. */
+  readonly transpiled?: string | null
   /** How many descriptors the sandbox inherits from 3 on. */
   readonly descriptors: number
   /** File of that folder that Node executes. */
@@ -63,6 +65,9 @@ export function bindPath(place: number): string {
   return `/binds/${place}`
 }
 
+/** Where what the program was transpiled to is, in the sandbox's own root. */
+export const TRANSPILED_PATH = '/transpiled'
+
 /** Where the layer with this place in the stack is, in the sandbox's own root. */
 export function layerPaths(place: number): SandboxLayer {
   return { tarPath: `/layers/${place}.tar`, indexPath: `/layers/${place}.index` }
@@ -99,6 +104,7 @@ export function sandboxPlan({ spec, node, ...request }: SandboxPlanRequest): Pla
       ...MASKED.map((path): Operation => ['mask', path]),
       ...READ_ONLY.map((path): Operation => ['read-only', path]),
       ...layerOperations(request.layers),
+      ...(request.transpiled == null ? [] : [['bind', request.transpiled, TRANSPILED_PATH, 'ro,nosuid,nodev,noexec'] as const]),
       ...bindOperations(spec),
       ['root-read-only'],
       ['switch-root'],

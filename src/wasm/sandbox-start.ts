@@ -22,8 +22,6 @@ import { SANDBOX_PROGRAM, type SandboxProcess, type SandboxStart, startWalled } 
 import { type StartMessageParts, startMessage } from './start-message.js'
 import { keptLayers, type NewUpper } from './uppers.js'
 
-export type BindPath = (place: number, source: string) => string
-
 /** A sandbox that stands before its first instruction. */
 export interface Started {
   readonly sandbox: SandboxProcess
@@ -38,6 +36,14 @@ export interface Prepared {
   readonly start: SandboxStart
 }
 
+/** What is settled for a sandbox besides its container. */
+export interface PreparedOptions extends Pick<StartMessageParts, 'layers' | 'preopens' | 'bindPath' | 'layerBytes' | 'transpiled'> {
+  /** Null where the launcher listens for it. */
+  readonly sessions: StartMessage['sessions'] | null
+  /** It is to be somebody's only later. */
+  readonly prewarmed: boolean
+}
+
 const TERMINAL_SIZE = { rows: 24, columns: 80 } as const
 
 /** What both kinds of sandbox are told and given. */
@@ -45,12 +51,7 @@ export function prepared(
   { spec, rootfs, directory, openStdin, supervision, signal }: CreateRequest,
   program: Program,
   upper: NewUpper | null,
-  options: Pick<StartMessageParts, 'layers' | 'preopens' | 'bindPath' | 'layerBytes'> & {
-    /** Null where the launcher listens for it. */
-    readonly sessions: StartMessage['sessions'] | null
-    /** It is to be somebody's only later. */
-    readonly prewarmed: boolean
-  },
+  options: PreparedOptions,
 ): Prepared {
   const outlives = supervision?.outlives === true
   const upperPath = upper?.path ?? null
@@ -122,6 +123,7 @@ export async function startBehindWall(
   layers: readonly SandboxLayer[],
   parts: Prepared,
   delegated: Delegation,
+  transpiled: string | null,
 ): Promise<Started> {
   const { directory, spec, supervision } = request
   const asked = sandboxGroups(spec, delegated)
@@ -130,6 +132,7 @@ export async function startBehindWall(
   const plan = wallPlan(request, layers, parts, delegated, {
     sessionsFolder: folder,
     supervision: supervisionOperations(folder, supervision),
+    transpiled,
   })
   const sandbox = await startWalled(plan, seccompAsset() ?? '', parts.start)
   return { sandbox, message: parts.message, evidence: sandboxEvidence(asked, sandbox.pid) }
@@ -141,7 +144,7 @@ export function wallPlan(
   layers: readonly SandboxLayer[],
   { message, start }: Prepared,
   delegated: Delegation,
-  { sessionsFolder, supervision }: Pick<SandboxPlanRequest, 'sessionsFolder' | 'supervision'>,
+  { sessionsFolder, supervision, transpiled }: Required<Pick<SandboxPlanRequest, 'sessionsFolder' | 'supervision' | 'transpiled'>>,
 ): Plan {
   return sandboxPlan({
     spec,
@@ -152,6 +155,7 @@ export function wallPlan(
     nodeFlags: NODE_FLAGS,
     program: SANDBOX_PROGRAM,
     layers,
+    transpiled,
     descriptors: descriptorCount(start),
     sessionsFolder,
     openStdin,

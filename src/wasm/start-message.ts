@@ -13,6 +13,7 @@ export interface StartMessageParts {
   readonly spec: ContainerSpec
   /** Path of the module in the container. */
   readonly program: string
+  readonly transpiled: StartMessage['transpiled']
   readonly preopens: StartMessage['preopens']
   readonly layers: StartMessage['layers']
   readonly imageLayers: number
@@ -44,6 +45,7 @@ export function startMessage({ spec, ...parts }: StartMessageParts): StartMessag
   return {
     ...guestProcess(spec.process),
     program: parts.program,
+    transpiled: parts.transpiled,
     preopens: parts.preopens,
     engine: spec.wasiEngine ?? 'wolffia',
     layers: parts.layers,

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
@@ -23,14 +22,16 @@ import { removeFolder } from '../store/remove-folder.js'
 import { type NativeWall, NODE_FLAGS, noNativeWall, startDoubleWalled } from './double-wall.js'
 import { changesInSandbox, readSandboxFile } from './file-session.js'
 import { type Served, serveFileSystems } from './file-system-server.js'
+import { type KeptComponent, KeptComponents } from './kept-components.js'
 import { assertModuleSize } from './module.js'
 import { assertNoPrivileges } from './no-privileges.js'
 import { assertNoResources } from './no-resources.js'
 import { preparationMs, within } from './preparation.js'
 import { assertPrewarmable, type BecomeResult, type LaterPieces, PrewarmedSandbox } from './prewarmed-sandbox.js'
+import { fileDigest } from './program-digest.js'
 import { prepareRecording } from './recording/recording-file.js'
 import { RunningFiles } from './running-files.js'
-import type { SandboxLayer, StartMessage } from './sandbox/protocol.js'
+import type { SandboxLayer } from './sandbox/protocol.js'
 import { SandboxControl, type SandboxExit } from './sandbox-control.js'
 import { parseEvent } from './sandbox-event.js'
 import {
@@ -42,16 +43,16 @@ import {
   wasmLimitWays,
   withoutHeld,
 } from './sandbox-groups.js'
-import { bindPath } from './sandbox-plan.js'
+import { bindPath, TRANSPILED_PATH } from './sandbox-plan.js'
 import { type SandboxProcess, startAlone } from './sandbox-process.js'
 import {
-  type BindPath,
   insideLayers,
   LAST_WORD_BYTES,
   layerBytes,
   layersOf,
   lazyNumber,
   ownFolder,
+  type PreparedOptions,
   prepared,
   type Started,
   saidPath,
@@ -76,18 +77,18 @@ export interface WasmRuntimeOptions {
   readonly preopens?: 'all' | 'none'
 }
 
-const DIGEST_PIECE_BYTES = 1 << 20
-
 /** The Wasm wall: WASI programs in V8, in a process of their own, behind the native wall where there is one. */
 export class WasmRuntime implements Runtime {
   readonly name = 'wasm'
   readonly readsLazyLayers = true
   readonly #nativeWall: NativeWall
   readonly #preopens: 'all' | 'none'
+  readonly #components: KeptComponents
 
   constructor({ nativeWall = 'auto', preopens = 'all' }: WasmRuntimeOptions = {}) {
     this.#nativeWall = nativeWall
     this.#preopens = preopens
+    this.#components = new KeptComponents(nativeWall)
   }
 
   async unavailable(): Promise<string | null> {
@@ -100,10 +101,11 @@ export class WasmRuntime implements Runtime {
 
   async create(wanted: CreateRequest): Promise<Task> {
     const settled = this.#settle(wanted)
-    const { request, program, delegated, ways } = settled
+    const { request, program, ways } = settled
     const { id, directory, spec, rootfs } = request
     if (spec.recording !== undefined) prepareRecording(spec, spec.recording, digestOf(rootfs, program))
     const { timeoutMs = null } = spec.limits
+    const component = await this.#components.ensure(request, program)
     const objects = openObjects(request)
     const own = ownFolder(directory)
     const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
@@ -113,7 +115,7 @@ export class WasmRuntime implements Runtime {
     let sandbox: SandboxProcess | undefined
     try {
       const warm = await this.#become(settled, upper)
-      const started: Started = warm ?? (await this.#startProcess(request, program, upper, delegated))
+      const started: Started = warm ?? (await this.#startProcess(settled, upper, component))
       sandbox = started.sandbox
       const files = sandbox.remote === null ? null : serve(sandbox.remote, request, objects)
       const receipt = warm?.receipt ?? collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec, ways), wasm: null })
@@ -123,7 +125,7 @@ export class WasmRuntime implements Runtime {
       recordGuest(own, { guest: sandbox.pid, ...(sandbox.holders ?? {}) })
       const outlives = request.supervision?.outlives === true
       const bounded = { ...receipt, limits: [...receipt.limits, ...started.evidence] }
-      const digest = program.ino === null ? null : (warm?.moduleDigest ?? digestOf(rootfs, program))
+      const digest = program.ino === null ? null : (warm?.moduleDigest ?? component?.digest ?? fileDigest(rootfs, program.ino))
       const whole = completed(bounded, wasm, digest, spec)
       keepReceipt(own, whole)
       return new WasmTask({ sandbox, control, timeoutMs, upper, folder: own, outlives, receipt: whole, files, cleanUp })
@@ -140,12 +142,14 @@ export class WasmRuntime implements Runtime {
     assertPrewarmable(request, program, this.#nativeWall === 'never' ? 'this wall is told to stand alone' : noNativeWall())
     const folder = dirname(directory)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const moduleDigest = digestOf(rootfs, program)
+    const component = await this.#components.ensure(request, program)
+    const moduleDigest = component?.digest ?? digestOf(rootfs, program)
     return PrewarmedSandbox.start({
       id,
       folder,
-      pieces: this.#laterPieces({ request, program, delegated }),
-      piecesFor: (other) => this.#laterPieces(this.#settle(other)),
+      pieces: this.#laterPieces({ request, program, delegated }, component),
+      // Of the same layers and program, or it does not fit for these.
+      piecesFor: (other) => this.#laterPieces(this.#settle(other), component),
       receiptOf: (sandbox, of, isExecuted) =>
         collectReceipt({ container: id, wall: this.name, ...shared(sandbox, of, ways), wasm: null, isExecuted }),
       evidenceOf: (sandbox, of) => sandboxEvidence(sandboxGroups(of, delegated), sandbox.pid),
@@ -168,19 +172,24 @@ export class WasmRuntime implements Runtime {
   }
 
   /** What a sandbox that is nobody's yet is made of, for a container like this. */
-  #laterPieces({ request, program, delegated }: Pick<Settled, 'request' | 'program' | 'delegated'>): LaterPieces {
+  #laterPieces(
+    { request, program, delegated }: Pick<Settled, 'request' | 'program' | 'delegated'>,
+    component: KeptComponent | null,
+  ): LaterPieces {
     const { spec, directory } = request
     const upper = spec.ephemeral || spec.readonlyRootfs ? null : newUpper(ownFolder(directory))
     const stored = layersOf(request)
+    const transpiled = component?.path ?? null
     const parts = prepared(request, program, upper, {
       layers: insideLayers(stored),
       layerBytes: layerBytes(stored),
       bindPath,
+      transpiled: transpiled === null ? null : TRANSPILED_PATH,
       sessions: null,
       preopens: this.#preopens,
       prewarmed: true,
     })
-    return { parts, plan: wallPlan(request, stored, parts, delegated, { sessionsFolder: 'later', supervision: [] }) }
+    return { parts, plan: wallPlan(request, stored, parts, delegated, { sessionsFolder: 'later', supervision: [], transpiled }) }
   }
 
   /** Refuses by name what this wall or this host cannot do, and finds the program. */
@@ -277,24 +286,29 @@ export class WasmRuntime implements Runtime {
   }
 
   /** Behind the native wall if there is one; else alone, unless that was ruled out. */
-  async #startProcess(request: CreateRequest, program: Program, upper: NewUpper | null, delegated: Delegation): Promise<Started> {
+  async #startProcess({ request, program, delegated }: Settled, upper: NewUpper | null, component: KeptComponent | null): Promise<Started> {
     const stored = layersOf(request)
-    const prepare = (layers: readonly SandboxLayer[], bindPath: BindPath, sessions: StartMessage['sessions'] | null) =>
+    const transpiled = component?.path ?? null
+    const prepare = (of: Pick<PreparedOptions, 'layers' | 'bindPath' | 'sessions' | 'transpiled'>) =>
       prepared(request, program, upper, {
-        layers,
+        ...of,
         layerBytes: layerBytes(stored),
-        bindPath,
-        sessions,
         preopens: this.#preopens,
         prewarmed: false,
       })
     const alone = (): Started => {
       assertPossibleAlone(request.spec)
       assertNoGroups(request.spec)
-      const { message, start } = prepare(stored, (_place, source) => source, { folder: ownFolder(request.directory) })
+      const { message, start } = prepare({
+        layers: stored,
+        bindPath: (_place, source) => source,
+        sessions: { folder: ownFolder(request.directory) },
+        transpiled,
+      })
       return { sandbox: startAlone(NODE_FLAGS, start), message, evidence: [] }
     }
-    const walled = () => startBehindWall(request, stored, prepare(insideLayers(stored), bindPath, null), delegated)
+    const inside = { layers: insideLayers(stored), bindPath, sessions: null, transpiled: transpiled === null ? null : TRANSPILED_PATH }
+    const walled = () => startBehindWall(request, stored, prepare(inside), delegated, transpiled)
     return startDoubleWalled(this.#nativeWall, request.spec, { walled, alone })
   }
 }
@@ -426,14 +440,5 @@ function completed(receipt: Receipt, wasm: WasmEvidence, moduleDigest: string | 
 
 /** Of the program's file in the image; empty for one in a mount. */
 function digestOf(rootfs: Rootfs, { ino }: Program): string {
-  if (ino === null) return ''
-  const tree = rootfs.tree()
-  const hash = createHash('sha256')
-  const piece = new Uint8Array(DIGEST_PIECE_BYTES)
-  for (let position = 0; ; ) {
-    const count = tree.read(ino, piece, position)
-    if (count === 0) return `sha256:${hash.digest('hex')}`
-    hash.update(piece.subarray(0, count))
-    position += count
-  }
+  return ino === null ? '' : fileDigest(rootfs, ino)
 }

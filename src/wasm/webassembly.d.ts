@@ -12,6 +12,7 @@ declare namespace WebAssembly {
   }
   /** A global of a number: a bigint for a 64-bit integer. */
   class Global<Value extends number | bigint = number | bigint> {
+    constructor(descriptor: { value: 'i32' | 'i64'; mutable?: boolean }, value: Value)
     value: Value
   }
   class Module {

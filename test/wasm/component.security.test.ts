@@ -23,8 +23,9 @@ function runGlue(body: string): string {
   const glue = `export function instantiate(getCoreModule, imports, instantiateCore) { const tell = (text) => { throw new Error('told: ' + text) }; ${body} }`
   const parts: ComponentParts = {
     glue,
-    modules: [{ name: 'core.wasm', bytes: MODULE, memoryPages: 0, tableElements: 0 }],
+    modules: [{ name: 'core.wasm', bytes: MODULE, memoryPages: 0, tableElements: 0, fuelImport: null }],
     limits: { memoryPages: 1, tableElements: 1 },
+    fuel: null,
   }
   const outcome = runComponent(parts, componentWorld())
   return outcome.kind === 'trap' ? outcome.message : `exit ${outcome.exitCode}`
@@ -406,9 +407,8 @@ test('a component that is truncated, lies about its size, or starts too large is
     await rejection(run(large, { change: { limits: { memoryBytes: 16 * MIB } } }), 'LIMIT_EXCEEDED')
   }))
 
-test('what only modules have is refused by name: fuel, the other engine', () =>
+test('what only modules have is refused by name: the other engine', () =>
   withWasmWall({ '/c.wasm': preambleOf(guestBytes('hello')) }, async ({ run }) => {
-    assert.match((await rejection(run(['/c.wasm'], { change: { limits: { fuel: 1000 } } }), 'NOT_BUILT')).message, '--fuel')
     assert.match((await rejection(run(['/c.wasm'], { change: { wasiEngine: 'wasmer' } }), 'NOT_BUILT')).message, '--wasi-engine wasmer')
   }))
 

@@ -8,6 +8,7 @@ import { Engine } from '../../src/engine/engine.js'
 import type { PrewarmOptions } from '../../src/engine/prewarmed.js'
 import type { EngineError } from '../../src/errors.js'
 import { assetPath } from '../../src/launcher/installation.js'
+import { componentOf } from '../support/components.js'
 import { withFolder } from '../support/image-fixtures.js'
 import { eventually } from '../support/launcher-box.js'
 import { NATIVE, WASM } from '../support/requirements.js'
@@ -88,6 +89,19 @@ walled(
       sandboxes().every((pid) => !waiting.includes(pid)),
       'none is used twice',
     )
+  }),
+)
+
+walled(
+  'a component waits with what it was transpiled to before, and becomes its container',
+  withBench(async ({ engine, home, prewarm, run }) => {
+    const path = join(home, 'demo')
+    writeFileSync(path, await componentOf(readFileSync(assetPath('wasm/probe.wasm'))))
+    await engine.images.import(path, { reference: 'component' })
+    await using _kept = await prewarm({ image: 'component' })
+    const [waiting] = sandboxes()
+    const { pid, out } = await run([',', 'print', 'a'], { image: 'component' })
+    assert.equal([pid, out], [waiting, 'a\n'])
   }),
 )
 

@@ -29,6 +29,7 @@ const MESSAGE = startMessage({
   spec: containerSpec({}),
   program: '/probe.wasm',
   prewarmed: false,
+  transpiled: null,
   preopens: 'none',
   layers: [],
   imageLayers: 0,
@@ -48,7 +49,7 @@ const answer = (action) => { try { return action() ?? 'ok' } catch (error) { ret
 const overwrite = (path) => answer(() => { const fd = openSync(path, 'r+'); writeSync(fd, 'evil', 0); closeSync(fd) })
 const reopened = (path) => answer(() => overwrite('/proc/self/fd/' + openSync(path, 'r')))
 const names = readdirSync('/proc/self/fd').map(Number)
-const layers = ['/layers/0.tar', '/layers/0.index']
+const layers = ['/layers/0.tar', '/layers/0.index', '/transpiled']
 process.on('SIGXFSZ', () => {})
 console.log(JSON.stringify({
   upper: answer(() => ftruncateSync(5, 1 << 20)),
@@ -67,13 +68,11 @@ process.exit(0)
 
 native('V8 broken open: no layer, program, process or file of the host is written or reached', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wolffia-hostile-'))
-  const [tarPath, indexPath, sandboxPath] = ['layer.tar', 'layer.index', 'sandbox'].map((name) => join(folder, name)) as [
-    string,
-    string,
-    string,
-  ]
+  const [tarPath, indexPath, transpiled, sandboxPath] = ['layer.tar', 'layer.index', 'component-0', 'sandbox'].map((name) =>
+    join(folder, name),
+  ) as [string, string, string, string]
   try {
-    for (const path of [tarPath, indexPath]) writeFileSync(path, 'true', { mode: 0o600 })
+    for (const path of [tarPath, indexPath, transpiled]) writeFileSync(path, 'true', { mode: 0o600 })
     for (const path of [sandboxPath, join(folder, 'listens')]) mkdirSync(path)
     writeFileSync(join(sandboxPath, 'hostile.mjs'), HOSTILE)
     writeFileSync(join(sandboxPath, 'main.cjs'), "import('./hostile.mjs')")
@@ -94,6 +93,7 @@ native('V8 broken open: no layer, program, process or file of the host is writte
       nodeFlags: [],
       program: 'main.cjs',
       layers: [{ tarPath, indexPath }],
+      transpiled,
       descriptors: 3,
       sessionsFolder: join(folder, 'listens'),
       openStdin: false,
@@ -109,7 +109,7 @@ native('V8 broken open: no layer, program, process or file of the host is writte
     const [stdout, stderr] = await output
     const found = JSON.parse(stdout || JSON.stringify(stderr)) as Record<string, unknown>
     assert.equal([...new Set(found.layers as string[])], ['EROFS'])
-    assert.equal([readFileSync(tarPath, 'utf8'), readFileSync(indexPath, 'utf8')], ['true', 'true'])
+    for (const path of [tarPath, indexPath, transpiled]) assert.is(readFileSync(path, 'utf8'), 'true')
     // Where Node belongs to the host's root, or is what runs here, the kernel says so first.
     for (const refusal of found.programs as string[]) assert.match(refusal, /^(EROFS|EACCES|ETXTBSY)$/)
     assert.is(found.root2, 'EROFS')
@@ -117,7 +117,7 @@ native('V8 broken open: no layer, program, process or file of the host is writte
     assert.is(found.device, 'EPERM')
     assert.is(found.processes, 2)
     assert.equal(found.environment, ['LD_LIBRARY_PATH', 'GLIBC_TUNABLES'])
-    const known = ['dev', 'layers', 'lib', 'lib64', 'node', 'proc', 'sandbox']
+    const known = ['dev', 'layers', 'lib', 'lib64', 'node', 'proc', 'sandbox', 'transpiled']
     assert.equal(
       (found.root as string[]).filter((name) => !known.includes(name)),
       [],

@@ -22,6 +22,10 @@ export interface Bridge {
   encode(text: string): Uint8Array
   /** Binaries of the core modules, by the names that the glue has for them. */
   readonly modules: Readonly<Record<string, Uint8Array>>
+  /** What all instances together may spend; null for what is not counted. */
+  readonly fuel: bigint | null
+  /** From where core modules import their fuel, by the names that the glue has for them. */
+  readonly fuelImports: Readonly<Record<string, string | null>>
   /** Whether one more instance of a core module is within the limits. */
   mayInstantiate(name: string): boolean
 }
@@ -33,6 +37,8 @@ export interface RealmOutcome {
   readonly message: string
   readonly memoryBytes: number
   readonly tableElements: number
+  /** Below zero when it was too little; null where it is not counted. */
+  readonly fuelLeft: bigint | null
 }
 
 type ImportObject = Readonly<Record<string, Readonly<Record<string, unknown>>>>
@@ -80,6 +86,7 @@ export function freezeRealm(): void {
 export const REALM_GLOBALS = [
   'Array',
   'ArrayBuffer',
+  'BigInt',
   'Error',
   'Map',
   'Object',
@@ -104,9 +111,24 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
   const names = new Map<WebAssembly.Module, string>()
   const dispose = Symbol.dispose || Symbol.for('dispose')
 
+  const fuel = bridge.fuel === null ? null : new WebAssembly.Global<bigint>({ value: 'i64', mutable: true }, bridge.fuel)
+  /** Bytes that cross in the present call. */
+  let moved = 0
+
+  /** As `sandbox/fuel-tank` has it: what a call of the host costs, and its bytes. Throws what ends the component. */
+  function charge(amount: number): void {
+    const whole = amount + (moved - (moved % 64)) / 64
+    moved = 0
+    if (fuel === null) return
+    fuel.value -= BigInt(whole)
+    if (fuel.value < 0n) throw new Error('out of fuel')
+  }
+
   function inward(value: unknown): unknown {
+    moved += 8
     if (typeof value !== 'object' || value === null) return value
     // The glue copies a list of numbers as the bytes of an array of their type.
+    if (ArrayBuffer.isView(value)) moved += value.byteLength
     if (ArrayBuffer.isView(value))
       return (value as Uint32Array).BYTES_PER_ELEMENT === 4 ? new Uint32Array(value as Uint32Array) : new Uint8Array(value as Uint8Array)
     if (Array.isArray(value)) {
@@ -127,8 +149,13 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
 
   function outward(value: unknown, depth: number): unknown {
     if (typeof value === 'function' || typeof value === 'symbol' || depth > 4) throw new TypeError('no value of WASI')
+    moved += 8
     if (typeof value !== 'object' || value === null) return value
-    if (ArrayBuffer.isView(value)) return new Uint8Array(value as Uint8Array)
+    if (ArrayBuffer.isView(value)) {
+      const copy = new Uint8Array(value as Uint8Array)
+      moved += copy.byteLength
+      return copy
+    }
     const reference = references.get(value)
     if (reference !== undefined) return reference
     if (Array.isArray(value)) {
@@ -145,10 +172,19 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
   }
 
   function result(answer: Answer): unknown {
-    if ('ok' in answer) return inward(answer.ok)
+    if ('ended' in answer) throw new Error(answer.ended)
+    const value = inward('ok' in answer ? answer.ok : answer.err)
+    charge(0)
+    if ('ok' in answer) return value
     // As the glue wants it: an error for the guest is thrown with a `payload`, what has none ends it.
-    if ('err' in answer) throw Object.assign(new Error('error'), { payload: inward(answer.err) })
-    throw new Error(answer.ended)
+    throw Object.assign(new Error('error'), { payload: value })
+  }
+
+  /** A call of the host's, with a copy of what it is given. */
+  function ask(given: unknown, answer: (copied: unknown) => Answer): unknown {
+    const copied = outward(given, 0)
+    charge(100)
+    return result(guarded(() => answer(copied)))
   }
 
   /** Nothing that the other realm throws comes in, an overflow of the stack neither. */
@@ -165,22 +201,17 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
     const { functions = [], resources = {} } = bridge.names[interfaceName] ?? {}
     const made: Record<string, unknown> = {}
     for (const name of functions as readonly string[])
-      made[`${name}`] = (...args: unknown[]) => {
-        const copied = outward(args, 0) as unknown[]
-        return result(guarded(() => bridge.call(interfaceName, name, copied)))
-      }
+      made[`${name}`] = (...args: unknown[]) => ask(args, (copied) => bridge.call(interfaceName, name, copied as unknown[]))
     for (const resource of Object.keys(resources)) {
       // Never made by the guest: what it has of one came from `inward`.
       const Resource = class {}
       const prototype = Resource.prototype as unknown as Record<string | symbol, unknown>
       for (const name of (resources as ResourceNames)[resource] ?? [])
         prototype[`${name}`] = function (this: unknown, ...args: unknown[]) {
-          const copied = outward([this, ...args], 0) as unknown[]
-          return result(guarded(() => bridge.call(interfaceName, `${resource}.${name}`, copied)))
+          return ask([this, ...args], (copied) => bridge.call(interfaceName, `${resource}.${name}`, copied as unknown[]))
         }
       prototype[dispose] = function (this: unknown) {
-        const copied = outward(this, 0)
-        result(guarded(() => bridge.drop(copied)))
+        ask(this, (copied) => bridge.drop(copied))
       }
       prototypes[`${resource}`] = Resource.prototype
       made[`${resource}`] = Resource
@@ -190,6 +221,8 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
 
   class Decoder {
     decode(bytes: Uint8Array): string {
+      moved += bytes.byteLength
+      charge(0)
       const text = guarded(() => bridge.decode(bytes))
       // Canonical ABI, "load_string_from_range": a string that is not UTF-8 is a trap.
       if (text === null) throw new TypeError('a string that is not UTF-8')
@@ -199,7 +232,10 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
   class Encoder {
     encode(text: string): Uint8Array {
       const plain = `${text}`
-      return new Uint8Array(guarded(() => bridge.encode(plain)))
+      const bytes = new Uint8Array(guarded(() => bridge.encode(plain)))
+      moved += bytes.byteLength
+      charge(0)
+      return bytes
     }
   }
 
@@ -211,9 +247,17 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
   const instantiateCore = (module: WebAssembly.Module, given?: ImportObject): WebAssembly.Instance => {
     const name = names.get(module) ?? ''
     if (!guarded(() => bridge.mayInstantiate(name))) throw new RangeError('more instances than its limits of memory and tables allow')
-    const instance = new WebAssembly.Instance(module, given)
+    const instance = new WebAssembly.Instance(module, withFuel(given, bridge.fuelImports[name]))
     instances.push(instance)
     return instance
+  }
+
+  function withFuel(given: ImportObject | undefined, module: string | null | undefined): ImportObject | undefined {
+    if (fuel === null || typeof module !== 'string') return given
+    const imports: Record<string, Readonly<Record<string, unknown>>> = Object.create(null)
+    for (const name of Object.keys(given || {})) imports[name] = (given as ImportObject)[name] as Readonly<Record<string, unknown>>
+    imports[module] = { fuel }
+    return imports
   }
 
   function outcome(exitCode: number | null, message: string): RealmOutcome {
@@ -227,7 +271,7 @@ export function runInRealm(bridge: Bridge, makeInstantiate: (textDecoder: unknow
     let [memoryBytes, tableElements] = [0, 0]
     for (const { buffer } of memories) memoryBytes += buffer.byteLength
     for (const { length } of tables) tableElements += length
-    return { exitCode, message, memoryBytes, tableElements }
+    return { exitCode, message, memoryBytes, tableElements, fuelLeft: fuel === null ? null : fuel.value }
   }
 
   try {

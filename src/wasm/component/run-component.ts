@@ -22,6 +22,8 @@ export interface ComponentParts {
   readonly glue: string
   readonly modules: readonly CoreModule[]
   readonly limits: { readonly memoryPages: number; readonly tableElements: number }
+  /** What all instances together may spend; null for what is not counted. */
+  readonly fuel: number | null
 }
 
 /** A core module of a component, bounded. */
@@ -32,12 +34,18 @@ export interface CoreModule {
   /** The most that each instance of it can have of its own. */
   readonly memoryPages: number
   readonly tableElements: number
+  /** From where it imports its fuel; null where it has none. */
+  readonly fuelImport: string | null
 }
 
 /** How a component came to its end. */
-export type ComponentOutcome =
+export type ComponentOutcome = (
   | { readonly kind: 'exit'; readonly exitCode: number }
   | { readonly kind: 'trap'; readonly message: string; readonly memoryPages: number; readonly tableElements: number }
+) & {
+  /** Below zero when it was too little; not there where it is not counted. */
+  readonly fuelLeft?: number
+}
 
 /** Instances of core modules, which cost memory of the engine's own. A component of ten composed ones has a hundred. */
 const MAXIMUM_INSTANCES = 1000
@@ -72,12 +80,16 @@ export function runComponent(parts: ComponentParts, world: ComponentWorld): Comp
     encode: (text) => ENCODER.encode(text),
     modules: Object.fromEntries(parts.modules.map(({ name, bytes }) => [name, bytes])),
     mayInstantiate: instanceCounter(parts),
+    fuel: parts.fuel === null ? null : BigInt(parts.fuel),
+    fuelImports: Object.fromEntries(parts.modules.map(({ name, fuelImport }) => [name, fuelImport])),
   }
   const outcome = enterRealm(parts.glue, bridge)
   const gone = exit as GuestExit | null
-  if (gone !== null) return { kind: 'exit', exitCode: gone.exitCode }
-  if (outcome.exitCode !== null && ended === null) return { kind: 'exit', exitCode: outcome.exitCode }
+  const spent = outcome.fuelLeft === null ? {} : { fuelLeft: Number(outcome.fuelLeft) }
+  if (gone !== null) return { kind: 'exit', exitCode: gone.exitCode, ...spent }
+  if (outcome.exitCode !== null && ended === null) return { kind: 'exit', exitCode: outcome.exitCode, ...spent }
   return {
+    ...spent,
     kind: 'trap',
     message: /call stack/.test(outcome.message) ? 'call stack exhausted' : outcome.message || (ended ?? 'it ended'),
     memoryPages: outcome.memoryBytes / WASM_PAGE_BYTES,
@@ -95,8 +107,8 @@ function enterRealm(glue: string, bridge: Bridge): RealmOutcome {
   const globals = REALM_GLOBALS.join(', ')
   const realm = `'use strict'; (${freezeRealm})(); ((${globals}) => ${runInRealm})(${globals})`
   const enter = runInContext(realm, context) as typeof runInRealm
-  const { exitCode, message, memoryBytes, tableElements } = enter(bridge, makeInstantiate)
-  return { exitCode, message, memoryBytes, tableElements }
+  const { exitCode, message, memoryBytes, tableElements, fuelLeft } = enter(bridge, makeInstantiate)
+  return { exitCode, message, memoryBytes, tableElements, fuelLeft }
 }
 
 function namesOf(interfaces: Readonly<Record<string, WasiInterface>>): InterfaceNames {

@@ -23,6 +23,8 @@ export const INSERT = {
   reload: 4,
   /** NaNs on top of the stack become one NaN; `amount` is a place in {@link NAN_TYPES}. */
   canonical: 5,
+  /** No insertion: what stands here names a global. */
+  renumber: 6,
 } as const
 
 /** Insertions into one function, in the order of their places. */
@@ -108,6 +110,7 @@ class Planner {
     let at = this.#reader.position
     for (;;) {
       const { opcode, labels } = readInstruction(this.#reader)
+      if (opcode === OP.globalGet || opcode === OP.globalSet) this.#insert(at, INSERT.renumber)
       if (this.#isDead) this.#passDead(opcode)
       else this.#pass(opcode, labels, at)
       if (this.#blocks.length === 0) break

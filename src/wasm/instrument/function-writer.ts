@@ -12,6 +12,15 @@ export interface Instrumentation {
   readonly counting?: 'global' | 'local' | 'loops'
 }
 
+/** What is put into functions, and how globals are numbered there. */
+export interface FunctionGlobals {
+  readonly wanted: Instrumentation
+  /** Number of the global that holds the fuel. */
+  readonly global: number
+  /** From this number on globals have one more than in the code as it came; null where they keep theirs. */
+  readonly ownGlobalsFrom: number | null
+}
+
 /** What a function is beside its code. */
 export interface FunctionShape {
   readonly parameters: number
@@ -56,15 +65,16 @@ function lanes(lane: readonly number[]): number[] {
 /** Writes functions again, with what is put into them. */
 export class FunctionWriter {
   readonly #wanted: Instrumentation
-  /** Number of the global that holds the fuel. */
   readonly #global: number
+  readonly #ownGlobalsFrom: number | null
   /** Locals that the present function has got. */
   #added: number[] = []
   #firstAdded = 0
 
-  constructor(wanted: Instrumentation, global: number) {
+  constructor({ wanted, global, ownGlobalsFrom }: FunctionGlobals) {
     this.#wanted = wanted
     this.#global = global
+    this.#ownGlobalsFrom = ownGlobalsFrom
   }
 
   /** Reads the body at the reader, its locals first, and writes it. */
@@ -99,6 +109,10 @@ export class FunctionWriter {
     for (const [place, at] of plan.at.entries()) {
       out.bytes(code.subarray(copied, at))
       copied = at
+      if (plan.kind[place] === INSERT.renumber) {
+        copied = this.#renumber(code, at, out)
+        continue
+      }
       this.#insert(plan.kind[place] ?? 0, plan.amount[place] ?? 0, isLocal, out)
     }
     out.bytes(code.subarray(copied, plan.end))
@@ -114,6 +128,15 @@ export class FunctionWriter {
     // What leads several values to its end would need a type of its own.
     if (branchesToEnd && results > 1) return false
     return counting === 'local' || hasLoop
+  }
+
+  /** Writes an instruction that names a global. Returns where it ends in the code as it came. */
+  #renumber(code: Uint8Array, at: number, out: ByteWriter): number {
+    const reader = new BinaryReader(code, at)
+    const opcode = reader.byte()
+    const index = reader.u32()
+    this.#op(opcode, this.#ownGlobalsFrom !== null && index >= this.#ownGlobalsFrom ? index + 1 : index, out)
+    return reader.position
   }
 
   /** Types of the locals that the insertions use, each once. */

@@ -31,6 +31,8 @@ export const OP = {
   catchAll: 0x19,
   drop: 0x1a,
   tryTable: 0x1f,
+  globalGet: 0x23,
+  globalSet: 0x24,
   memoryGrow: 0x40,
   memoryInit: 0xfc08,
   memoryCopy: 0xfc0a,

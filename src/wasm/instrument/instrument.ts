@@ -9,7 +9,7 @@ import { EngineError } from '../../errors.js'
 import { type BinaryReader, malformed } from '../binary-reader.js'
 import { SECTION, sectionsOf } from '../module.js'
 import { ByteWriter } from './byte-writer.js'
-import { type FunctionShape, FunctionWriter, type Instrumentation } from './function-writer.js'
+import { type FunctionGlobals, type FunctionShape, FunctionWriter, type Instrumentation } from './function-writer.js'
 import { type Addition, EXTERNAL, editSections, exportAddition, freeName, importKinds, readExport, readList } from './sections.js'
 
 /** A module with what was put into it. */
@@ -35,7 +35,6 @@ const SHARED = 2
  * other threads.
  */
 export function instrument(bytes: Uint8Array, wanted: Instrumentation): InstrumentedModule {
-  if (!WebAssembly.validate(bytes)) throw malformed('this V8 finds it invalid')
   const outline = readOutline(bytes)
   const fuel = wanted.fuel
     ? {
@@ -56,13 +55,19 @@ export function instrument(bytes: Uint8Array, wanted: Instrumentation): Instrume
   const edited = editSections(bytes, {
     additions,
     dropped: fuel === null ? new Set() : new Set([SECTION.start]),
-    rewritten: new Map([[SECTION.code, (out, whole, reader) => writeCode(out, whole, reader, outline, wanted)]]),
+    rewritten: new Map([
+      [
+        SECTION.code,
+        (out, whole, reader) => writeCode(out, whole, reader, outline, { wanted, global: outline.globals, ownGlobalsFrom: null }),
+      ],
+    ]),
   })
   return { bytes: edited, fuel }
 }
 
-function writeCode(out: ByteWriter, bytes: Uint8Array, reader: BinaryReader, outline: Outline, wanted: Instrumentation): void {
-  const writer = new FunctionWriter(wanted, outline.globals)
+/** Writes a code section with what is put into it. */
+export function writeCode(out: ByteWriter, bytes: Uint8Array, reader: BinaryReader, outline: Outline, globals: FunctionGlobals): void {
+  const writer = new FunctionWriter(globals)
   const body = new ByteWriter()
   const total = reader.u32()
   out.u32(total)
@@ -79,33 +84,41 @@ function writeCode(out: ByteWriter, bytes: Uint8Array, reader: BinaryReader, out
 const NO_SHAPE: FunctionShape = { parameters: 0, results: 0, resultType: [] }
 
 /** What of a module its code refers to. */
-interface Outline {
+export interface Outline {
   readonly types: readonly FunctionShape[]
   /** Types of its own functions. */
   readonly functions: readonly number[]
   /** How many globals there are, imported ones included. */
   readonly globals: number
+  readonly importedGlobals: number
+  /** Names of the modules that it imports from. */
+  readonly importModules: ReadonlySet<string>
   readonly exports: ReadonlySet<string>
   readonly start: number | null
 }
 
-/** Of a module that is valid. */
-function readOutline(bytes: Uint8Array): Outline {
+/** Throws COMMAND_NOT_EXECUTABLE for a module that is not valid, or that shares its memory with other threads. */
+export function readOutline(bytes: Uint8Array): Outline {
+  if (!WebAssembly.validate(bytes)) throw malformed('this V8 finds it invalid')
   let types: readonly FunctionShape[] = []
   let functions: readonly number[] = []
-  let globals = 0
+  let [importedGlobals, globals] = [0, 0]
+  const importModules = new Set<string>()
   let exports: ReadonlySet<string> = new Set()
   let start: number | null = null
   for (const { id, contents, end } of sectionsOf(bytes)) {
     if (id === SECTION.type) types = readShapes(contents(), bytes.subarray(0, end))
-    else if (id === SECTION.import) globals += importKinds(contents(), readMemory).filter((kind) => kind === EXTERNAL.global).length
+    else if (id === SECTION.import)
+      importedGlobals = importKinds(contents(), readMemory, (name) => importModules.add(name)).filter(
+        (kind) => kind === EXTERNAL.global,
+      ).length
     else if (id === SECTION.function) functions = readList(contents(), (reader) => reader.u32())
     else if (id === SECTION.memory) readList(contents(), readMemory)
-    else if (id === SECTION.global) globals += contents().u32()
+    else if (id === SECTION.global) globals = contents().u32()
     else if (id === SECTION.export) exports = new Set(readList(contents(), readExport).map(({ name }) => name))
     else if (id === SECTION.start) start = contents().u32()
   }
-  return { types, functions, globals, exports, start }
+  return { types, functions, globals: importedGlobals + globals, importedGlobals, importModules, exports, start }
 }
 
 function readShapes(reader: BinaryReader, bytes: Uint8Array): FunctionShape[] {

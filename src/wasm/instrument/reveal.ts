@@ -6,6 +6,7 @@ import { EngineError } from '../../errors.js'
 import type { BinaryReader } from '../binary-reader.js'
 import { malformed } from '../binary-reader.js'
 import { SECTION, sectionsOf } from '../module.js'
+import { readConstant } from './constant-expressions.js'
 import { EXTERNAL, type ExportEntry, editSections, exportAddition, freeName, importKinds, readExport, readList } from './sections.js'
 
 /** Names of all that may change in an instance. */
@@ -98,36 +99,6 @@ function readState(bytes: Uint8Array): StateOutline {
 export function readGlobal(reader: BinaryReader): { readonly type: number; readonly isMutable: boolean } {
   const type = reader.valueType()
   const isMutable = reader.byte() === 1
-  skipConstant(reader)
+  readConstant(reader, () => unkept('a global of it begins with what is not known'))
   return { type, isMutable }
-}
-
-const END = 0x0b
-/** Bytes of what follows an instruction of a constant expression; null for a number that says its own length. */
-const IMMEDIATES: ReadonlyMap<number, number | null> = new Map([
-  [0x23, null],
-  [0x41, null],
-  [0x42, null],
-  [0x43, 4],
-  [0x44, 8],
-  [0xd0, null],
-  [0xd2, null],
-  // Sums and products of the same.
-  ...[0x6a, 0x6b, 0x6c, 0x7c, 0x7d, 0x7e].map((opcode) => [opcode, 0] as const),
-])
-const VECTOR = 0xfd
-const VECTOR_BYTES = 16
-
-function skipConstant(reader: BinaryReader): void {
-  for (let opcode = reader.byte(); opcode !== END; opcode = reader.byte()) {
-    if (opcode === VECTOR) {
-      reader.skipLeb()
-      reader.position += VECTOR_BYTES
-      continue
-    }
-    const bytes = IMMEDIATES.get(opcode)
-    if (bytes === undefined) throw unkept('a global of it begins with what is not known')
-    if (bytes === null) reader.skipLeb()
-    else reader.position += bytes
-  }
 }

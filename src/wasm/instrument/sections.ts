@@ -6,7 +6,21 @@ import { ByteWriter } from './byte-writer.js'
 /** Kinds of what a module imports or exports. */
 export const EXTERNAL = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const
 /** Sections in the order in which they come; the tags' and the data count's have numbers that say something else. */
-const ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, SECTION.global, SECTION.export, SECTION.start, 9, 12, SECTION.code, 11]
+const ORDER: readonly number[] = [
+  1,
+  SECTION.import,
+  3,
+  4,
+  5,
+  13,
+  SECTION.global,
+  SECTION.export,
+  SECTION.start,
+  SECTION.element,
+  12,
+  SECTION.code,
+  11,
+]
 
 /** Entries for the end of a section that is a list, which is made where there is none. */
 export interface Addition {
@@ -103,10 +117,14 @@ export function readExport(reader: BinaryReader): ExportEntry {
   return { name: reader.name(), kind: reader.byte(), index: reader.u32() }
 }
 
-/** Kinds of what is imported, in order. `memory` is told of each memory. */
-export function importKinds(reader: BinaryReader, memory: (reader: BinaryReader) => void): number[] {
+/** Kinds of what is imported, in order. `memory` is told of each memory, `from` of the module that each comes from. */
+export function importKinds(
+  reader: BinaryReader,
+  memory: (reader: BinaryReader) => void,
+  from: (module: string) => void = () => {},
+): number[] {
   return readList(reader, () => {
-    reader.name()
+    from(reader.name())
     reader.name()
     const kind = reader.byte()
     if (kind === EXTERNAL.memory) memory(reader)

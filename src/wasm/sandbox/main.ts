@@ -34,6 +34,7 @@ import { instrumentationOf } from './reproducible.js'
 import { createRing, StdinWriter } from './ring.js'
 import { Sessions } from './sessions.js'
 import { exitStatusOf, report, stopped, writeDown } from './supervision.js'
+import { readTranspiled } from './transpiled-file.js'
 import { transpileApart } from './transpiling.js'
 import { writeUpper } from './upper.js'
 import { startWorker, WorkerThreads } from './worker-threads.js'
@@ -107,7 +108,7 @@ async function prepareGuest(): Promise<Prepared> {
   const bytes = new Uint8Array(size)
   fs.read(ino, bytes, 0)
   // A changed flag makes V8 refuse what Node has compiled beforehand, which the worker needs to come up quickly.
-  const compiled = await compiler.compile(bytes, workerReady)
+  const compiled = await compiler.compile(bytes, workerReady, (digest) => readTranspiled(start.transpiled, digest))
   await workerReady
   // What a guest's calls run through is compiled well sooner: most programs end before V8 would have done so by itself. Later ones than Node 20's have
   // no such flag, and complain of it on the guest's stderr.

@@ -5,6 +5,7 @@ import type { WasmEvidence } from '../../runtime/receipt.js'
 import type { WasiEngine } from '../../runtime/spec.js'
 import { type FuelExports, instrument } from '../instrument/instrument.js'
 import { reveal, type StateExports } from '../instrument/reveal.js'
+import { instrumentLinked } from '../instrument/shared-fuel.js'
 import { type ModuleLimits, type PreparedModule, prepareModule, type SharedMemoryLimits } from '../module.js'
 import { SPAWN_FIELD, SPAWN_MODULE, THREAD_START } from '../thread-names.js'
 
@@ -58,6 +59,8 @@ export interface LinkedModule {
   readonly instances: number
   readonly module: WebAssembly.Module
   readonly prepared: PreparedModule
+  /** From where it imports its fuel; null where it has none. */
+  readonly fuelImport: string | null
   readonly instrumented: readonly string[]
 }
 
@@ -142,7 +145,7 @@ export class ModuleCompiler {
   } {
     const { instrumentation = { fuel: false, canonicalNan: false } } = this.#use
     const prepared = prepareModule(bytes, this.#limits, this.#use)
-    const counts = [...(instrumentation.fuel ? ['fuel'] : []), ...(instrumentation.canonicalNan ? ['canonical-nan'] : [])]
+    const counts = instrumentedFor(instrumentation)
     const instrumented = [...counts, ...(instrumentation.state === true ? ['snapshot'] : [])]
     if (instrumented.length === 0) return { fuel: null, state: null, prepared, instrumented }
     const { bytes: revealed, state } = instrumentation.state === true ? reveal(bytes) : { bytes, state: null }
@@ -161,11 +164,14 @@ export class ModuleCompiler {
   }
 
   async #compileLinked(modules: readonly LinkedSource[], beforeFlags: Promise<unknown>): Promise<readonly LinkedModule[]> {
-    const { instrumentation } = this.#use
-    const canonicalNan = instrumentation?.canonicalNan === true
+    const { instrumentation = { fuel: false, canonicalNan: false } } = this.#use
+    const instrumented = instrumentedFor(instrumentation)
     const sources = modules.map((each) => {
-      const bytes = canonicalNan ? instrument(each.bytes, { fuel: false, canonicalNan }).bytes : each.bytes
-      return { ...each, bytes, least: prepareModule(bytes, this.#limits, LINKED).minimum }
+      const { bytes, fuelImport } =
+        instrumented.length === 0 ? { bytes: each.bytes, fuelImport: null } : instrumentLinked(each.bytes, instrumentation)
+      // What is put into it costs the compilers as well, so both are judged.
+      const least = prepareModule(each.bytes, this.#limits, LINKED).minimum
+      return { ...each, bytes, fuelImport, least }
     })
     const sum = (count: (limits: ModuleLimits) => number) =>
       sources.reduce((total, { least, instances }) => total + count(least) * instances, 0)
@@ -178,7 +184,7 @@ export class ModuleCompiler {
         hint: 'Raise --memory.',
       })
     const compiled: LinkedModule[] = []
-    for (const { name, bytes, instances, least } of sources) {
+    for (const { name, bytes, instances, least, fuelImport } of sources) {
       const limits = {
         memoryPages: least.memoryPages + Math.floor(left.memoryPages / instances),
         tableElements: least.tableElements + Math.floor(left.tableElements / instances),
@@ -188,7 +194,7 @@ export class ModuleCompiler {
       left.tableElements -= (prepared.tableElementsMaximum - least.tableElements) * instances
       await this.#setFlags(prepared.compiler, beforeFlags)
       const module = await compiledModule(prepared.bytes)
-      compiled.push({ name, instances, module, prepared, instrumented: canonicalNan ? ['canonical-nan'] : [] })
+      compiled.push({ name, instances, module, prepared, fuelImport, instrumented })
     }
     return compiled
   }
@@ -209,6 +215,11 @@ export class ModuleCompiler {
     this.#compiler = wanted
     return LATER_FLAGS[wanted]
   }
+}
+
+/** What a receipt calls what code is given for these. */
+function instrumentedFor({ fuel, canonicalNan }: ModuleInstrumentation): readonly string[] {
+  return [...(fuel ? ['fuel'] : []), ...(canonicalNan ? ['canonical-nan'] : [])]
 }
 
 async function compiledModule(bytes: Uint8Array): Promise<WebAssembly.Module> {

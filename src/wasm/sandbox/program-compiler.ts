@@ -34,46 +34,57 @@ export class ProgramCompiler {
     this.#transpile = transpile
   }
 
-  /** As {@link ModuleCompiler.compile}. Rejects with NOT_BUILT for a component where it is asked for what only modules have. */
-  compile(bytes: Uint8Array, beforeFlags: Promise<unknown> = Promise.resolve()): Promise<CompiledProgram> {
+  /** As {@link ModuleCompiler.compile}. `before` gives what a component of this digest was transpiled to, where that is known. Rejects with NOT_BUILT for a component where it is asked for what only modules have. */
+  compile(
+    bytes: Uint8Array,
+    beforeFlags: Promise<unknown> = Promise.resolve(),
+    before: (component: string) => Transpiled | null = () => null,
+  ): Promise<CompiledProgram> {
     if (!isComponent(bytes)) return this.#compiler.compile(bytes, beforeFlags)
     const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as const
     const known = this.#components.get(digest)
     if (known !== undefined) return known
-    const compiled = this.#compileComponent(bytes, digest, beforeFlags)
+    const compiled = this.#compileComponent(bytes, digest, beforeFlags, before(digest))
     this.#components.set(digest, compiled)
     compiled.catch(() => this.#components.delete(digest))
     for (const oldest of this.#components.keys()) if (this.#components.size > KEPT_COMPILED) this.#components.delete(oldest)
     return compiled
   }
 
-  async #compileComponent(bytes: Uint8Array, moduleDigest: string, beforeFlags: Promise<unknown>): Promise<CompiledComponent> {
+  async #compileComponent(
+    bytes: Uint8Array,
+    moduleDigest: string,
+    beforeFlags: Promise<unknown>,
+    before: Transpiled | null,
+  ): Promise<CompiledComponent> {
     assertSetting(this.#setting)
     const outline = readComponent(bytes)
     assertCommand(outline)
-    const { glue, modules } = await this.#transpile(bytes)
+    const { glue, modules } = before ?? (await this.#transpile(bytes))
     const linked = await this.#compiler.compileLinked(
       modules.map(({ name, bytes }) => ({ name, bytes, instances: instancesOf(glue, modules, name) })),
       beforeFlags,
     )
     for (const { module } of linked) assertNames(module)
-    const { memoryPages, tableElements } = this.#setting.limits
+    const { memoryPages, tableElements, fuel } = this.#setting.limits
     const total = (count: (module: LinkedModule) => number) => linked.reduce((sum, each) => sum + count(each) * each.instances, 0)
     const instrumented = linked[0]?.instrumented ?? []
     return {
       component: {
         glue,
-        modules: linked.map(({ name, prepared }) => ({
+        modules: linked.map(({ name, prepared, fuelImport }) => ({
           name,
           bytes: prepared.bytes,
           memoryPages: prepared.memoryPagesMaximum,
           tableElements: prepared.tableElementsMaximum,
+          fuelImport,
         })),
         limits: { memoryPages, tableElements },
+        fuel,
       },
       modules: linked.map(({ module }) => module),
       evidence: {
-        engine: `v8, wolffia WASI 0.2 (component of ${linked.length} core modules, transpiled by jco)`,
+        engine: `v8, wolffia WASI 0.2 (component of ${linked.length} core modules, transpiled by jco${before === null ? '' : ' before'})`,
         v8: process.versions.v8,
         moduleDigest,
         imports: outline.imports,
@@ -113,17 +124,15 @@ function assertNames(module: WebAssembly.Module): void {
   )
 }
 
-function assertSetting({ engine, recording, limits }: ComponentSetting): void {
+function assertSetting({ engine, recording }: ComponentSetting): void {
   const asked =
     engine !== 'wolffia'
       ? `--wasi-engine ${engine}`
-      : limits.fuel !== null
-        ? '--fuel'
-        : recording?.mode === 'record'
-          ? '--record'
-          : recording?.mode === 'replay'
-            ? 'replay'
-            : null
+      : recording?.mode === 'record'
+        ? '--record'
+        : recording?.mode === 'replay'
+          ? 'replay'
+          : null
   if (asked === null) return
   throw new EngineError('NOT_BUILT', `${asked}: the program is a component, and only core modules have that`, {
     hint: `Leave it out, or build the program for the target wasm32-wasip1.`,

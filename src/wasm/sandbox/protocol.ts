@@ -52,6 +52,8 @@ export type GuestWords = Pick<GuestProcess, 'args' | 'env'>
 export interface StartMessage extends GuestProcess {
   /** Path of the module in the container. */
   readonly program: string
+  /** Where what the program was transpiled to can be read; null for a module, and for a component of which that is not known. */
+  readonly transpiled: string | null
   /** Whether the guest is given its directories, or computes with stdio alone. */
   readonly preopens: 'all' | 'none'
   /** Whose functions of preview1 the module is linked with. */

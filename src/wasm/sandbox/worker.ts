@@ -247,7 +247,7 @@ function performComponent(component: ComponentParts, guest: GuestProcess, files:
   const streams = [clock === null ? stdin : wholeInput(stdin), stdout, stderr] as const
   const outcome = runComponent(component, { host: hostOf(guest, clock), tree, streams, terminal, cwd, preopens, openFiles: maximum })
   if (outcome.kind === 'exit') return { ...outcome, signal: null }
-  complain(`wasm trap: ${outcome.message}`)
+  if (outcome.fuelLeft === undefined || outcome.fuelLeft >= 0) complain(`wasm trap: ${outcome.message}`)
   return outcome
 }
 
