@@ -75,12 +75,23 @@ function writeProgram(name) {
     program,
     `#!/bin/sh
 ':' //; exec node -- "$0" "$@"
-const { existsSync, readFileSync } = require('node:fs')
+const { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } = require('node:fs')
 const { Script } = require('node:vm')
 const filename = ${beside}.bundle.js\`
 const cache = ${beside}.cache\`
-const cachedData = existsSync(cache) ? readFileSync(cache) : undefined
-new Script(readFileSync(filename, 'latin1'), { filename, cachedData }).runInThisContext()(require, filename)
+const cachedData = existsSync(cache) ? readCache() : undefined
+const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData })
+cachedData?.buffer.resize(0)
+script.runInThisContext()(require, filename)
+// To be given back at once: a thread that waits collects no garbage.
+function readCache() {
+  const descriptor = openSync(cache)
+  const { size } = fstatSync(descriptor)
+  const bytes = new Uint8Array(new ArrayBuffer(size, { maxByteLength: size }))
+  readSync(descriptor, bytes)
+  closeSync(descriptor)
+  return bytes
+}
 `,
   )
   chmodSync(program, 0o755)
