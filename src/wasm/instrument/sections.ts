@@ -1,5 +1,5 @@
 /** What is added to a module's sections, and what is taken out of it; all else is copied as it is. */
-import type { BinaryReader } from '../binary-reader.js'
+import type { BinaryReader, Limits } from '../binary-reader.js'
 import { SECTION, sectionsOf } from '../module.js'
 import { ByteWriter } from './byte-writer.js'
 
@@ -103,8 +103,12 @@ export function readExport(reader: BinaryReader): ExportEntry {
   return { name: reader.name(), kind: reader.byte(), index: reader.u32() }
 }
 
-/** Kinds of what is imported, in order. `memory` is told of each memory. */
-export function importKinds(reader: BinaryReader, memory: (reader: BinaryReader) => void): number[] {
+/** Kinds of what is imported, in order. `memory` reads each memory, and `table` is told how large each table is. */
+export function importKinds(
+  reader: BinaryReader,
+  memory: (reader: BinaryReader) => void,
+  table: (limits: Limits) => void = () => {},
+): number[] {
   return readList(reader, () => {
     reader.name()
     reader.name()
@@ -112,7 +116,7 @@ export function importKinds(reader: BinaryReader, memory: (reader: BinaryReader)
     if (kind === EXTERNAL.memory) memory(reader)
     else if (kind === EXTERNAL.table) {
       reader.valueType()
-      reader.limits()
+      table(reader.limits())
     } else if (kind === EXTERNAL.global) {
       reader.valueType()
       reader.byte()
