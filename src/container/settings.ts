@@ -55,6 +55,8 @@ export const STOP_TIMEOUT_SECONDS = 10
 const NO_RESTART: RestartPolicy = { name: 'no', maximumRetryCount: 0 }
 const NO_LOG: LogSettings = { driver: 'none', maximumBytes: null, files: 1 }
 const NANOSECONDS_PER_MS = 1e6
+/** What Node's timers and the launcher's wait for at the most, 24 days: beyond it Node waits a millisecond. */
+const MAXIMUM_TIMER_MS = 2 ** 31 - 1
 const HEALTH_DEFAULTS = { intervalMs: 30_000, timeoutMs: 30_000, startPeriodMs: 0, retries: 3 } as const
 
 /** The image's defaults with the caller's options over them. Throws INVALID_ARGUMENT. */
@@ -106,7 +108,9 @@ function isSignal(name: NodeJS.Signals): boolean {
 function partsOfImage({ Healthcheck: check = {} }: ContainerConfig): Partial<HealthCheck> {
   const { Test: test, Retries: retries } = check
   const milliseconds = (name: 'intervalMs' | 'timeoutMs' | 'startPeriodMs', value: unknown) =>
-    typeof value === 'number' && value > 0 ? { [name]: Math.max(1, Math.round(value / NANOSECONDS_PER_MS)) } : {}
+    typeof value === 'number' && value > 0
+      ? { [name]: Math.min(MAXIMUM_TIMER_MS, Math.max(1, Math.round(value / NANOSECONDS_PER_MS))) }
+      : {}
   const [kind, ...words] = Array.isArray(test) && test.every((word) => typeof word === 'string') ? (test as string[]) : []
   return {
     ...(words.length === 0 || kind === 'NONE' ? {} : { test: kind === 'CMD-SHELL' ? ['/bin/sh', '-c', words.join(' ')] : words }),

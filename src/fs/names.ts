@@ -1,7 +1,8 @@
 import type { ByteString } from './file-system.js'
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// A byte order mark is part of a name.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** UTF-8 bytes of `text` as a byte string. */
 export function fromUtf8(text: string): ByteString {

@@ -18,6 +18,9 @@ export interface Expansion {
 /** Characters that all variables of one build may stand for: thirty lines of `ENV A=$A$A` are a gigabyte. */
 export const MAXIMUM_EXPANDED_CHARACTERS = 2 ** 24
 
+/** Substitutions within substitutions: each takes some of the stack. */
+const MAXIMUM_DEPTH = 256
+
 /** Counts what variables stand for, in all that is read with it. */
 export class ExpansionBudget {
   #left = MAXIMUM_EXPANDED_CHARACTERS
@@ -68,6 +71,8 @@ class Lexer {
   readonly #text: string
   readonly #expansion: Expansion
   #at = 0
+  /** Substitutions that stand within one another, here. */
+  #depth = 0
   #words: string[] = []
   /** The word begun; null between words. */
   #word: string | null = null
@@ -163,7 +168,12 @@ class Lexer {
   }
 
   #dollar(): string {
+    if (++this.#depth > MAXIMUM_DEPTH)
+      throw new EngineError('INVALID_ARGUMENT', `substitutions stand within one another more than ${MAXIMUM_DEPTH} deep`, {
+        hint: 'Give the inner ones names of their own, by ARG or ENV.',
+      })
     const value = this.#substituted()
+    this.#depth--
     this.#expansion.budget?.spend(value.length)
     return value
   }

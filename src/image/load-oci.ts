@@ -3,6 +3,7 @@ import { EngineError } from '../errors.js'
 import { bareDescriptor, type Descriptor } from '../oci/descriptor.js'
 import { hexOf } from '../oci/digest.js'
 import { MAXIMUM_DOCUMENT_BYTES, parseDocument, parseIndex } from '../oci/document.js'
+import { describe } from '../oci/field.js'
 import { isIndexType, isManifestType, MEDIA_TYPE } from '../oci/media-type.js'
 import { isReference, parseReference, withDefaultTag } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
@@ -23,7 +24,7 @@ export const CONTAINERD_NAME_ANNOTATION = 'io.containerd.image.name'
 export async function loadOciLayout(ingest: Ingest, files: ArchiveFiles, repository: string | null): Promise<readonly LoadedImage[]> {
   const { imageLayoutVersion } = parseDocument(await readArchiveDocument(files, 'oci-layout'), 'oci-layout')
   if (imageLayoutVersion !== '1.0.0')
-    throw new EngineError('INVALID_ARCHIVE', `oci-layout.imageLayoutVersion is ${JSON.stringify(imageLayoutVersion)}; only "1.0.0" is read`)
+    throw new EngineError('INVALID_ARCHIVE', `oci-layout.imageLayoutVersion is ${describe(imageLayoutVersion)}; only "1.0.0" is read`)
   const { manifests } = parseIndex(await readArchiveDocument(files, 'index.json'), MEDIA_TYPE.ociIndex, 'index.json')
   const copy = copier(ingest, files)
   const loaded: LoadedImage[] = []

@@ -16,6 +16,7 @@ import { isReference } from '../reference/normalize.js'
 import type { Reference } from '../reference/reference.js'
 import { writeBlobFile } from '../store/blob-file.js'
 import type { Ingest } from '../store/ingest.js'
+import { MAXIMUM_DOCUMENTS } from '../store/reachable.js'
 import { withName } from '../store/references.js'
 import type { Store } from '../store/store.js'
 import { type ArchiveFiles, openFolderFiles, openTarFiles } from './archive-files.js'
@@ -60,6 +61,8 @@ export async function loadImages(
         files,
         options.repository ?? (typeof source === 'string' ? repositoryFromPath(source) : null),
       )
+      if (loaded.length > MAXIMUM_DOCUMENTS)
+        throw new EngineError('LIMIT_EXCEEDED', `the archive has ${loaded.length} names; at most ${MAXIMUM_DOCUMENTS} are taken from one`)
       for (const { descriptor } of loaded) await checkImages(ingest, descriptor)
       await ingest.commit((names) => loaded.reduce((all, { reference, descriptor }) => withName(all, reference, descriptor), names))
       return loaded

@@ -7,7 +7,7 @@
 import { EngineError } from '../errors.js'
 import type { Descriptor } from './descriptor.js'
 import { type Digest, isDigest } from './digest.js'
-import { byteCount, list, type Members, mapOf, object, optional, refuse, string, stringMap, word } from './field.js'
+import { byteCount, describe, integer, list, type Members, mapOf, object, optional, refuse, string, stringMap, word } from './field.js'
 import type { ContainerConfig, History, ImageConfig, Index, Manifest, WasmArtifactConfig } from './image-spec.js'
 import { isIndexType, isManifestType, MEDIA_TYPE } from './media-type.js'
 import { normalizePlatform, type Platform } from './platform.js'
@@ -27,6 +27,16 @@ export function parseDocument(bytes: Uint8Array, name: string): Members {
     throw new EngineError('INVALID_IMAGE', `${name} is not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
   return object(value, name)
+}
+
+/** A foreign document with some of its members changed, as bytes again. Throws INVALID_IMAGE where it is nested deeper than can be written. */
+export function formatDocument(document: Members, name: string): Uint8Array {
+  try {
+    return new TextEncoder().encode(JSON.stringify(document))
+  } catch (cause) {
+    // V8 reads any depth without recursion, and writes with it.
+    throw new EngineError('INVALID_IMAGE', `${name} cannot be written again: ${cause instanceof Error ? cause.message : cause}`, { cause })
+  }
 }
 
 /** Reads an image manifest that a descriptor of `mediaType` led to. */
@@ -64,7 +74,7 @@ export function parseIndex(bytes: Uint8Array, mediaType: string, name = 'index')
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const members = parseDocument(bytes, 'config')
   const rootfs = object(members.rootfs, 'config.rootfs')
-  if (rootfs.type !== 'layers') refuse('config.rootfs.type', `must be "layers", not ${JSON.stringify(rootfs.type) ?? 'missing'}`)
+  if (rootfs.type !== 'layers') refuse('config.rootfs.type', `must be "layers", not ${describe(rootfs.type)}`)
   return {
     ...platform(members, 'config'),
     ...optional(members, 'created', 'config', time),
@@ -104,7 +114,7 @@ function checkKind(members: Members, name: string, mediaType: string, isKind: (m
     throw new EngineError('UNSUPPORTED_MEDIA_TYPE', `${name}.schemaVersion is 1: Docker's first image format is not read`, {
       hint: 'Convert the image first: skopeo copy --format oci …',
     })
-  if (members.schemaVersion !== 2) refuse(`${name}.schemaVersion`, `must be 2, not ${JSON.stringify(members.schemaVersion) ?? 'missing'}`)
+  if (members.schemaVersion !== 2) refuse(`${name}.schemaVersion`, `must be 2, not ${describe(members.schemaVersion)}`)
   if (!isKind(mediaType))
     throw new EngineError('UNSUPPORTED_MEDIA_TYPE', `${name}: documents of type ${mediaType} are not read`, { data: { mediaType } })
   if (Object.hasOwn(members, 'manifests') && (Object.hasOwn(members, 'layers') || Object.hasOwn(members, 'config')))
@@ -112,10 +122,7 @@ function checkKind(members: Members, name: string, mediaType: string, isKind: (m
   if (members.fsLayers !== undefined) refuse(name, 'has fsLayers, which belong to another format (CVE-2021-41190)')
   // Docker's documents always say their own type, OCI's may; where it is said it must be the one expected.
   if (members.mediaType !== undefined && members.mediaType !== mediaType)
-    refuse(
-      `${name}.mediaType`,
-      `is ${JSON.stringify(members.mediaType)}, but its descriptor says ${JSON.stringify(mediaType)} (CVE-2021-41190)`,
-    )
+    refuse(`${name}.mediaType`, `is ${describe(members.mediaType)}, but its descriptor says ${JSON.stringify(mediaType)} (CVE-2021-41190)`)
   if (members.mediaType === undefined && mediaType !== MEDIA_TYPE.ociManifest && mediaType !== MEDIA_TYPE.ociIndex)
     refuse(`${name}.mediaType`, `must be ${JSON.stringify(mediaType)}, not missing`)
 }
@@ -134,7 +141,7 @@ function platform(members: Members, field: string): Platform {
     architecture: word(members.architecture, `${field}.architecture`),
     ...optional(members, 'variant', field, string),
   }
-  for (const [name, value] of Object.entries(found)) if (!/^[\w.-]*$/.test(value)) refuse(`${field}.${name}`, 'must be a plain word')
+  for (const [name, value] of Object.entries(found)) if (!/^[\w.-]{0,128}$/.test(value)) refuse(`${field}.${name}`, 'must be a plain word')
   return normalizePlatform(found)
 }
 
@@ -163,7 +170,11 @@ function variable(value: unknown, field: string): string {
 }
 
 function emptyObjects(value: unknown, field: string): Readonly<Record<string, object>> {
-  return mapOf(value, field, object)
+  return mapOf(value, field, (member, place) => {
+    object(member, place)
+    // Go's is a struct without fields: what stands in it is nothing's.
+    return {}
+  })
 }
 
 function containerConfig(value: unknown, field: string): ContainerConfig {
@@ -180,7 +191,19 @@ function containerConfig(value: unknown, field: string): ContainerConfig {
     ...optional(members, 'StopSignal', field, argument),
     ...optional(members, 'OnBuild', field, strings),
     ...optional(members, 'Shell', field, strings),
-    ...optional(members, 'Healthcheck', field, object),
+    ...optional(members, 'Healthcheck', field, healthcheck),
+  }
+}
+
+function healthcheck(value: unknown, field: string): Readonly<Record<string, unknown>> {
+  const members = object(value, field)
+  return {
+    ...optional(members, 'Test', field, strings),
+    ...optional(members, 'Interval', field, integer),
+    ...optional(members, 'Timeout', field, integer),
+    ...optional(members, 'StartPeriod', field, integer),
+    ...optional(members, 'StartInterval', field, integer),
+    ...optional(members, 'Retries', field, integer),
   }
 }
 

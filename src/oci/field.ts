@@ -9,9 +9,13 @@ import { EngineError } from '../errors.js'
 /** A JSON object whose members are not yet checked. */
 export type Members = Readonly<Record<string, unknown>>
 
+/** Of a field's place, which may be a name of megabytes, in a message. */
+const MAXIMUM_SHOWN = 200
+
 /** Throws INVALID_IMAGE for `field`. */
 export function refuse(field: string, problem: string): never {
-  throw new EngineError('INVALID_IMAGE', `${field} ${problem}`, { data: { field } })
+  const place = field.length > MAXIMUM_SHOWN ? `${field.slice(0, MAXIMUM_SHOWN)}…` : field
+  throw new EngineError('INVALID_IMAGE', `${place} ${problem}`, { data: { field: place } })
 }
 
 /** `value` as an object; arrays and null are none. */
@@ -37,6 +41,13 @@ export function word(value: unknown, field: string): string {
 export function byteCount(value: unknown, field: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     refuse(field, `must be a count of bytes, not ${describe(value)}`)
+  return value
+}
+
+/** `value` as a whole number, of 64 bits at the most: Go's integers. */
+export function integer(value: unknown, field: string): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || Math.abs(value) > 2 ** 63)
+    refuse(field, `must be a whole number of 64 bits, not ${describe(value)}`)
   return value
 }
 
@@ -69,7 +80,8 @@ export function optional<Name extends string, T>(
   return { [name]: check(value, `${field}.${name}`) } as { [Key in Name]: T }
 }
 
-function describe(value: unknown): string {
+/** What `value` is, in a few words: never all of it, which could be nested deeper than a stack is. */
+export function describe(value: unknown): string {
   if (value === undefined) return 'missing'
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'

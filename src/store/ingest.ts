@@ -115,6 +115,8 @@ export class Ingest implements BlobSource, AsyncDisposable {
     await lock.hold(
       async () => {
         const names = edit(await references.list())
+        // Before anything is visible.
+        references.assertRoom(names)
         const { blobs } = await reachableFrom(
           this,
           names.map((name) => name.descriptor).filter(({ digest }) => this.#staged.has(digest)),

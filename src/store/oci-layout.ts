@@ -11,6 +11,7 @@ import type { Readable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { type Digest, digestFromHex, hexOf } from '../oci/digest.js'
+import { describe } from '../oci/field.js'
 import { openBlobFile, readBlobFile } from './blob-file.js'
 import type { BlobSource } from './blob-source.js'
 import { readPlainFile } from './plain-file.js'
@@ -132,7 +133,7 @@ function checkLayoutVersion(root: string): void {
     throw new EngineError('INVALID_IMAGE', `${path} is not JSON`, { cause, hint: wayOut })
   }
   if (version !== LAYOUT_VERSION)
-    throw new EngineError('INVALID_IMAGE', `${path} is of version ${JSON.stringify(version)}; only ${LAYOUT_VERSION} is read`, {
+    throw new EngineError('INVALID_IMAGE', `${path} is of version ${describe(version)}; only ${LAYOUT_VERSION} is read`, {
       hint: wayOut,
     })
 }

@@ -4,6 +4,7 @@
  * the annotation. The file is replaced by rename, under the store's lock.
  */
 import { join } from 'node:path'
+import { EngineError } from '../errors.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { MAXIMUM_DOCUMENT_BYTES, parseIndex } from '../oci/document.js'
 import { MEDIA_TYPE } from '../oci/media-type.js'
@@ -36,12 +37,31 @@ export class References {
     return namesIn(readPlainFile(this.#path, MAXIMUM_DOCUMENT_BYTES))
   }
 
-  /** Replaces all names. The caller holds the store's lock and has read {@link list} under it. */
+  /**
+   * Replaces all names. The caller holds the store's lock and has read {@link list} under it. Rejects with LIMIT_EXCEEDED as
+   * {@link assertRoom} throws.
+   */
   async replace(names: readonly NamedDescriptor[]): Promise<void> {
-    const manifests = names.map(({ reference, descriptor }) => annotate(descriptor, reference))
-    await replaceFile(this.#path, `${JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests }, null, 2)}\n`)
+    await replaceFile(this.#path, formatNames(names))
     await flushFolder(this.root)
   }
+
+  /** Throws LIMIT_EXCEEDED for more names than would be read again: a store that cannot read its names is none. */
+  assertRoom(names: readonly NamedDescriptor[]): void {
+    formatNames(names)
+  }
+}
+
+function formatNames(names: readonly NamedDescriptor[]): string {
+  const manifests = names.map(({ reference, descriptor }) => annotate(descriptor, reference))
+  const text = `${JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests }, null, 2)}\n`
+  const size = Buffer.byteLength(text)
+  if (size > MAXIMUM_DOCUMENT_BYTES)
+    throw new EngineError('LIMIT_EXCEEDED', `the store's index.json would have ${size} bytes; at most ${MAXIMUM_DOCUMENT_BYTES} are read`, {
+      hint: 'Remove names that nobody needs: wolffia rmi NAME.',
+      data: { size, limit: MAXIMUM_DOCUMENT_BYTES },
+    })
+  return text
 }
 
 /** The names that the bytes of an index.json hold. Throws INVALID_IMAGE. */
@@ -62,13 +82,16 @@ export function withName(
   const { digest } = descriptor
   if (reference === null)
     return names.some((name) => name.descriptor.digest === digest) ? names : [...names, { reference: null, descriptor }]
-  const key = formatReference(reference)
-  const isKey = (name: NamedDescriptor) => name.reference !== null && formatReference(name.reference) === key
+  const isKey = (name: NamedDescriptor) => name.reference !== null && isSame(name.reference, reference)
   const old = names.find(isKey)
   const others = names.filter((name) => !isKey(name) && !(name.reference === null && name.descriptor.digest === digest))
   const lost =
     old !== undefined && old.descriptor.digest !== digest && !others.some((name) => name.descriptor.digest === old.descriptor.digest)
   return [...others, ...(lost ? [{ reference: null, descriptor: old.descriptor }] : []), { reference, descriptor }]
+}
+
+function isSame(left: Reference, right: Reference): boolean {
+  return left.path === right.path && left.domain === right.domain && left.tag === right.tag && left.digest === right.digest
 }
 
 function referenceOf(descriptor: Descriptor): Reference | null {

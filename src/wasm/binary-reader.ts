@@ -4,7 +4,8 @@ import { EngineError } from '../errors.js'
 export const HAS_MAXIMUM = 1
 // The JavaScript API's own limit (Wasm JS API, "Implementation-defined Limits").
 const MAXIMUM_NAME_BYTES = 100_000
-const UTF8 = new TextDecoder()
+// A byte order mark is part of a name: without it two names would be one.
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** How large a memory or table is, and may become. */
 export interface Limits {

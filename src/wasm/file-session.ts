@@ -1,6 +1,7 @@
 /** The files of a running container, asked of its sandbox. What that says is checked, for a guest that has broken out of V8. */
 import { EngineError } from '../errors.js'
 import { type ByteString, type Change, FILE_TYPES, type FileType } from '../fs/file-system.js'
+import { decompressionLimits, limitExceeded } from '../layer/limits.js'
 import type { PathStat, TarFileSource } from '../runtime/container-files.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
 import type { FileRequest } from './sandbox/session-protocol.js'
@@ -153,11 +154,23 @@ function noAnswer(): EngineError {
   return new EngineError('SANDBOX_FAILED', 'the sandbox said what no sandbox says of its files')
 }
 
+/**
+ * Files of a running container as a tar, which is a stranger's archive like any other: it may have no more bytes than those unpack to. Rejects
+ * with LIMIT_EXCEEDED, and as {@link fileOutput}.
+ */
+export function tarOutput(folder: string, request: FileRequest): AsyncGenerator<Buffer, void, undefined> {
+  const { maximumBytes } = decompressionLimits(process.env)
+  return fileOutput(folder, request, maximumBytes, () =>
+    limitExceeded(`the container's files are more than ${maximumBytes} bytes`, 'WOLFFIA_ARCHIVE_BYTES', { limit: maximumBytes }),
+  )
+}
+
 /** What a request about files gives, in pieces. Rejects with what the sandbox says of it, and with SANDBOX_FAILED beyond `maximumBytes`. */
 export async function* fileOutput(
   folder: string,
   request: FileRequest,
-  maximumBytes = Number.POSITIVE_INFINITY,
+  maximumBytes: number,
+  exceeded = () => new EngineError('SANDBOX_FAILED', 'the sandbox sends more than it was asked for'),
 ): AsyncGenerator<Buffer, void, undefined> {
   const session = await mustOpenSession(folder, request)
   session.stderr.resume()
@@ -166,7 +179,7 @@ export async function* fileOutput(
     for await (const piece of session.stdout as AsyncIterable<Buffer>) {
       length += piece.length
       // A guest that has broken out of V8 may send without end.
-      if (length > maximumBytes) throw new EngineError('SANDBOX_FAILED', 'the sandbox sends more than it was asked for')
+      if (length > maximumBytes) throw exceeded()
       yield piece
     }
     await session.finished()

@@ -196,14 +196,18 @@ export function assertCoreModule(bytes: Uint8Array): void {
 function readTypes(reader: BinaryReader): readonly FunctionType[] {
   const types: FunctionType[] = []
   for (let count = reader.u32(); count > 0; count--) {
-    if (reader.byte() !== FUNCTION_TYPE)
-      throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module has garbage-collected objects, whose memory this wall cannot bound', {
-        hint: 'Build it for linear memory.',
-      })
+    if (reader.byte() !== FUNCTION_TYPE) throw collected()
     types.push({ parameters: readValueTypes(reader), results: readValueTypes(reader) })
     if (types.length > MAXIMUM_FUNCTIONS) throw malformed(`it has more than ${MAXIMUM_FUNCTIONS} types`)
   }
   return types
+}
+
+/** A module with types that are no functions. */
+export function collected(): EngineError {
+  return new EngineError('COMMAND_NOT_EXECUTABLE', 'the module has garbage-collected objects, whose memory this wall cannot bound', {
+    hint: 'Build it for linear memory.',
+  })
 }
 
 /** How many there are. */
@@ -233,10 +237,18 @@ function checkImport(module: string, field: string, provided: ReadonlySet<string
   })
 }
 
+/** Nobody makes a memory for a module but one for its threads, whatever name it is imported by. */
+function unprovidedMemory(module: string, field: string): EngineError {
+  const name = `${module}.${field}`
+  return new EngineError('COMMAND_NOT_EXECUTABLE', `the module imports ${name} as a memory, which this wall does not provide`, {
+    hint: 'A memory is only imported to be shared by threads (wasi-threads); let the module have one of its own.',
+    data: { import: name },
+  })
+}
+
 const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^wasi_unstable\./, 'That is preview 0 of WASI; build it with a toolchain of 2020 or later.'],
   [/^wasi\.thread-spawn$/, 'That is wasi-threads, which only a program has; build it for the target wasm32-wasip1 without threads.'],
-  [/^env\.memory$/, 'A memory is only imported to be shared by threads (wasi-threads); let the module have one of its own.'],
   [/^wasi:/, 'That is preview 2 of WASI; build it for the target wasm32-wasip1.'],
   [/^(go|gojs)\./, "That is Go's target for browsers; build it with GOOS=wasip1 GOARCH=wasm."],
   [/^env\.(emscripten|_?invoke|__syscall)/, 'That is Emscripten for browsers; build it with -sSTANDALONE_WASM or with wasi-sdk.'],
@@ -260,7 +272,7 @@ function readImports(
       const limits = reader.limits()
       // Whatever it is called: it is made for the module.
       if (purpose.isLinked === true) continue
-      if (!purpose.isProgram || (limits.flags & SHARED) === 0) checkImport(module, field, provided)
+      if (!purpose.isProgram || (limits.flags & SHARED) === 0) throw unprovidedMemory(module, field)
       if (sharedMemory !== null) throw malformed('it imports more than one memory')
       sharedMemory = limits
       continue

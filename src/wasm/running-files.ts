@@ -4,7 +4,7 @@ import { readEntries } from '../layer/entry.js'
 import { refuseMarkerName } from '../layer/whiteout.js'
 import { treeStream } from '../rootfs/write-directory.js'
 import type { ContainerFiles, PathStat, PathTar, TarFileSource } from '../runtime/container-files.js'
-import { changeInSandbox, fileOutput, statInSandbox, writeInSandbox } from './file-session.js'
+import { changeInSandbox, fileOutput, statInSandbox, tarOutput, writeInSandbox } from './file-session.js'
 
 /** The files of a Wasm container that runs: its sandbox's, which answers for them. */
 export class RunningFiles implements ContainerFiles {
@@ -24,7 +24,7 @@ export class RunningFiles implements ContainerFiles {
 
   async read(path: ByteString, name: ByteString): Promise<PathTar | null> {
     const stat = await this.stat(path)
-    return stat === null ? null : { stat, tar: fileOutput(this.#folder, { request: 'read', path, name }) }
+    return stat === null ? null : { stat, tar: tarOutput(this.#folder, { request: 'read', path, name }) }
   }
 
   async write(path: ByteString, tar: TarFileSource): Promise<void> {
@@ -39,7 +39,7 @@ export class RunningFiles implements ContainerFiles {
   }
 
   readRoot(): AsyncIterable<Uint8Array> {
-    return fileOutput(this.#folder, { request: 'read-root' })
+    return tarOutput(this.#folder, { request: 'read-root' })
   }
 
   readLayer(): AsyncIterable<Uint8Array> {

@@ -1,4 +1,4 @@
-/** The part of the WebAssembly JavaScript interface that the wall uses; TypeScript has it only together with the browser's DOM. */
+/** The part of the WebAssembly JavaScript interface that the wall and its tests use; TypeScript has it only together with the browser's DOM. */
 declare namespace WebAssembly {
   class Memory {
     constructor(descriptor: { initial: number; maximum?: number; shared?: boolean })
@@ -7,6 +7,7 @@ declare namespace WebAssembly {
     grow(pages: number): number
   }
   class Table {
+    constructor(descriptor: { element: 'anyfunc' | 'externref'; initial: number; maximum?: number })
     readonly length: number
     get(index: number): unknown
   }
@@ -24,6 +25,7 @@ declare namespace WebAssembly {
     constructor(module: Module, imports?: Readonly<Record<string, Readonly<Record<string, unknown>>>>)
     readonly exports: Readonly<Record<string, unknown>>
   }
+  class Exception {}
   class RuntimeError extends Error {}
   class CompileError extends Error {}
   class LinkError extends Error {}

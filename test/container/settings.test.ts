@@ -31,6 +31,7 @@ test('what neither says is as with docker, and without a program there is no che
   assert.is(health({ intervalMs: 7 }, {}), null)
   assert.is(health({ intervalMs: 7 }, { Healthcheck: { Test: ['NONE'] } }), null)
   assert.equal(health({ test: ['own'] }, { Healthcheck: { Test: ['NONE'] } }), { ...defaults, test: ['own'] })
+  assert.is(health(undefined, { Healthcheck: { Test: ['CMD', 'x'], Interval: 1e18 } })?.intervalMs, 2 ** 31 - 1)
   for (const broken of ['x', [1], ['CMD']]) assert.is(health(undefined, { Healthcheck: { Test: broken } }), null)
 })
 

@@ -85,6 +85,23 @@ for (const [text, code] of [
     )
   })
 
+test('substitutions within one another have a depth, by every modifier and in quotes', () => {
+  for (const [open, close] of [
+    ['${N:-', '}'],
+    ['${N-"', '"}'],
+    ['${A:+"x', '"}'],
+  ]) {
+    const nested = (depth: number) => `${open?.repeat(depth)}word${close?.repeat(depth)}`
+    assert.match(expandWord(nested(256), expansion), /word$/)
+    for (const depth of [257, 100_000])
+      assert.throws(
+        () => expandWord(nested(depth), expansion),
+        (error: unknown) => error instanceof EngineError && error.code === 'INVALID_ARGUMENT' && error.message.length < 200,
+      )
+  }
+  assert.is(expandWord('$A'.repeat(1000), expansion), String(expansion.variables.get('A')).repeat(1000))
+})
+
 test('words are parted by spaces outside quotes, those of values included', () => {
   assert.equal(expandWords(' a  "b c" $W "$W" \'\' $E x$W', expansion), ['a', 'b c', 'two', 'words', 'two words', '', 'xtwo', 'words'])
 })

@@ -361,6 +361,37 @@ test('an archive cut off at any byte near a boundary is refused, or whole but fo
     assert.unreachable()
   }))
 
+const CONFIG = JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [digestOf(LAYER)] } })
+
+test('a bomb of names is refused, and does not keep the store’s names from being read', () =>
+  withStore(async (store) => {
+    const named = (count: number, prefix: string) => {
+      const image = { Config: 'c.json', Layers: ['l.tar'], RepoTags: Array.from({ length: count }, (_, place) => `${prefix}${place}:x`) }
+      return loadTar(store, { 'c.json': CONFIG, 'l.tar': LAYER, 'manifest.json': JSON.stringify([image]) })
+    }
+    await assertRejects(named(1025, 'n'), 'LIMIT_EXCEEDED', /has 1025 names/)
+    await assertNothingLeft(store)
+    // In archives that are each small enough, of names as long as they can be: the last one that does not fit is refused whole.
+    const many = (round: number) => named(1000, `${'p'.repeat(240)}/${round}.`)
+    await assertRejects(
+      (async () => {
+        for (let round = 0; round < 10; round++) await many(round)
+      })(),
+      'LIMIT_EXCEEDED',
+      /index\.json would have/,
+    )
+    assert.ok((await store.references.list()).length >= 1000)
+  }))
+
+test('platforms of megabytes, which would stand beside each name, are refused', () =>
+  withStore(async (store) => {
+    const builder = new LayoutBuilder()
+    const platform = { os: 'linux', architecture: 'amd64', variant: 'v'.repeat(1 << 20) }
+    builder.name({ ...builder.image([LAYER]), platform }, 'example.com/a:1')
+    await assertRejects(loadTar(store, builder.files), 'INVALID_IMAGE', /platform\.variant must be a plain word/)
+    await assertNothingLeft(store)
+  }))
+
 test('what is no image archive is refused with the way out', () =>
   withStore(async (store) => {
     await assertRejects(loadImages(store, stream(Buffer.from('hello'))), 'INVALID_ARCHIVE')

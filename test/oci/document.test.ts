@@ -100,6 +100,53 @@ test('an image config with what no container can be given is refused', () => {
     assertRefused('INVALID_IMAGE', message, () => parseImageConfig(bytesOf({ ...imageConfig, ...change })))
 })
 
+test('documents nested deeper than a stack, and names of megabytes, are refused in a few words', () => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  const read = (text: string, parse: (bytes: Uint8Array) => unknown, message: RegExp) => {
+    try {
+      parse(new TextEncoder().encode(text))
+      assert.unreachable(`${message} was not refused`)
+    } catch (error) {
+      assert.is((error as EngineError).code, 'INVALID_IMAGE', String(error).slice(0, 300))
+      assert.match((error as EngineError).message, message)
+      assert.ok((error as EngineError).message.length < 400)
+      assert.ok(JSON.stringify((error as EngineError).data).length < 400)
+    }
+  }
+  const manifest = (bytes: Uint8Array) => parseManifest(bytes, MEDIA_TYPE.ociManifest)
+  read(deep, manifest, /must be an object, not a list/)
+  read(`{"schemaVersion":${deep}}`, manifest, /must be 2, not a list/)
+  read(`{"schemaVersion":2,"mediaType":${deep}}`, manifest, /is a list, but/)
+  read(`{"rootfs":{"type":${deep}}}`, parseImageConfig, /must be "layers", not a list/)
+  const long = 'x'.repeat(3 << 20)
+  const config = (members: string) => `{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]},"config":{${members}}}`
+  read(config(`"Labels":{"${long}":1}`), parseImageConfig, /must be a string, not 1/)
+  // What has a place for anything keeps nothing of it.
+  for (const members of [`"ExposedPorts":{"80/tcp":{"a":${deep}}}`, `"Volumes":{"/v":{"a":${deep}}}`, `"Healthcheck":{"Other":${deep}}`])
+    JSON.stringify(parseImageConfig(new TextEncoder().encode(config(members))))
+})
+
+test('a health check says words and whole numbers, or is refused by the place', () => {
+  const parse = (Healthcheck: string) =>
+    parseImageConfig(
+      new TextEncoder().encode(
+        `{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]},"config":{"Healthcheck":${Healthcheck}}}`,
+      ),
+    ).config?.Healthcheck
+  const check = { Test: ['CMD', 'true'], Interval: 1e9, Timeout: 2e9, StartPeriod: 0, StartInterval: 5, Retries: 3 }
+  assert.equal(parse(JSON.stringify(check)), check)
+  for (const wrong of [
+    '[]',
+    '{"Test":"true"}',
+    '{"Test":[1]}',
+    '{"Interval":"1s"}',
+    '{"Interval":1e999}',
+    '{"Retries":0.5}',
+    '{"Timeout":[]}',
+  ])
+    assertRefused('INVALID_IMAGE', /^config\.config\.Healthcheck/, () => parse(wrong))
+})
+
 test('a platform named like something that every object has is only a platform that nobody offers', () => {
   for (const architecture of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
     assert.equal(normalizePlatform({ os: 'linux', architecture }), { os: 'linux', architecture: architecture.toLowerCase() })

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
+import { reveal } from '../../src/wasm/instrument/reveal.js'
 import { type ModuleLimits, prepareModule } from '../../src/wasm/module.js'
 import { suite } from '../support/suite.js'
 import { guestBytes } from '../support/wasm-wall.js'
@@ -55,6 +56,30 @@ test('an import that nothing provides is named, with what would provide it', () 
   assert.match(refusal(wat('(module (import "wasi_snapshot_preview1" "fd_fly" (func)))')).message, 'fd_fly')
 })
 
+test('a memory is imported to be shared by threads or not at all, also by a name that is something else’s', () => {
+  const memory = (shared: string, name = 'fd_write') => wat(`(module (import "wasi_snapshot_preview1" "${name}" (memory 1 1 ${shared})))`)
+  assert.match(refusal(memory('')).message, 'wasi_snapshot_preview1.fd_write as a memory')
+  assert.equal(prepareModule(memory('shared'), LIMITS).sharedMemory, { initial: 1, maximum: 1 })
+  const plugin = { isProgram: false, provided: new Set(['wasi_snapshot_preview1.mine']) }
+  for (const shared of ['', 'shared'])
+    assert.throws(
+      () => prepareModule(memory(shared, 'mine'), LIMITS, plugin),
+      (error: Error) => /mine as a memory/.test(error.message),
+    )
+})
+
+test('names of imports and exports are told apart by a byte order mark', () => {
+  const mark = String.fromCharCode(0xfeff)
+  assert.match(refusal(moduleOf(2, [1, ...named(`${mark}wasi_snapshot_preview1`), ...named('fd_write'), 0, 0])).message, `${mark}wasi`)
+  const exported = [...named(`${mark}m`), 2, 0, ...named('m'), 3, 0]
+  const module = Buffer.concat([
+    moduleOf(5, [1, 0, 1]),
+    moduleOf(6, [1, 0x7f, 0, 0x41, 0, 0x0b]).subarray(8),
+    moduleOf(7, [2, ...exported]).subarray(8),
+  ])
+  assert.is(reveal(Uint8Array.from(module)).state.memory, `${mark}m`)
+})
+
 test('what is not a core module is refused', () => {
   assert.match(refusal(Buffer.from('#!/bin/sh\n')).message, 'not a WebAssembly module')
   assert.match(refusal(Uint8Array.of(0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0)).message, 'component')
@@ -89,6 +114,11 @@ test('a section bomb costs no more than its bytes, and a section that comes twic
   const memory = moduleOf(5, [1, 0, 1])
   assert.match(refusal(Buffer.concat([memory, memory.subarray(8)])).message, 'comes twice')
 })
+
+function named(name: string): number[] {
+  const bytes = Buffer.from(name)
+  return [...leb(bytes.length), ...bytes]
+}
 
 /** A function of so many locals, blocks nested into one another, a value for each of them set, and values left lying on the stack. */
 function bombOf({ locals = 0, blocks = 0, stack = 0, block = [0x03, 0x40] as readonly number[] }): Uint8Array {

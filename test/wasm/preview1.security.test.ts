@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert'
 import { UnionFs } from '../../src/fs/union-fs.js'
 import type { WasiError } from '../../src/wasm/preview1/errno.js'
+import { CALL_BYTES, GuestMemory } from '../../src/wasm/preview1/guest-memory.js'
 import { GuestExit } from '../../src/wasm/preview1/host.js'
 import { StreamDescriptor } from '../../src/wasm/preview1/stream-descriptor.js'
 import { mustFind } from '../layer/tar.js'
@@ -222,6 +223,69 @@ test('offsets beyond 2^53 are refused, not rounded', () => {
     assert.is(parts.call('fd_filestat_set_size', fd, offset), 'EFBIG')
     assert.is(parts.call('fd_allocate', fd, offset, 1n), 'EFBIG')
   }
+})
+
+test('a thousand buffers that are all the same memory are no more work than the longest call of Linux', () => {
+  const parts = guest({ fs: filesOf('file') })
+  const memory = new WebAssembly.Memory({ initial: 64 })
+  const guestMemory = new GuestMemory(memory)
+  const view = new DataView(memory.buffer)
+  const whole = memory.buffer.byteLength
+  for (let place = 0; place < 1024; place++) view.setUint32(8 * place + 4, whole, true)
+  const total = guestMemory.buffers(0, 1024).reduce((sum, buffer) => sum + buffer.length, 0)
+  assert.is(total, CALL_BYTES)
+  // What is beyond is looked at all the same.
+  view.setUint32(8 * 1023, 1, true)
+  assert.throws(
+    () => guestMemory.buffers(0, 1024),
+    (error: WasiError) => error.code === 'EFAULT',
+  )
+  parts.put('\0\0\0\0\x04\0\0\0', 200)
+  assert.is(parts.call('fd_write', 1, 200, 1, 300), 'SUCCESS')
+})
+
+test('times later than a file system counts are the last that it does', () => {
+  const parts = guest({ fs: filesOf('file') })
+  for (const time of [2n ** 63n - 1n, 2n ** 63n, -1n]) {
+    assert.is(parts.call('path_filestat_set_times', 3, 0, ...parts.put('file'), time, time, 5), 'SUCCESS')
+    const { atimeNs, mtimeNs } = parts.fs.stat(parts.fs.lookup(parts.fs.root, 'file') ?? 0)
+    assert.equal([atimeNs, mtimeNs], [2n ** 63n - 1n, 2n ** 63n - 1n])
+  }
+})
+
+test('standard descriptors, preopens and a descriptor itself can be renumbered, and what is closed by it is closed once', () => {
+  const parts = guest({ fs: filesOf('file') })
+  const fd = parts.open('file', { base: 0x8e001ffn }) as number
+  assert.is(parts.call('fd_renumber', fd, fd), 'SUCCESS')
+  assert.is(parts.call('fd_renumber', fd, 1), 'SUCCESS')
+  parts.put('\0\0\0\0\x04\0\0\0', 200)
+  assert.is(parts.call('fd_write', 1, 200, 1, 300), 'SUCCESS')
+  assert.is(parts.fs.stat(parts.fs.lookup(parts.fs.root, 'file') ?? 0).size, 4)
+  assert.is(parts.call('fd_renumber', 3, 0), 'SUCCESS')
+  assert.is(parts.call('fd_prestat_get', 0, 400), 'SUCCESS')
+  assert.is(parts.call('fd_prestat_get', 3, 400), 'EBADF')
+  assert.is(parts.call('fd_renumber', fd, 0), 'EBADF')
+  for (const open of [0, 1, 2]) assert.is(parts.call('fd_close', open), 'SUCCESS')
+  assert.is(parts.table.open, 0)
+})
+
+test('a listing is what it was when it began, wherever its cookie points and whatever becomes of the directory', () => {
+  const parts = guest({ fs: filesOf('box/a', 'box/b', 'box/c') })
+  const box = parts.open('box', { oflags: OFLAGS_DIRECTORY, base: 0x7ffe00n, inheriting: ALL_FILE_RIGHTS }) as number
+  const used = (cookie: bigint): number => {
+    assert.is(parts.call('fd_readdir', box, 1024, 4096, cookie, 512), 'SUCCESS')
+    return new DataView(parts.memory.buffer).getUint32(512, true)
+  }
+  const whole = used(0n)
+  for (const name of ['a', 'b']) assert.is(parts.call('path_unlink_file', 3, ...parts.put(`box/${name}`)), 'SUCCESS')
+  assert.is(used(2n), 3 * 25)
+  for (const cookie of [5n, 6n, 2n ** 32n, 2n ** 53n - 1n]) assert.is(used(cookie), 0)
+  for (const cookie of [2n ** 53n, -1n]) assert.is(parts.call('fd_readdir', box, 1024, 4096, cookie, 512), 'EINVAL')
+  assert.is(used(0n), whole - 2 * 25)
+  // Also of a directory that is gone.
+  assert.is(parts.call('path_unlink_file', 3, ...parts.put('box/c')), 'SUCCESS')
+  assert.is(parts.call('path_remove_directory', 3, ...parts.put('box')), 'SUCCESS')
+  used(0n)
 })
 
 test('names that are not UTF-8 are bytes like any other; NUL and too long ones are refused', () => {

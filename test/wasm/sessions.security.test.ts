@@ -9,10 +9,12 @@ import * as assert from 'uvu/assert'
 import { EngineError } from '../../src/errors.js'
 import { recordGuest } from '../../src/runtime/running-task.js'
 import type { Task } from '../../src/runtime/runtime.js'
+import { tarOutput } from '../../src/wasm/file-session.js'
 import { FRAME, frame, INPUT_WINDOW_BYTES } from '../../src/wasm/sandbox/session-protocol.js'
 import { parseRequest } from '../../src/wasm/sandbox/session-request.js'
 import { parseSessionEvent } from '../../src/wasm/session-event.js'
 import { WasmRuntime } from '../../src/wasm/wasm-runtime.js'
+import { rejection } from '../support/rejection.js'
 import { containerSpec } from '../support/specs.js'
 import { suite } from '../support/suite.js'
 import { withWasmWall } from '../support/wasm-wall.js'
@@ -247,6 +249,31 @@ test('a sandbox that sends a file without end is stopped at what it was asked fo
     async (directory) => {
       const error = await new WasmRuntime().readFile(directory, containerSpec(), '/etc/passwd', 1 << 20).catch((reason) => reason)
       assert.is(error.code, 'SANDBOX_FAILED')
+    },
+  ))
+
+test('a sandbox whose tar has no end is given up where every archive is, by cp and by export', () =>
+  withHostile(
+    (socket) => {
+      const send = () => {
+        while (!socket.destroyed && socket.write(frame(FRAME.stdout, Buffer.alloc(60_000))));
+      }
+      socket.on('drain', send)
+      send()
+    },
+    async (directory) => {
+      process.env.WOLFFIA_ARCHIVE_BYTES = '1m'
+      try {
+        for (const request of [{ request: 'read-root' } as const, { request: 'read', path: '/', name: 'x' } as const]) {
+          const all = async () => {
+            for await (const _ of tarOutput(join(directory, 'wasm'), request));
+          }
+          const error = await rejection(all(), 'LIMIT_EXCEEDED')
+          assert.match(error.hint ?? '', /WOLFFIA_ARCHIVE_BYTES/)
+        }
+      } finally {
+        delete process.env.WOLFFIA_ARCHIVE_BYTES
+      }
     },
   ))
 

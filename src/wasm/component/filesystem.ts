@@ -2,7 +2,7 @@
 import { READ } from '../../fs/access.js'
 import { fromUtf8, toUtf8 } from '../../fs/names.js'
 import type { Resolved } from '../../fs/resolve.js'
-import type { ListedEntry, Descriptor as Open, TimeChange } from '../preview1/descriptor.js'
+import { boundedTime, type ListedEntry, type Descriptor as Open, type TimeChange } from '../preview1/descriptor.js'
 import { DirectoryDescriptor } from '../preview1/directory-descriptor.js'
 import { WasiError } from '../preview1/errno.js'
 import { FileDescriptor } from '../preview1/file-descriptor.js'
@@ -197,7 +197,7 @@ export function filesystemInterfaces(wasi: Wasi) {
 
   function timeOf(time: unknown): bigint | undefined {
     const { tag, val } = record(time)
-    return tag === 'timestamp' ? nanosecondsOf(val) : tag === 'now' ? host.clock.realtimeNs() : undefined
+    return tag === 'timestamp' ? boundedTime(nanosecondsOf(val)) : tag === 'now' ? host.clock.realtimeNs() : undefined
   }
 
   const descriptor = {

@@ -6,8 +6,8 @@
  * cannot name them: it is validated as it came, before they are there.
  */
 import { EngineError } from '../../errors.js'
-import { type BinaryReader, malformed } from '../binary-reader.js'
-import { SECTION, sectionsOf } from '../module.js'
+import { type BinaryReader, type Limits, malformed } from '../binary-reader.js'
+import { collected, SECTION, sectionsOf } from '../module.js'
 import { ByteWriter } from './byte-writer.js'
 import { type FunctionGlobals, type FunctionShape, FunctionWriter, type Instrumentation } from './function-writer.js'
 import { type Addition, EXTERNAL, editSections, exportAddition, freeName, importKinds, readExport, readList } from './sections.js'
@@ -29,6 +29,7 @@ export interface FuelExports {
 
 const I64 = 0x7e
 const SHARED = 2
+const IS_64_BIT = 4
 
 /**
  * Throws COMMAND_NOT_EXECUTABLE for a module that is not valid, that has instructions which are not known, or that shares its memory with
@@ -109,10 +110,11 @@ export function readOutline(bytes: Uint8Array): Outline {
   for (const { id, contents, end } of sectionsOf(bytes)) {
     if (id === SECTION.type) types = readShapes(contents(), bytes.subarray(0, end))
     else if (id === SECTION.import)
-      importedGlobals = importKinds(contents(), readMemory, (name) => importModules.add(name)).filter(
+      importedGlobals = importKinds(contents(), readMemory, { table: assertNarrow, from: (name) => importModules.add(name) }).filter(
         (kind) => kind === EXTERNAL.global,
       ).length
     else if (id === SECTION.function) functions = readList(contents(), (reader) => reader.u32())
+    else if (id === SECTION.table) readList(contents(), readTable)
     else if (id === SECTION.memory) readList(contents(), readMemory)
     else if (id === SECTION.global) globals = contents().u32()
     else if (id === SECTION.export) exports = new Set(readList(contents(), readExport).map(({ name }) => name))
@@ -123,7 +125,7 @@ export function readOutline(bytes: Uint8Array): Outline {
 
 function readShapes(reader: BinaryReader, bytes: Uint8Array): FunctionShape[] {
   return readList(reader, () => {
-    if (reader.byte() !== 0x60) throw malformed('a type that is no function')
+    if (reader.byte() !== 0x60) throw collected()
     const parameters = readList(reader, () => reader.valueType()).length
     let resultAt = reader.position
     const results = readList(reader, () => {
@@ -134,9 +136,25 @@ function readShapes(reader: BinaryReader, bytes: Uint8Array): FunctionShape[] {
   })
 }
 
+/** Of a table only what it holds and how much: what it begins with is copied. */
+function readTable(reader: BinaryReader): void {
+  reader.referenceType()
+  assertNarrow(reader.limits())
+}
+
+/** Lengths that are charged are numbers of 32 bits. Throws COMMAND_NOT_EXECUTABLE for any other. */
+function assertNarrow({ flags }: Limits): void {
+  if ((flags & IS_64_BIT) !== 0)
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module has a memory or table of 64 bits, whose lengths cannot be given fuel', {
+      hint: 'Build it for the target wasm32-wasip1, or run it without fuel and not deterministically.',
+    })
+}
+
 /** Threads of one guest would each have fuel of their own, and race for what they share. */
 function readMemory(reader: BinaryReader): void {
-  if ((reader.limits().flags & SHARED) !== 0)
+  const limits = reader.limits()
+  assertNarrow(limits)
+  if ((limits.flags & SHARED) !== 0)
     throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module shares its memory with threads, which have neither fuel nor an order', {
       hint: 'Build it for the target wasm32-wasip1 without threads, or run it without fuel and not deterministically.',
     })

@@ -1,5 +1,5 @@
 /** What is added to a module's sections, and what is taken out of it; all else is copied as it is. */
-import type { BinaryReader } from '../binary-reader.js'
+import type { BinaryReader, Limits } from '../binary-reader.js'
 import { SECTION, sectionsOf } from '../module.js'
 import { ByteWriter } from './byte-writer.js'
 
@@ -117,11 +117,19 @@ export function readExport(reader: BinaryReader): ExportEntry {
   return { name: reader.name(), kind: reader.byte(), index: reader.u32() }
 }
 
-/** Kinds of what is imported, in order. `memory` is told of each memory, `from` of the module that each comes from. */
+/** What is told of imports while they are read. */
+export interface ImportObserver {
+  /** Of each the module that it comes from. */
+  readonly from?: (module: string) => unknown
+  /** Of each table how large it is. */
+  readonly table?: (limits: Limits) => void
+}
+
+/** Kinds of what is imported, in order. `memory` reads each memory. */
 export function importKinds(
   reader: BinaryReader,
   memory: (reader: BinaryReader) => void,
-  from: (module: string) => void = () => {},
+  { from = () => {}, table = () => {} }: ImportObserver = {},
 ): number[] {
   return readList(reader, () => {
     from(reader.name())
@@ -130,7 +138,7 @@ export function importKinds(
     if (kind === EXTERNAL.memory) memory(reader)
     else if (kind === EXTERNAL.table) {
       reader.valueType()
-      reader.limits()
+      table(reader.limits())
     } else if (kind === EXTERNAL.global) {
       reader.valueType()
       reader.byte()

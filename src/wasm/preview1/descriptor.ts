@@ -15,6 +15,14 @@ export interface TimeChange {
   readonly mtimeNs?: bigint
 }
 
+/** 64 bits with a sign, which file systems count in: the year 2262. */
+const LATEST_NS = 2n ** 63n - 1n
+
+/** A guest's time, in nanoseconds since the epoch: what is later than can be counted is the latest that can, as Linux has it. */
+export function boundedTime(timeNs: bigint): bigint {
+  return timeNs > LATEST_NS ? LATEST_NS : timeNs
+}
+
 /**
  * An open descriptor: what it is, what may be done with it, and what each call does. Rights are checked by `fd.ts` and `path.ts`
  * before a method is called; a method that makes no sense for a kind of descriptor fails as Linux would.

@@ -1,5 +1,5 @@
 import type { Context } from './context.js'
-import type { TimeChange } from './descriptor.js'
+import { boundedTime, type TimeChange } from './descriptor.js'
 import { WasiError } from './errno.js'
 import { FDFLAGS_ALL, FSTFLAGS, FSTFLAGS_ALL } from './flags.js'
 import type { HostClock } from './host.js'
@@ -135,9 +135,9 @@ export function timeChange(clock: HostClock, atime: bigint, mtime: bigint, flags
   if (contradiction(FSTFLAGS.atim, FSTFLAGS.atimNow) || contradiction(FSTFLAGS.mtim, FSTFLAGS.mtimNow)) throw new WasiError('EINVAL')
   const now = clock.realtimeNs()
   return {
-    ...((flags & FSTFLAGS.atim) !== 0 ? { atimeNs: BigInt.asUintN(64, atime) } : {}),
+    ...((flags & FSTFLAGS.atim) !== 0 ? { atimeNs: boundedTime(BigInt.asUintN(64, atime)) } : {}),
     ...((flags & FSTFLAGS.atimNow) !== 0 ? { atimeNs: now } : {}),
-    ...((flags & FSTFLAGS.mtim) !== 0 ? { mtimeNs: BigInt.asUintN(64, mtime) } : {}),
+    ...((flags & FSTFLAGS.mtim) !== 0 ? { mtimeNs: boundedTime(BigInt.asUintN(64, mtime)) } : {}),
     ...((flags & FSTFLAGS.mtimNow) !== 0 ? { mtimeNs: now } : {}),
   }
 }

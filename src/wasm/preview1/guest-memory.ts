@@ -4,6 +4,8 @@ import { WasiError } from './errno.js'
 
 /** The longest path a guest may pass, as Linux's PATH_MAX. */
 const PATH_MAX = 4096
+/** The most bytes of one call's buffers, as Linux's MAX_RW_COUNT: they may all be the same memory, and a call is not ended in its middle. */
+export const CALL_BYTES = 0x7fff_f000
 /** The most buffers one call may name, as Linux's. */
 const IOV_MAX = 1024
 
@@ -118,14 +120,24 @@ export class GuestMemory {
     return fromBytes(bytes)
   }
 
-  /** The buffers of an iovec or ciovec array, all checked before the first is used. EINVAL beyond IOV_MAX. */
+  /**
+   * The buffers of an iovec or ciovec array, all checked before the first is used; what goes beyond {@link CALL_BYTES} is left for the next
+   * call, as by readv(2). EINVAL beyond IOV_MAX.
+   */
   buffers(pointer: number, count: number): Uint8Array[] {
     const length = count >>> 0
     if (length > IOV_MAX) throw new WasiError('EINVAL')
     const start = this.#range(pointer, length * 8)
     const buffers: Uint8Array[] = []
-    for (let at = start; at < start + length * 8; at += 8)
-      buffers.push(this.bytes(this.#view.getUint32(at, true), this.#view.getUint32(at + 4, true)))
+    let left = CALL_BYTES
+    for (let at = start; at < start + length * 8; at += 8) {
+      const pointer = this.#view.getUint32(at, true)
+      const bytes = this.#view.getUint32(at + 4, true)
+      this.#range(pointer, bytes)
+      const buffer = this.bytes(pointer, Math.min(bytes, left))
+      left -= buffer.length
+      buffers.push(buffer)
+    }
     return buffers
   }
 

@@ -81,6 +81,8 @@ export class HostDirectory implements FileSystem {
   readonly #inos = new Map<string, Ino>()
   /** Nodes with an open handle that nothing retains, longest unused first. */
   readonly #idle = new Set<Node>()
+  /** Nodes whose names are being opened, each in the next. */
+  readonly #reached = new Set<Node>()
   #nextIno = 1
 
   /** `source` is an absolute path of this process's own, given by whoever started it, without a symlink in it: none is followed. */
@@ -280,7 +282,15 @@ export class HostDirectory implements FileSystem {
   /** An O_PATH descriptor of the inode, opened again by its last known name when it has none. */
   #handle(node: Node): number {
     if (node.handle < 0) {
-      const handle = asErrno(() => openSync(this.#pathOf(node.parent, node.name), O_PATH | constants.O_NOFOLLOW))
+      // Each was seen in the other, since somebody moved them between two looks.
+      if (this.#reached.has(node)) throw new ErrnoError('ENOENT', 'moved by somebody else')
+      this.#reached.add(node)
+      let handle: number
+      try {
+        handle = asErrno(() => openSync(this.#pathOf(node.parent, node.name), O_PATH | constants.O_NOFOLLOW))
+      } finally {
+        this.#reached.delete(node)
+      }
       if (keyOf(fstat(handle)) !== node.key) {
         closeSync(handle)
         throw new ErrnoError('ENOENT', 'replaced by somebody else')

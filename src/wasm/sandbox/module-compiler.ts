@@ -114,7 +114,7 @@ export class ModuleCompiler {
     const { fuel, state, prepared, instrumented } = this.#prepare(bytes)
     await this.#setFlags(prepared.compiler, beforeFlags)
     const { imports, memoryPagesMaximum, tableElementsMaximum, sharedMemory } = prepared
-    const module = await compiledModule(prepared.bytes)
+    const module = await compiledModule(prepared.bytes, instrumented)
     if (this.#use.isProgram) assertProgram(module, imports)
     if (sharedMemory !== null) assertThreads(this.#engine)
     const engine = `v8, ${WASI_ENGINES[this.#engine]}`
@@ -193,7 +193,7 @@ export class ModuleCompiler {
       left.memoryPages -= (prepared.memoryPagesMaximum - least.memoryPages) * instances
       left.tableElements -= (prepared.tableElementsMaximum - least.tableElements) * instances
       await this.#setFlags(prepared.compiler, beforeFlags)
-      const module = await compiledModule(prepared.bytes)
+      const module = await compiledModule(prepared.bytes, instrumented)
       compiled.push({ name, instances, module, prepared, fuelImport, instrumented })
     }
     return compiled
@@ -222,10 +222,16 @@ function instrumentedFor({ fuel, canonicalNan }: ModuleInstrumentation): readonl
   return [...(fuel ? ['fuel'] : []), ...(canonicalNan ? ['canonical-nan'] : [])]
 }
 
-async function compiledModule(bytes: Uint8Array): Promise<WebAssembly.Module> {
+/** What something was put into had been found valid before. */
+async function compiledModule(bytes: Uint8Array, instrumented: readonly string[]): Promise<WebAssembly.Module> {
   try {
     return await WebAssembly.compile(bytes)
   } catch (cause) {
+    if (instrumented.length > 0)
+      throw new EngineError('COMMAND_NOT_EXECUTABLE', `V8 does not take the module with ${instrumented.join(', ')}: ${messageOf(cause)}`, {
+        cause,
+        hint: `Split its largest functions, or run it without ${instrumented.join(', ')}.`,
+      })
     throw new EngineError('COMMAND_NOT_EXECUTABLE', `the program is not a valid WebAssembly module: ${messageOf(cause)}`, { cause })
   }
 }
