@@ -220,7 +220,12 @@ function assertPropagation(propagation: string, where: string): void {
 
 function absoluteTarget(target: string, text: string, flag: string): string {
   if (target.startsWith('/')) return target
-  throw invalid(text, flag, `the path in the container must be absolute: "${target}"`)
+  throw invalid(
+    text,
+    flag,
+    `the path in the container must be absolute: "${target}"`,
+    `Write where it is to be: ${flag === '--mount' ? `target=/${target}` : `-v ${target}:/${target}`}.`,
+  )
 }
 
 function absoluteSource(source: string, where: string): string {

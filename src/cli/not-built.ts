@@ -123,7 +123,6 @@ const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   images: [['--tree', 'The last column shows the platforms of each image.']],
   'image ls': [['--tree', 'The last column shows the platforms of each image.']],
   'image build': NOT_BUILT_BUILD_FLAGS,
-  inspect: [['-s, --size', 'Sizes of writable layers are not counted yet.']],
   build: NOT_BUILT_BUILD_FLAGS,
   pull: [['--disable-content-trust', NO_CONTENT_TRUST]],
   'image pull': [['--disable-content-trust', NO_CONTENT_TRUST]],

@@ -909,6 +909,11 @@ const FROM_EXEC_TO_LOGS: readonly DockerCase[] = [
     lines: '$docker run --name one box echo a >/dev/null; $docker logs -t one',
     stdout: 'TIME a\n',
   },
+  {
+    title: 'logs for a reader that has seen enough',
+    lines: '$docker run --name one box seq 1 30000 >/dev/null; $docker logs one | head -1; $docker logs -f one | head -1',
+    stdout: '1\n1\n',
+  },
   { title: 'logs of what never ran', lines: '$docker create --name one box echo a >/dev/null; $docker logs one' },
   {
     title: 'logs of a line without its end',
@@ -1000,6 +1005,19 @@ const FROM_PS_TO_MISTAKES: readonly DockerCase[] = [
       because: 'wolffia keeps what it has settled, and not the words it was told',
       stdout: 'here /etc web b INT 3 echo [x y] [echo] [x y] box\n',
     },
+  },
+  {
+    title: 'inspect of its network',
+    lines: `up one --network none
+      $docker inspect -f '{{range $name, $network := .NetworkSettings.Networks}}{{$name}} {{$network.IPAddress}}{{end}}.{{.NetworkSettings.IPAddress}}{{json .NetworkSettings.Ports}}' one`,
+    stdout: 'none .{}\n',
+  },
+  {
+    title: 'inspect -s of what it has written',
+    lines: `$docker run --name one box sh -c 'head -c 1000 /dev/zero >/f'
+      $docker inspect -s -f '{{.SizeRw}}' one; $docker container inspect --size one | grep -c SizeRootFs; $docker inspect one | grep -c SizeR`,
+    code: 1,
+    stdout: '1000\n1\n0\n',
   },
   {
     title: 'inspect of how it is held',
