@@ -30,7 +30,6 @@ export function addCreateFlags(parser: Command): void {
   addPrivilegeFlags(parser)
   addResourceFlags(parser)
   parser
-    .passThroughOptions()
     .option('--add-host <host:ip>', 'one more line of /etc/hosts', collect)
     .option('--annotation <NAME[=VALUE]>', "an annotation of the container's spec", collect)
     .option('-a, --attach <stream>', 'take part in stdin, stdout or stderr only', collect)

@@ -20,6 +20,12 @@ function failing(program: string, words: readonly string[]): Promise<{ readonly 
 /** Words, exit code (docker's), and what stderr must say. */
 const MISTAKES: readonly (readonly [words: string, code: number, ...says: readonly RegExp[]])[] = [
   ['rnu', 1, /unknown command: rnu/, /Did you mean "run"/, /wolffia help/],
+  ['pod ps', 1, /unknown command: pod\nThere are no pods: .*wolffia run/],
+  ['image exists x', 1, /unknown command: image exists\n.*wolffia inspect --type/],
+  ['delete x', 1, /unknown command: delete\n.*`wolffia rm`/],
+  ['remove x', 1, /`wolffia rm`/],
+  ['list', 1, /`wolffia ps`/],
+  ['ls', 1, /`wolffia ps`/],
   ['--bogus', 125, /unknown flag: --bogus/],
   ['--bogus=secret ps', 125, /unknown flag: --bogus\n/],
   ['-H tcp://x ps', 125, /--host is not built\nThere is no daemon/],
@@ -70,6 +76,9 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['run -m 512 x', 125, /the least is 64k/, /with a unit: 512m/],
   ['run --cpus abc x', 125, /invalid argument "abc" for "--cpus" flag: not a number/, /0\.5, 2/],
   ['run --pids-limit abc x', 125, /not a positive whole number/, /--pids-limit 100/],
+  ['kill -9 x', 125, /unknown shorthand flag: '9' in -9\nName the signal with -s: -s 9/],
+  ['run -9 x', 125, /unknown shorthand flag: '9' in -9\n/],
+  ['run --userns foo x', 125, /It takes: private, keep-id/],
   ['run -v data x', 125, /must be absolute: "data"/, /-v data:\/data/],
   ['run --mount type=tmpfs,target=data x', 125, /must be absolute: "data"/, /target=\/data/],
   ['run -e =x x', 125, /needs a name/, /-e NAME=VALUE/],
