@@ -21,7 +21,8 @@ async function install(): Promise<void> {
   const [{ filename }] = JSON.parse(stdout) as [{ filename: string }]
   await run('tar', ['-xzf', join(app, filename), '--strip-components=1', '-C', installed])
   const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: Record<string, string> }
-  for (const name of [...Object.keys(dependencies), '@types']) {
+  // What the examples hand over is memfs, which an application has of its own.
+  for (const name of [...Object.keys(dependencies), '@types', 'memfs']) {
     const place = join(app, 'node_modules', name)
     mkdirSync(dirname(place), { recursive: true })
     symlinkSync(resolve('node_modules', name), place)
@@ -50,12 +51,14 @@ test.needs(program('cc'))('the launcher compiles where the package is installed'
 })
 
 test(
-  'the README example of the library compiles against the declarations of the package',
+  'the README examples of the library, all of them, compile against the declarations of the package',
   async () => {
     const tsc = resolve('node_modules/typescript/bin/tsc')
     await run(process.execPath, [tsc, '-p', 'tsconfig.types.json', '--outDir', join(installed, 'dist/types')])
-    const example = /^```ts\n(.*?)^```$/ms.exec(readFileSync('README.md', 'utf8'))?.[1] ?? ''
-    writeFileSync(join(app, 'example.ts'), `${example}export {}\n`)
+    const examples = [...readFileSync('README.md', 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(([, example]) => example)
+    const files = examples.map((_example, number) => `example-${number}.ts`)
+    for (const [number, name] of files.entries()) writeFileSync(join(app, name), `${examples[number]}export {}\n`)
+    assert.ok(files.length > 1)
     writeFileSync(join(app, 'package.json'), '{ "type": "module" }')
     const compilerOptions = {
       target: 'ES2022',
@@ -65,7 +68,7 @@ test(
       noEmit: true,
       types: ['node'],
     }
-    writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['example.ts'] }))
+    writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
     const { stdout } = await run(process.execPath, [tsc, '-p', app]).catch((error: { readonly stdout: string }) => error)
     assert.is(stdout, '')
   },

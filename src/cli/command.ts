@@ -6,6 +6,8 @@ export interface CliCommand {
   readonly usage: string
   /** Fewest and most arguments. */
   readonly arity: readonly [least: number, most: number]
+  /** Its arguments end with a program's own words: options of the command's own stand before the first argument. */
+  readonly takesProgram?: true
   /** Adds options and help. */
   configure(parser: Command): void
   /** Changes words before they are parsed. Only for a command whose arguments are the last words as they stand. */

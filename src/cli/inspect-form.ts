@@ -74,6 +74,7 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
       RW: !mount.readonly,
       Propagation: mount.type === 'bind' ? 'rprivate' : '',
     })),
+    NetworkSettings: networkOf(spec),
     Config: {
       Hostname: spec.hostname,
       User: `${spec.process.user.uid}:${spec.process.user.gid}`,
@@ -92,6 +93,12 @@ export async function inspectContainer(container: Container, imageEntrypoint: re
     },
     Wolffia: { Exit: exit, Limits: spec.limits, Receipt: receipt },
   }
+}
+
+/** As docker has it of the networks none and host: no container has an address or a published port of its own. */
+function networkOf({ network }: ContainerSpec): object {
+  const address = { Gateway: '', IPAddress: '', IPPrefixLen: 0, MacAddress: '' }
+  return { Ports: {}, ...address, Networks: { [network.mode]: address } }
 }
 
 /** As docker has them: 0, null and the empty string are what was not said. */

@@ -58,7 +58,9 @@ async function runCommand(line: readonly string[], debug: boolean): Promise<numb
 }
 
 function parse(parser: Command, command: CliCommand, words: readonly string[]): void {
-  parser.parse(settleFlags(command.rewrite?.(words) ?? words, parser.options), { from: 'user' })
+  parser.parse(settleFlags(command.rewrite?.(words) ?? words, parser.options, { takesProgram: command.takesProgram === true }), {
+    from: 'user',
+  })
 }
 
 function parserFor(name: string, summary: string, command: CliCommand): Command {
@@ -66,6 +68,7 @@ function parserFor(name: string, summary: string, command: CliCommand): Command 
     .usage(`[OPTIONS] ${command.usage}`.trimEnd())
     .description(summary)
     .allowExcessArguments()
+    .passThroughOptions(command.takesProgram === true)
     .configureHelp({ sortOptions: true })
     // As in docker; run and create have a -h of their own.
     .helpOption(/^(container )?(run|create)$/.test(name) ? '--help' : '-h, --help', 'print this')

@@ -2,6 +2,7 @@
  * What `-v` and `--mount` say, as docker reads them. `-v` goes by place (`SOURCE:TARGET:OPTIONS`), `--mount` by name; each word works, or
  * fails by its name.
  */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseBytes } from '../engine/words.js'
 import { EngineError } from '../errors.js'
@@ -32,10 +33,14 @@ export function driven(mount: MountRequest, driver: string | undefined): MountRe
   return mount.type === 'volume' && driver !== undefined && mount.driver === undefined ? { ...mount, driver } : mount
 }
 
+/** What they mean is for machines where containers see the host's files over a network: here there is one file system. */
+const CONSISTENCIES = ['cached', 'delegated', 'consistent']
+const LABELS = ['z', 'Z']
+const SELINUX = '/sys/fs/selinux/enforce'
 const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']
 
 function isOption(word: string): boolean {
-  return ['ro', 'rw', 'z', 'Z', 'U', 'nocopy', 'cached', 'delegated', 'consistent', ...PROPAGATIONS].includes(word)
+  return ['ro', 'rw', 'U', 'nocopy', ...LABELS, ...CONSISTENCIES, ...PROPAGATIONS].includes(word)
 }
 
 function volumeOptions(options: string, type: 'bind' | 'volume', text: string): { readonly readonly: boolean; readonly noCopy: boolean } {
@@ -43,7 +48,9 @@ function volumeOptions(options: string, type: 'bind' | 'volume', text: string): 
   for (const word of words) {
     if (word === 'ro' || word === 'rw' || (word === 'nocopy' && type === 'volume')) continue
     if (word === 'nocopy') throw invalid(text, '-v, --volume', 'nocopy is for volumes: nothing is copied into a folder of the host')
-    if (PROPAGATIONS.includes(word) && type === 'bind') assertPropagation(word, `-v ${text}`)
+    if (CONSISTENCIES.includes(word)) continue
+    if (LABELS.includes(word)) assertNothingToLabel(word, text)
+    else if (PROPAGATIONS.includes(word) && type === 'bind') assertPropagation(word, `-v ${text}`)
     else if (isOption(word))
       throw notBuilt(`-v ${text}: the option "${word}"`, `There are ro${type === 'volume' ? ', nocopy' : ''} and rw, the default.`)
     else
@@ -64,12 +71,19 @@ export function parseMount(text: string): MountRequest {
   const type = fields.take('type') ?? 'volume'
   const target = fields.take('target', 'destination', 'dst')
   const readonly = fields.takeFlag('readonly', 'ro') ?? false
-  if (fields.take('consistency') !== undefined) throw notBuilt(`--mount ${text}: consistency`, 'Leave it out: there is one file system.')
+  const consistency = fields.take('consistency')
+  if (consistency !== undefined && ![...CONSISTENCIES, 'default'].includes(consistency))
+    throw invalid(
+      text,
+      '--mount',
+      `there is no consistency "${consistency}"`,
+      `There are ${CONSISTENCIES.join(', ')} and default, all the same here.`,
+    )
   if (type === 'npipe' || type === 'cluster' || type === 'image')
     throw notBuilt(`--mount ${text}: the type ${type}`, 'There are bind, volume and tmpfs.')
   if (type !== 'bind' && type !== 'volume' && type !== 'tmpfs')
     throw invalid(text, '--mount', `there is no mount type "${type}"`, 'There are bind, volume and tmpfs.')
-  if (target === undefined || target === '') throw invalid(text, '--mount', 'target is required')
+  if (target === undefined || target === '') throw invalid(text, '--mount', 'target is required', 'Say where it is to be: target=/PATH.')
   const common = { destination: absoluteTarget(target, text, '--mount'), readonly }
   const mount = type === 'bind' ? bindOf(fields, common) : type === 'volume' ? volumeOf(fields, common) : tmpfsOf(fields, common)
   fields.assertNoneLeft(type)
@@ -81,7 +95,8 @@ type Common = Pick<MountRequest, 'destination' | 'readonly'>
 function bindOf(fields: MountFields, common: Common): BindMount {
   const { text } = fields
   const source = fields.take('source', 'src')
-  if (source === undefined || source === '') throw invalid(text, '--mount', 'source is required for type=bind')
+  if (source === undefined || source === '')
+    throw invalid(text, '--mount', 'source is required for type=bind', 'Say what of the host it is: source=PATH.')
   const propagation = fields.take('bind-propagation')
   if (propagation !== undefined) {
     if (!PROPAGATIONS.includes(propagation)) throw invalid(text, '--mount', `there is no bind-propagation "${propagation}"`)
@@ -210,6 +225,15 @@ function csvFields(text: string): readonly string[] {
   return fields
 }
 
+/** Docker and podman label files anew for SELinux, and do nothing on a host without it. */
+function assertNothingToLabel(word: string, text: string): void {
+  if (existsSync(SELINUX))
+    throw notBuilt(
+      `-v ${text}: the option "${word}" on a host with SELinux`,
+      'Label the files yourself: chcon -R -t container_file_t FOLDER.',
+    )
+}
+
 function assertPropagation(propagation: string, where: string): void {
   if (propagation === 'private' || propagation === 'rprivate') return
   throw notBuilt(
@@ -220,7 +244,12 @@ function assertPropagation(propagation: string, where: string): void {
 
 function absoluteTarget(target: string, text: string, flag: string): string {
   if (target.startsWith('/')) return target
-  throw invalid(text, flag, `the path in the container must be absolute: "${target}"`)
+  throw invalid(
+    text,
+    flag,
+    `the path in the container must be absolute: "${target}"`,
+    `Write where it is to be: ${flag === '--mount' ? `target=/${target}` : `-v ${target}:/${target}`}.`,
+  )
 }
 
 function absoluteSource(source: string, where: string): string {

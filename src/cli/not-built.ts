@@ -123,7 +123,6 @@ const NOT_BUILT_FLAGS: Readonly<Record<string, readonly NotBuiltFlag[]>> = {
   images: [['--tree', 'The last column shows the platforms of each image.']],
   'image ls': [['--tree', 'The last column shows the platforms of each image.']],
   'image build': NOT_BUILT_BUILD_FLAGS,
-  inspect: [['-s, --size', 'Sizes of writable layers are not counted yet.']],
   build: NOT_BUILT_BUILD_FLAGS,
   pull: [['--disable-content-trust', NO_CONTENT_TRUST]],
   'image pull': [['--disable-content-trust', NO_CONTENT_TRUST]],
@@ -184,6 +183,39 @@ export function notBuiltGlobalFlag(word: string): { readonly flag: string; reado
 export function wayOutOf(command: string): string | undefined {
   if (!Object.hasOwn(NOT_BUILT_COMMANDS, command)) return undefined
   return NOT_BUILT_COMMANDS[command]
+}
+
+const LIST = '`wolffia ps` lists containers, `wolffia images` images.'
+const REMOVE = '`wolffia rm` removes containers, `wolffia rmi` images.'
+const NO_PODS = 'There are no pods: start each container with `wolffia run`.'
+const EXISTS = '`wolffia inspect --type KIND NAME` ends with 1 when there is none.'
+
+/** Commands that docker does not have and fingers type all the same, podman's most of them, and what to do instead. No help lists them. */
+const FOREIGN_COMMANDS: Readonly<Record<string, string>> = {
+  'auto-update': '`wolffia pull NAME`, then remove the container and run it again.',
+  'container exists': EXISTS,
+  delete: REMOVE,
+  generate: 'systemd starts `wolffia run` as it stands.',
+  healthcheck: "`wolffia inspect -f '{{.State.Health.Status}}' NAME` says what --health-cmd has found.",
+  'image exists': EXISTS,
+  init: '`wolffia create` makes a container, and `wolffia start` starts it.',
+  kube: NO_PODS,
+  list: LIST,
+  ls: LIST,
+  machine: 'There is no machine: containers run on this one.',
+  mount: '`wolffia export NAME` and `wolffia cp NAME:PATH PLACE` have its files.',
+  play: NO_PODS,
+  pod: NO_PODS,
+  remove: REMOVE,
+  unmount: 'Nothing is mounted here for anybody to see.',
+  unshare: '`wolffia run -v FOLDER:/x` enters the user namespace.',
+  untag: '`wolffia rmi NAME` takes away a name, and the image with its last.',
+  'volume exists': EXISTS,
+}
+
+/** What to do instead of a command that docker does not have; undefined for one of which nothing is known. */
+export function wayOutOfForeign(command: string): string | undefined {
+  return Object.hasOwn(FOREIGN_COMMANDS, command) ? FOREIGN_COMMANDS[command] : undefined
 }
 
 /** Commands of docker that are not built, and what to do instead. */

@@ -16,8 +16,19 @@ export async function writeOutputFile(path: string, stream: Readable): Promise<v
   } catch (error) {
     stream.destroy()
     rmSync(temporary, { force: true })
-    throw error
+    throw refusalOf(error, path)
   }
+}
+
+/** A place that may not be written, as what the user named and not as our name beside it. */
+function refusalOf(error: unknown, path: string): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') return error
+  return new EngineError('INVALID_ARGUMENT', `cannot write ${path}: ${code === 'EROFS' ? 'read-only file system' : 'permission denied'}`, {
+    cause: error,
+    hint: 'Name a file in a folder that you may write.',
+    data: { path },
+  })
 }
 
 /** Writes a stream to stdout. A reader that goes away is no error. */

@@ -52,6 +52,8 @@ interface NamespaceFlag {
   readonly invalid: string
   readonly notBuilt: RegExp
   readonly wayOut: string
+  /** What it takes besides its modes, for the hint. */
+  readonly also?: readonly string[]
 }
 
 const PID: NamespaceFlag = {
@@ -63,6 +65,7 @@ const PID: NamespaceFlag = {
 const USERNS: NamespaceFlag = {
   flag: '--userns',
   invalid: 'invalid USER mode',
+  also: ['keep-id'],
   notBuilt: /^(host|auto|nomap|container|ns)(:.*)?$/,
   wayOut:
     'Without root there is always a user namespace; its root is you, or with keep-id your own user, so what that one writes into a folder of yours is yours.',
@@ -93,12 +96,15 @@ function keepIdOf(value: string): PrivilegeOptions['keepId'] {
   return ids
 }
 
-function modeOf<Mode extends string>(value: string, known: readonly Mode[], { flag, invalid, notBuilt, wayOut }: NamespaceFlag) {
+function modeOf<Mode extends string>(value: string, known: readonly Mode[], { flag, invalid, notBuilt, wayOut, also = [] }: NamespaceFlag) {
   if (value === '') return undefined
   const mode = known.find((name) => name === value)
   if (mode !== undefined) return mode
   if (notBuilt.test(value)) throw new EngineError('NOT_BUILT', `${flag} ${value} is not built`, { hint: wayOut, data: { flag, value } })
-  throw new EngineError('INVALID_ARGUMENT', `${flag}: ${invalid}`, { hint: `It takes: ${known.join(', ')}.`, data: { flag, value } })
+  throw new EngineError('INVALID_ARGUMENT', `${flag}: ${invalid}`, {
+    hint: `It takes: ${[...known, ...also].join(', ')}.`,
+    data: { flag, value },
+  })
 }
 
 function wrong(value: string, flag: string, why: string): EngineError {

@@ -2,7 +2,7 @@ import { type Command, CommanderError } from 'commander'
 import { didYouMean, nearest } from '../engine/words.js'
 import { EngineError, messageOf, RUN_EXIT_CODES } from '../errors.js'
 import type { FoundCommand } from './find-command.js'
-import { notBuiltGlobalFlag, wayOutOf } from './not-built.js'
+import { notBuiltGlobalFlag, wayOutOf, wayOutOfForeign } from './not-built.js'
 import { printable } from './output.js'
 
 /** A mistake in the words of the command line itself: it ends with this exit code and points to the command's help. */
@@ -62,7 +62,7 @@ export function unknownCommand({ name, group, near }: UnknownCommand): number {
   if (wayOut !== undefined) say(`\`${name}\` is not built yet`, wayOut)
   else if (globalFlag !== undefined) say(`${globalFlag.flag} is not built`, globalFlag.wayOut)
   else if (isFlag) say(`unknown flag: ${withoutValue(name)}`, flagNear(name, ['--debug', '--help', '--version']))
-  else say(`unknown command: ${name}`, didYouMean(name, near))
+  else say(`unknown command: ${name}`, wayOutOfForeign(name) ?? didYouMean(name, near))
   if (wayOut === undefined && globalFlag === undefined) process.stderr.write("\nRun 'wolffia help' for more information\n")
   return isFlag ? 125 : 1
 }
@@ -71,7 +71,7 @@ function unknownSubcommand({ name, group, near }: UnknownCommand & { readonly gr
   const wayOut = wayOutOf(name)
   if (wayOut !== undefined) say(`\`${name}\` is not built yet`, wayOut)
   else {
-    say(`unknown command: ${name}`, didYouMean(name.slice(group.length + 1), near))
+    say(`unknown command: ${name}`, wayOutOfForeign(name) ?? didYouMean(name.slice(group.length + 1), near))
     pointToHelp(group)
   }
   return 1

@@ -30,7 +30,6 @@ export function addCreateFlags(parser: Command): void {
   addPrivilegeFlags(parser)
   addResourceFlags(parser)
   parser
-    .passThroughOptions()
     .option('--add-host <host:ip>', 'one more line of /etc/hosts', collect)
     .option('--annotation <NAME[=VALUE]>', "an annotation of the container's spec", collect)
     .option('-a, --attach <stream>', 'take part in stdin, stdout or stderr only', collect)
@@ -168,7 +167,13 @@ export function environmentOf(
   const result = new Map<string, string>()
   for (const assignment of [...files.flatMap((path) => linesOfFile(path, '--env-file')), ...assignments]) {
     const at = assignment.indexOf('=')
-    if (at === 0 || assignment === '') throw invalid(assignment, '-e, --env', 'a variable needs a name before "="')
+    if (at === 0 || assignment === '')
+      throw invalid(
+        assignment,
+        '-e, --env',
+        'a variable needs a name before "="',
+        'Write -e NAME=VALUE, or -e NAME for the value that it has here.',
+      )
     const name = at < 0 ? assignment : assignment.slice(0, at)
     const value = at < 0 ? own[name] : assignment.slice(at + 1)
     if (value !== undefined) result.set(name, value)
@@ -179,7 +184,7 @@ export function environmentOf(
 /** As docker takes them: `NAME` alone has an empty value. */
 function annotationOf(text: string): readonly [name: string, value: string] {
   const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
-  if (name === '') throw invalid(text, '--annotation', 'an annotation needs a name')
+  if (name === '') throw invalid(text, '--annotation', 'an annotation needs a name', 'Write --annotation NAME=VALUE.')
   return [name, value]
 }
 
@@ -198,7 +203,8 @@ export function attachedStreams({ attach }: CliOptions): Shown {
 }
 
 function userOf(user: string | undefined): string | undefined {
-  if (user !== undefined && user.split(':').length > 2) throw invalid(user, '-u, --user', 'write USER[:GROUP]')
+  if (user !== undefined && user.split(':').length > 2)
+    throw invalid(user, '-u, --user', 'write USER[:GROUP]', 'A name or a number each: -u 1000:1000.')
   return user
 }
 
@@ -218,7 +224,12 @@ function hostOf(text: string): { readonly name: string; readonly address: string
       hint: 'There is no network that leads to the host.',
     })
   if (name === '' || /\s/.test(name) || isIP(address) === 0)
-    throw invalid(text, '--add-host', `invalid IP address in add-host: "${address}"`)
+    throw invalid(
+      text,
+      '--add-host',
+      `invalid IP address in add-host: "${address}"`,
+      'Write --add-host NAME:ADDRESS, 192.0.2.1 or [2001:db8::1].',
+    )
   return { name, address }
 }
 
@@ -312,7 +323,8 @@ function recordingOf(file: string | undefined): { readonly mode: 'record'; reado
 
 /** As docker, 0 is no limit and a hundredth the least. */
 function cpusOf(text: string): number | undefined {
-  const cpus = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN
+  const cpus = /^(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN
+  if (Number.isNaN(cpus)) throw invalid(text, '--cpus', 'not a number', 'Say how many processors, with a point for a part of one: 0.5, 2.')
   if (cpus === 0) return undefined
   const most = availableParallelism()
   if (!(cpus >= 0.01 && cpus <= most)) throw invalid(text, '--cpus', `there are ${most} here, and the least is 0.01`)
@@ -323,13 +335,19 @@ function cpusOf(text: string): number | undefined {
 function memoryOf(text: string, flag: string): number | undefined {
   if (parseBytes(text) === 0) return undefined
   const bytes = bytesOf(text, flag)
-  if (bytes < WASM_PAGE_BYTES) throw invalid(text, flag, 'the least is 64k, one page of a Wasm memory')
+  if (bytes < WASM_PAGE_BYTES)
+    throw invalid(
+      text,
+      flag,
+      'the least is 64k, one page of a Wasm memory',
+      `A number alone is bytes; with a unit: ${text.replace(/[^\d.].*/s, '')}m.`,
+    )
   return bytes
 }
 
 function sizeOfStorage(option: string): number {
   const size = /^size=(.*)$/.exec(option)?.[1]
-  if (size === undefined) throw invalid(option, '--storage-opt', 'only size=BYTES is known')
+  if (size === undefined) throw invalid(option, '--storage-opt', 'only size=BYTES is known', 'Write --storage-opt size=1g.')
   return bytesOf(size, '--storage-opt')
 }
 
@@ -344,7 +362,7 @@ function countOf(text: string, flag: string): number {
     throw new EngineError('NOT_BUILT', `${flag} ${text} (no limit) is not built: a fork bomb must end somewhere`, {
       hint: 'Name a number that is high enough.',
     })
-  if (!/^[1-9]\d*$/.test(text)) throw invalid(text, flag, 'not a positive whole number')
+  if (!/^[1-9]\d*$/.test(text)) throw invalid(text, flag, 'not a positive whole number', `Write ${flag} 100.`)
   if (Number(text) > MAXIMUM_PROCESSES) throw invalid(text, flag, `too large: a kernel has at most ${MAXIMUM_PROCESSES} processes`)
   return Number(text)
 }
@@ -353,7 +371,7 @@ function labelsOf(labels: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     labels.map((label) => {
       const at = label.indexOf('=')
-      if (at === 0 || label === '') throw invalid(label, '-l, --label', 'a label needs a name')
+      if (at === 0 || label === '') throw invalid(label, '-l, --label', 'a label needs a name', 'Write -l NAME=VALUE.')
       return at < 0 ? [label, ''] : [label.slice(0, at), label.slice(at + 1)]
     }),
   )

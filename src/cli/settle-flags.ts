@@ -6,14 +6,23 @@ const FALSE = /^(0|f|F|false|FALSE|False)$/
 
 /**
  * Words with the flags as commander reads them, of flags as docker's (pflag) are written: `--rm=true` is `--rm`, `--rm=false` takes it
- * back (or is `--no-rm`, where a command has that), `-w=/tmp` is `-w/tmp`, and `-it=false` is `-i` with -t taken back. Looks at the flags before the first argument only; the rest
- * may be a guest's.
+ * back (or is `--no-rm`, where a command has that), `-w=/tmp` is `-w/tmp`, and `-it=false` is `-i` with -t taken back. Where a command
+ * `takesProgram`, only the flags before the first argument are looked at: the rest may be a guest's.
  */
-export function settleFlags(words: readonly string[], options: readonly Option[]): readonly string[] {
+export function settleFlags(
+  words: readonly string[],
+  options: readonly Option[],
+  { takesProgram }: { readonly takesProgram: boolean },
+): readonly string[] {
   const settled: string[] = []
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? ''
-    if (!word.startsWith('-') || word === '-' || word === '--') return [...settled, ...words.slice(at)]
+    const isFlag = word.startsWith('-') && word !== '-'
+    if (word === '--' || (!isFlag && takesProgram)) return [...settled, ...words.slice(at)]
+    if (!isFlag) {
+      settled.push(word)
+      continue
+    }
     const takesNext = word.startsWith('--') ? settleLong(settled, word, options) : settleShort(settled, word, options)
     if (takesNext) settled.push(...words.slice(++at, at + 1))
   }
@@ -24,7 +33,7 @@ export function settleFlags(words: readonly string[], options: readonly Option[]
 function settleLong(settled: string[], word: string, options: readonly Option[]): boolean {
   const [, flag = word, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
   const option = options.find(({ long }) => long === flag)
-  if (value !== undefined && option?.isBoolean()) settleTruth(settled, options, { option, flag, value })
+  if (value !== undefined && option !== undefined && isSwitch(option)) settleTruth(settled, options, { option, flag, value })
   else settled.push(word)
   return value === undefined && option?.required === true
 }
@@ -37,7 +46,8 @@ function settleShort(settled: string[], word: string, options: readonly Option[]
     // As pflag: a lone "=" is a value.
     const value = rest.length > 1 && rest.startsWith('=') ? rest.slice(1) : undefined
     const option = options.find(({ short }) => short === flag)
-    if (!option?.isBoolean()) {
+    if (option === undefined && /\d/.test(flag)) throw unknownNumber(flag, word, options)
+    if (option === undefined || !isSwitch(option)) {
       settled.push(`${flag}${option?.required ? (value ?? rest) : rest}`)
       return option?.required === true && rest === ''
     }
@@ -48,6 +58,20 @@ function settleShort(settled: string[], word: string, options: readonly Option[]
     settled.push(flag)
   }
   return false
+}
+
+/** Whether an option takes no value; `--no-trunc` is one as `--rm` is. */
+function isSwitch({ required, optional }: Option): boolean {
+  return !required && !optional
+}
+
+/** `-9`, which the parser takes for an argument. */
+function unknownNumber(flag: string, word: string, options: readonly Option[]): UsageError {
+  const takesSignal = options.some(({ long }) => long === '--signal')
+  return new UsageError(`unknown shorthand flag: '${flag.slice(1)}' in ${word}`, {
+    exitCode: 125,
+    hint: takesSignal ? `Name the signal with -s: -s ${word.slice(1)}` : undefined,
+  })
 }
 
 interface Truth {

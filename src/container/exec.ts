@@ -168,7 +168,9 @@ export async function execProcess({ spec }: ContainerRecord, options: ExecOption
       hint: 'Say what to run: wolffia exec CONTAINER PROGRAM [ARGUMENT...]',
     })
   if (workingDir !== undefined && !workingDir.startsWith('/'))
-    throw new EngineError('INVALID_ARGUMENT', `the working directory '${workingDir}' is invalid, it needs to be an absolute path`)
+    throw new EngineError('INVALID_ARGUMENT', `the working directory '${workingDir}' is invalid, it needs to be an absolute path`, {
+      hint: `Begin it with a slash: /${workingDir}`,
+    })
   const own = spec.process
   const resolved = user === undefined || user === '' ? null : resolveUser(user, await files())
   const variables = new Map(own.env.map((assignment) => splitAssignment(assignment)))

@@ -40,9 +40,10 @@ export class Journal {
    */
   events(options: Pick<LogOptions, 'follow' | 'since' | 'until' | 'signal'> = {}): AsyncIterable<EngineEvent> {
     const { since, until } = options
+    const names = new Names()
     return readLines(this.log, {
       ...options,
-      parse: parseJournalLine,
+      parse: (line) => names.applied(parseJournalLine(line)),
       isWanted: ({ time }) =>
         (since === undefined || Date.parse(time) >= since.getTime()) && (until === undefined || Date.parse(time) <= until.getTime()),
       ended: () => false,
@@ -58,6 +59,20 @@ export class Journal {
     } catch {
       // As said.
     }
+  }
+}
+
+/** What containers are called, from one line to the next: a launcher tells of an end by the name it was started with, or none. */
+class Names {
+  readonly #byId = new Map<string, string>()
+
+  applied(event: EngineEvent | null): EngineEvent | null {
+    if (event?.type !== 'container') return event
+    const { action, id, attributes } = event
+    if (action === 'die') return { ...event, attributes: { ...attributes, name: this.#byId.get(id) ?? attributes.name ?? '' } }
+    if (action === 'destroy') this.#byId.delete(id)
+    else if (attributes.name !== undefined) this.#byId.set(id, attributes.name)
+    return event
   }
 }
 

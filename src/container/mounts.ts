@@ -89,7 +89,10 @@ function normalize(mount: SettledMount): SettledMount {
 /** A place in a container without `.`, `..` and doubled slashes. Throws INVALID_ARGUMENT. */
 export function normalDestination(destination: string): string {
   if (!destination.startsWith('/'))
-    throw new EngineError('INVALID_ARGUMENT', `invalid mount path: "${destination}" must be absolute`, { data: { destination } })
+    throw new EngineError('INVALID_ARGUMENT', `invalid mount path: "${destination}" must be absolute`, {
+      hint: `Begin it with a slash: /${destination}`,
+      data: { destination },
+    })
   const normal = posix.normalize(destination).replace(/(?<=.)\/+$/, '')
   if (normal === '/') throw new EngineError('INVALID_ARGUMENT', "invalid mount path: the destination can't be /", { data: { destination } })
   assertNoNul(normal)

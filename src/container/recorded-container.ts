@@ -119,8 +119,11 @@ export abstract class RecordedContainer {
 
   async exec(options: ExecOptions): Promise<Exec> {
     const record = this.current()
-    if (record.paused) throw new EngineError('CONFLICT', `container ${this.name} is paused, unpause the container before exec`)
-    if ((await this.running()) === null) throw this.notRunning()
+    if (record.paused)
+      throw new EngineError('CONFLICT', `container ${this.name} is paused, unpause the container before exec`, {
+        hint: `wolffia unpause ${this.name}`,
+      })
+    if ((await this.running()) === null) throw this.notRunning({ hint: `Start it first: wolffia start ${this.name}` })
     const directory = this.state.directoryOf(this.id)
     const process = await execProcess(record, options, () => readUserFiles(this.wall, directory, record.spec))
     return new Exec({ record, directory, runtime: this.wall, process, options })
@@ -349,8 +352,8 @@ export abstract class RecordedContainer {
     return running
   }
 
-  protected notRunning(): EngineError {
-    return new EngineError('CONFLICT', `container ${this.name} is not running`, { data: { id: this.id } })
+  protected notRunning(way: { readonly hint?: string } = {}): EngineError {
+    return new EngineError('CONFLICT', `container ${this.name} is not running`, { ...way, data: { id: this.id } })
   }
 
   /** Changes the record while nobody else does: `action` is told what it is and says what changes. Rejects with CONTAINER_NOT_FOUND. */

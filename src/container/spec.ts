@@ -111,6 +111,7 @@ function argsOf({ entrypoint, command, image: reference }: CreateOptions, image:
 function workingDirOf(wanted: string | undefined, ofImage: string | undefined): string {
   if (wanted !== undefined && (!wanted.startsWith('/') || wanted.includes('\0')))
     throw new EngineError('INVALID_ARGUMENT', `the working directory '${wanted}' is invalid, it needs to be an absolute path`, {
+      hint: `Begin it with a slash: /${wanted}`,
       data: { workingDir: wanted },
     })
   return posix.join('/', wanted ?? ofImage ?? '/').replace(/(?<=.)\/$/, '')

@@ -201,8 +201,12 @@ export class ContainerState {
     })
   }
 
-  /** Ids of the containers meant by a name, an id, or the start of an id, dead ones too: none, one, or too many. A whole name or id wins over a start. */
-  async find(nameOrIdPrefix: string): Promise<readonly string[]> {
+  /**
+   * Ids of the containers meant by a name, an id, or the start of an id, dead ones too: none, one, or too many. A whole name or id wins over
+   * a start. As docker, a name may begin with the slash that `inspect` shows it with.
+   */
+  async find(word: string): Promise<readonly string[]> {
+    const nameOrIdPrefix = word.replace(/^\//, '')
     const named = await this.#idOfName(nameOrIdPrefix)
     const exact = named ?? (ID.test(nameOrIdPrefix) ? nameOrIdPrefix : null)
     if (exact !== null) return [exact].filter((id) => this.#hasRecord(id))

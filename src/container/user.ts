@@ -69,7 +69,7 @@ function notFound(kind: 'user' | 'group', wanted: string, file: string): EngineE
 }
 
 function idOf(text: string): number | null {
-  if (!/^\d{1,10}$/.test(text)) return null
+  if (!/^\d+$/.test(text)) return null
   const id = Number(text)
   if (id > MAXIMUM_ID) throw new EngineError('INVALID_ARGUMENT', `user and group ids go up to ${MAXIMUM_ID}: ${text}`)
   return id

@@ -5,11 +5,10 @@
 import { EngineError } from '../errors.js'
 import type { Descriptor } from '../oci/descriptor.js'
 import { parseIndex } from '../oci/document.js'
-import { isIndexType, isManifestType } from '../oci/media-type.js'
 import { formatPlatform, normalizePlatform, type Platform, parsePlatform, platformMatches, WASI_PLATFORM } from '../oci/platform.js'
 import type { BlobSource } from '../store/blob-source.js'
-import { MAXIMUM_DOCUMENTS, MAXIMUM_INDEX_DEPTH } from '../store/reachable.js'
 import { type Image, openImage } from './image.js'
+import { manifestsBelow } from './manifests-below.js'
 
 /** What the choice depends on. */
 export interface PlatformWish {
@@ -98,26 +97,15 @@ function hintForHost(): string {
 
 /** Descriptors of the stored manifests below `root`, in order, each once. */
 async function manifestsOf(source: BlobSource, root: Descriptor): Promise<readonly Descriptor[]> {
-  const found = new Map<string, Descriptor>()
-  let documents = 0
-  const walk = async (descriptor: Descriptor, depth: number): Promise<void> => {
-    if (++documents > MAXIMUM_DOCUMENTS)
-      throw new EngineError('INVALID_IMAGE', `the index leads to more than ${MAXIMUM_DOCUMENTS} documents`)
-    if (isManifestType(descriptor.mediaType)) {
-      if (!found.has(descriptor.digest)) found.set(descriptor.digest, descriptor)
-      return
-    }
-    // An index may list what this version does not know; it is passed over, as the spec asks (image-index.md).
-    if (!isIndexType(descriptor.mediaType)) return
-    if (depth > MAXIMUM_INDEX_DEPTH)
-      throw new EngineError('INVALID_IMAGE', `indexes stand within indexes, more than ${MAXIMUM_INDEX_DEPTH} deep`)
-    const { manifests } = parseIndex(await source.readDocument(descriptor), descriptor.mediaType)
-    for (const child of manifests) if (await source.has(child.digest)) await walk(child, depth + 1)
-  }
-  await walk(root, 0)
-  if (found.size === 0)
+  const found = await manifestsBelow(root, async (index) => {
+    const { manifests } = parseIndex(await source.readDocument(index), index.mediaType)
+    const here: Descriptor[] = []
+    for (const manifest of manifests) if (await source.has(manifest.digest)) here.push(manifest)
+    return here
+  })
+  if (found.length === 0)
     throw new EngineError('UNSUPPORTED_MEDIA_TYPE', `${root.digest} (${root.mediaType}) leads to no image`, {
       data: { mediaType: root.mediaType },
     })
-  return [...found.values()]
+  return found
 }

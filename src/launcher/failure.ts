@@ -39,7 +39,9 @@ function execError({ argument, call }: FailedEvent, name: string): { code: Engin
       return {
         code: 'COMMAND_NOT_FOUND',
         message: `no such command in the image: ${argument}`,
-        hint: 'Check the name and the image; a script or program whose interpreter (its #! line or ELF loader) is missing fails the same way.',
+        hint: argument.startsWith('-')
+          ? "wolffia's own options stand before the container; what comes after it is the program and its own arguments."
+          : 'Check the name and the image; a script or program whose interpreter (its #! line or ELF loader) is missing fails the same way.',
       }
     case 'EACCES':
     case 'EPERM':

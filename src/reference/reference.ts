@@ -39,8 +39,10 @@ export function checkReference({ typed, domain, rest }: ReferenceText): Referenc
   const { path, tag, digest } = split(rest)
   if (path === '' || /^[:@]/.test(typed))
     invalid(typed, 'the repository name is missing', 'Write a name before the tag or digest: alpine:3.20.')
+  // In what was typed: its path may have been filled up to library/NAME.
+  const repository = typed.includes(path) ? path : path.slice(path.lastIndexOf('/') + 1)
   if (path !== path.toLowerCase())
-    invalid(typed, `repository name (${path}) must be lowercase`, `Write ${rest.replace(path, path.toLowerCase())}.`)
+    invalid(typed, `repository name (${path}) must be lowercase`, `Write ${typed.replace(repository, repository.toLowerCase())}.`)
   if (!DOMAIN.test(domain))
     invalid(typed, `"${domain}" is no registry host`, 'Write the host with an optional port: localhost:5000/name:tag.')
   for (const component of path.split('/')) {

@@ -3,14 +3,15 @@
  * ingest, checked, before it is read.
  */
 import { EngineError } from '../errors.js'
+import { manifestsBelow } from '../image/manifests-below.js'
 import { hostPlatform, type PlatformWish } from '../image/platform-select.js'
 import { bareDescriptor, type Descriptor } from '../oci/descriptor.js'
 import { MAXIMUM_DOCUMENT_BYTES, parseImageConfig, parseIndex, parseManifest, parseWasmArtifactConfig } from '../oci/document.js'
 import type { Manifest } from '../oci/image-spec.js'
-import { isConfigType, isIndexType, isManifestType, MEDIA_TYPE } from '../oci/media-type.js'
+import { isConfigType, isManifestType, MEDIA_TYPE } from '../oci/media-type.js'
 import { formatPlatform, type Platform, platformMatches, WASI_PLATFORM } from '../oci/platform.js'
 import type { Ingest } from '../store/ingest.js'
-import { MAXIMUM_DOCUMENTS, MAXIMUM_INDEX_DEPTH } from '../store/reachable.js'
+import { MAXIMUM_DOCUMENTS } from '../store/reachable.js'
 import { avoidAll, downloadBlob } from './blob-download.js'
 import type { FetchedManifest, RegistryClient } from './client.js'
 import type { Repository, Source } from './session.js'
@@ -52,23 +53,7 @@ export class RemoteImage {
 
   /** All manifests below `top`, in order, each once. Rejects with INVALID_IMAGE, and what the registry has to say. */
   async manifests(top: Descriptor): Promise<readonly Descriptor[]> {
-    const found = new Map<string, Descriptor>()
-    const walk = async (descriptor: Descriptor, depth: number): Promise<void> => {
-      if (isManifestType(descriptor.mediaType)) {
-        if (!found.has(descriptor.digest)) found.set(descriptor.digest, descriptor)
-        return
-      }
-      // An index may list what this version does not know; it is passed over, as the spec asks (image-index.md).
-      if (!isIndexType(descriptor.mediaType)) return
-      if (depth > MAXIMUM_INDEX_DEPTH)
-        throw new EngineError('INVALID_IMAGE', `indexes stand within indexes, more than ${MAXIMUM_INDEX_DEPTH} deep`)
-      const { manifests } = parseIndex(await this.#document(descriptor), descriptor.mediaType)
-      if (found.size + manifests.length > MAXIMUM_DOCUMENTS)
-        throw new EngineError('INVALID_IMAGE', `the index leads to more than ${MAXIMUM_DOCUMENTS} documents`)
-      for (const child of manifests) await walk(child, depth + 1)
-    }
-    await walk(top, 0)
-    return [...found.values()]
+    return manifestsBelow(top, async (index) => parseIndex(await this.#document(index), index.mediaType).manifests)
   }
 
   /** The one manifest that is wished for. Rejects with PLATFORM_NOT_FOUND, naming what there is. */

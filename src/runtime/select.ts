@@ -44,7 +44,9 @@ function existingProgram(spec: ContainerSpec, rootfs: Rootfs): Program {
   if (program === null) {
     const where = command.includes('/') ? 'in the container' : `in the container's PATH (${searchPath(spec.process.env).join(':')})`
     throw new EngineError('COMMAND_NOT_FOUND', `${JSON.stringify(command)}: no such program ${where}`, {
-      hint: 'Name a program of the image after the image, or another one with --entrypoint.',
+      hint: command.startsWith('-')
+        ? 'Options of wolffia stand before the image; what comes after it is the program and its own arguments.'
+        : 'Name a program of the image after the image, or another one with --entrypoint.',
       data: { command },
     })
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Ino } from '../fs/file-system.js'
 import type { Digest } from '../oci/digest.js'
+import type { Program } from '../runtime/magic.js'
 import type { Rootfs } from '../runtime/spec.js'
 
 const PIECE_BYTES = 1 << 20
@@ -16,4 +17,9 @@ export function fileDigest(rootfs: Rootfs, ino: Ino): Digest {
     hash.update(piece.subarray(0, count))
     position += count
   }
+}
+
+/** Digest of the program's file in the image; empty for one in a mount. */
+export function moduleDigestOf(rootfs: Rootfs, { ino }: Program): Digest | '' {
+  return ino === null ? '' : fileDigest(rootfs, ino)
 }

@@ -1,56 +1,40 @@
-import { lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Duplex } from 'node:stream'
 import { afterCleanUp, EngineError } from '../errors.js'
 import { fromUtf8 } from '../fs/names.js'
 import { collectReceipt } from '../runtime/collect-receipt.js'
 import type { ContainerFiles, FilesRequest } from '../runtime/container-files.js'
-import { assertLimits, type Limits, type LimitWays } from '../runtime/limits.js'
+import { assertLimits, type LimitWays } from '../runtime/limits.js'
 import { findProgram, type Program } from '../runtime/magic.js'
-import { type Delegation, groupOperations, ownGroups } from '../runtime/make-groups.js'
-import { type OpenedObject, openObjects } from '../runtime/object-mounts.js'
-import type { Receipt, WasmEvidence } from '../runtime/receipt.js'
-import { openRunningTask, readGuest, recordGuest } from '../runtime/running-task.js'
+import type { Delegation } from '../runtime/make-groups.js'
+import { openObjects } from '../runtime/object-mounts.js'
+import { openRunningTask, recordGuest } from '../runtime/running-task.js'
 import type { CreateRequest, ExecRequest, Prewarmed, RunEnd, RunningTask, Runtime, Task, UpdateRequest } from '../runtime/runtime.js'
-import { isHostMount, withRealSources } from '../runtime/sources.js'
+import { withRealSources } from '../runtime/sources.js'
 import type { ContainerSpec, Rootfs } from '../runtime/spec.js'
-import { readEnd } from '../runtime/supervision.js'
-import { assertUpdatable, updateGroups } from '../runtime/update-groups.js'
 import type { WritableLayer } from '../runtime/writable-layer.js'
-import { pidOf } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import { type NativeWall, NODE_FLAGS, noNativeWall, startDoubleWalled } from './double-wall.js'
+import { completedReceipt } from './engine-receipt.js'
 import { changesInSandbox, readSandboxFile } from './file-session.js'
-import { type Served, serveFileSystems } from './file-system-server.js'
 import { type KeptComponent, KeptComponents } from './kept-components.js'
+import { lastEndIn } from './last-end.js'
 import { assertModuleSize } from './module.js'
-import { assertNoPrivileges } from './no-privileges.js'
-import { assertNoResources } from './no-resources.js'
+import { assertPossible, assertPossibleAlone } from './possible-spec.js'
 import { preparationMs, within } from './preparation.js'
 import { assertPrewarmable, type BecomeResult, type LaterPieces, PrewarmedSandbox } from './prewarmed-sandbox.js'
-import { fileDigest } from './program-digest.js'
+import { moduleDigestOf } from './program-digest.js'
 import { prepareRecording } from './recording/recording-file.js'
 import { RunningFiles } from './running-files.js'
 import type { SandboxLayer } from './sandbox/protocol.js'
-import { SandboxControl, type SandboxExit } from './sandbox-control.js'
-import { parseEvent } from './sandbox-event.js'
-import {
-  assertNoGroups,
-  assertSandboxGroups,
-  sandboxDelegation,
-  sandboxEvidence,
-  sandboxGroups,
-  wasmLimitWays,
-  withoutHeld,
-} from './sandbox-groups.js'
+import { SandboxControl } from './sandbox-control.js'
+import { assertNoGroups, assertSandboxGroups, sandboxDelegation, sandboxEvidence, sandboxGroups, wasmLimitWays } from './sandbox-groups.js'
 import { bindPath, TRANSPILED_PATH } from './sandbox-plan.js'
 import { type SandboxProcess, startAlone } from './sandbox-process.js'
 import {
   insideLayers,
-  LAST_WORD_BYTES,
   layerBytes,
   layersOf,
-  lazyNumber,
   ownFolder,
   type PreparedOptions,
   prepared,
@@ -59,11 +43,13 @@ import {
   startBehindWall,
   wallPlan,
 } from './sandbox-start.js'
+import { serveMounts } from './served-mounts.js'
 import { sandboxLimits } from './start-message.js'
-import { keepLeftUpper, keptLayers, type NewUpper, newUpper } from './uppers.js'
+import { updateSandbox } from './update-sandbox.js'
+import { keptLayers, type NewUpper, newUpper } from './uppers.js'
 import { keepReceipt, startExec } from './wasm-exec.js'
 import { WasmFiles } from './wasm-files.js'
-import { killedStatus, statusOf, WasmTask } from './wasm-task.js'
+import { WasmTask } from './wasm-task.js'
 import { keptChanges } from './written.js'
 
 /** Options of {@link WasmRuntime}. */
@@ -103,7 +89,7 @@ export class WasmRuntime implements Runtime {
     const settled = this.#settle(wanted)
     const { request, program, ways } = settled
     const { id, directory, spec, rootfs } = request
-    if (spec.recording !== undefined) prepareRecording(spec, spec.recording, digestOf(rootfs, program))
+    if (spec.recording !== undefined) prepareRecording(spec, spec.recording, moduleDigestOf(rootfs, program))
     const { timeoutMs = null } = spec.limits
     const component = await this.#components.ensure(request, program)
     const objects = openObjects(request)
@@ -117,7 +103,7 @@ export class WasmRuntime implements Runtime {
       const warm = await this.#become(settled, upper)
       const started: Started = warm ?? (await this.#startProcess(settled, upper, component))
       sandbox = started.sandbox
-      const files = sandbox.remote === null ? null : serve(sandbox.remote, request, objects)
+      const files = sandbox.remote === null ? null : serveMounts(sandbox.remote, request, objects)
       const receipt = warm?.receipt ?? collectReceipt({ container: id, wall: this.name, ...shared(sandbox, spec, ways), wasm: null })
       if (warm === null) await sandbox.execute()
       const control = warm?.control ?? new SandboxControl(sandbox.start, sandbox.control, started.message)
@@ -125,8 +111,8 @@ export class WasmRuntime implements Runtime {
       recordGuest(own, { guest: sandbox.pid, ...(sandbox.holders ?? {}) })
       const outlives = request.supervision?.outlives === true
       const bounded = { ...receipt, limits: [...receipt.limits, ...started.evidence] }
-      const digest = program.ino === null ? null : (warm?.moduleDigest ?? component?.digest ?? fileDigest(rootfs, program.ino))
-      const whole = completed(bounded, wasm, digest, spec)
+      const digest = program.ino === null ? null : (warm?.moduleDigest ?? component?.digest ?? moduleDigestOf(rootfs, program))
+      const whole = completedReceipt(bounded, wasm, digest, spec)
       keepReceipt(own, whole)
       return new WasmTask({ sandbox, control, timeoutMs, upper, folder: own, outlives, receipt: whole, files, cleanUp })
     } catch (error) {
@@ -143,7 +129,7 @@ export class WasmRuntime implements Runtime {
     const folder = dirname(directory)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const component = await this.#components.ensure(request, program)
-    const moduleDigest = component?.digest ?? digestOf(rootfs, program)
+    const moduleDigest = component?.digest ?? moduleDigestOf(rootfs, program)
     return PrewarmedSandbox.start({
       id,
       folder,
@@ -227,38 +213,12 @@ export class WasmRuntime implements Runtime {
     return startExec(ownFolder(request.directory), request)
   }
 
-  /** The sandbox's own word, where it came to say one; else the launcher's. */
   async update({ directory, before, after }: UpdateRequest): Promise<void> {
-    const running = readGuest(ownFolder(directory))
-    const delegated = running === null ? sandboxDelegation(after) : ownGroups(pidOf(running.init))
-    assertLimits(after.limits, this.name, wasmLimitWays(delegated))
-    assertNoResources(withoutHeld(after.resources ?? {}))
-    if (running !== null) assertSameParts(before.limits, after.limits)
-    assertSandboxGroups(after, delegated)
-    const wanted = sandboxGroups(after, delegated)
-    if (running === null) {
-      // Values are looked at as those of groups that will be made.
-      groupOperations('update', wanted, delegated)
-      return
-    }
-    const had = sandboxGroups(before, delegated)
-    assertUpdatable(had, wanted)
-    updateGroups(had, wanted, delegated)
+    updateSandbox(ownFolder(directory), before, after)
   }
 
   async lastEnd(directory: string, { limits }: ContainerSpec): Promise<RunEnd | null> {
-    const own = ownFolder(directory)
-    const end = readEnd(own)
-    if (end === null) return null
-    const said = readSaid(own)
-    if (said?.upperWhole) keepLeftUpper(own)
-    const killed = {
-      asked: null,
-      timedOutAfterMs: end.reason === 'timeout' ? (limits.timeoutMs ?? 0) : null,
-      durationMs: end.duration_ns / 1e6,
-      memoryBytes: limits.memoryBytes ?? null,
-    }
-    return { exit: said === null ? killedStatus(end, killed) : statusOf(said), finishedAt: new Date(end.time) }
+    return lastEndIn(ownFolder(directory), limits)
   }
 
   async written(directory: string, spec: ContainerSpec, rootfs: Rootfs): Promise<WritableLayer | null> {
@@ -313,88 +273,6 @@ export class WasmRuntime implements Runtime {
   }
 }
 
-/**
- * Answers a sandbox for its mounts of this process's objects, and for layers that come when they are read. Resolves when it asks no more and all
- * is given back.
- */
-async function serve(stream: Duplex, { spec, rootfs }: CreateRequest, objects: readonly OpenedObject[]): Promise<void> {
-  const served = new Map<number, Served>(
-    objects.map(({ mount, fs }) => [spec.mounts.indexOf(mount), { fs, readonly: mount.readonly }] as const),
-  )
-  for (const [place, { lazy }] of rootfs.layers.entries()) if (lazy !== undefined) served.set(lazyNumber(spec, place), { contents: lazy })
-  await serveFileSystems(stream, served)
-  for (const { fs } of objects) fs.close()
-}
-
-/** Its last word; null for none, or for one that is none. */
-function readSaid(folder: string): SandboxExit | null {
-  try {
-    // A guest that has broken out of V8 may have written more than anybody wants to read.
-    if (statSync(saidPath(folder)).size > LAST_WORD_BYTES) return null
-    const said = parseEvent(readFileSync(saidPath(folder), 'utf8').trimEnd())
-    return said?.event === 'exited' ? said : null
-  } catch {
-    return null
-  }
-}
-
-/** Refuses by name what this wall cannot give. */
-function assertPossible(spec: ContainerSpec): void {
-  const { network, mounts, privileges = {}, resources = {}, limits, deterministic, recording, process, wasiEngine } = spec
-  assertNoPrivileges(privileges)
-  assertNoResources(withoutHeld(resources))
-  if (deterministic !== undefined) assertDeterministic({ mounts, process })
-  if (wasiEngine === 'wasmer' && (limits.fuel !== undefined || deterministic !== undefined || recording !== undefined))
-    throw new EngineError('NOT_BUILT', '--wasi-engine wasmer has neither fuel nor runs that are the same each time', {
-      hint: 'Leave --wasi-engine out.',
-    })
-  if (wasiEngine === 'wasmer' && mounts.length > 0)
-    throw new EngineError('NOT_BUILT', `--wasi-engine wasmer: it sees the container's root and no mounts (${mounts[0]?.destination})`, {
-      hint: 'Leave --wasi-engine or the mounts out.',
-    })
-  if (network.mode !== 'none')
-    throw new EngineError('NOT_BUILT', `--network ${network.mode}: programs of preview1 have no sockets`, {
-      hint: 'Leave --network out for Wasm images.',
-    })
-  for (const mount of mounts.filter(isHostMount))
-    if (lstatSync(mount.source, { throwIfNoEntry: false })?.isDirectory() === false)
-      throw new EngineError('NOT_BUILT', `${mount.source} is not a directory, and the Wasm wall binds only directories`, {
-        hint: 'Bind the directory that holds it.',
-        data: { source: mount.source, destination: mount.destination },
-      })
-}
-
-/** A deterministic run has nothing of the host's: not what others may change, and no line that ends when somebody types. */
-function assertDeterministic({ mounts, process: { terminal } }: Pick<ContainerSpec, 'mounts' | 'process'>): void {
-  const foreign = mounts.find((mount) => mount.type !== 'tmpfs')
-  if (foreign !== undefined)
-    throw new EngineError(
-      'INVALID_ARGUMENT',
-      `--deterministic: ${foreign.destination} is a mount from outside, which may change from run to run`,
-      {
-        hint: 'Put the files into the image, give them on stdin, or record the run: --record FILE.',
-        data: { destination: foreign.destination },
-      },
-    )
-  if (terminal)
-    throw new EngineError('INVALID_ARGUMENT', '--deterministic and --tty: what a terminal gives depends on when somebody types', {
-      hint: 'Leave -t out, or record the run: --record FILE.',
-    })
-}
-
-/** Refuses by name what only a kernel's mount can give. */
-function assertPossibleAlone({ mounts }: ContainerSpec): void {
-  const shallow = mounts.find((mount) => mount.type === 'bind' && mount.recursive === false)
-  if (shallow !== undefined)
-    throw new EngineError(
-      'UNSUPPORTED_BY_HOST',
-      `${shallow.destination}: without a native wall a bind mount shows what is mounted below it`,
-      {
-        hint: 'Leave bind-recursive out.',
-      },
-    )
-}
-
 interface Settled {
   readonly request: CreateRequest
   readonly program: Program
@@ -404,41 +282,4 @@ interface Settled {
 
 function shared({ kernel }: SandboxProcess, { limits }: ContainerSpec, ways: LimitWays) {
   return { kernel, limits, ways }
-}
-
-/** Refuses for a running guest what is a part of it since it was started. Throws CONFLICT. */
-function assertSameParts({ cpus: _before, ...before }: Limits, { cpus: _after, ...after }: Limits): void {
-  const keys = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof typeof before>
-  if ([...keys].every((key) => before[key] === after[key])) return
-  throw new EngineError('CONFLICT', 'the limits of a Wasm program, but --cpus, are made part of it when it is started', {
-    hint: 'Stop the container, update it, and start it again.',
-  })
-}
-
-/**
- * The receipt with the engine's evidence. The module's digest is compared from outside: this process reads the same file of the
- * image for itself.
- */
-function completed(receipt: Receipt, wasm: WasmEvidence, moduleDigest: string | null, spec: ContainerSpec): Receipt {
-  const { process, limits, deterministic, recording } = spec
-  const { env } = process
-  const isReproducible = deterministic !== undefined || recording !== undefined
-  const checks = {
-    ...receipt.crossCheck,
-    ...(moduleDigest === null ? {} : { moduleDigest: moduleDigest === wasm.moduleDigest }),
-    environment: JSON.stringify(wasm.environment) === JSON.stringify(env),
-    ...(limits.fuel === undefined ? {} : { fuel: wasm.instrumented?.includes('fuel') === true }),
-    ...(isReproducible ? { canonicalNan: wasm.instrumented?.includes('canonical-nan') === true } : {}),
-  }
-  const failed = Object.entries(checks).filter(([, agrees]) => !agrees)
-  if (failed.length > 0)
-    throw new EngineError('SANDBOX_FAILED', `the sandbox shows something else than this process sees: ${failed.map(([name]) => name)}`)
-  const { kernel } = receipt
-  const doubleWall = kernel?.namespaces.user.isolated === true && kernel.seccomp.mode === 2
-  return { ...receipt, doubleWall, wasm, crossCheck: checks }
-}
-
-/** Of the program's file in the image; empty for one in a mount. */
-function digestOf(rootfs: Rootfs, { ino }: Program): string {
-  return ino === null ? '' : fileDigest(rootfs, ino)
 }

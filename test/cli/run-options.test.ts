@@ -33,6 +33,7 @@ function parserOfRun(): Command {
   const parser = new Command()
     .exitOverride()
     .allowExcessArguments()
+    .passThroughOptions()
     .configureOutput({ writeErr: () => {} })
   addRunFlags(parser)
   addNotBuilt(parser, NOT_BUILT_RUN_FLAGS)

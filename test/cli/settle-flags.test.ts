@@ -7,7 +7,7 @@ import { suite } from '../support/suite.js'
 const test = suite('cli/settle-flags')
 const parser = new Command()
 addRunFlags(parser)
-const settle = (words: string) => settleFlags(words.split(' '), parser.options).join(' ')
+const settle = (words: string) => settleFlags(words.split(' '), parser.options, { takesProgram: true }).join(' ')
 
 test('a flag may be given a truth value, and false takes back what came before', () => {
   assert.is(settle('--rm=true -i=1 -t=T bb true'), '--rm -i -t bb true')
@@ -33,6 +33,20 @@ test('in a group of short flags a truth value is that of the last', () => {
   assert.is(settle('-it=true bb'), '-i -t bb')
   assert.is(settle('-t -it=false bb'), '-i bb')
   assert.throws(() => settle('-it=5 bb'), /invalid argument "5" for "-t"/)
+})
+
+test('flags of a command that takes no program are settled wherever they stand', () => {
+  const listing = new Command()
+    .option('-f, --follow', '')
+    .option('-n, --tail <lines>', '')
+    .option('--no-trunc', '')
+    .option('-s, --signal <name>', '')
+  const settleAll = (words: string) => settleFlags(words.split(' '), listing.options, { takesProgram: false }).join(' ')
+  assert.is(settleAll('web --follow=true -n=5 -- --follow=true'), 'web --follow -n5 -- --follow=true')
+  assert.is(settleAll('--no-trunc=true'), '--no-trunc')
+  assert.is(settleAll('--no-trunc --no-trunc=false web'), 'web')
+  assert.is(settleAll('-n -1 web - --tail -2'), '-n -1 web - --tail -2')
+  assert.throws(() => settleAll('web -9'), /unknown shorthand flag: '9' in -9/)
 })
 
 test.run()

@@ -27,6 +27,7 @@ native('wrong ids and groups', async () => {
     [['-u', 'nosuch'], 'unable to find user nosuch'],
     [['-u', '0:nosuch'], 'unable to find group nosuch'],
     [['-u', '2147483648'], '2147483647'],
+    [['-u', '99999999999999'], '2147483647'],
     [['-u', '-1'], 'unable to find user -1'],
     [['-u', '2000000000'], 'does not exist in a container here'],
     [['--group-add', 'nosuch'], 'unable to find group nosuch'],

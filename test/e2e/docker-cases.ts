@@ -512,6 +512,12 @@ const FROM_CREATE_TO_UNPAUSE: readonly DockerCase[] = [
     stderr: /container [0-9A-Za-z]+ is not running/i,
   },
   {
+    title: 'kill -9 is no flag, and kills nothing',
+    lines: "up one; $docker kill -9 one; echo $?; $docker kill one -9; echo $?; $docker inspect -f '{{.State.Status}}' one",
+    stdout: '125\n125\nrunning\n',
+    stderr: /^unknown shorthand flag: '9' in -9/,
+  },
+  {
     title: 'kill of what is paused',
     lines: "up one; $docker pause one; $docker kill one; until_is exited one; $docker inspect -f '{{.State.ExitCode}}' one",
     stdout: 'one\none\n137\n',
@@ -666,6 +672,12 @@ const FROM_WAIT_TO_PRUNE: readonly DockerCase[] = [
     stdout: 'one\n',
   },
   { title: 'rm of what never ran', lines: '$docker create --name one box true >/dev/null; $docker rm one', stdout: 'one\n' },
+  {
+    title: 'rm by the name that inspect shows',
+    lines:
+      "$docker create --name one box true >/dev/null; $docker rm $($docker inspect -f '{{.Name}}' one); $docker ps -aq --filter name=one",
+    stdout: '/one\n',
+  },
   {
     title: 'rm of what runs',
     lines: 'up one; $docker rm one',
@@ -909,6 +921,17 @@ const FROM_EXEC_TO_LOGS: readonly DockerCase[] = [
     lines: '$docker run --name one box echo a >/dev/null; $docker logs -t one',
     stdout: 'TIME a\n',
   },
+  {
+    title: 'logs for a reader that has seen enough',
+    lines: '$docker run --name one box seq 1 30000 >/dev/null; $docker logs one | head -1; $docker logs -f one | head -1',
+    stdout: '1\n1\n',
+  },
+  {
+    title: "flags stand behind a container's name, too",
+    lines:
+      '$docker run --name one box echo a >/dev/null; $docker logs one --follow=true; $docker logs one -n=0; $docker ps -aq --no-trunc=false | grep -c .',
+    stdout: 'a\n1\n',
+  },
   { title: 'logs of what never ran', lines: '$docker create --name one box echo a >/dev/null; $docker logs one' },
   {
     title: 'logs of a line without its end',
@@ -1000,6 +1023,19 @@ const FROM_PS_TO_MISTAKES: readonly DockerCase[] = [
       because: 'wolffia keeps what it has settled, and not the words it was told',
       stdout: 'here /etc web b INT 3 echo [x y] [echo] [x y] box\n',
     },
+  },
+  {
+    title: 'inspect of its network',
+    lines: `up one --network none
+      $docker inspect -f '{{range $name, $network := .NetworkSettings.Networks}}{{$name}} {{$network.IPAddress}}{{end}}.{{.NetworkSettings.IPAddress}}{{json .NetworkSettings.Ports}}' one`,
+    stdout: 'none .{}\n',
+  },
+  {
+    title: 'inspect -s of what it has written',
+    lines: `$docker run --name one box sh -c 'head -c 1000 /dev/zero >/f'
+      $docker inspect -s -f '{{.SizeRw}}' one; $docker container inspect --size one | grep -c SizeRootFs; $docker inspect one | grep -c SizeR`,
+    code: 1,
+    stdout: '1000\n1\n0\n',
   },
   {
     title: 'inspect of how it is held',

@@ -213,6 +213,12 @@ export const COPYING_IN: readonly DockerCase[] = [
     stderr:
       /(invalid output path|failed to export container).*(directory "?nosuch"? does not exist|stat nosuch: no such file or directory)/,
   },
+  {
+    title: 'export -o into a folder that may not be written',
+    lines: 'up one; mkdir shut; chmod 555 shut; $docker export -o shut/file one; echo $?; ls shut; chmod 755 shut',
+    stdout: '1\n',
+    stderr: /(cannot write shut\/file|open .*shut.*): permission denied/,
+  },
   { title: 'export of what is unknown', lines: '$docker export nosuch >root.tar', code: 1, stderr: /no such container: nosuch/i },
   {
     title: 'export says how many arguments it takes',

@@ -36,6 +36,9 @@ native(
     const code = async (...words: string[]) => (await run(words)).code
     assert.is(await code('busybox', 'nosuch'), 127)
     assert.is(await code('busybox', '/bin/nosuch'), 127)
+    const late = await run(['busybox', '--rm'])
+    assert.is(late.code, 127)
+    assert.match(late.stderr, /"--rm": no such program .*\nOptions of wolffia stand before the image/)
     assert.is(await code('busybox', '/bin/text'), 126)
     assert.is(await code('busybox', '/etc'), 126)
     assert.is(await code('busybox', 'sh', '-c', 'kill -9 $$'), 137)
@@ -272,6 +275,7 @@ native('without --rm a container is kept with how it ended, until it is removed'
     [inspected.State.Status, inspected.State.ExitCode, inspected.Name, inspected.Config.Labels, inspected.Wolffia.Receipt.wall],
     ['exited', 3, '/kept', { a: 'b' }, 'native'],
   )
+  assert.match((await wolffia.run(['exec', 'kept', 'true'])).stderr, /kept is not running\nStart it first: wolffia start kept\n/)
   const taken = await wolffia.run(['run', '--name', 'kept', 'busybox', 'true'])
   assert.equal([taken.code, /already in use/.test(taken.stderr)], [125, true])
   assert.match((await wolffia.run(['rmi', 'busybox'])).stderr, /kept/)

@@ -426,7 +426,7 @@ const MISTAKES: readonly (readonly [words: string, code: number, ...says: readon
   ['run -v data:x keeper', 125, /must be absolute/],
   ['run -v data:/ keeper', 125, /can't be \//],
   ['run -v data:/x -v other:/x keeper', 125, /duplicate mount point: \/x/],
-  ['run -v data:/x:z keeper', 125, /option "z" is not built/],
+  ['run -v data:/x:U keeper', 125, /option "U" is not built/],
   ['run -v data:/other keeper true', 125, /the image has a file there/],
   ['run -v data:/top keeper true', 125, /symlink to the root/],
   ['run -v data:/proc/x keeper true', 125, /nothing can be mounted at \/proc\/x/],

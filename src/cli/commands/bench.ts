@@ -12,9 +12,9 @@ const HARNESS = join(dirname(fileURLToPath(import.meta.url)), 'bench.cjs')
 export const command: CliCommand = {
   usage: '[IMAGE [COMMAND] [ARG...]]',
   arity: [0, Number.POSITIVE_INFINITY],
+  takesProgram: true,
   configure(parser) {
     parser
-      .passThroughOptions()
       .option('--quick', 'few rounds and small sizes: shows that everything works')
       .option('--json', 'print the whole run as JSON')
       .option('--html <file>', 'write the whole run as one page with plots')

@@ -8,6 +8,7 @@ import { addCreateFlags, createOptions, rewriteValues } from '../run-options.js'
 export const command: CliCommand = {
   usage: 'IMAGE [COMMAND] [ARG...]',
   arity: [1, Number.POSITIVE_INFINITY],
+  takesProgram: true,
   configure: addCreateFlags,
   rewrite: rewriteValues,
   async run(positional, options) {

@@ -3,6 +3,7 @@ import type { CliCommand } from '../command.js'
 import { EVENT_FILTERS, eventMatches } from '../event-filter.js'
 import { eventFields, eventJson, eventLine } from '../event-form.js'
 import { addFilterFlag, parseFilters } from '../filter.js'
+import { writeAtReadersPace } from '../slow-reader.js'
 import { parseTime } from '../time-flag.js'
 
 /** `wolffia events`: what happens to containers, images and volumes, whoever does it, until it is interrupted. */
@@ -43,7 +44,8 @@ export const command: CliCommand = {
     })
     for await (const event of events) {
       if (!eventMatches(event, filters)) continue
-      if (!process.stdout.write(show(event))) await new Promise((resolve) => process.stdout.once('drain', resolve).once('error', resolve))
+      await writeAtReadersPace(process.stdout, show(event))
+      if (stop.signal.aborted) break
     }
     return 0
   },

@@ -11,9 +11,9 @@ const collect = (value: string, before: readonly string[] | undefined) => [...(b
 export const command: CliCommand = {
   usage: 'CONTAINER COMMAND [ARG...]',
   arity: [2, Number.POSITIVE_INFINITY],
+  takesProgram: true,
   configure(parser) {
     parser
-      .passThroughOptions()
       .option('-d, --detach', 'go on in the background')
       .option('--detach-keys <keys>', 'what leaves a terminal; ctrl-p,ctrl-q unless said')
       .option('-e, --env <NAME[=VALUE]>', 'set a variable, or pass on the one of that name', collect)

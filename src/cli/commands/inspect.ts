@@ -16,10 +16,11 @@ export const command: CliCommand = {
   configure(parser) {
     parser
       .option('-f, --format <template>', 'json, or a Go template: {{.State.Status}}')
+      .option('-s, --size', 'of containers also what each has written, and that with its image')
       .option('--type <container|image|volume>', 'look for one kind only')
       .option('--platform <os/arch>', "which of an image's platforms")
   },
-  async run(names, { type, platform, format, debug }) {
+  async run(names, { type, platform, format, size, debug }) {
     const kinds = type === undefined ? KINDS : KINDS.filter((kind) => kind === type)
     if (kinds.length === 0)
       throw new EngineError('INVALID_ARGUMENT', `"${String(type)}" is not a valid value for --type`, {
@@ -31,19 +32,23 @@ export const command: CliCommand = {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
     const exitCode = await forEach(names, context, async (name) => {
-      inspected.add(await inspectFirst(engine, kinds, name, platform === undefined ? {} : { platform: String(platform) }))
+      inspected.add(
+        await inspectFirst(engine, kinds, name, { size: size === true, ...(platform === undefined ? {} : { platform: String(platform) }) }),
+      )
     })
     inspected.end()
     return exitCode
   },
 }
 
-async function inspectFirst(
-  engine: Engine,
-  kinds: readonly Kind[],
-  name: string,
-  options: { readonly platform?: string },
-): Promise<object> {
+interface InspectOptions {
+  /** Of an image, the platform that is shown. */
+  readonly platform?: string
+  /** Of a container, whether its sizes are counted. */
+  readonly size: boolean
+}
+
+async function inspectFirst(engine: Engine, kinds: readonly Kind[], name: string, options: InspectOptions): Promise<object> {
   let missing: EngineError | null = null
   for (const kind of kinds)
     try {
@@ -58,7 +63,7 @@ async function inspectFirst(
 
 const MISSING: ReadonlySet<ErrorCode> = new Set(['CONTAINER_NOT_FOUND', 'IMAGE_NOT_FOUND', 'INVALID_REFERENCE', 'VOLUME_NOT_FOUND'])
 
-async function inspectOne(engine: Engine, kind: Kind, name: string, options: { readonly platform?: string }): Promise<object> {
+async function inspectOne(engine: Engine, kind: Kind, name: string, options: InspectOptions): Promise<object> {
   if (kind === 'volume') {
     const { inspectVolume } = await import('../volume-form.js')
     return inspectVolume(await engine.volumes.get(name))
@@ -66,7 +71,10 @@ async function inspectOne(engine: Engine, kind: Kind, name: string, options: { r
   const { inspectContainer, inspectImage } = await import('../inspect-form.js')
   if (kind === 'image') return inspectImage(await engine.images.inspect(name, options))
   const container = await engine.containers.get(name)
-  return inspectContainer(container, await entrypointOf(engine, container))
+  const found = await inspectContainer(container, await entrypointOf(engine, container))
+  if (!options.size) return found
+  const { writtenBytes, imageBytes } = await container.size()
+  return { ...found, SizeRw: writtenBytes, SizeRootFs: imageBytes + writtenBytes }
 }
 
 async function entrypointOf(engine: Engine, { image }: Container): Promise<readonly string[]> {

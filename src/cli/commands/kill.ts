@@ -1,6 +1,6 @@
 import { parseSignal } from '../../engine/words.js'
 import type { CliCommand } from '../command.js'
-import { forEach } from '../each.js'
+import { forEachContainer } from '../each-container.js'
 
 /** `wolffia kill`: sends containers a signal, SIGKILL unless said, and prints the name of each. */
 export const command: CliCommand = {
@@ -11,11 +11,6 @@ export const command: CliCommand = {
   },
   async run(names, { signal, debug }) {
     const wanted = signal === undefined ? 'SIGKILL' : parseSignal(String(signal))
-    const { Engine } = await import('../../engine/engine.js')
-    await using engine = await Engine.open()
-    return await forEach(names, { command: 'kill', debug: debug === true }, async (name) => {
-      await (await engine.containers.get(name)).kill(wanted)
-      process.stdout.write(`${name}\n`)
-    })
+    return forEachContainer(names, { command: 'kill', debug: debug === true }, (container) => container.kill(wanted))
   },
 }

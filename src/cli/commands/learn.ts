@@ -13,6 +13,7 @@ import { terminalSize } from '../terminal.js'
 export const command: CliCommand = {
   usage: 'IMAGE [COMMAND] [ARG...]',
   arity: [1, Number.POSITIVE_INFINITY],
+  takesProgram: true,
   configure(parser) {
     addCreateFlags(parser)
     parser

@@ -1,5 +1,6 @@
 import { EngineError } from '../../errors.js'
 import type { CliCommand } from '../command.js'
+import { writeAtReadersPace } from '../slow-reader.js'
 import { parseTime } from '../time-flag.js'
 
 /** `wolffia logs`: what a container has written, its stdout to ours and its stderr to ours. */
@@ -34,9 +35,8 @@ export const command: CliCommand = {
       ...(lines === 'all' || lines.startsWith('-') ? {} : { tail: Number(lines) }),
     })
     for await (const { stream, time, text } of entries) {
-      const out = stream === 'stdout' ? process.stdout : process.stderr
-      if (!out.write(timestamps === true ? `${time} ${text}` : text))
-        await new Promise((resolve) => out.once('drain', resolve).once('error', resolve))
+      await writeAtReadersPace(stream === 'stdout' ? process.stdout : process.stderr, timestamps === true ? `${time} ${text}` : text)
+      if (stop.signal.aborted) break
     }
     return 0
   },

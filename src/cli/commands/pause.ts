@@ -1,5 +1,5 @@
 import type { CliCommand } from '../command.js'
-import { forEach } from '../each.js'
+import { forEachContainer } from '../each-container.js'
 
 function of(name: 'pause' | 'unpause'): CliCommand {
   return {
@@ -7,12 +7,7 @@ function of(name: 'pause' | 'unpause'): CliCommand {
     arity: [1, Number.POSITIVE_INFINITY],
     configure() {},
     async run(names, { debug }) {
-      const { Engine } = await import('../../engine/engine.js')
-      await using engine = await Engine.open()
-      return await forEach(names, { command: name, debug: debug === true }, async (container) => {
-        await (await engine.containers.get(container))[name]()
-        process.stdout.write(`${container}\n`)
-      })
+      return forEachContainer(names, { command: name, debug: debug === true }, (container) => container[name]())
     },
   }
 }

@@ -20,6 +20,7 @@ import { whyWriter } from '../why.js'
 export const command: CliCommand = {
   usage: 'IMAGE [COMMAND] [ARG...]',
   arity: [1, Number.POSITIVE_INFINITY],
+  takesProgram: true,
   configure: addRunFlags,
   rewrite: rewriteValues,
   async run(positional, options) {

@@ -1,6 +1,6 @@
 import { attachToStart, detachKeysOf } from '../attached.js'
 import type { CliCommand } from '../command.js'
-import { forEach } from '../each.js'
+import { forEachContainer } from '../each-container.js'
 import { SignalRelay } from '../foreground.js'
 import { UsageError } from '../report.js'
 import { terminalSize } from '../terminal.js'
@@ -20,13 +20,9 @@ export const command: CliCommand = {
     const detachKeys = detachKeysOf(options)
     const takesPart = attach === true || interactive === true
     if (takesPart && names.length > 1) throw new UsageError('you cannot start and attach multiple containers at once', { exitCode: 1 })
+    if (!takesPart) return forEachContainer(names, { command: 'start', debug: debug === true }, (container) => container.start())
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
-    if (!takesPart)
-      return await forEach(names, { command: 'start', debug: debug === true }, async (name) => {
-        await (await engine.containers.get(name)).start()
-        process.stdout.write(`${name}\n`)
-      })
     const signals = new SignalRelay()
     try {
       const container = await engine.containers.get(names[0] ?? '')

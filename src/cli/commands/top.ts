@@ -14,9 +14,8 @@ const GAP_CHARACTERS = 3
 export const command: CliCommand = {
   usage: 'CONTAINER [ps OPTIONS]',
   arity: [1, Number.POSITIVE_INFINITY],
-  configure(parser) {
-    parser.passThroughOptions()
-  },
+  takesProgram: true,
+  configure() {},
   async run([name = '', ...options]) {
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()

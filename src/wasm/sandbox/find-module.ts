@@ -68,7 +68,9 @@ function refusal(path: string, why: string): EngineError {
 
 function notFound(command: string, where: string): EngineError {
   return new EngineError('COMMAND_NOT_FOUND', `${JSON.stringify(command)}: no such program ${where}`, {
-    hint: 'Name a program that the container has.',
+    hint: command.startsWith('-')
+      ? "wolffia's own options stand before the container; what comes after it is the program and its own arguments."
+      : 'Name a program that the container has.',
     data: { command },
   })
 }
