@@ -384,7 +384,8 @@ class Application {
     const isNew = isMade || lent === null
     const isModeNew = isNew || mode !== lent.mode
     const isStirred = this.#stirred.has(entry.path)
-    const areTimesNew = isNew || isStirred || pieces !== null || mtimeNs !== lent.mtimeNs || atimeNs !== lent.atimeNs
+    // Objects that are no file systems may tell the time of a new mode as that of a new content: memfs does.
+    const areTimesNew = isModeNew || isStirred || pieces !== null || mtimeNs !== lent.mtimeNs || atimeNs !== lent.atimeNs
     if (entry.kind === 'symlink' || (!isModeNew && !areTimesNew)) return
     const at = entry.path === '' ? this.tree.root : (ino ?? this.#look(entry.path)?.ino)
     if (at === undefined || this.tree.stat(at).type !== entry.kind) return

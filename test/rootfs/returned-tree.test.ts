@@ -142,7 +142,7 @@ function passesSymlink(volume: Volume, of: string): boolean {
   })
 }
 
-/** What is seldom made by chance: names that part, and that come together in a directory's place. */
+/** What is seldom made by chance: names that part, that come together in a directory's place, and a file in the place of one that differs by its mode. */
 const SELDOM: [Change[], Change[]][] = [
   [
     [
@@ -164,6 +164,14 @@ const SELDOM: [Change[], Change[]][] = [
       ['remove', '/d', ''],
       ['link', '/a', '/d'],
     ],
+  ],
+  [
+    [
+      ['write', '/d', ''],
+      ['write', '/c', ''],
+      ['chmod', '/c', '700'],
+    ],
+    [['rename', '/c', '/d']],
   ],
 ]
 
