@@ -50,6 +50,12 @@ export interface ReceiptEvent {
   readonly supervisor: { readonly output_bytes: number | null; readonly time_ms: number | null; readonly pause: 'freezer' | 'signals' }
 }
 
+/** Of one that the spawner has started: its process, before anything that it says itself. */
+export interface LaunchedEvent {
+  readonly event: 'launched'
+  readonly pid: number
+}
+
 /** execve succeeded. */
 export interface StartedEvent {
   readonly event: 'started'
@@ -106,7 +112,16 @@ export interface DoneEvent {
 }
 
 /** What the launcher says on its control socket. */
-export type LauncherEvent = CreatedEvent | ReceiptEvent | StartedEvent | BegunEvent | FailedEvent | WatchedEvent | ExitedEvent | DoneEvent
+export type LauncherEvent =
+  | LaunchedEvent
+  | CreatedEvent
+  | ReceiptEvent
+  | StartedEvent
+  | BegunEvent
+  | FailedEvent
+  | WatchedEvent
+  | ExitedEvent
+  | DoneEvent
 
 /** The bytes of a plan: fields that end in NUL. Throws INVALID_ARGUMENT for a field that holds a NUL or a wrong number of fields. */
 export function encodePlan(plan: Plan): Buffer {
@@ -128,7 +143,7 @@ function encodeField(value: FieldValue): Buffer {
 }
 
 const NUL = Buffer.of(0)
-const EVENTS: ReadonlySet<string> = new Set(['created', 'receipt', 'started', 'begun', 'failed', 'watched', 'exited', 'done'])
+const EVENTS: ReadonlySet<string> = new Set(['launched', 'created', 'receipt', 'started', 'begun', 'failed', 'watched', 'exited', 'done'])
 
 /** One line of the control socket. Throws INTERNAL for anything that is not an event. */
 export function parseEvent(line: string): LauncherEvent {
