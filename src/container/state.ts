@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -311,6 +312,7 @@ function isOwnToRemove({ autoRemove = false, owner = null }: RemovedRecord): boo
 }
 
 function removeIfEmpty(folder: string): void {
+  if (!existsSync(folder)) return
   try {
     rmdirSync(folder)
   } catch {
