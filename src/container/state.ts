@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -315,6 +316,7 @@ function isOwnToRemove({ autoRemove = false, owner = null }: RemovedRecord): boo
 }
 
 function removeIfEmpty(folder: string): void {
+  if (!existsSync(folder)) return
   try {
     rmdirSync(folder)
   } catch {

@@ -11,9 +11,9 @@ import { assetPath, launcherBuildCommand } from './installation.js'
 import type { Plan } from './operations.js'
 import type { CreatedEvent, ExitedEvent, LauncherEvent, ReceiptEvent, WatchedEvent } from './protocol.js'
 import { encodePlan, parseEvent } from './protocol.js'
+import { expectFurtherStarts, type LauncherChild, type StdioEnd, spawnLauncher } from './spawner.js'
 
-/** Where one of the caller's ends goes: a stream of this process, nowhere, or a descriptor of this process. */
-export type StdioEnd = 'pipe' | 'ignore' | number
+export type { StdioEnd } from './spawner.js'
 
 /** Options of {@link launch}. */
 export interface LaunchOptions {
@@ -57,14 +57,25 @@ export function launch(plan: Plan, options: LaunchOptions = {}): LauncherProcess
       hint: `${missing}. Wasm images run without it.`,
     })
   const bytes = encodePlan(plan)
+  return new LauncherProcess(startLauncher(plan, options), bytes, options.signal)
+}
+
+/** By the spawner, or by this process. */
+function startLauncher(plan: Plan, options: LaunchOptions): LauncherChild {
+  const { seccompProgram, seccompProgramPath, descriptors = [] } = options
+  const stdio = [...(options.stdio ?? (['ignore', 'ignore', 'ignore'] as const)), 'pipe', 'pipe'] as const
+  if (seccompProgram === undefined) {
+    const hasProgram = plan.exec !== null
+    const spawned = spawnLauncher({ stdio: [...stdio, 'ignore', ...descriptors], filterPath: seccompProgramPath, hasProgram })
+    if (spawned !== null) return spawned
+  }
   let seccomp: number | 'ignore' = 'ignore'
   let child: ChildProcess
   try {
-    if (options.seccompProgram !== undefined) seccomp = openBytes(options.seccompProgram)
-    else if (options.seccompProgramPath !== undefined) seccomp = openSync(options.seccompProgramPath, 'r')
-    const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'ignore', 'ignore']
+    if (seccompProgram !== undefined) seccomp = openBytes(seccompProgram)
+    else if (seccompProgramPath !== undefined) seccomp = openSync(seccompProgramPath, 'r')
     child = spawn(assetPath('launcher'), [], {
-      stdio: [stdin, stdout, stderr, 'pipe', 'pipe', seccomp, ...(options.descriptors ?? [])],
+      stdio: [...stdio, seccomp, ...descriptors],
       env: {},
       // A signal meant for the caller's process group (Ctrl-C) is the caller's to pass on.
       detached: true,
@@ -79,7 +90,7 @@ export function launch(plan: Plan, options: LaunchOptions = {}): LauncherProcess
     child.on('error', () => {})
     throw spawnError(Object.assign(new Error('too many open files'), { code: 'EMFILE' }))
   }
-  return new LauncherProcess(child, bytes, options.signal)
+  return child
 }
 
 /** A file of these bytes that has no name any more. */
@@ -101,8 +112,6 @@ export async function perform(plan: Plan, options: LaunchOptions = {}): Promise<
 
 /** One running launcher: typed events as promises, commands as methods. */
 export class LauncherProcess {
-  /** Host pid of the launcher itself, undefined when it could not be started. */
-  readonly pid: number | undefined
   readonly stdin: Writable | null
   readonly stdout: Readable | null
   readonly stderr: Readable | null
@@ -114,7 +123,8 @@ export class LauncherProcess {
   readonly exited: Promise<ExitedEvent>
   /** A plan without a program is finished. */
   readonly done: Promise<void>
-  readonly #child: ChildProcess
+  readonly #child: LauncherChild
+  #pid: number | undefined
   readonly #control: Socket
   readonly #ready = deferred<LauncherReady>()
   readonly #started = deferred<void>()
@@ -127,9 +137,9 @@ export class LauncherProcess {
   #watched: WatchedEvent | null = null
 
   /** @internal Use {@link launch}. */
-  constructor(child: ChildProcess, plan: Buffer, signal: AbortSignal | undefined) {
+  constructor(child: LauncherChild, plan: Buffer, signal: AbortSignal | undefined) {
     this.#child = child
-    this.pid = child.pid
+    this.#pid = child.pid
     this.stdin = child.stdin
     this.stdout = child.stdout
     this.stderr = child.stderr
@@ -151,7 +161,7 @@ export class LauncherProcess {
     // All events are in when both the process has ended and the socket is at its end.
     child.on('exit', (code, signalName) => {
       const ended = () =>
-        this.#fail(new EngineError('LAUNCHER_FAILED', `the launcher ended without a word (${signalName ?? `status ${code}`})`))
+        this.#fail(new EngineError('LAUNCHER_FAILED', `the launcher ended without a word (${signalName ?? `status ${code ?? 'unknown'}`})`))
       if (this.#control.readableEnded || this.#control.destroyed) ended()
       else this.#control.once('close', ended)
     })
@@ -165,6 +175,11 @@ export class LauncherProcess {
     }
   }
 
+  /** Host pid of the launcher itself, known once {@link ready} has resolved; undefined when it could not be started. */
+  get pid(): number | undefined {
+    return this.#pid
+  }
+
   /** What was told of the guest's system calls, once {@link exited} has resolved; null for nothing. */
   get watched(): WatchedEvent | null {
     return this.#watched
@@ -173,6 +188,7 @@ export class LauncherProcess {
   /** Lets the guest go; resolves when execve has succeeded, or a signal has ended it before. Rejects with COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE. */
   async go(): Promise<void> {
     this.#command('go')
+    expectFurtherStarts()
     await this.#started.promise
   }
 
@@ -249,6 +265,9 @@ export class LauncherProcess {
 
   #take(event: LauncherEvent): void {
     switch (event.event) {
+      case 'launched':
+        this.#pid = event.pid
+        break
       case 'created':
         this.#created = event
         break

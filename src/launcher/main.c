@@ -1,6 +1,7 @@
 /* The launcher: does what a plan says, says what happened. README.md describes the protocol. */
 #include "child.h"
 #include "operation.h"
+#include "spawn.h"
 #include "supervise.h"
 
 #include <string.h>
@@ -11,6 +12,8 @@ int main(int argc, char **argv) {
     child_resume(argc, argv);
   if (argc == 2 && strcmp(argv[1], "--operations") == 0)
     return operation_print_all();
+  if (argc == 2 && strcmp(argv[1], "--spawn") == 0)
+    spawn_run();
   if (argc == 1)
     return supervise_run();
   static const char usage[] =

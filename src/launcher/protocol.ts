@@ -50,6 +50,12 @@ export interface ReceiptEvent {
   readonly supervisor: { readonly output_bytes: number | null; readonly time_ms: number | null; readonly pause: 'freezer' | 'signals' }
 }
 
+/** Of one that the spawner has started: its process, before anything that it says itself. */
+export interface LaunchedEvent {
+  readonly event: 'launched'
+  readonly pid: number
+}
+
 /** execve succeeded. */
 export interface StartedEvent {
   readonly event: 'started'
@@ -106,7 +112,16 @@ export interface DoneEvent {
 }
 
 /** What the launcher says on its control socket. */
-export type LauncherEvent = CreatedEvent | ReceiptEvent | StartedEvent | BegunEvent | FailedEvent | WatchedEvent | ExitedEvent | DoneEvent
+export type LauncherEvent =
+  | LaunchedEvent
+  | CreatedEvent
+  | ReceiptEvent
+  | StartedEvent
+  | BegunEvent
+  | FailedEvent
+  | WatchedEvent
+  | ExitedEvent
+  | DoneEvent
 
 /** The bytes of a plan: fields that end in NUL. Throws INVALID_ARGUMENT for a field that holds a NUL or a wrong number of fields. */
 export function encodePlan(plan: Plan): Buffer {
@@ -118,17 +133,32 @@ export function encodePlan(plan: Plan): Buffer {
   }
   if (plan.exec === null) fields.push('done')
   else fields.push('exec', plan.exec.args.length, ...plan.exec.args, plan.exec.env.length, ...plan.exec.env)
-  return Buffer.concat(fields.map(encodeField))
+  return encodeFields(fields)
 }
 
-function encodeField(value: FieldValue): Buffer {
-  const bytes = value instanceof Uint8Array ? Buffer.from(value) : Buffer.from(String(value), 'utf8')
-  if (bytes.includes(0)) throw new EngineError('INVALID_ARGUMENT', `a NUL byte cannot be passed on: ${JSON.stringify(bytes.toString())}`)
-  return Buffer.concat([bytes, NUL])
+/** Text is gathered and encoded in one piece: a plan has some five hundred fields. */
+function encodeFields(fields: readonly FieldValue[]): Buffer {
+  const pieces: Uint8Array[] = []
+  let text = ''
+  for (const field of fields) {
+    if (field instanceof Uint8Array) {
+      if (field.includes(0)) throw holdsNul(field)
+      pieces.push(Buffer.from(text), field)
+      text = '\0'
+      continue
+    }
+    const word = String(field)
+    if (word.includes('\0')) throw holdsNul(Buffer.from(word))
+    text += `${word}\0`
+  }
+  return Buffer.concat([...pieces, Buffer.from(text)])
 }
 
-const NUL = Buffer.of(0)
-const EVENTS: ReadonlySet<string> = new Set(['created', 'receipt', 'started', 'begun', 'failed', 'watched', 'exited', 'done'])
+function holdsNul(bytes: Uint8Array): EngineError {
+  return new EngineError('INVALID_ARGUMENT', `a NUL byte cannot be passed on: ${JSON.stringify(Buffer.from(bytes).toString())}`)
+}
+
+const EVENTS: ReadonlySet<string> = new Set(['launched', 'created', 'receipt', 'started', 'begun', 'failed', 'watched', 'exited', 'done'])
 
 /** One line of the control socket. Throws INTERNAL for anything that is not an event. */
 export function parseEvent(line: string): LauncherEvent {

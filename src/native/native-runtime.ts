@@ -328,8 +328,13 @@ export class NativeRuntime implements Runtime {
 
   async discard(_id: string, directory: string): Promise<void> {
     const own = ownFolder(directory)
+    // Looked for first, here and below: of most containers nothing is left, and a call that fails costs ten times a look.
+    if (!existsSync(own)) return
     // Only these two can hold what is not the user's own.
-    await removeTrees(this.#idMap, [join(own, 'upper'), join(own, 'work')])
+    await removeTrees(
+      this.#idMap,
+      [join(own, 'upper'), join(own, 'work')].filter((path) => existsSync(path)),
+    )
     removeFolder(own)
   }
 }

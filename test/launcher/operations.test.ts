@@ -24,8 +24,24 @@ test('a plan is NUL-terminated fields that end in the program', () => {
   assert.is(encodePlan({ operations: [], exec: null }).toString(), 'done\0')
 })
 
+test('bytes that are no text stand in a plan as they are, between fields that are', () => {
+  const bytes = encodePlan({
+    operations: [
+      ['path-stat', Buffer.of(0xff, 0x41), 6],
+      ['path-stat', Buffer.of(0xfe), 7],
+      ['hostname', 'ä'],
+    ],
+    exec: null,
+  })
+  assert.is(
+    bytes.toString('latin1'),
+    `path-stat\0\xffA\x006\0path-stat\0\xfe\x007\0hostname\0${Buffer.from('ä').toString('latin1')}\0done\0`,
+  )
+})
+
 test('a value with a NUL byte is refused before anything starts', () => {
   assert.throws(() => encodePlan({ operations: [['hostname', 'a\0namespace']], exec: null }), /NUL/)
+  assert.throws(() => encodePlan({ operations: [['path-stat', Buffer.from('a\0hostname'), 6]], exec: null }), /NUL/)
   assert.throws(() => encodePlan({ operations: [], exec: { args: ['a\0b'], env: [] } }), /NUL/)
 })
 
