@@ -20,13 +20,21 @@ int channel_make(int *parent, int *child) {
   return 0;
 }
 
+static int check_kind(ssize_t length, char kind, enum message message) {
+  if (length == 1 && kind == (char)message)
+    return 0;
+  if (length >= 0)
+    errno = EPROTO;
+  return failure_set("recvmsg", "");
+}
+
 int channel_expect(int channel, enum message message) {
   char kind;
   ssize_t length;
   do
     length = recv(channel, &kind, 1, 0);
   while (length < 0 && errno == EINTR);
-  return length == 1 && kind == (char)message ? 0 : -1;
+  return check_kind(length, kind, message);
 }
 
 int channel_expect_with(int channel, enum message message, int *descriptor) {
@@ -48,7 +56,7 @@ int channel_expect_with(int channel, enum message message, int *descriptor) {
        header = CMSG_NXTHDR(&received, header))
     if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
       memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
-  return length == 1 && kind == (char)message ? 0 : -1;
+  return check_kind(length, kind, message);
 }
 
 int channel_send_with(int channel, enum message message, int descriptor) {
@@ -78,6 +86,12 @@ int channel_send_event(int channel, const struct event *event, int descriptor) {
   return sendmsg(channel, &message, MSG_NOSIGNAL) == (ssize_t)event->length ? 0 : -1;
 }
 
+int channel_release(int channel, enum message message, int descriptor) {
+  if (channel_send_with(channel, message, descriptor) == 0 || errno == EPIPE || errno == ECONNRESET)
+    return 0;
+  return failure_set("sendmsg", "");
+}
+
 void channel_fail(int channel) {
   struct event event = {0};
   char kind = MESSAGE_FAILED;
@@ -101,9 +115,20 @@ static void take_control(struct msghdr *message, struct received *received) {
   }
 }
 
+/* recvmsg(2), or recv(2) of nothing. Where the other side has gone without taking all that it was told, that is said
+ * once, at any moment, and before what it has said itself. */
+static ssize_t take(int channel, struct msghdr *message, int flags) {
+  ssize_t length;
+  flags |= MSG_DONTWAIT;
+  do
+    length = message == NULL ? recv(channel, NULL, 0, flags) : recvmsg(channel, message, flags);
+  while (length < 0 && errno == ECONNRESET);
+  return length;
+}
+
 int channel_receive(int channel, struct received *received) {
   *received = (struct received){.descriptor = -1};
-  ssize_t length = recv(channel, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  ssize_t length = take(channel, NULL, MSG_PEEK | MSG_TRUNC);
   if (length < 0)
     return errno == EAGAIN || errno == EINTR ? 0 : -1;
   if (length == 0)
@@ -118,7 +143,7 @@ int channel_receive(int channel, struct received *received) {
   struct iovec vector = {bytes, (size_t)length};
   struct msghdr message = {
       .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  if (bytes == NULL || recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != length) {
+  if (bytes == NULL || take(channel, &message, MSG_CMSG_CLOEXEC) != length) {
     free(bytes);
     return -1;
   }

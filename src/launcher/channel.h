@@ -20,7 +20,7 @@ enum message {
 /* Makes both ends; the parent's is closed by execve. -1 with the failure set. */
 int channel_make(int *parent, int *child);
 
-/* Waits for a message without contents. -1 when it is another one, or the other side is gone. */
+/* Waits for a message without contents. -1 with the failure set when it is another one, or the other side is gone. */
 int channel_expect(int channel, enum message message);
 
 /* The same for one that may come with a descriptor, which execve leaves open; 0 where none came. */
@@ -30,6 +30,10 @@ int channel_expect_with(int channel, enum message message, int *descriptor);
 int channel_send(int channel, enum message message);
 int channel_send_with(int channel, enum message message, int descriptor);
 int channel_send_event(int channel, const struct event *event, int descriptor);
+
+/* Lets the other side go on, which waits for this message. That it is gone is no error here: who waits for it sees
+ * that. -1 with the failure set where it would wait for ever. */
+int channel_release(int channel, enum message message, int descriptor);
 
 /* Tells the parent of the current failure and ends this process. */
 _Noreturn void channel_fail(int channel);

@@ -141,15 +141,22 @@ static void split_off_guest(const struct handover *handover, const struct plan *
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, NULL);
+  int begun[2];
   failure_begin("launch");
+  if (pipe(begun) < 0) {
+    failure_set("pipe", "init");
+    channel_fail(handover->channel);
+  }
   pid_t guest = fork();
   if (guest < 0) {
     failure_set("fork", "");
     channel_fail(handover->channel);
   }
-  if (guest == 0)
-    guest_run(handover, plan, setup);
-  init_run(guest, handover->status);
+  if (guest != 0)
+    init_run(guest, handover->status, begun[1]);
+  close(begun[1]);
+  setup->begun = begun[0];
+  guest_run(handover, plan, setup);
 }
 
 /* A copy of this program that nobody can write to, whoever gets hold of it through /proc/PID/exe (CVE-2019-5736): a
@@ -207,13 +214,12 @@ void child_begin(struct handover *handover, int parents_channel, const struct pl
   if (again && program < 0)
     channel_fail(handover->channel);
   if (channel_expect_with(handover->channel, MESSAGE_MAPPED, &handover->memory) < 0)
-    _exit(125);
+    channel_fail(handover->channel);
   setup->memory = handover->memory;
   if (setup->joined != 0)
     join(handover, plan, setup);
-  if (cgroup_isolate(setup) < 0)
+  if (cgroup_isolate(setup) < 0 || network_go_on(setup) < 0)
     channel_fail(handover->channel);
-  network_go_on(setup);
   if (again) {
     execute_again(program, handover);
     channel_fail(handover->channel);

@@ -87,6 +87,15 @@ static int hold_mount_namespace(const struct container *container, const struct 
   return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* A child that cannot go on. -1, with the failure as it is. */
+static int abandon(const struct container *container) {
+  struct failure why = failure;
+  container_kill(container);
+  container_reap(container);
+  failure = why;
+  return -1;
+}
+
 int container_create(struct container *container, const struct plan *plan, struct setup *setup, const char *bytes,
                      size_t length) {
   struct handover handover = {0};
@@ -100,16 +109,12 @@ int container_create(struct container *container, const struct plan *plan, struc
   if (container->pid == 0)
     child_begin(&handover, container->channel, plan, setup);
   close_handover(&handover);
-  if (namespace_write_maps(setup, container->pid) < 0 || cgroup_enter(setup, container->pid) < 0) {
-    struct failure why = failure;
-    container_kill(container);
-    container_reap(container);
-    failure = why;
-    return -1;
-  }
+  if (namespace_write_maps(setup, container->pid) < 0 || cgroup_enter(setup, container->pid) < 0)
+    return abandon(container);
   container->mount_namespace = hold_mount_namespace(container, setup);
-  /* A child that is gone is noticed by its pidfd. */
-  channel_send_with(container->channel, MESSAGE_MAPPED, setup->memory);
+  failure_begin("launch");
+  if (channel_release(container->channel, MESSAGE_MAPPED, setup->memory) < 0)
+    return abandon(container);
   if (setup->memory > 0)
     close(setup->memory);
   return 0;

@@ -44,10 +44,14 @@ static void obey_go(struct supervision *state) {
     give_up(state);
     return;
   }
+  failure_begin("launch");
+  if (channel_release(state->container.channel, MESSAGE_GO, -1) < 0) {
+    give_up(state);
+    return;
+  }
   state->go_time = supervision_now();
   if (!later)
     set_out(state);
-  channel_send(state->container.channel, MESSAGE_GO);
 }
 
 static void obey_begin(struct supervision *state) {

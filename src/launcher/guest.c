@@ -2,6 +2,7 @@
 
 #include "channel.h"
 #include "failure.h"
+#include "init.h"
 #include "kernel.h"
 #include "limit.h"
 #include "receipt.h"
@@ -96,6 +97,8 @@ static int show_to_host(struct setup *setup) {
 
 /* A plan without a filter has not collected it yet. */
 static int send_receipt(int channel, struct setup *setup) {
+  if (init_await(setup->begun) < 0)
+    return -1;
   failure_begin("receipt");
   if ((setup->status < 0 && receipt_collect(setup, setup->receipt) < 0) ||
       receipt_add_status(setup, setup->receipt) < 0)
@@ -115,17 +118,20 @@ static _Noreturn void tell_refused(int channel, int error) {
   _exit(125);
 }
 
+static int begin_session(void) {
+  failure_begin("launch");
+  return setsid() < 0 ? failure_set("setsid", "") : 0;
+}
+
 void guest_run(const struct handover *handover, const struct plan *plan, struct setup *setup) {
-  int *const spared[] = {&setup->channel, &setup->proc, &setup->master};
-  unsigned spared_count = setup->master < 0 ? 2 : 3;
+  int *const spared[] = {&setup->channel, &setup->proc, &setup->begun, &setup->master};
+  unsigned spared_count = setup->master < 0 ? 3 : 4;
   struct event receipt = {0};
   char kind = MESSAGE_RECEIPT;
   event_raw(&receipt, &kind, 1);
   setup->receipt = &receipt;
   setup->channel = handover->channel;
-  failure_begin("launch");
-  setsid();
-  if (take_stdio(handover, setup) < 0 || limit_descriptors(setup, spared, spared_count) < 0 ||
+  if (begin_session() < 0 || take_stdio(handover, setup) < 0 || limit_descriptors(setup, spared, spared_count) < 0 ||
       plan_perform(plan, setup, PHASE_GUEST) < 0 || send_receipt(setup->channel, setup) < 0)
     channel_fail(setup->channel);
   if (setup->master >= 0)

@@ -1,17 +1,50 @@
 #include "init.h"
 
+#include "failure.h"
 #include "kernel.h"
 #include "privilege.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/wait.h>
 
-/* Closes everything but one descriptor: init outlives the guest's start and must not keep its files open. */
-static void close_all_but(int kept) {
-  if (kept > 0)
-    kernel_close_range(0, (unsigned)kept - 1, 0);
-  kernel_close_range((unsigned)kept + 1, ~0U, 0);
+/* Closes everything but two descriptors: init outlives the guest's start and must not keep its files open. */
+static void close_all_but(int first, int second) {
+  int lower = first < second ? first : second, upper = first < second ? second : first;
+  if (lower > 0)
+    kernel_close_range(0, (unsigned)lower - 1, 0);
+  if (upper > lower + 1)
+    kernel_close_range((unsigned)lower + 1, (unsigned)upper - 1, 0);
+  kernel_close_range((unsigned)upper + 1, ~0U, 0);
+}
+
+/* One program forked into two: what its texts are for one they are for the other. One that could not become less waits
+ * all the same, so that the guest-to-be can still say why it ends. */
+static void reduce(int begun) {
+  struct failure none = {0};
+  bool is_reduced = privilege_reduce_init() == 0;
+  if (write(begun, is_reduced ? &none : &failure, sizeof failure) != sizeof failure)
+    _exit(125);
+}
+
+int init_await(int begun) {
+  struct failure told;
+  ssize_t length;
+  failure_begin("launch");
+  do
+    length = read(begun, &told, sizeof told);
+  while (length < 0 && errno == EINTR);
+  if (length != sizeof told) {
+    if (length >= 0)
+      errno = EPIPE;
+    return failure_set("read", "init");
+  }
+  close(begun);
+  if (told.error == 0)
+    return 0;
+  failure = told;
+  return -1;
 }
 
 static void reap(pid_t guest, int status) {
@@ -31,13 +64,12 @@ static bool is_word_of_parent(const siginfo_t *information) {
   return getpid() == 1 && information->si_code == SI_QUEUE && information->si_value.sival_int == INIT_EVERYBODY;
 }
 
-void init_run(pid_t guest, int status) {
+void init_run(pid_t guest, int status, int begun) {
   sigset_t all;
   siginfo_t information;
   sigfillset(&all);
-  close_all_but(status);
-  if (privilege_reduce_init() < 0)
-    _exit(125);
+  close_all_but(status, begun);
+  reduce(begun);
   for (;;) {
     reap(guest, status);
     int number = sigwaitinfo(&all, &information);

@@ -440,6 +440,10 @@ ssize_t sendmsg(int descriptor, const struct msghdr *message, int flags) {
   return CALL(SYS_sendmsg, descriptor, AT(message), flags);
 }
 
+int shutdown(int descriptor, int how) {
+  return (int)CALL(SYS_shutdown, descriptor, how);
+}
+
 ssize_t recvmsg(int descriptor, struct msghdr *message, int flags) {
   return CALL(SYS_recvmsg, descriptor, AT(message), flags);
 }

@@ -63,7 +63,7 @@ static int make(const struct maker *maker) {
   struct event event = {0};
   char kind = MESSAGE_NETWORK;
   if (channel_expect(maker->channel, MESSAGE_MAPPED) < 0)
-    _exit(125);
+    return -1;
   int result = kernel_unshare(CLONE_NEWNET);
   /* Not sooner: the record of a failure may be the child's too, until that executes itself again. */
   failure_begin("namespace");
@@ -122,10 +122,9 @@ int network_begin(const struct plan *plan, struct setup *setup, bool executes) {
   return ours;
 }
 
-void network_go_on(const struct setup *setup) {
-  /* A maker that is gone is noticed when its namespace is awaited. */
-  if (setup->network > 0)
-    (void)channel_send(setup->network, MESSAGE_MAPPED);
+int network_go_on(const struct setup *setup) {
+  failure_begin("namespace");
+  return setup->network > 0 ? channel_release(setup->network, MESSAGE_MAPPED, -1) : 0;
 }
 
 /* What the maker of the namespace could not do is what this process could not do. */

@@ -16,8 +16,8 @@ struct setup;
 int network_begin(const struct plan *plan, struct setup *setup, bool executes);
 
 /* The id maps are written: the namespace can be made, whose files in /proc and /sys belong to who is root at that
- * moment. */
-void network_go_on(const struct setup *setup);
+ * moment. 0, or -1 with the failure set. */
+int network_go_on(const struct setup *setup);
 
 /* Enters the namespace that comes from setup->network, once. What failed in making it is told to the launcher's parent,
  * and this process ends. 0, or -1 with the failure set. */

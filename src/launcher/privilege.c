@@ -170,11 +170,14 @@ static int filter_init(void) {
   steps[COUNT + 4] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
   steps[COUNT + 5] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   const struct sock_fprog program = {.len = COUNT + 6, .filter = steps};
-  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? failure_set("seccomp", "init") : 0;
 }
 
 int privilege_reduce_init(void) {
-  return set_capabilities(1ULL << CAP_KILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -1 : filter_init();
+  failure_begin("launch");
+  if (set_capabilities(1ULL << CAP_KILL) < 0)
+    return failure_set("capset", "init");
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? failure_set("prctl", "init") : filter_init();
 }
 
 int privilege_forbid_gain(struct setup *setup, char **fields) {

@@ -86,12 +86,14 @@ static int add_descriptors(int self, struct event *event) {
   if (folder == NULL)
     return failure_set("openat", "self/fd");
   event_open(event, "descriptors", '[');
-  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+  for (struct dirent *entry; errno = 0, (entry = readdir(folder)) != NULL;) {
     const char *name = entry->d_name;
     int number = (int)number_take(&name);
     if (entry->d_name[0] != '.' && (fcntl(number, F_GETFD) & FD_CLOEXEC) == 0)
       event_number_element(event, number);
   }
+  if (errno != 0)
+    return failure_set("getdents64", "self/fd");
   event_close(event, ']');
   closedir(folder);
   return 0;
@@ -108,13 +110,15 @@ static int add_devices(struct event *event) {
   DIR *folder = opendir("/dev");
   if (folder == NULL && errno != ENOENT && errno != ENOTDIR)
     return failure_set("open", "/dev");
-  for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+  for (struct dirent *entry; errno = 0, folder != NULL && (entry = readdir(folder)) != NULL;) {
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
       continue;
     names = realloc(names, (count + 1) * sizeof *names);
     if (names == NULL || (names[count++] = strdup(entry->d_name)) == NULL)
       abort();
   }
+  if (errno != 0)
+    return failure_set("getdents64", "/dev");
   if (folder != NULL)
     closedir(folder);
   if (count > 0)

@@ -58,6 +58,9 @@ const UNKNOWN_TO_GUESTS: readonly SyscallName[] = [
   'lsm_get_self_attr',
   'lsm_set_self_attr',
   'lsm_list_modules',
+  // What ioctl does for the same attributes is tried next (chattr, cp).
+  'file_getattr',
+  'file_setattr',
 ]
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. NEWTIME is not among clone's flags. */

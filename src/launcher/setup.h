@@ -91,6 +91,7 @@ struct setup {
   int root;        /* where container paths are resolved */
   int staging;     /* a tmpfs below which an overlay is put together */
   int upper, work; /* of the overlay to come */
+  int begun;       /* where init says that it has given up what it does not need */
   int master;      /* the guest's terminal */
   int mask_file;   /* /dev/null as it is mounted over masked files */
   int mask_folder; /* the empty directory mounted over masked ones */

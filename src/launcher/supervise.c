@@ -56,8 +56,11 @@ static void tell(const struct event *event) {
     ssize_t written = send(DESCRIPTOR_CONTROL, event->bytes + told, event->length - told, MSG_NOSIGNAL);
     if (written < 0 && errno == EINTR)
       continue;
-    if (written < 0)
+    if (written < 0) {
+      /* What was not said must not be waited for. */
+      shutdown(DESCRIPTOR_CONTROL, SHUT_RDWR);
       return;
+    }
     told += (size_t)written;
   }
 }
@@ -107,13 +110,18 @@ static void tell_created(const struct supervision *state, int guest, struct even
   free(event.bytes);
 }
 
+static void fail_launch(struct supervision *state, const char *call) {
+  failure_begin("launch");
+  failure_set(call, "");
+  if (state->failed.length == 0)
+    event_failed(&state->failed);
+  supervision_kill(state, NULL);
+}
+
 static void take_receipt(struct supervision *state, struct received *received) {
   state->container.guest = kernel_pidfd_open(received->sender);
   if (state->container.guest < 0) {
-    failure_begin("launch");
-    failure_set("pidfd_open", "");
-    event_failed(&state->failed);
-    supervision_kill(state, NULL);
+    fail_launch(state, "pidfd_open");
     return;
   }
   if (received->descriptor >= 0)
@@ -170,6 +178,8 @@ static void read_channel(struct supervision *state) {
     return;
   if (result < 0) {
     state->channel_open = false;
+    if (state->go_time == 0)
+      fail_launch(state, "recvmsg");
     return;
   }
   if (received.kind == 0) {

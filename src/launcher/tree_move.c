@@ -34,7 +34,7 @@ static int move_entries(int from, int to, const char *path) {
   DIR *folder = listed < 0 ? NULL : fdopendir(listed);
   if (folder == NULL)
     return failure_set("openat", path);
-  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+  for (struct dirent *entry; errno = 0, (entry = readdir(folder)) != NULL;) {
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
       continue;
     int result = move_entry(from, to, entry->d_name);
@@ -42,6 +42,8 @@ static int move_entries(int from, int to, const char *path) {
       return failure_set("renameat2", path);
     moved += result;
   }
+  if (errno != 0)
+    return failure_set("getdents64", path);
   closedir(folder);
   return moved;
 }
