@@ -2,6 +2,7 @@ import { EngineError } from '../errors.js'
 import { didYouMean } from '../reference/nearest.js'
 import type { ExitStatus } from '../runtime/exit.js'
 import { assertLimits } from '../runtime/limits.js'
+import { isComponent } from '../wasm/component/component-binary.js'
 import { WASM_LIMIT_WAYS } from '../wasm/limit-ways.js'
 import { parseSessionEvent } from '../wasm/session-event.js'
 import { assertAsyncified } from './asyncify.js'
@@ -13,7 +14,7 @@ import { type CallInput, type CallOptions, PLUGIN_LIMITS, type PluginOptions, ty
 import { type Placed, Pool } from './pool.js'
 import type { SnapshotStart } from './sandbox/plugin-start.js'
 import { PluginSandbox } from './sandbox.js'
-import { type ModuleFunctions, moduleFunctions, type Signature, signatureText, takesBytes } from './signatures.js'
+import { type ModuleFunctions, moduleFunctions, NO_FUNCTIONS, type Signature, signatureText, takesBytes } from './signatures.js'
 import type { ModuleSource } from './source.js'
 
 /** Functions of a module that are the convention's and not for calling. */
@@ -50,6 +51,7 @@ export class LoadedModule {
   readonly pool: Pool
   readonly #hostFunctions: HostFunctions
   readonly #limits: { readonly memoryBytes: number; readonly outputBytes: number; readonly timeoutMs: number; readonly fuel?: number }
+  readonly #isComponent: boolean
   readonly #keeps: boolean
   readonly #hasSnapshot: boolean
   /** Its program runs already, with the arguments that it was begun with. */
@@ -62,7 +64,9 @@ export class LoadedModule {
     const { spec, module, layers, objects } = source
     const { nativeWall = 'auto', hostFunctions = {}, instances = 'fresh' } = options
     assertLimits(spec.limits, 'wasm', WASM_LIMIT_WAYS)
-    this.functions = moduleFunctions(module)
+    this.#isComponent = isComponent(module)
+    if (this.#isComponent && (options.snapshot ?? false) !== false) throw unbuilt('a snapshot')
+    this.functions = this.#isComponent ? NO_FUNCTIONS : moduleFunctions(module)
     this.#hostFunctions = new HostFunctions(hostFunctions, this.functions)
     this.#limits = { ...PLUGIN_LIMITS, ...spec.limits }
     this.#keeps = instances === 'kept'
@@ -106,6 +110,7 @@ export class LoadedModule {
 
   /** Calls a function once for each input, in the instance that is `placed`, or in any. */
   async call(name: string, inputs: readonly CallInput[], options: CallOptions, placed: Placed | null = null): Promise<unknown[]> {
+    if (this.#isComponent) throw unbuilt(`a call of ${name}`)
     const signature = this.functions.exports.get(name)
     const place = this.#places.get(name)
     if (signature === undefined || place === undefined) throw this.#notFound(name)
@@ -130,7 +135,7 @@ export class LoadedModule {
   }
 
   async run(args: readonly string[] | undefined, options: RunOptions): Promise<PluginRun> {
-    if (!this.functions.exports.has('_start'))
+    if (!this.#isComponent && !this.functions.exports.has('_start'))
       throw new EngineError('FUNCTION_NOT_FOUND', 'the module exports no _start: it is a library, and not a program that can be run', {
         hint: `Call one of its functions: ${this.#named()}`,
       })
@@ -170,6 +175,7 @@ export class LoadedModule {
 
   /** Makes an instance that is kept, in the thread that keeps the fewest. */
   async open(options: CallOptions): Promise<Placed> {
+    if (this.#isComponent) throw unbuilt('an instance that is kept')
     const placed = await this.pool.place()
     try {
       await this.#perform({ ...NO_FUNCTION, verb: VERB.open, instance: placed.number, inputs: [] }, options, { placed })
@@ -301,6 +307,12 @@ function unfit(name: string, signature: Signature): EngineError {
       ? 'Give it a string or a Uint8Array.'
       : 'Text and bytes need (i32, i32) -> i64; give any other an array of numbers.',
     data: { function: name },
+  })
+}
+
+function unbuilt(what: string): EngineError {
+  return new EngineError('NOT_BUILT', `${what}: the plugin is a component, which is run and has no functions that can be called`, {
+    hint: 'Use plugin.run, or build it as a core module for the target wasm32-wasip1.',
   })
 }
 

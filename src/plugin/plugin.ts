@@ -14,7 +14,7 @@ const INSTANCES_MAXIMUM = 10_000
 
 /**
  * Untrusted code of a stranger's, in a sandbox process of its own that is ready for calls: a WebAssembly module whose functions are called
- * and whose program is run, or an image's native program, which is run only.
+ * and whose program is run, or a command component of WASI 0.2 or an image's native program, which are run only.
  *
  * It never runs in this process. What it does wrong is the error of its call: it is replaced, and the next call finds it as new. Close it
  * (`await using`); while it is open this process does not end by itself.
@@ -92,7 +92,7 @@ export class Plugin implements AsyncDisposable {
   }
 
   /**
-   * Runs the program to its end: `_start` of a module in an instance of its own, or an image's native program in a container of its own.
+   * Runs the program to its end: `_start` of a module in an instance of its own, a command component, or an image's native program in a container of its own.
    * `args` follow the program's name; the image's own when absent. What it writes is kept, within `limits.outputBytes`.
    *
    * A limit that is reached is a result, as a non-zero exit is. Rejects with FUNCTION_NOT_FOUND for a module without `_start`, with

@@ -16,6 +16,9 @@ export interface ModuleFunctions {
   readonly imports: ReadonlyMap<string, Signature | null>
 }
 
+/** Those of a component, whose functions have types that no module's have. */
+export const NO_FUNCTIONS: ModuleFunctions = { exports: new Map(), imports: new Map() }
+
 const SECTION = { type: 1, import: 2, function: 3, export: 7 } as const
 const EXTERNAL = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const
 const VALUE_TYPES: Readonly<Record<number, ValueType>> = { 127: 'i32', 126: 'i64', 125: 'f32', 124: 'f64' }

@@ -7,11 +7,12 @@ import { afterCleanUp, EngineError } from '../errors.js'
 import type { NodeFsLike } from '../fs/node-fs-like.js'
 import { KIND_NAMES, kindOf } from '../runtime/magic.js'
 import type { ContainerSpec, FileSystemObjects } from '../runtime/spec.js'
+import { isComponent } from '../wasm/component/component-binary.js'
 import { assertCoreModule, assertModuleSize } from '../wasm/module.js'
 import type { SandboxLayer } from '../wasm/sandbox/protocol.js'
 import { PLUGIN_LIMITS, type PluginMount, type PluginOptions } from './options.js'
 
-/** A module that is to be a plugin, and what it is given. */
+/** A module or a component that is to be a plugin, and what it is given. */
 export interface ModuleSource {
   readonly kind: 'module'
   readonly module: Uint8Array
@@ -60,7 +61,7 @@ function moduleOf(module: Uint8Array, options: PluginOptions): ModuleSource {
     throw new EngineError('WRONG_RUNTIME', `a file that is to be a plugin must be a WebAssembly module, and this is ${KIND_NAMES[kind]}`, {
       hint: 'Import it as an image (wolffia import) and load that: its program can be run, behind the native wall.',
     })
-  assertCoreModule(module)
+  assertProgram(module)
   const limits = { ...PLUGIN_LIMITS, ...options.limits }
   const mounts = mountRequests(options).map((request) => ({ request, mount: settleObject(request, limits) }))
   const spec: ContainerSpec = {
@@ -131,9 +132,13 @@ function sourceOf(image: string, engine: Engine, { spec, objects, rootfs, progra
   assertModuleSize(size)
   const module = new Uint8Array(size)
   tree.read(program.ino, module, 0)
-  assertCoreModule(module)
+  assertProgram(module)
   const layers = rootfs.layers.map(({ tarPath, indexPath }) => ({ tarPath, indexPath }))
   return { kind: 'module', module, path: program.path, spec, objects, layers }
+}
+
+function assertProgram(module: Uint8Array): void {
+  if (!isComponent(module)) assertCoreModule(module)
 }
 
 async function readModule(path: string): Promise<Uint8Array> {

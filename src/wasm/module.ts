@@ -180,7 +180,7 @@ export function assertCoreModule(bytes: Uint8Array): void {
       hint: 'Run it with --runtime native if it is a Linux program.',
     })
   if (bytes[6] === 1)
-    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the program is a WebAssembly component, and a plugin is a core module', {
+    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the program is a WebAssembly component, and a core module is wanted', {
       hint: 'Run it as a container, or build it for the target wasm32-wasip1 (wasi_snapshot_preview1).',
     })
   if (bytes[4] !== 1 || bytes[5] !== 0 || bytes[7] !== 0)

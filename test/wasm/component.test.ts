@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
 import { ResourceTable } from '../../src/wasm/component/resources.js'
+import { runComponent } from '../../src/wasm/component/run-component.js'
 import { wasiInterfaces } from '../../src/wasm/component/wasi.js'
 import { componentOf, componentOfWat, componentWorld } from '../support/components.js'
 import { containerSpec } from '../support/specs.js'
@@ -110,6 +111,26 @@ test('a deterministic run of a component is the same each time', async () => {
     assert.is.not(await once('other'), first)
     assert.is.not(await once(), first)
   })
+})
+
+test('who supervises the thread is told what runs there, the component or the host', () => {
+  const glue = `export function instantiate(getCoreModule, imports, instantiateCore) {
+    return { run: { run() { imports['wasi:random/random'].getRandomU64(); imports['wasi:clocks/wall-clock'].now() } } } }`
+  const told: string[] = []
+  const around =
+    (name: string) =>
+    <Result>(run: () => Result): Result => {
+      told.push(name)
+      try {
+        return run()
+      } finally {
+        told.push(`${name} over`)
+      }
+    }
+  const parts = { glue, modules: [], limits: { memoryPages: 1, tableElements: 1 }, fuel: null }
+  const outcome = runComponent(parts, componentWorld(), { guest: around('component'), host: around('host') })
+  assert.equal(outcome, { kind: 'exit', exitCode: 0 })
+  assert.equal(told, ['component', 'host', 'host over', 'host', 'host over', 'component over'])
 })
 
 test('waiting for stdin that has nothing yet ends at the earliest moment that is waited for', () => {

@@ -1,8 +1,8 @@
 import { EngineError } from '../../errors.js'
 import { withState } from '../../wasm/instrument/with-state.js'
 import type { GuestFiles } from '../../wasm/sandbox/guest-files.js'
-import { failureOf } from '../../wasm/sandbox/messages.js'
-import { stopped } from '../../wasm/sandbox/supervision.js'
+import { failureOf, type Outcome } from '../../wasm/sandbox/messages.js'
+import { exitStatusOf, stopped } from '../../wasm/sandbox/supervision.js'
 import { decodeCall, encodeNumbers, FAILURE_BYTES, FRAME, OUTPUT_BYTES, VERB } from '../call-protocol.js'
 import type { Signature } from '../signatures.js'
 import { callBytes, callNumbers } from './call.js'
@@ -10,6 +10,7 @@ import type { Guard } from './guard.js'
 import { Instance, WIZER_NAMES } from './instance.js'
 import { CallOver, type OwnerChannel, OwnerGone } from './owner-channel.js'
 import { RunOutput, runProgram } from './run.js'
+import { type ComponentRun, performComponent } from './run-component.js'
 import type { SharedParts } from './thread-messages.js'
 
 /** What instances are made of. */
@@ -142,19 +143,25 @@ export class CallServer {
       for (let at = 0; at < bytes.length; at += OUTPUT_BYTES) this.#channel.send(kind, number, bytes.subarray(at, at + OUTPUT_BYTES))
     }
     const output = new RunOutput(outputBytes, send)
-    const instance = new Instance(this.#parts, this.#channel, {
+    const given = {
       args: JSON.parse(String(args)),
       input: input ?? NO_BYTES,
       output: { stdout: output.stream(FRAME.stdout), stderr: output.stream(FRAME.stderr) },
-      fuel: limits.fuel ?? 0,
-    })
-    instance.number = number
+    }
     const started = performance.now()
-    const status = runProgram(instance, { limits, started })
+    const status = exitStatusOf(this.#outcomeOf(number, given), limits, performance.now() - started)
     const exit = output.isExceeded
       ? stopped('limit', `it wrote more than ${outputBytes} bytes to stdout and stderr`, performance.now() - started)
       : status
     return Buffer.from(JSON.stringify({ event: 'exited', ...exit }))
+  }
+
+  #outcomeOf(number: number, given: ComponentRun): Outcome {
+    const { component, start } = this.#parts
+    if (component !== null) return performComponent(component, this.#parts, given)
+    const instance = new Instance(this.#parts, this.#channel, { ...given, fuel: start.limits.fuel ?? 0 })
+    instance.number = number
+    return runProgram(instance)
   }
 
   #fail(number: number, error: unknown): void {

@@ -3,7 +3,7 @@ import { fromUtf8 } from '../../fs/names.js'
 import { type StateExports, unkept } from '../../wasm/instrument/reveal.js'
 import { WASM_PAGE_BYTES } from '../../wasm/module.js'
 import { DescriptorTable } from '../../wasm/preview1/descriptor-table.js'
-import { GuestExit, type Host, type InputStream, type OutputStream } from '../../wasm/preview1/host.js'
+import { GuestExit, type OutputStream } from '../../wasm/preview1/host.js'
 import { PREVIEW1 } from '../../wasm/preview1/names.js'
 import { preopenedDirectory } from '../../wasm/preview1/path-open.js'
 import { createPreview1, type Preview1 } from '../../wasm/preview1/preview1.js'
@@ -13,10 +13,12 @@ import { guestHost } from '../../wasm/sandbox/guest-host.js'
 import { restore, type Snapshot, UntouchedState } from '../../wasm/sandbox/snapshot.js'
 import { decodeNumbers, encodeNumbers } from '../call-protocol.js'
 import type { ValueType } from '../signatures.js'
+import { bytesInput } from './bytes-input.js'
 import type { InstanceParts } from './call-server.js'
 import { CallOver, type OwnerChannel, OwnerGone } from './owner-channel.js'
 import { HOST_MODULE, type HostFunctionSummary } from './plugin-start.js'
 import { StdinPoint } from './stdin-point.js'
+import { stoppableHost } from './stoppable-host.js'
 
 /** Who answers host functions. */
 export type Asked = Pick<OwnerChannel, 'ask'>
@@ -122,6 +124,7 @@ export class Instance {
 
   #instantiate(): void {
     const { module, start, functions } = this.#parts
+    if (module === null) throw new EngineError('INTERNAL', 'a component has no instances of its own')
     const imports: Record<string, Record<string, unknown>> = {}
     const names = [...functions.imports.keys()]
     if (names.some((name) => name.startsWith(`${PREVIEW1}.`))) {
@@ -310,18 +313,12 @@ export class Instance {
     table.add(new StreamDescriptor({ terminal: false, output: output?.stdout ?? { write: () => {} } }))
     table.add(new StreamDescriptor({ terminal: false, output: output?.stderr ?? { write: (bytes) => this.#complain(bytes) } }))
     for (const { name, handle } of files.preopens) table.add(preopenedDirectory(files.tree, handle, fromUtf8(name)))
-    return createPreview1({ host: this.#host(guestHost({ args, env: start.env })), table, tree: files.tree, meter: this.#tank })
-  }
-
-  /** Whose sleep can be stopped. */
-  #host(host: Host): Host {
-    const { guard } = this.#parts
-    const { monotonicNs } = host.clock
-    return {
-      ...host,
-      wait: (_stdin, deadlineNs) =>
-        guard.sleep(deadlineNs === null ? Number.POSITIVE_INFINITY : Math.max(Number(deadlineNs - monotonicNs()) / 1e6, 0)),
-    }
+    return createPreview1({
+      host: stoppableHost(guestHost({ args, env: start.env }), this.#parts.guard),
+      table,
+      tree: files.tree,
+      meter: this.#tank,
+    })
   }
 
   #complain(bytes: Uint8Array): void {
@@ -332,17 +329,4 @@ export class Instance {
 /** How an engine says that a guest went wrong. */
 export function trapText(error: unknown): string {
   return error instanceof RangeError && /call stack/.test(error.message) ? 'call stack exhausted' : messageOf(error)
-}
-
-function bytesInput(bytes: Uint8Array): InputStream {
-  let at = 0
-  return {
-    available: () => ({ bytes: bytes.length - at, ended: at === bytes.length }),
-    read(buffer) {
-      const piece = bytes.subarray(at, at + buffer.length)
-      buffer.set(piece)
-      at += piece.length
-      return piece.length
-    },
-  }
 }

@@ -13,10 +13,12 @@ import { makeFiles } from '../../wasm/sandbox/guest-files.js'
 import { failureOf } from '../../wasm/sandbox/messages.js'
 import { ModuleCompiler } from '../../wasm/sandbox/module-compiler.js'
 import { writeAll } from '../../wasm/sandbox/output.js'
+import { type CompiledProgram, ProgramCompiler } from '../../wasm/sandbox/program-compiler.js'
 import { CONTROL_DESCRIPTOR, START_DESCRIPTOR } from '../../wasm/sandbox/protocol.js'
 import type { Snapshot } from '../../wasm/sandbox/snapshot.js'
+import { transpileApart } from '../../wasm/sandbox/transpiling.js'
 import { SharedTrees } from '../../wasm/sandbox/worker-threads.js'
-import { moduleFunctions } from '../signatures.js'
+import { moduleFunctions, NO_FUNCTIONS } from '../signatures.js'
 import { Interrupter } from './interrupter.js'
 import { decodeStart, HOST_MODULE, type SnapshotStart } from './plugin-start.js'
 import { PluginThread } from './plugin-thread.js'
@@ -42,22 +44,31 @@ async function prepare() {
   const { files, shared } = makeFiles(start)
   const trees = new SharedTrees(files, shared())
   const provided = new Set(start.hostFunctions.map(({ name }) => `${HOST_MODULE}.${name}`))
-  const compiler = new ModuleCompiler(start.limits, {
+  const use = {
     isProgram: false,
     provided,
     instrumentation: { fuel: start.limits.fuel !== null, canonicalNan: false, state: start.snapshot !== null },
-  })
+  }
+  const setting = { engine: 'wolffia', recording: null, limits: start.limits } as const
+  const compiler = new ProgramCompiler(new ModuleCompiler(start.limits, use), setting, transpileApart)
   const warm = Promise.all(threads.map((thread) => thread.warm))
   // A changed flag makes V8 refuse what Node has compiled beforehand, which the threads need to come up quickly.
-  const { module, fuel, state, evidence } = await compiler.compile(bytes, warm)
+  const compiled = await compiler.compile(bytes, warm)
   await warm
   // The engine's own bound on memory, beside the one in the module.
   setFlagsFromString(`--wasm-max-mem-pages=${Math.max(1, start.limits.memoryPages)}`)
   const original = start.snapshot === null ? null : bytes
-  const parts = { start, files: trees.shared, module, fuel, state, snapshot: null, original, functions: moduleFunctions(bytes) }
+  const parts = { start, files: trees.shared, snapshot: null, original, ...programOf(compiled) }
   const taken = start.snapshot === null ? parts : { ...parts, snapshot: await snapshotOf(start.snapshot, parts, trees) }
   await Promise.all(start.channels.map((channel, place) => threads[place]?.take({ ...taken, ...channel })))
-  return { trees, evidence: { ...evidence, preopens: files.preopens.map(({ name }) => name), environment: start.env }, taken }
+  return { trees, evidence: { ...compiled.evidence, preopens: files.preopens.map(({ name }) => name), environment: start.env }, taken }
+}
+
+/** What the threads are told of the plugin's program. */
+function programOf(compiled: CompiledProgram): Pick<SharedParts, 'module' | 'component' | 'fuel' | 'state' | 'functions'> {
+  if ('component' in compiled) return { module: null, component: compiled.component, fuel: null, state: null, functions: NO_FUNCTIONS }
+  const { module, fuel, state } = compiled
+  return { module, component: null, fuel, state, functions: moduleFunctions(bytes) }
 }
 
 /** In a thread of its own, which nobody uses after it. */

@@ -1,9 +1,6 @@
 import { EngineError } from '../../errors.js'
-import type { ExitStatus } from '../../runtime/exit.js'
 import { GuestExit, type OutputStream } from '../../wasm/preview1/host.js'
 import type { Outcome } from '../../wasm/sandbox/messages.js'
-import type { SandboxLimits } from '../../wasm/sandbox/protocol.js'
-import { exitStatusOf } from '../../wasm/sandbox/supervision.js'
 import { type Instance, trapText } from './instance.js'
 import { CallOver, OwnerGone } from './owner-channel.js'
 
@@ -38,14 +35,7 @@ export class RunOutput {
 }
 
 /** Runs `_start` of an instance that is not open yet. Throws {@link CallOver}, and what no program could do anything about. */
-export function runProgram(
-  instance: Instance,
-  { limits, started }: { readonly limits: SandboxLimits; readonly started: number },
-): ExitStatus {
-  return exitStatusOf(outcomeOf(instance), limits, performance.now() - started)
-}
-
-function outcomeOf(instance: Instance): Outcome {
+export function runProgram(instance: Instance): Outcome {
   try {
     instance.open()
     instance.runProgram()

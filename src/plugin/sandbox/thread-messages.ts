@@ -1,4 +1,5 @@
 /** What the sandbox's main thread and the threads of its channels say to each other. */
+import type { ComponentParts } from '../../wasm/component/run-component.js'
 import type { FuelExports } from '../../wasm/instrument/instrument.js'
 import type { StateExports } from '../../wasm/instrument/reveal.js'
 import type { SharedFiles } from '../../wasm/sandbox/guest-files.js'
@@ -11,7 +12,10 @@ import type { PluginStart } from './plugin-start.js'
 export interface SharedParts {
   readonly start: PluginStart
   readonly files: SharedFiles
-  readonly module: WebAssembly.Module
+  /** Null for a component. */
+  readonly module: WebAssembly.Module | null
+  /** Null for a module. */
+  readonly component: ComponentParts | null
   /** What it exports besides its own; null where it has no fuel. */
   readonly fuel: FuelExports | null
   /** By what names its state is reached; null where each instance initialises itself. */

@@ -41,7 +41,14 @@ export interface CoreModule {
 /** How a component came to its end. */
 export type ComponentOutcome = (
   | { readonly kind: 'exit'; readonly exitCode: number }
-  | { readonly kind: 'trap'; readonly message: string; readonly memoryPages: number; readonly tableElements: number }
+  | {
+      readonly kind: 'trap'
+      readonly message: string
+      readonly memoryPages: number
+      readonly tableElements: number
+      /** What a function of the host's threw, where that has ended it. */
+      readonly cause?: unknown
+    }
 ) & {
   /** Below zero when it was too little; not there where it is not counted. */
   readonly fuelLeft?: number
@@ -52,21 +59,33 @@ const MAXIMUM_INSTANCES = 1000
 /** What the glue begins with, in jco's mode of instantiation `sync`. */
 const GLUE_START = 'export function instantiate('
 
-/** Runs a component to its end, in a realm of its own in this thread. */
-export function runComponent(parts: ComponentParts, world: ComponentWorld): ComponentOutcome {
+/** Around what runs in a thread: who may want to end it must know which of the two that is. */
+export interface ThreadGuard {
+  /** Runs what is the component's: it can be ended anywhere. */
+  guest<Result>(run: () => Result): Result
+  /** Runs a function of the host's, which the component has called. */
+  host<Result>(call: () => Result): Result
+}
+
+const UNGUARDED: ThreadGuard = { guest: (run) => run(), host: (call) => call() }
+
+/** Runs a component to its end, in a realm of its own in this thread. Throws what `guard` throws outside of calls of the host's. */
+export function runComponent(parts: ComponentParts, world: ComponentWorld, guard: ThreadGuard = UNGUARDED): ComponentOutcome {
   const resources = new ResourceTable()
   const interfaces = wasiInterfaces({ ...world, resources })
   let exit: GuestExit | null = null
   let ended: string | null = null
+  let cause: unknown
 
   function answer(perform: () => unknown): Answer {
     // A guest with exception handling can catch what has ended it; no call serves it after that.
     if (ended !== null) return { ended }
     try {
-      return { ok: perform() }
+      return { ok: guard.host(perform) }
     } catch (error) {
       if (error instanceof Failure) return { err: error.payload }
       if (error instanceof GuestExit) exit = error
+      else cause = error
       ended = error instanceof GuestExit ? 'exit' : messageOf(error)
       return { ended }
     }
@@ -83,7 +102,7 @@ export function runComponent(parts: ComponentParts, world: ComponentWorld): Comp
     fuel: parts.fuel === null ? null : BigInt(parts.fuel),
     fuelImports: Object.fromEntries(parts.modules.map(({ name, fuelImport }) => [name, fuelImport])),
   }
-  const outcome = enterRealm(parts.glue, bridge)
+  const outcome = enterRealm(parts.glue, bridge, guard)
   const gone = exit as GuestExit | null
   const spent = outcome.fuelLeft === null ? {} : { fuelLeft: Number(outcome.fuelLeft) }
   if (gone !== null) return { kind: 'exit', exitCode: gone.exitCode, ...spent }
@@ -94,11 +113,12 @@ export function runComponent(parts: ComponentParts, world: ComponentWorld): Comp
     message: /call stack/.test(outcome.message) ? 'call stack exhausted' : outcome.message || (ended ?? 'it ended'),
     memoryPages: outcome.memoryBytes / WASM_PAGE_BYTES,
     tableElements: outcome.tableElements,
+    ...(cause === undefined ? {} : { cause }),
   }
 }
 
 /** Evaluates the glue where nothing of Node's is, and code cannot be made of strings. */
-function enterRealm(glue: string, bridge: Bridge): RealmOutcome {
+function enterRealm(glue: string, bridge: Bridge, guard: ThreadGuard): RealmOutcome {
   if (!glue.startsWith(GLUE_START) || /\bimport\s*[(.]/.test(glue))
     throw new EngineError('INTERNAL', 'a component was transpiled to other JavaScript')
   const context = createContext(Object.create(null), { codeGeneration: { strings: false, wasm: true }, microtaskMode: 'afterEvaluate' })
@@ -107,7 +127,7 @@ function enterRealm(glue: string, bridge: Bridge): RealmOutcome {
   const globals = REALM_GLOBALS.join(', ')
   const realm = `'use strict'; (${freezeRealm})(); ((${globals}) => ${runInRealm})(${globals})`
   const enter = runInContext(realm, context) as typeof runInRealm
-  const { exitCode, message, memoryBytes, tableElements, fuelLeft } = enter(bridge, makeInstantiate)
+  const { exitCode, message, memoryBytes, tableElements, fuelLeft } = guard.guest(() => enter(bridge, makeInstantiate))
   return { exitCode, message, memoryBytes, tableElements, fuelLeft }
 }
 

@@ -247,8 +247,9 @@ function performComponent(component: ComponentParts, guest: GuestProcess, files:
   const streams = [clock === null ? stdin : wholeInput(stdin), stdout, stderr] as const
   const outcome = runComponent(component, { host: hostOf(guest, clock), tree, streams, terminal, cwd, preopens, openFiles: maximum })
   if (outcome.kind === 'exit') return { ...outcome, signal: null }
-  if (outcome.fuelLeft === undefined || outcome.fuelLeft >= 0) complain(`wasm trap: ${outcome.message}`)
-  return outcome
+  const { cause: _cause, ...trap } = outcome
+  if (trap.fuelLeft === undefined || trap.fuelLeft >= 0) complain(`wasm trap: ${trap.message}`)
+  return trap
 }
 
 /** A trap, an exception nobody caught, or a stack that is used up: said on stderr, as wasmtime does. */
