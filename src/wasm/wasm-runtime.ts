@@ -84,6 +84,8 @@ export class WasmRuntime implements Runtime {
   readonly readsLazyLayers = true
   readonly #nativeWall: NativeWall
   readonly #preopens: 'all' | 'none'
+  /** What has been settled to see whether something prewarmed fits, by the spec that it was settled for, until the container is created. */
+  readonly #fitting = new WeakMap<ContainerSpec, Settled>()
 
   constructor({ nativeWall = 'auto', preopens = 'all' }: WasmRuntimeOptions = {}) {
     this.#nativeWall = nativeWall
@@ -99,7 +101,7 @@ export class WasmRuntime implements Runtime {
   }
 
   async create(wanted: CreateRequest): Promise<Task> {
-    const settled = this.#settle(wanted)
+    const settled = this.#settledAlready(wanted) ?? this.#settle(wanted)
     const { request, program, delegated, ways } = settled
     const { id, directory, spec, rootfs } = request
     if (spec.recording !== undefined) prepareRecording(spec, spec.recording, digestOf(rootfs, program))
@@ -145,7 +147,11 @@ export class WasmRuntime implements Runtime {
       id,
       folder,
       pieces: this.#laterPieces({ request, program, delegated }),
-      piecesFor: (other) => this.#laterPieces(this.#settle(other)),
+      piecesFor: (other) => {
+        const settled = this.#settle(other)
+        this.#fitting.set(other.spec, settled)
+        return this.#laterPieces(settled)
+      },
       receiptOf: (sandbox, of, isExecuted) =>
         collectReceipt({ container: id, wall: this.name, ...shared(sandbox, of, ways), wasm: null, isExecuted }),
       evidenceOf: (sandbox, of) => sandboxEvidence(sandboxGroups(of, delegated), sandbox.pid),
@@ -181,6 +187,14 @@ export class WasmRuntime implements Runtime {
       prewarmed: true,
     })
     return { parts, plan: wallPlan(request, stored, parts, delegated, { sessionsFolder: 'later', supervision: [] }) }
+  }
+
+  /** What {@link Prewarmed.fits} has settled a moment ago for this very container; null for one that it was not asked of. */
+  #settledAlready(wanted: CreateRequest): Settled | null {
+    const settled = this.#fitting.get(wanted.spec)
+    this.#fitting.delete(wanted.spec)
+    if (settled === undefined || wanted.prewarmed === undefined || settled.request.rootfs !== wanted.rootfs) return null
+    return { ...settled, request: { ...wanted, spec: settled.request.spec } }
   }
 
   /** Refuses by name what this wall or this host cannot do, and finds the program. */
