@@ -152,8 +152,8 @@ export class WasmRuntime implements Runtime {
         this.#fitting.set(other.spec, settled)
         return this.#laterPieces(settled)
       },
-      receiptOf: (sandbox, of, isExecuted) =>
-        collectReceipt({ container: id, wall: this.name, ...shared(sandbox, of, ways), wasm: null, isExecuted }),
+      receiptOf: (sandbox, of, early) =>
+        collectReceipt({ container: id, wall: this.name, ...shared(sandbox, of, ways), wasm: null, ...(early === null ? {} : { early }) }),
       evidenceOf: (sandbox, of) => sandboxEvidence(sandboxGroups(of, delegated), sandbox.pid),
       spec,
       moduleDigest,
