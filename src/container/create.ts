@@ -253,8 +253,13 @@ function identify(workshop: Workshop, parts: Parts): Identity & { readonly prewa
   }
   for (const pool of workshop.prewarmed ?? []) {
     if (pool.manifest !== found.image.descriptor.digest) continue
-    const prewarmed = pool.take((candidate) => candidate.fits(requestFor(workshop, parts, asNamed(candidate))))
-    if (prewarmed !== null) return { ...asNamed(prewarmed), prewarmed, pool }
+    // Of the one that fits, the same spec goes to the wall, which has settled it.
+    let named: Identity = parts
+    const prewarmed = pool.take((candidate) => {
+      named = asNamed(candidate)
+      return candidate.fits(requestFor(workshop, parts, named))
+    })
+    if (prewarmed !== null) return { id: named.id, spec: named.spec, prewarmed, pool }
   }
   return { id, spec }
 }

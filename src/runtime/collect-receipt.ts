@@ -22,8 +22,11 @@ export interface ReceiptParts {
   readonly seccompProfile?: ProfileEvidence | null
   readonly limits: Limits
   readonly ways: LimitWays
-  /** Its program runs already, and has descriptors of its own, which are not compared. */
-  readonly isExecuted?: boolean
+  /**
+   * What was collected before its program ran, of one that runs already, though not for anybody: the texts from inside are the same and are not read
+   * again. All outside is, but descriptors, since it has some of its own by now.
+   */
+  readonly early?: Receipt
 }
 
 /**
@@ -38,13 +41,13 @@ export function collectReceipt({
   seccompProfile = null,
   limits: asked,
   ways,
-  isExecuted = false,
+  early,
 }: ReceiptParts): Receipt {
-  const evidence = kernel === null ? null : kernelEvidence(kernel.texts, hostIdentity(), kernel.outer ?? null)
+  const evidence = kernel === null ? null : (early?.kernel ?? kernelEvidence(kernel.texts, hostIdentity(), kernel.outer ?? null))
   const inGroups = kernel !== null && Object.keys(asked).some((key) => ways[key as keyof Limits] === 'cgroup')
   const limits = limitEvidence(asked, ways, evidence, inGroups ? groupLimits(kernel.pid) : null)
   const checks = {
-    ...(kernel === null || evidence === null ? {} : crossCheck({ pid: kernel.pid, evidence, limits, isExecuted })),
+    ...(kernel === null || evidence === null ? {} : crossCheck({ pid: kernel.pid, evidence, limits, isExecuted: early !== undefined })),
     // What the launcher was given is what it has set.
     ...(seccompProfile === null ? {} : { seccompProfile: evidence?.seccomp.instructions === seccompProfile.instructions }),
   }

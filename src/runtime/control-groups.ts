@@ -1,7 +1,7 @@
 /** The control groups (cgroups(7)) that a process is in, of both versions, as folders of this host. */
 import { readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path/posix'
-import { parseMountinfo } from './process-files.js'
+import { type MountLine, parseMountinfo } from './process-files.js'
 
 /** What bounds memory, processor time, which processors, and disks (blkio of version 1), and what stops a group (of version 1; any of 2 can be stopped). */
 export type Controller = 'memory' | 'cpu' | 'cpuset' | 'io' | 'freezer'
@@ -24,12 +24,25 @@ export interface GroupLimits {
 /** Version 1 writes no limit as the largest whole number of pages. */
 const NO_LIMIT_V1 = 2 ** 62
 
-/** The group that bounds a process by `controller`; null where none is mounted or it cannot be read. */
-export function groupWith(controller: Controller, pid: number | 'self'): ControlGroup | null {
+/** Which groups a process is in, and where their hierarchies are mounted here: read once, it tells of every controller. */
+export interface GroupView {
+  /** Lines of /proc/PID/cgroup. */
+  readonly lines: readonly string[]
+  readonly mounts: readonly MountLine[]
+}
+
+/** Reads it. Of a process that is gone there are no lines. */
+export function groupView(pid: number | 'self'): GroupView {
+  const mounts = parseMountinfo(textOf('/proc/self/mountinfo')).filter(({ fileSystem }) => fileSystem.startsWith('cgroup'))
+  return { lines: textOf(`/proc/${pid}/cgroup`).split('\n'), mounts }
+}
+
+/** The group that bounds a process, by its pid or what was read of it, by `controller`; null where none is mounted or it cannot be read. */
+export function groupWith(controller: Controller, process: number | 'self' | GroupView): ControlGroup | null {
+  const { lines, mounts } = typeof process === 'object' ? process : groupView(process)
   const first = controller === 'io' ? 'blkio' : controller
-  const [lines, mounts] = [textOf(`/proc/${pid}/cgroup`), parseMountinfo(textOf('/proc/self/mountinfo'))]
   // The hierarchy of version 2 has the controllers that none of version 1 has taken.
-  for (const line of lines.split('\n')) {
+  for (const line of lines) {
     const [, number, controllers = '', path = ''] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? []
     if (number === undefined || !(number === '0' || controllers.split(',').includes(first))) continue
     const found = mounts.find(({ fileSystem, superOptions }) =>
@@ -64,7 +77,8 @@ function nearestWith(controller: Controller, { mountPoint, ...group }: ControlGr
 
 /** What the groups of a process allow, read from their own files. */
 export function groupLimits(pid: number): GroupLimits {
-  return { memoryBytes: memoryOf(groupWith('memory', pid)), cpus: cpusOf(groupWith('cpu', pid)) }
+  const view = groupView(pid)
+  return { memoryBytes: memoryOf(groupWith('memory', view)), cpus: cpusOf(groupWith('cpu', view)) }
 }
 
 function memoryOf(group: ControlGroup | null): number | null {

@@ -8,7 +8,17 @@ import { dirname, join } from 'node:path/posix'
 import { EngineError, messageOf } from '../errors.js'
 import type { Operation } from '../launcher/operations.js'
 import { IDENTITY_PATTERN, mayBeAlive, ownIdentity } from '../store/process-identity.js'
-import { type ControlGroup, type Controller, groupWith, hierarchyOf, OWN_GROUP, textOf, wordsOf } from './control-groups.js'
+import {
+  type ControlGroup,
+  type Controller,
+  type GroupView,
+  groupView,
+  groupWith,
+  hierarchyOf,
+  OWN_GROUP,
+  textOf,
+  wordsOf,
+} from './control-groups.js'
 import { controllersOf, type GroupRequest, groupResources, groupValues } from './group-values.js'
 import type { LimitWay } from './limits.js'
 import { RESOURCE_FLAGS } from './resources.js'
@@ -28,9 +38,10 @@ const NAME = new RegExp(`^${OWN_GROUP}(${IDENTITY_PATTERN})-`)
 
 /** What is delegated to this process where it is now. */
 export function delegation(): Delegation {
+  const own = groupView('self')
   return new Map(
     CONTROLLERS.flatMap((controller) => {
-      const parent = parentWith(controller)
+      const parent = parentWith(controller, own)
       return parent === null ? [] : [[controller, parent] as const]
     }),
   )
@@ -116,8 +127,9 @@ function freezerOperations(controller: Controller, { version }: ControlGroup, fo
 /** The groups of its own that a container is in, whose first process has this pid. */
 export function ownGroups(init: number): Delegation {
   const groups = new Map<Controller, ControlGroup>()
+  const view = groupView(init)
   for (const controller of CONTROLLERS) {
-    const group = groupWith(controller, init)
+    const group = groupWith(controller, view)
     if (group !== null && NAME.test(group.folder.slice(group.folder.lastIndexOf('/') + 1))) groups.set(controller, group)
   }
   return groups
@@ -205,8 +217,8 @@ function removeUnused(folder: string): void {
 }
 
 /** The nearest group, this process's or one above it, that may have children of this user's with `controller` on. */
-function parentWith(controller: Controller): ControlGroup | null {
-  const own = groupWith(controller, 'self')
+function parentWith(controller: Controller, view: GroupView): ControlGroup | null {
+  const own = groupWith(controller, view)
   if (own === null) return null
   for (let folder = own.folder; ; folder = dirname(folder)) {
     if (mayHaveChildren(controller, { ...own, folder })) return { ...own, folder }

@@ -66,7 +66,10 @@ export interface Prewarmed {
   readonly id: string
   /** Resolves when it is gone, closed or dead, and when the container that it became is. */
   readonly ended: Promise<void>
-  /** Whether it is what this container asks for in everything that was settled when it was made. */
+  /**
+   * Whether it is what this container asks for in everything that was settled when it was made. Of one that fits, {@link Runtime.create} settles
+   * nothing again when it is given the same spec, the very object, and the same rootfs.
+   */
   fits(request: CreateRequest): boolean
   /** Ends it. Resolves when it is gone. */
   close(): Promise<void>

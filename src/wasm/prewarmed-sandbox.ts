@@ -29,8 +29,8 @@ export interface PrewarmedParts {
   readonly pieces: LaterPieces
   /** The same for a container that may become it. Throws for one that cannot be made. */
   readonly piecesFor: (request: CreateRequest) => LaterPieces
-  /** `isExecuted`: Node runs already. */
-  readonly receiptOf: (sandbox: SandboxProcess, spec: ContainerSpec, isExecuted: boolean) => Receipt
+  /** `early`: what it gave before Node ran; null as long as it does not. */
+  readonly receiptOf: (sandbox: SandboxProcess, spec: ContainerSpec, early: Receipt | null) => Receipt
   readonly evidenceOf: (sandbox: SandboxProcess, spec: ContainerSpec) => readonly LimitEvidence[]
   readonly spec: ContainerSpec
   readonly moduleDigest: string
@@ -92,7 +92,7 @@ export class PrewarmedSandbox implements Prewarmed {
     const sandbox = await startWalled(parts.pieces.plan, seccompAsset() ?? '', { ...given, later: { folder } })
     try {
       // All of it, as of any sandbox before its first instruction.
-      const early = parts.receiptOf(sandbox, spec, false)
+      const early = parts.receiptOf(sandbox, spec, null)
       await sandbox.execute()
       const control = new SandboxControl(sandbox.start, sandbox.control, message)
       await within(control.warm, preparationMs(spec.limits.timeoutMs ?? null))
@@ -156,7 +156,7 @@ export class PrewarmedSandbox implements Prewarmed {
 
   /** What was seen of it before its first instruction, and all that can be seen of it still. */
   #receipt(spec: ContainerSpec): Receipt {
-    const now = this.#parts.receiptOf(this.#sandbox, spec, true)
+    const now = this.#parts.receiptOf(this.#sandbox, spec, this.#early)
     return { ...now, crossCheck: { ...this.#early.crossCheck, ...now.crossCheck } }
   }
 

@@ -70,6 +70,8 @@ export class WasmRuntime implements Runtime {
   readonly #nativeWall: NativeWall
   readonly #preopens: 'all' | 'none'
   readonly #components: KeptComponents
+  /** What has been settled to see whether something prewarmed fits, by the spec that it was settled for, until the container is created. */
+  readonly #fitting = new WeakMap<ContainerSpec, Settled>()
 
   constructor({ nativeWall = 'auto', preopens = 'all' }: WasmRuntimeOptions = {}) {
     this.#nativeWall = nativeWall
@@ -86,7 +88,7 @@ export class WasmRuntime implements Runtime {
   }
 
   async create(wanted: CreateRequest): Promise<Task> {
-    const settled = this.#settle(wanted)
+    const settled = this.#settledAlready(wanted) ?? this.#settle(wanted)
     const { request, program, ways } = settled
     const { id, directory, spec, rootfs } = request
     if (spec.recording !== undefined) prepareRecording(spec, spec.recording, moduleDigestOf(rootfs, program))
@@ -135,9 +137,13 @@ export class WasmRuntime implements Runtime {
       folder,
       pieces: this.#laterPieces({ request, program, delegated }, component),
       // Of the same layers and program, or it does not fit for these.
-      piecesFor: (other) => this.#laterPieces(this.#settle(other), component),
-      receiptOf: (sandbox, of, isExecuted) =>
-        collectReceipt({ container: id, wall: this.name, ...shared(sandbox, of, ways), wasm: null, isExecuted }),
+      piecesFor: (other) => {
+        const settled = this.#settle(other)
+        this.#fitting.set(other.spec, settled)
+        return this.#laterPieces(settled, component)
+      },
+      receiptOf: (sandbox, of, early) =>
+        collectReceipt({ container: id, wall: this.name, ...shared(sandbox, of, ways), wasm: null, ...(early === null ? {} : { early }) }),
       evidenceOf: (sandbox, of) => sandboxEvidence(sandboxGroups(of, delegated), sandbox.pid),
       spec,
       moduleDigest,
@@ -176,6 +182,14 @@ export class WasmRuntime implements Runtime {
       prewarmed: true,
     })
     return { parts, plan: wallPlan(request, stored, parts, delegated, { sessionsFolder: 'later', supervision: [], transpiled }) }
+  }
+
+  /** What {@link Prewarmed.fits} has settled a moment ago for this very container; null for one that it was not asked of. */
+  #settledAlready(wanted: CreateRequest): Settled | null {
+    const settled = this.#fitting.get(wanted.spec)
+    this.#fitting.delete(wanted.spec)
+    if (settled === undefined || wanted.prewarmed === undefined || settled.request.rootfs !== wanted.rootfs) return null
+    return { ...settled, request: { ...wanted, spec: settled.request.spec } }
   }
 
   /** Refuses by name what this wall or this host cannot do, and finds the program. */

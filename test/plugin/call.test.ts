@@ -74,6 +74,24 @@ test.needs(WASM)('a batch gives a result for each input, in order, and the first
 const CONDITION = pluginModule(`(func (export "odd") (param $at i32) (param $length i32) (result i64)
   (if (i32.eq (i32.load8_u (local.get $at)) (i32.const 120)) (then (unreachable))) (i64.const 0))`)
 
+/** Puts its input always in the same place, turns the bytes there to 9 when they are freed. */
+const SAME_PLACE = (free: string) =>
+  wat(`(module (memory (export "memory") 1)
+    (func (export "allocate") (param i32) (result i32) (i32.const 1024))
+    ${ECHO} ${free})`)
+const WIPES = '(func (export "free") (param $at i32) (param $length i32) (memory.fill (local.get $at) (i32.const 9) (local.get $length)))'
+
+test.needs(WASM)('results are what they were when the function returned, whatever the guest does with that memory afterwards', async () => {
+  for (const bytes of [SAME_PLACE(''), SAME_PLACE(WIPES)])
+    for (const instances of ['kept', 'fresh'] as const)
+      await withPlugin({ bytes, instances }, async (plugin) => {
+        const inputs = [Buffer.from('first'), Buffer.from('other'), Buffer.from('third')]
+        const results = await plugin.batch<Uint8Array>('echo', inputs)
+        assert.equal(results.map(String), inputs.map(String))
+        for (const input of inputs) assert.is(String(await plugin.call('echo', input)), String(input))
+      })
+})
+
 test.needs(WASM)('the input of a batch that fails is named', () =>
   withPlugin({ bytes: CONDITION }, async (plugin) => {
     const error = await rejection(plugin.batch('odd', ['a', 'b', 'x', 'c']), 'GUEST_TRAPPED')

@@ -2,10 +2,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs'
 import * as assert from 'uvu/assert'
+import { collectReceipt } from '../../src/runtime/collect-receipt.js'
 import { crossCheck, failedChecks } from '../../src/runtime/cross-check.js'
 import type { ReceiptTexts } from '../../src/runtime/kernel-evidence.js'
 import { hostIdentity, kernelEvidence, namespaceInode } from '../../src/runtime/kernel-evidence.js'
 import type { KernelEvidence } from '../../src/runtime/receipt.js'
+import { WASM_LIMIT_WAYS } from '../../src/wasm/limit-ways.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('runtime/cross-check')
@@ -108,6 +110,23 @@ test('a process that is gone fails every check that needs it', () =>
       Object.keys(checks).filter((name) => checks[name]),
       ['limits'],
     )
+  }))
+
+test('collected once more, what was seen inside is not read again, and all that was outside is', () =>
+  withWaitingProgram((pid) => {
+    const parts = { container: 'c', wall: 'wasm', wasm: null, limits: {}, ways: WASM_LIMIT_WAYS }
+    const early = collectReceipt({ ...parts, kernel: { pid, texts: textsOf(pid) } })
+    const texts = new Proxy({} as ReceiptTexts, {
+      get(_, name) {
+        throw new Error(`${String(name)} was read`)
+      },
+    })
+    const again = collectReceipt({ ...parts, kernel: { pid, texts }, early })
+    const { descriptors, ...checks } = early.crossCheck
+    assert.is(descriptors, true)
+    assert.equal(again, { ...early, crossCheck: checks })
+    const changed = { ...early, kernel: early.kernel && { ...early.kernel, noNewPrivileges: !early.kernel.noNewPrivileges } }
+    assert.throws(() => collectReceipt({ ...parts, kernel: { pid, texts }, early: changed }), /noNewPrivileges/)
   }))
 
 test.run()

@@ -86,9 +86,9 @@ export class CallServer {
     this.#underway = null
   }
 
-  #callAll({ number, verb, keeps, instance: which, function: place, inputs }: NumberedCall): Buffer[] {
+  #callAll({ number, verb, keeps, instance: which, function: place, inputs }: NumberedCall): Uint8Array[] {
     const [name, signature] = this.#exports[place] ?? ['', { parameters: [], results: [] }]
-    const results: Buffer[] = []
+    const results: Uint8Array[] = []
     let left = this.#parts.start.outputBytes
     let fuel = this.#parts.start.limits.fuel ?? 0
     for (const [index, input] of inputs.entries()) {
@@ -102,7 +102,7 @@ export class CallServer {
         const result =
           verb === VERB.numbers
             ? callNumbers(instance, name, Buffer.from(input), signature)
-            : callBytes(instance, name, input, { most: left, frees: keeps })
+            : callBytes(instance, name, input, { most: left, frees: keeps, isLast: index === inputs.length - 1 })
         left -= result.length
         fuel = instance.fuel
         results.push(result)
