@@ -4,7 +4,7 @@
  */
 import { EngineError } from '../errors.js'
 import { bareDescriptor, type Descriptor } from '../oci/descriptor.js'
-import { formatDocument, parseDocument, parseIndex, parseManifest } from '../oci/document.js'
+import { parseDocument, parseIndex, parseManifest } from '../oci/document.js'
 import type { Manifest } from '../oci/image-spec.js'
 import { isForeignLayer, isIndexType, isManifestType } from '../oci/media-type.js'
 import { formatPlatform } from '../oci/platform.js'
@@ -109,8 +109,7 @@ export function pointedElsewhere(
   member: 'layers' | 'manifests',
   targets: readonly (Descriptor | null)[],
 ): Uint8Array {
-  const name = member === 'layers' ? 'manifest' : 'index'
-  const document = parseDocument(bytes, name)
+  const document = parseDocument(bytes, member === 'layers' ? 'manifest' : 'index')
   const list = document[member] as readonly Descriptor[]
   const isSame = list.length === targets.length && list.every((own, at) => own.digest === targets[at]?.digest)
   if (isSame) return bytes
@@ -119,5 +118,5 @@ export function pointedElsewhere(
     if (target === null || target === undefined) return []
     return own.digest === target.digest ? [own] : [{ ...own, ...bareDescriptor(target) }]
   })
-  return formatDocument({ ...document, [member]: pointed }, name)
+  return new TextEncoder().encode(JSON.stringify({ ...document, [member]: pointed }))
 }

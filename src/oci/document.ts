@@ -14,12 +14,15 @@ import { normalizePlatform, type Platform } from './platform.js'
 
 /** Bytes a manifest, index or config may have; registries allow about as much. */
 export const MAXIMUM_DOCUMENT_BYTES = 4 * 1024 * 1024
+/** Lists and objects within one another: V8 reads any number of them, and writes only as many as its stack has room for. */
+const MAXIMUM_DEPTH = 256
 /** Layers a manifest may have; more than any file system can stack. */
 export const MAXIMUM_LAYERS = 1000
 
 /** The blob's text as an object. Throws INVALID_IMAGE when it is no JSON object in UTF-8. */
 export function parseDocument(bytes: Uint8Array, name: string): Members {
   if (bytes.length > MAXIMUM_DOCUMENT_BYTES) refuse(name, `has ${bytes.length} bytes; at most ${MAXIMUM_DOCUMENT_BYTES} are read`)
+  if (isDeeper(bytes, MAXIMUM_DEPTH)) refuse(name, `is nested more than ${MAXIMUM_DEPTH} deep`)
   let value: unknown
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
@@ -29,14 +32,24 @@ export function parseDocument(bytes: Uint8Array, name: string): Members {
   return object(value, name)
 }
 
-/** A foreign document with some of its members changed, as bytes again. Throws INVALID_IMAGE where it is nested deeper than can be written. */
-export function formatDocument(document: Members, name: string): Uint8Array {
-  try {
-    return new TextEncoder().encode(JSON.stringify(document))
-  } catch (cause) {
-    // V8 reads any depth without recursion, and writes with it.
-    throw new EngineError('INVALID_IMAGE', `${name} cannot be written again: ${cause instanceof Error ? cause.message : cause}`, { cause })
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** Whether lists and objects of a JSON text stand within one another deeper than that. */
+function isDeeper(bytes: Uint8Array, depth: number): boolean {
+  let open = 0
+  let isQuoted = false
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0
+    if (isQuoted) {
+      if (byte === BACKSLASH) at++
+      else if (byte === QUOTE) isQuoted = false
+    } else if (byte === QUOTE) isQuoted = true
+    // [ and {, ] and }: their codes differ in one bit.
+    else if ((byte | 0x20) === 0x7b && ++open > depth) return true
+    else if ((byte | 0x20) === 0x7d) open--
   }
+  return false
 }
 
 /** Reads an image manifest that a descriptor of `mediaType` led to. */

@@ -62,6 +62,9 @@ function controlGroups(name: string, controllers: readonly Controller[]): Requir
 /** Control groups of this user's own, with the controllers that limits take. */
 export const CGROUP = controlGroups('cgroup', ['memory', 'cpu'])
 
+/** The same with a share of processors alone. */
+export const CGROUP_CPU = controlGroups('cgroup-cpu', ['cpu'])
+
 /** The same for sets of processors, and for disks with a scheduler that knows weights. */
 export const CGROUP_SETS: Requirement = {
   name: 'cgroup-sets',

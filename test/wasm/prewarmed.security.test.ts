@@ -1,6 +1,6 @@
 /** Sandboxes that wait for containers: whose they are, what they become, and that nothing of them is left. */
 import { spawn } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as assert from 'uvu/assert'
@@ -8,10 +8,11 @@ import { Engine } from '../../src/engine/engine.js'
 import type { PrewarmOptions } from '../../src/engine/prewarmed.js'
 import type { EngineError } from '../../src/errors.js'
 import { assetPath } from '../../src/launcher/installation.js'
+import { groupWith } from '../../src/runtime/control-groups.js'
 import { componentOf } from '../support/components.js'
 import { withFolder } from '../support/image-fixtures.js'
 import { eventually } from '../support/launcher-box.js'
-import { NATIVE, WASM } from '../support/requirements.js'
+import { CGROUP_CPU, NATIVE, WASM } from '../support/requirements.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('wasm/prewarmed')
@@ -130,6 +131,37 @@ walled(
     }
     assert.is(kept.ready, 1)
     assert.is((await run([',', 'exit', '3'])).pid, waiting)
+  }),
+)
+
+test.needs(
+  WASM,
+  NATIVE,
+  CGROUP_CPU,
+)(
+  'one that waits is in groups of its own, is only theirs who ask for the same, and leaves none',
+  withBench(async ({ prewarm, run }) => {
+    const limits = { cpus: 0.5 }
+    const groupOf = (pid: number) => groupWith('cpu', pid)?.folder ?? ''
+    await using kept = await prewarm({ limits })
+    const [waiting = 0] = sandboxes()
+    const group = groupOf(waiting)
+    assert.is.not(group, groupOf(process.pid))
+    for (const other of [{ limits: { cpus: 0.25 } }, { limits: {} }, { limits, resources: { cpuShares: 100 } }])
+      assert.is.not((await run([',', 'exit', '0'], other)).pid, waiting, JSON.stringify(other))
+    assert.is((await run([',', 'exit', '4'], { limits })).pid, waiting)
+    await eventually('its groups are gone with it', () => !existsSync(group))
+    await kept.full()
+    const [next = 0] = sandboxes()
+    const nextGroup = groupOf(next)
+    assert.is.not(nextGroup, group)
+    process.kill(next, 'SIGKILL')
+    await eventually('those of one that has died are gone too', () => !existsSync(nextGroup))
+    await kept.full()
+    const [last = 0] = sandboxes()
+    const lastGroup = groupOf(last)
+    await kept.close()
+    await eventually('and those of one that was closed', () => !existsSync(lastGroup))
   }),
 )
 
