@@ -164,20 +164,29 @@ function healthOf(container: Container): object {
 
 /** An image in the words of `GET /images/{name}/json`, with all its platforms under `Wolffia`. */
 export function inspectImage(image: ImageDetails): object {
-  const { process } = image
+  const { process, containerConfig } = image
+  const { ExposedPorts = {}, Volumes = {}, StopSignal = '', OnBuild = null, Healthcheck, Shell } = containerConfig
   const repositories = new Set(image.references.map((reference) => reference.replace(/@.*$/, '').replace(/:[^:/]*$/, '')))
   return {
     Id: image.id,
     RepoTags: image.references.filter((reference) => !reference.includes('@')),
     RepoDigests: [...repositories].map((repository) => `${repository}@${image.id}`),
+    Comment: image.comment,
     Created: image.createdAt?.toISOString() ?? '0001-01-01T00:00:00Z',
+    Author: image.author,
     Config: {
       User: process.user,
+      ExposedPorts,
       Env: process.env,
       Entrypoint: process.entrypoint.length > 0 ? process.entrypoint : null,
       Cmd: process.cmd.length > 0 ? process.cmd : null,
+      ...(Healthcheck === undefined ? {} : { Healthcheck }),
+      Volumes,
       WorkingDir: process.workingDir,
+      OnBuild,
       Labels: process.labels,
+      StopSignal,
+      ...(Shell === undefined ? {} : { Shell }),
     },
     Architecture: image.platform.architecture,
     ...(image.platform.variant === undefined ? {} : { Variant: image.platform.variant }),

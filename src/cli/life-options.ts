@@ -6,6 +6,7 @@ import { parseBytes } from '../engine/words.js'
 import { EngineError } from '../errors.js'
 import type { CliOptions } from './command.js'
 import { durationOf } from './duration.js'
+import { invalidFlag } from './invalid-flag.js'
 import { UsageError } from './report.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
@@ -88,7 +89,7 @@ function healthOf(options: CliOptions): Partial<HealthCheck> | null | undefined 
   }
   const retries = given('healthRetries')
   if (retries !== undefined && !/^[1-9]\d{0,8}$/.test(retries))
-    throw new EngineError('INVALID_ARGUMENT', `invalid argument "${retries}" for "--health-retries" flag: not a positive whole number`)
+    throw invalidFlag(retries, '--health-retries', 'not a positive whole number', 'Write --health-retries 3.')
   return {
     ...(command ? { test: ['/bin/sh', '-c', command] } : {}),
     ...milliseconds('intervalMs', 'healthInterval', '--health-interval'),

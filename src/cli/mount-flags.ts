@@ -8,6 +8,7 @@ import { parseBytes } from '../engine/words.js'
 import { EngineError } from '../errors.js'
 import type { BindMount, TmpfsMount } from '../runtime/spec.js'
 import type { MountRequest, VolumeRequest } from '../volume/volume.js'
+import { invalidFlag } from './invalid-flag.js'
 
 /** `[SOURCE:]TARGET[:OPTIONS]`: a path binds a folder or file of the host, a name mounts a volume, nothing makes an anonymous volume. */
 export function parseVolume(text: string): MountRequest {
@@ -16,13 +17,13 @@ export function parseVolume(text: string): MountRequest {
   const [first = '', second, options = '', ...rest] = parts
   if (second === undefined) return { type: 'volume', destination: absoluteTarget(first, text, '-v, --volume'), readonly: false }
   if (rest.length > 0 || first === '' || second === '')
-    throw invalid(text, '-v, --volume', 'it must read [SOURCE:]TARGET[:OPTIONS]', 'A path with a colon can be mounted with --mount.')
+    throw invalidFlag(text, '-v, --volume', 'it must read [SOURCE:]TARGET[:OPTIONS]', 'A path with a colon can be mounted with --mount.')
   if (parts.length === 2 && isOption(second))
-    throw invalid(text, '-v, --volume', `"${second}" is an option and not a path`, `Write -v VOLUME:${first}:${second}`)
+    throw invalidFlag(text, '-v, --volume', `"${second}" is an option and not a path`, `Write -v VOLUME:${first}:${second}`)
   // As docker since 23: a path may be relative when it looks like one, else it is the name of a volume.
   const isPath = /^(\/|\.\.?(\/|$))/.test(first)
   if (!isPath && /^~|\//.test(first))
-    throw invalid(text, '-v, --volume', 'the source is neither a path nor a name', `Write -v "$PWD/${first}:${second}".`)
+    throw invalidFlag(text, '-v, --volume', 'the source is neither a path nor a name', `Write -v "$PWD/${first}:${second}".`)
   const { readonly, noCopy } = volumeOptions(options, isPath ? 'bind' : 'volume', text)
   if (isPath) return { type: 'bind', source: absoluteSource(first, `-v ${text}`), destination: second, readonly }
   return { type: 'volume', name: first, destination: second, readonly, ...(noCopy ? { noCopy } : {}) }
@@ -47,21 +48,21 @@ function volumeOptions(options: string, type: 'bind' | 'volume', text: string): 
   const words = options.split(',').filter((word) => word !== '')
   for (const word of words) {
     if (word === 'ro' || word === 'rw' || (word === 'nocopy' && type === 'volume')) continue
-    if (word === 'nocopy') throw invalid(text, '-v, --volume', 'nocopy is for volumes: nothing is copied into a folder of the host')
+    if (word === 'nocopy') throw invalidFlag(text, '-v, --volume', 'nocopy is for volumes: nothing is copied into a folder of the host')
     if (CONSISTENCIES.includes(word)) continue
     if (LABELS.includes(word)) assertNothingToLabel(word, text)
     else if (PROPAGATIONS.includes(word) && type === 'bind') assertPropagation(word, `-v ${text}`)
     else if (isOption(word))
       throw notBuilt(`-v ${text}: the option "${word}"`, `There are ro${type === 'volume' ? ', nocopy' : ''} and rw, the default.`)
     else
-      throw invalid(
+      throw invalidFlag(
         text,
         '-v, --volume',
         `unknown option "${word}"`,
         `There are ro${type === 'volume' ? ', nocopy' : ''} and rw, the default.`,
       )
   }
-  if (words.includes('ro') && words.includes('rw')) throw invalid(text, '-v, --volume', 'it cannot be both ro and rw')
+  if (words.includes('ro') && words.includes('rw')) throw invalidFlag(text, '-v, --volume', 'it cannot be both ro and rw')
   return { readonly: words.includes('ro'), noCopy: words.includes('nocopy') }
 }
 
@@ -73,7 +74,7 @@ export function parseMount(text: string): MountRequest {
   const readonly = fields.takeFlag('readonly', 'ro') ?? false
   const consistency = fields.take('consistency')
   if (consistency !== undefined && ![...CONSISTENCIES, 'default'].includes(consistency))
-    throw invalid(
+    throw invalidFlag(
       text,
       '--mount',
       `there is no consistency "${consistency}"`,
@@ -82,8 +83,9 @@ export function parseMount(text: string): MountRequest {
   if (type === 'npipe' || type === 'cluster' || type === 'image')
     throw notBuilt(`--mount ${text}: the type ${type}`, 'There are bind, volume and tmpfs.')
   if (type !== 'bind' && type !== 'volume' && type !== 'tmpfs')
-    throw invalid(text, '--mount', `there is no mount type "${type}"`, 'There are bind, volume and tmpfs.')
-  if (target === undefined || target === '') throw invalid(text, '--mount', 'target is required', 'Say where it is to be: target=/PATH.')
+    throw invalidFlag(text, '--mount', `there is no mount type "${type}"`, 'There are bind, volume and tmpfs.')
+  if (target === undefined || target === '')
+    throw invalidFlag(text, '--mount', 'target is required', 'Say where it is to be: target=/PATH.')
   const common = { destination: absoluteTarget(target, text, '--mount'), readonly }
   const mount = type === 'bind' ? bindOf(fields, common) : type === 'volume' ? volumeOf(fields, common) : tmpfsOf(fields, common)
   fields.assertNoneLeft(type)
@@ -96,24 +98,25 @@ function bindOf(fields: MountFields, common: Common): BindMount {
   const { text } = fields
   const source = fields.take('source', 'src')
   if (source === undefined || source === '')
-    throw invalid(text, '--mount', 'source is required for type=bind', 'Say what of the host it is: source=PATH.')
+    throw invalidFlag(text, '--mount', 'source is required for type=bind', 'Say what of the host it is: source=PATH.')
   const propagation = fields.take('bind-propagation')
   if (propagation !== undefined) {
-    if (!PROPAGATIONS.includes(propagation)) throw invalid(text, '--mount', `there is no bind-propagation "${propagation}"`)
+    if (!PROPAGATIONS.includes(propagation)) throw invalidFlag(text, '--mount', `there is no bind-propagation "${propagation}"`)
     assertPropagation(propagation, `--mount ${text}`)
   }
   if (fields.takeFlag('bind-create-src') === true) throw notBuilt(`--mount ${text}: bind-create-src`, `Make it first: mkdir -p ${source}`)
   const shallow = fields.takeFlag('bind-nonrecursive') ?? false
   const recursive = fields.take('bind-recursive')
-  if (shallow && recursive !== undefined) throw invalid(text, '--mount', 'bind-nonrecursive and bind-recursive say the same: leave one out')
+  if (shallow && recursive !== undefined)
+    throw invalidFlag(text, '--mount', 'bind-nonrecursive and bind-recursive say the same: leave one out')
   if (recursive === 'writable')
     throw notBuilt(
       `--mount ${text}: bind-recursive=writable`,
       'A read-only bind is read-only all the way down: bind what is to be written on its own.',
     )
   if (recursive !== undefined && !['enabled', 'disabled', 'readonly'].includes(recursive))
-    throw invalid(text, '--mount', `there is no bind-recursive "${recursive}"`, 'There are enabled, disabled and readonly.')
-  if (recursive === 'readonly' && !common.readonly) throw invalid(text, '--mount', 'bind-recursive=readonly needs readonly')
+    throw invalidFlag(text, '--mount', `there is no bind-recursive "${recursive}"`, 'There are enabled, disabled and readonly.')
+  if (recursive === 'readonly' && !common.readonly) throw invalidFlag(text, '--mount', 'bind-recursive=readonly needs readonly')
   const isShallow = shallow || recursive === 'disabled'
   return { type: 'bind', source: absoluteSource(source, `--mount ${text}`), ...common, ...(isShallow ? { recursive: false } : {}) }
 }
@@ -125,7 +128,7 @@ function volumeOf(fields: MountFields, common: Common): VolumeRequest {
   const driver = fields.take('volume-driver') || undefined
   const labels = fields.takeMap('volume-label')
   const options = fields.takeMap('volume-opt')
-  if (subpath?.startsWith('/')) throw invalid(fields.text, '--mount', 'volume-subpath is a relative path')
+  if (subpath?.startsWith('/')) throw invalidFlag(fields.text, '--mount', 'volume-subpath is a relative path')
   return {
     type: 'volume',
     ...common,
@@ -140,12 +143,12 @@ function volumeOf(fields: MountFields, common: Common): VolumeRequest {
 
 function tmpfsOf(fields: MountFields, common: Common): TmpfsMount {
   const { text } = fields
-  if (fields.take('source', 'src') !== undefined) throw invalid(text, '--mount', 'a tmpfs has no source')
+  if (fields.take('source', 'src') !== undefined) throw invalidFlag(text, '--mount', 'a tmpfs has no source')
   const size = fields.take('tmpfs-size')
   const mode = fields.take('tmpfs-mode')
   const sizeBytes = size === undefined ? undefined : parseBytes(size)
-  if (sizeBytes === null) throw invalid(text, '--mount', `tmpfs-size "${size}" is no size`, 'Write bytes with a unit: 64m, 1g.')
-  if (mode !== undefined && !/^[0-7]{1,5}$/.test(mode)) throw invalid(text, '--mount', `tmpfs-mode "${mode}" is no octal mode`)
+  if (sizeBytes === null) throw invalidFlag(text, '--mount', `tmpfs-size "${size}" is no size`, 'Write bytes with a unit: 64m, 1g.')
+  if (mode !== undefined && !/^[0-7]{1,5}$/.test(mode)) throw invalidFlag(text, '--mount', `tmpfs-mode "${mode}" is no octal mode`)
   return {
     type: 'tmpfs',
     ...common,
@@ -171,7 +174,7 @@ class MountFields {
     const [found] = this.#takeAll(keys).slice(-1)
     if (found === undefined) return undefined
     const [key, value] = found
-    if (value === undefined) throw invalid(this.text, '--mount', `invalid field '${key}': it must be a key=value pair`)
+    if (value === undefined) throw invalidFlag(this.text, '--mount', `invalid field '${key}': it must be a key=value pair`)
     return value
   }
 
@@ -182,14 +185,14 @@ class MountFields {
     const [key, value = 'true'] = found
     if (/^(1|t|true)$/i.test(value)) return true
     if (/^(0|f|false)$/i.test(value)) return false
-    throw invalid(this.text, '--mount', `invalid value for ${key}: ${value}`, 'It is true or false.')
+    throw invalidFlag(this.text, '--mount', `invalid value for ${key}: ${value}`, 'It is true or false.')
   }
 
   /** All `key=NAME[=VALUE]`. */
   takeMap(key: string): Readonly<Record<string, string>> | undefined {
     const all = this.#takeAll([key]).map(([, value = '']): readonly [string, string] => {
       const at = value.indexOf('=')
-      if (at === 0 || value === '') throw invalid(this.text, '--mount', `${key} needs a name`)
+      if (at === 0 || value === '') throw invalidFlag(this.text, '--mount', `${key} needs a name`)
       return at < 0 ? [value, ''] : [value.slice(0, at), value.slice(at + 1)]
     })
     return all.length === 0 ? undefined : Object.fromEntries(all)
@@ -201,8 +204,8 @@ class MountFields {
     const [key] = left
     const [owner] = /^(bind|volume|tmpfs|image)(?=-)/.exec(key) ?? []
     if (owner !== undefined && owner !== type)
-      throw invalid(this.text, '--mount', `cannot mix '${owner}-*' options with mount type '${type}'`)
-    throw invalid(this.text, '--mount', `unknown key '${key}'`)
+      throw invalidFlag(this.text, '--mount', `cannot mix '${owner}-*' options with mount type '${type}'`)
+    throw invalidFlag(this.text, '--mount', `unknown key '${key}'`)
   }
 
   #takeAll(keys: readonly string[]) {
@@ -218,7 +221,12 @@ function csvFields(text: string): readonly string[] {
   for (let at = 0; at <= text.length; ) {
     const [whole, quoted, plain] = /^(?:"((?:[^"]|"")*)"(?=,|$)|([^",]*)(?=,|$))/.exec(text.slice(at)) ?? []
     if (whole === undefined)
-      throw invalid(text, '--mount', 'a double quote stands in the middle of a field', 'Quote a whole field, and double the quotes in it.')
+      throw invalidFlag(
+        text,
+        '--mount',
+        'a double quote stands in the middle of a field',
+        'Quote a whole field, and double the quotes in it.',
+      )
     fields.push(quoted === undefined ? (plain ?? '') : quoted.replaceAll('""', '"'))
     at += whole.length + 1
   }
@@ -244,7 +252,7 @@ function assertPropagation(propagation: string, where: string): void {
 
 function absoluteTarget(target: string, text: string, flag: string): string {
   if (target.startsWith('/')) return target
-  throw invalid(
+  throw invalidFlag(
     text,
     flag,
     `the path in the container must be absolute: "${target}"`,
@@ -261,13 +269,6 @@ function absoluteSource(source: string, where: string): string {
       hint: 'Change into one that does, or write the whole path.',
     })
   }
-}
-
-function invalid(value: string, flag: string, why: string, hint?: string): EngineError {
-  return new EngineError('INVALID_ARGUMENT', `invalid argument "${value}" for "${flag}" flag: ${why}`, {
-    data: { flag, value },
-    ...(hint === undefined ? {} : { hint }),
-  })
 }
 
 function notBuilt(what: string, hint: string): EngineError {

@@ -4,6 +4,7 @@ import type { PrivilegeOptions } from '../container/privileges.js'
 import { EngineError, messageOf } from '../errors.js'
 import type { DeviceSpec } from '../runtime/spec.js'
 import type { CliOptions } from './command.js'
+import { invalidFlag } from './invalid-flag.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
 
@@ -90,7 +91,8 @@ function keepIdOf(value: string): PrivilegeOptions['keepId'] {
   const ids: { uid?: number; gid?: number } = {}
   for (const option of options === undefined ? [] : options.split(',')) {
     const [, name, digits] = /^(uid|gid)=(\d{1,10})$/.exec(option) ?? []
-    if (name === undefined) throw wrong(value, '--userns', `unknown option specified: ${JSON.stringify(option)}; it takes uid=N and gid=N`)
+    if (name === undefined)
+      throw invalidFlag(value, '--userns', `unknown option specified: ${JSON.stringify(option)}; it takes uid=N and gid=N`)
     ids[name as 'uid' | 'gid'] = Number(digits)
   }
   return ids
@@ -107,10 +109,6 @@ function modeOf<Mode extends string>(value: string, known: readonly Mode[], { fl
   })
 }
 
-function wrong(value: string, flag: string, why: string): EngineError {
-  return new EngineError('INVALID_ARGUMENT', `invalid argument "${value}" for "${flag}" flag: ${why}`, { data: { flag, value } })
-}
-
 /** `source[:destination][:rwm]`, as docker reads it: a second part that is a mode is one. */
 function deviceOf(text: string): DeviceSpec {
   const parts = text.split(':')
@@ -124,8 +122,9 @@ function deviceOf(text: string): DeviceSpec {
   const mode = third ?? (parts.length === 2 && isMode(second) ? second : undefined)
   const destination = second === undefined || second === '' || (third === undefined && isMode(second)) ? source : second
   if (parts.length > 3 || (mode !== undefined && !isMode(mode)))
-    throw wrong(text, '--device', `bad mode specified: ${mode ?? parts.slice(2).join(':')}`)
-  for (const path of [source, destination]) if (!path.startsWith('/')) throw wrong(text, '--device', `${path} is not an absolute path`)
+    throw invalidFlag(text, '--device', `bad mode specified: ${mode ?? parts.slice(2).join(':')}`)
+  for (const path of [source, destination])
+    if (!path.startsWith('/')) throw invalidFlag(text, '--device', `${path} is not an absolute path`)
   if (mode !== undefined && !(mode.includes('r') && mode.includes('w')))
     throw new EngineError('NOT_BUILT', `--device ${text}: mode ${mode} cannot be held apart from rw`, {
       hint: 'That takes root. Leave the mode out: what you may not do with the device yourself, the container may not either.',
@@ -136,7 +135,7 @@ function deviceOf(text: string): DeviceSpec {
 
 function sysctlOf(text: string): readonly [name: string, value: string] {
   const at = text.indexOf('=')
-  if (at <= 0) throw wrong(text, '--sysctl', `sysctl '${text}' is not allowed`)
+  if (at <= 0) throw invalidFlag(text, '--sysctl', `sysctl '${text}' is not allowed`)
   return [text.slice(0, at), text.slice(at + 1)]
 }
 

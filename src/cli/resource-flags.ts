@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { parseBytes, ULIMITS } from '../engine/words.js'
-import { EngineError } from '../errors.js'
 import type { DeviceRate, DeviceWeight, ResourceSpec, Ulimit, UlimitName } from '../runtime/resources.js'
 import type { CliOptions } from './command.js'
+import { invalidFlag } from './invalid-flag.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
 
@@ -93,23 +93,28 @@ function quotaOf(text: string | undefined): number | undefined {
 function ulimitOf(text: string): readonly [name: UlimitName, ulimit: Ulimit] {
   const [, name = '', values = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? []
   if (name === '' || values === '')
-    throw invalid(text, '--ulimit', `invalid ulimit argument: ${text}`, 'Write nofile=1024 or nofile=1024:4096.')
+    throw invalidFlag(text, '--ulimit', `invalid ulimit argument: ${text}`, 'Write nofile=1024 or nofile=1024:4096.')
   if (!Object.hasOwn(ULIMITS, name))
-    throw invalid(text, '--ulimit', `invalid ulimit type: ${name}`, `There are ${Object.keys(ULIMITS).join(', ')}.`)
+    throw invalidFlag(text, '--ulimit', `invalid ulimit type: ${name}`, `There are ${Object.keys(ULIMITS).join(', ')}.`)
   const parts = values.split(':')
-  if (parts.length > 2) throw invalid(text, '--ulimit', 'too many limit value arguments, can only have up to two, `soft[:hard]`')
+  if (parts.length > 2) throw invalidFlag(text, '--ulimit', 'too many limit value arguments, can only have up to two, `soft[:hard]`')
   const [soft = 0, hard = soft] = parts.map((part) => {
     if (/^(-1|\d+)$/.test(part) && Number.isSafeInteger(Number(part))) return Number(part)
-    throw invalid(text, '--ulimit', `not a whole number: ${JSON.stringify(part)}`, 'Units are those of setrlimit(2); -1 is without limit.')
+    throw invalidFlag(
+      text,
+      '--ulimit',
+      `not a whole number: ${JSON.stringify(part)}`,
+      'Units are those of setrlimit(2); -1 is without limit.',
+    )
   })
   return [name as UlimitName, { soft, hard }]
 }
 
 function rateOf(text: string, flag: string, parse: (rate: string) => number | null): DeviceRate {
   const [, path = '', written = ''] = /^(.*):([^:]*)$/s.exec(text) ?? []
-  if (!path.startsWith('/dev/')) throw invalid(text, flag, 'bad format for device path', 'Write /dev/sda:RATE.')
+  if (!path.startsWith('/dev/')) throw invalidFlag(text, flag, 'bad format for device path', 'Write /dev/sda:RATE.')
   const rate = parse(written)
-  if (rate === null || rate === 0) throw invalid(text, flag, 'invalid rate for device', 'The rate must be a positive number.')
+  if (rate === null || rate === 0) throw invalidFlag(text, flag, 'invalid rate for device', 'The rate must be a positive number.')
   return { path, rate }
 }
 
@@ -125,13 +130,13 @@ function parseCount(text: string): number | null {
 function wholeOf(text: string | undefined, flag: string): number | undefined {
   if (text === undefined) return undefined
   if (/^-?\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text)
-  throw invalid(text, flag, 'not a whole number')
+  throw invalidFlag(text, flag, 'not a whole number')
 }
 
 function bytesOf(text: string | undefined, flag: string): number | undefined {
   if (text === undefined) return undefined
   const bytes = parseBytes(text)
-  if (bytes === null) throw invalid(text, flag, 'not a size', 'Write bytes with a unit: 512k, 64m, 1g.')
+  if (bytes === null) throw invalidFlag(text, flag, 'not a size', 'Write bytes with a unit: 512k, 64m, 1g.')
   return bytes === 0 ? undefined : bytes
 }
 
@@ -140,12 +145,5 @@ function numbersOf(text: string | undefined, flag: string): string | undefined {
   if (text === undefined) return undefined
   const parts = text.split(',').map((part) => /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part))
   if (parts.every((part) => part !== null && Number(part[1]) <= Number(part[2] ?? part[1]))) return text
-  throw invalid(text, flag, 'not a list of numbers', 'Write 0-2,4.')
-}
-
-function invalid(value: string, flag: string, why: string, hint?: string): EngineError {
-  return new EngineError('INVALID_ARGUMENT', `invalid argument "${value}" for "${flag}" flag: ${why}`, {
-    data: { flag, value },
-    ...(hint === undefined ? {} : { hint }),
-  })
+  throw invalidFlag(text, flag, 'not a list of numbers', 'Write 0-2,4.')
 }

@@ -1,26 +1,21 @@
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ContainerOptions } from '../engine/containers.js'
 import type { PullPolicy } from '../engine/image-pulls.js'
-import { parseBytes } from '../engine/words.js'
-import { EngineError, messageOf } from '../errors.js'
-import type { Limits } from '../runtime/limits.js'
+import { EngineError } from '../errors.js'
 import type { CliOptions } from './command.js'
-import { durationOf } from './duration.js'
+import { definedOnly } from './defined-only.js'
 import type { Shown } from './foreground.js'
 import { wrapped } from './help.js'
+import { invalidFlag } from './invalid-flag.js'
 import { addLifeFlags, lifeOptions } from './life-options.js'
+import { runLimitsOf } from './limit-flags.js'
 import { driven, parseMount, parseVolume } from './mount-flags.js'
+import { environmentOf, labelsOf } from './name-value-flags.js'
 import { NOT_BUILT_RUN_FLAGS } from './not-built.js'
 import { addPrivilegeFlags, privilegeOptions } from './privilege-flags.js'
 import { addResourceFlags, resourceOptions } from './resource-flags.js'
-
-const WASM_PAGE_BYTES = 64 * 1024
-/** Linux's PID_MAX_LIMIT. */
-const MAXIMUM_PROCESSES = 4_194_304
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
 
@@ -104,16 +99,6 @@ export function createOptions(positional: readonly string[], options: CliOptions
   const text = (name: string) => (options[name] as string | undefined) || undefined
   const list = (name: string) => (options[name] as readonly string[] | undefined) ?? []
   const entrypoint = options.entrypoint as string | undefined
-  const given = (name: string) => options[name] as string | undefined
-  const fuel = given('fuel')
-  const limits = {
-    ...limitsOf(options),
-    ...definedOnly({
-      timeoutMs: given('timeout') === undefined ? undefined : durationOf(given('timeout') ?? '', '--timeout'),
-      diskBytes: list('storageOpt').map(sizeOfStorage).at(-1),
-    }),
-    ...(fuel === undefined ? {} : { fuel: fuelOf(fuel) }),
-  }
   return definedOnly({
     image,
     command: command.length > 0 ? command : undefined,
@@ -129,7 +114,7 @@ export function createOptions(positional: readonly string[], options: CliOptions
     volumesFrom: list('volumesFrom'),
     tmpfs: tmpfsOf(list('tmpfs')),
     network: networkOf(text('network') ?? text('net')),
-    limits,
+    limits: runLimitsOf(options),
     resources: someOf(resourceOptions(options)),
     deterministic: deterministicOf(options),
     recording: recordingOf(text('record')),
@@ -144,47 +129,15 @@ export function createOptions(positional: readonly string[], options: CliOptions
     autoRemove: options.rm === true,
     require: list('require'),
     annotations: Object.fromEntries(list('annotation').map(annotationOf)),
-    labels: labelsOf([...list('labelFile').flatMap((path) => linesOfFile(path, '--label-file')), ...list('label')]),
+    labels: labelsOf(list('labelFile'), list('label')),
     ...lifeOptions(options),
   })
-}
-
-/** `name` given for a flag is wrong: says which flag and why. */
-function invalid(value: string, flag: string, why: string, hint?: string): EngineError {
-  return new EngineError('INVALID_ARGUMENT', `invalid argument "${value}" for "${flag}" flag: ${why}`, {
-    data: { flag, value },
-    ...(hint === undefined ? {} : { hint }),
-  })
-}
-
-/** Variables of files and of `NAME[=VALUE]`, those without a value from our own. Throws INVALID_ARGUMENT. */
-export function environmentOf(
-  files: readonly string[],
-  assignments: readonly string[],
-  own: NodeJS.ProcessEnv,
-): Readonly<Record<string, string>> {
-  // No object: one of the names may be __proto__.
-  const result = new Map<string, string>()
-  for (const assignment of [...files.flatMap((path) => linesOfFile(path, '--env-file')), ...assignments]) {
-    const at = assignment.indexOf('=')
-    if (at === 0 || assignment === '')
-      throw invalid(
-        assignment,
-        '-e, --env',
-        'a variable needs a name before "="',
-        'Write -e NAME=VALUE, or -e NAME for the value that it has here.',
-      )
-    const name = at < 0 ? assignment : assignment.slice(0, at)
-    const value = at < 0 ? own[name] : assignment.slice(at + 1)
-    if (value !== undefined) result.set(name, value)
-  }
-  return Object.fromEntries(result)
 }
 
 /** As docker takes them: `NAME` alone has an empty value. */
 function annotationOf(text: string): readonly [name: string, value: string] {
   const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(text) ?? []
-  if (name === '') throw invalid(text, '--annotation', 'an annotation needs a name', 'Write --annotation NAME=VALUE.')
+  if (name === '') throw invalidFlag(text, '--annotation', 'an annotation needs a name', 'Write --annotation NAME=VALUE.')
   return [name, value]
 }
 
@@ -193,7 +146,7 @@ export function attachedStreams({ attach }: CliOptions): Shown {
   const given = (attach as readonly string[] | undefined) ?? []
   const streams = given.map((name) => name.toLowerCase())
   const unknown = given.find((_name, at) => !['stdin', 'stdout', 'stderr'].includes(streams[at] ?? ''))
-  if (unknown !== undefined) throw invalid(unknown, '-a, --attach', 'valid streams are STDIN, STDOUT and STDERR')
+  if (unknown !== undefined) throw invalidFlag(unknown, '-a, --attach', 'valid streams are STDIN, STDOUT and STDERR')
   if (streams.length === 0) return { stdout: true, stderr: true }
   if (streams.every((name) => name === 'stdin'))
     throw new EngineError('NOT_BUILT', '--attach stdin alone is not built yet', {
@@ -204,7 +157,7 @@ export function attachedStreams({ attach }: CliOptions): Shown {
 
 function userOf(user: string | undefined): string | undefined {
   if (user !== undefined && user.split(':').length > 2)
-    throw invalid(user, '-u, --user', 'write USER[:GROUP]', 'A name or a number each: -u 1000:1000.')
+    throw invalidFlag(user, '-u, --user', 'write USER[:GROUP]', 'A name or a number each: -u 1000:1000.')
   return user
 }
 
@@ -212,7 +165,7 @@ function userOf(user: string | undefined): string | undefined {
 function pullPolicyOf(policy: string | undefined): PullPolicy {
   if (policy === undefined) return 'missing'
   if (policy === 'always' || policy === 'missing' || policy === 'never') return policy
-  throw invalid(policy, '--pull', 'must be one of "always", "missing" or "never"')
+  throw invalidFlag(policy, '--pull', 'must be one of "always", "missing" or "never"')
 }
 
 /** `name:ip`, `name=ip` and `name:[ip]` as docker takes them. */
@@ -224,7 +177,7 @@ function hostOf(text: string): { readonly name: string; readonly address: string
       hint: 'There is no network that leads to the host.',
     })
   if (name === '' || /\s/.test(name) || isIP(address) === 0)
-    throw invalid(
+    throw invalidFlag(
       text,
       '--add-host',
       `invalid IP address in add-host: "${address}"`,
@@ -233,32 +186,12 @@ function hostOf(text: string): { readonly name: string; readonly address: string
   return { name, address }
 }
 
-/** Lines of `NAME[=VALUE]` but for empty ones and comments. */
-function linesOfFile(path: string, flag: '--env-file' | '--label-file'): readonly string[] {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new EngineError('INVALID_ARGUMENT', `cannot read ${flag} ${path}: ${messageOf(cause)}`, { cause })
-  }
-  return text
-    .replace(/^\ufeff/, '')
-    .split(/\r?\n/)
-    .map((line) => line.trimStart())
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => {
-      const name = line.split('=', 1)[0] ?? ''
-      if (/\s/.test(name)) throw invalid(path, flag, `${flag === '--env-file' ? 'variable' : 'label'} "${name}" contains whitespace`)
-      return line
-    })
-}
-
 function tmpfsOf(values: readonly string[]): Readonly<Record<string, string>> {
   const result: Record<string, string> = {}
   for (const value of values) {
     const at = value.indexOf(':')
     const destination = at < 0 ? value : value.slice(0, at)
-    if (Object.hasOwn(result, destination)) throw invalid(value, '--tmpfs', `${destination} is mounted twice`)
+    if (Object.hasOwn(result, destination)) throw invalidFlag(value, '--tmpfs', `${destination} is mounted twice`)
     result[destination] = at < 0 ? '' : value.slice(at + 1)
   }
   return result
@@ -279,36 +212,12 @@ function networkOf(name: string | undefined): 'none' | 'host' | undefined {
 
 function wasiEngineOf(name: string | undefined): 'wolffia' | 'wasmer' | undefined {
   if (name === undefined || name === 'wolffia' || name === 'wasmer') return name
-  throw invalid(name, '--wasi-engine', 'there is no such engine', 'Engines are wolffia, the default, and wasmer.')
+  throw invalidFlag(name, '--wasi-engine', 'there is no such engine', 'Engines are wolffia, the default, and wasmer.')
 }
 
 function runtimeOf(name: string | undefined): 'auto' | 'native' | 'wasm' | undefined {
   if (name === undefined || name === 'auto' || name === 'native' || name === 'wasm') return name
-  throw invalid(name, '--runtime', 'there is no such wall', 'Walls are native and wasm; auto, the default, looks at the program.')
-}
-
-/** What --memory, --cpus and --pids-limit ask for. Throws INVALID_ARGUMENT, and NOT_BUILT for processes without a limit. */
-export function limitsOf(options: CliOptions): Pick<Limits, 'memoryBytes' | 'cpus' | 'pids'> {
-  const { memory, cpus, pidsLimit } = options as { readonly memory?: string; readonly cpus?: string; readonly pidsLimit?: string }
-  return definedOnly({
-    memoryBytes: memory === undefined ? undefined : memoryOf(memory, '-m, --memory'),
-    cpus: cpus === undefined ? undefined : cpusOf(cpus),
-    pids: pidsLimit === undefined ? undefined : countOf(pidsLimit, '--pids-limit'),
-  })
-}
-
-const FUEL_UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 }
-
-function fuelOf(text: string): number {
-  const [, digits, unit = ''] = /^([1-9]\d*)([kmg]?)$/i.exec(text) ?? []
-  const fuel = Number(digits) * (FUEL_UNITS[unit.toLowerCase()] ?? 1)
-  if (digits !== undefined && Number.isSafeInteger(fuel)) return fuel
-  throw invalid(
-    text,
-    '--fuel',
-    'not a positive whole number of instructions',
-    'Write 5000000, or 5k, 5m, 5g for thousands, millions and thousands of millions.',
-  )
+  throw invalidFlag(name, '--runtime', 'there is no such wall', 'Walls are native and wasm; auto, the default, looks at the program.')
 }
 
 /** Without a seed of the user's there is one all the same: two runs are alike. */
@@ -321,72 +230,7 @@ function recordingOf(file: string | undefined): { readonly mode: 'record'; reado
   return file === undefined ? undefined : { mode: 'record', path: resolve(file) }
 }
 
-/** As docker, 0 is no limit and a hundredth the least. */
-function cpusOf(text: string): number | undefined {
-  const cpus = /^(\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN
-  if (Number.isNaN(cpus)) throw invalid(text, '--cpus', 'not a number', 'Say how many processors, with a point for a part of one: 0.5, 2.')
-  if (cpus === 0) return undefined
-  const most = availableParallelism()
-  if (!(cpus >= 0.01 && cpus <= most)) throw invalid(text, '--cpus', `there are ${most} here, and the least is 0.01`)
-  return cpus
-}
-
-/** As docker, 0 is no limit. */
-function memoryOf(text: string, flag: string): number | undefined {
-  if (parseBytes(text) === 0) return undefined
-  const bytes = bytesOf(text, flag)
-  if (bytes < WASM_PAGE_BYTES)
-    throw invalid(
-      text,
-      flag,
-      'the least is 64k, one page of a Wasm memory',
-      `A number alone is bytes; with a unit: ${text.replace(/[^\d.].*/s, '')}m.`,
-    )
-  return bytes
-}
-
-function sizeOfStorage(option: string): number {
-  const size = /^size=(.*)$/.exec(option)?.[1]
-  if (size === undefined) throw invalid(option, '--storage-opt', 'only size=BYTES is known', 'Write --storage-opt size=1g.')
-  return bytesOf(size, '--storage-opt')
-}
-
-function bytesOf(text: string, flag: string): number {
-  const bytes = parseBytes(text)
-  if (bytes === null || bytes === 0) throw invalid(text, flag, 'not a size', 'Write bytes with a unit: 512k, 64m, 1g.')
-  return bytes
-}
-
-function countOf(text: string, flag: string): number {
-  if (text === '-1' || text === '0')
-    throw new EngineError('NOT_BUILT', `${flag} ${text} (no limit) is not built: a fork bomb must end somewhere`, {
-      hint: 'Name a number that is high enough.',
-    })
-  if (!/^[1-9]\d*$/.test(text)) throw invalid(text, flag, 'not a positive whole number', `Write ${flag} 100.`)
-  if (Number(text) > MAXIMUM_PROCESSES) throw invalid(text, flag, `too large: a kernel has at most ${MAXIMUM_PROCESSES} processes`)
-  return Number(text)
-}
-
-function labelsOf(labels: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    labels.map((label) => {
-      const at = label.indexOf('=')
-      if (at === 0 || label === '') throw invalid(label, '-l, --label', 'a label needs a name', 'Write -l NAME=VALUE.')
-      return at < 0 ? [label, ''] : [label.slice(0, at), label.slice(at + 1)]
-    }),
-  )
-}
-
 /** Nothing when it has no members. */
 function someOf<T extends object>(members: T): T | undefined {
   return Object.keys(members).length > 0 ? members : undefined
-}
-
-type Defined<T> = { [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined> } & {
-  [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key]
-}
-
-/** The members that have a value. */
-function definedOnly<T extends object>(members: T): Defined<T> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>
 }

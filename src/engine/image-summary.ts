@@ -1,5 +1,6 @@
 import type { Compression } from '../layer/compression.js'
 import type { DiffId, Digest } from '../oci/digest.js'
+import type { ContainerConfig } from '../oci/image-spec.js'
 import type { Platform } from '../oci/platform.js'
 import type { PullEvent } from '../registry/pull-event.js'
 import type { PushEvent } from '../registry/push-event.js'
@@ -48,6 +49,12 @@ export interface ImageDetails extends ImageSummary {
   /** Digest of its config. */
   readonly config: Digest
   readonly process: ImageProcess
+  /** All defaults of its containers in the config's own words (config.md), those of {@link process} among them. */
+  readonly containerConfig: ContainerConfig
+  /** Who made it; empty when nobody is named. */
+  readonly author: string
+  /** What its last step says of itself; empty when it says nothing. */
+  readonly comment: string
   /** Digests of the uncompressed layers, base first. */
   readonly diffIds: readonly DiffId[]
 }

@@ -345,6 +345,9 @@ export class Images {
       manifest: image.descriptor.digest,
       config: manifest.config.digest,
       process: processOf(config.config ?? {}),
+      containerConfig: config.config ?? {},
+      author: config.author ?? '',
+      comment: config.history?.at(-1)?.comment ?? '',
       diffIds: config.rootfs.diff_ids,
     }
   }

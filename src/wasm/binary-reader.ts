@@ -2,6 +2,10 @@ import { EngineError } from '../errors.js'
 
 /** Bit of a limit's flags: it has a maximum. */
 export const HAS_MAXIMUM = 1
+/** Another: threads share it. */
+export const SHARED = 2
+/** Another: its addresses have 64 bits. */
+export const IS_64_BIT = 4
 // The JavaScript API's own limit (Wasm JS API, "Implementation-defined Limits").
 const MAXIMUM_NAME_BYTES = 100_000
 // A byte order mark is part of a name: without it two names would be one.

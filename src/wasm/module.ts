@@ -5,19 +5,13 @@
  * do not reach linear memory, and a table that grows too far would abort the process (V8).
  */
 import { EngineError } from '../errors.js'
-import { BinaryReader, HAS_MAXIMUM, type Limits, malformed } from './binary-reader.js'
+import { BinaryReader, malformed } from './binary-reader.js'
 import { type FunctionType, greatestFunctionCost } from './function-cost.js'
-import { PREVIEW1, PREVIEW1_NAMES } from './preview1/names.js'
-import { SPAWN_FIELD, SPAWN_MODULE } from './thread-names.js'
+import { encodeU32, ModuleBounds, type ModuleLimits, type SharedMemoryLimits } from './module-bounds.js'
+import { MAXIMUM_FUNCTIONS, type ModulePurpose, readImports } from './module-imports.js'
 
 /** Bytes of a page of linear memory. */
 export const WASM_PAGE_BYTES = 65_536
-
-/** How far a module may grow. */
-export interface ModuleLimits {
-  readonly memoryPages: number
-  readonly tableElements: number
-}
 
 /** A module whose growth is bounded. */
 export interface PreparedModule {
@@ -37,21 +31,7 @@ export interface PreparedModule {
   readonly sharedMemory: SharedMemoryLimits | null
 }
 
-/** Pages of a memory that is made for a module. */
-export interface SharedMemoryLimits {
-  readonly initial: number
-  readonly maximum: number
-}
-
-/** What a module is to be. */
-export interface ModulePurpose {
-  /** It may have threads. */
-  readonly isProgram: boolean
-  /** What it may import besides preview1, as `module.name`. */
-  readonly provided: ReadonlySet<string>
-  /** It is one of a component's, which gives it what it imports, whatever that is. */
-  readonly isLinked?: boolean
-}
+const FUNCTION_TYPE = 0x60
 
 const PROGRAM: ModulePurpose = { isProgram: true, provided: new Set() }
 
@@ -93,14 +73,6 @@ export const SECTION = {
   data: 11,
   dataCount: 12,
 } as const
-// The JavaScript API's own limits (Wasm JS API, "Implementation-defined Limits").
-const MAXIMUM_ENTRIES = 100_000
-const MAXIMUM_FUNCTIONS = 1_000_000
-const FUNCTION_TYPE = 0x60
-const EXTERNAL = { function: 0, table: 1, memory: 2, global: 3, tag: 4 } as const
-const SHARED = 2
-const IS_64_BIT = 4
-
 /** Parses and bounds a module. Throws COMMAND_NOT_EXECUTABLE for what cannot run here, LIMIT_EXCEEDED for what starts too large. */
 export function prepareModule(bytes: Uint8Array, limits: ModuleLimits, purpose: ModulePurpose = PROGRAM): PreparedModule {
   assertCoreModule(bytes)
@@ -113,7 +85,7 @@ export function prepareModule(bytes: Uint8Array, limits: ModuleLimits, purpose: 
   let imported: readonly number[] = []
   let functions: readonly number[] = []
   let functionCost = 0
-  const bound = new Bounds(limits)
+  const bound = new ModuleBounds(limits)
   const rewrite = (id: number, at: number, end: number, contents: readonly number[]) => {
     parts.push(bytes.subarray(kept, at), section(id, contents))
     kept = end
@@ -226,175 +198,8 @@ function readFunctions(reader: BinaryReader): number[] {
   return functions
 }
 
-/** Throws COMMAND_NOT_EXECUTABLE for an import that nothing here provides, with what would. */
-function checkImport(module: string, field: string, provided: ReadonlySet<string>): void {
-  const name = `${module}.${field}`
-  if ((module === PREVIEW1 && PREVIEW1_NAMES.has(field)) || provided.has(name)) return
-  const hint = HINTS.find(([pattern]) => pattern.test(name))?.[1]
-  throw new EngineError('COMMAND_NOT_EXECUTABLE', `the module imports ${name}, which this wall does not provide`, {
-    hint: hint ?? `It provides ${[PREVIEW1, ...provided].join(', ')} and nothing else.`,
-    data: { import: name },
-  })
-}
-
-/** Nobody makes a memory for a module but one for its threads, whatever name it is imported by. */
-function unprovidedMemory(module: string, field: string): EngineError {
-  const name = `${module}.${field}`
-  return new EngineError('COMMAND_NOT_EXECUTABLE', `the module imports ${name} as a memory, which this wall does not provide`, {
-    hint: 'A memory is only imported to be shared by threads (wasi-threads); let the module have one of its own.',
-    data: { import: name },
-  })
-}
-
-const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
-  [/^wasi_unstable\./, 'That is preview 0 of WASI; build it with a toolchain of 2020 or later.'],
-  [/^wasi\.thread-spawn$/, 'That is wasi-threads, which only a program has; build it for the target wasm32-wasip1 without threads.'],
-  [/^wasi:/, 'That is preview 2 of WASI; build it for the target wasm32-wasip1.'],
-  [/^(go|gojs)\./, "That is Go's target for browsers; build it with GOOS=wasip1 GOARCH=wasm."],
-  [/^env\.(emscripten|_?invoke|__syscall)/, 'That is Emscripten for browsers; build it with -sSTANDALONE_WASM or with wasi-sdk.'],
-  [/^wbg\.|^__wbindgen/, 'That is wasm-bindgen for browsers; build it for the target wasm32-wasip1.'],
-]
-
-/** Names of all imports, each once, and types of the functions among them. Throws at the first name that nothing here provides. */
-function readImports(
-  reader: BinaryReader,
-  purpose: ModulePurpose,
-): { readonly names: readonly string[]; readonly functions: number[]; readonly sharedMemory: Limits | null } {
-  const names = new Set<string>()
-  const functions: number[] = []
-  const provided = purpose.isProgram ? new Set([...purpose.provided, `${SPAWN_MODULE}.${SPAWN_FIELD}`]) : purpose.provided
-  let sharedMemory: Limits | null = null
-  for (let count = reader.u32(); count > 0; count--) {
-    const [module, field] = [reader.name(), reader.name()]
-    names.add(`${module}.${field}`)
-    const kind = reader.byte()
-    if (kind === EXTERNAL.memory) {
-      const limits = reader.limits()
-      // Whatever it is called: it is made for the module.
-      if (purpose.isLinked === true) continue
-      if (!purpose.isProgram || (limits.flags & SHARED) === 0) throw unprovidedMemory(module, field)
-      if (sharedMemory !== null) throw malformed('it imports more than one memory')
-      sharedMemory = limits
-      continue
-    }
-    if (purpose.isLinked !== true) checkImport(module, field, provided)
-    if (functions.length > MAXIMUM_FUNCTIONS) throw malformed(`it imports more than ${MAXIMUM_FUNCTIONS} functions`)
-    if (kind === EXTERNAL.function) functions.push(reader.u32())
-    else if (kind === EXTERNAL.table) {
-      reader.referenceType()
-      reader.limits()
-    } else if (kind === EXTERNAL.global) {
-      reader.valueType()
-      reader.byte()
-    } else if (kind === EXTERNAL.tag) {
-      reader.byte()
-      reader.u32()
-    } else throw malformed('an import of an unknown kind')
-  }
-  if (purpose.isLinked !== true && sharedMemory === null && names.has(`${SPAWN_MODULE}.${SPAWN_FIELD}`))
-    throw new EngineError('COMMAND_NOT_EXECUTABLE', 'the module asks for threads and imports no memory that they could share', {
-      hint: 'Link it with --import-memory --shared-memory --max-memory=….',
-    })
-  return { names: [...names], functions, sharedMemory }
-}
-
-/** Rewrites table and memory sections within what is left of the limits, which hold for all of a kind together. */
-class Bounds {
-  memoryPages = 0
-  tableElements = 0
-  minimumPages = 0
-  minimumElements = 0
-  changed = false
-  readonly #limits: ModuleLimits
-  /** Pages of the memory that is made for it. */
-  #imported = 0
-
-  constructor(limits: ModuleLimits) {
-    this.#limits = limits
-  }
-
-  /** The memory to make for a module that imports one. */
-  sharedMemory({ flags, minimum, maximum }: Limits): SharedMemoryLimits {
-    const limit = this.#limits.memoryPages
-    if ((flags & IS_64_BIT) !== 0 || maximum === undefined || maximum < minimum)
-      throw new EngineError(
-        'COMMAND_NOT_EXECUTABLE',
-        'the module imports a memory that nobody can make for it: of 64 bits, or without a maximum',
-      )
-    if (minimum > limit)
-      throw new EngineError('LIMIT_EXCEEDED', `the module starts with ${minimum} pages of memory, more than its limit of ${limit}`, {
-        hint: 'Raise --memory.',
-      })
-    this.#imported = Math.min(maximum, limit)
-    this.memoryPages = this.#imported
-    return { initial: minimum, maximum: this.#imported }
-  }
-
-  memories(reader: BinaryReader): number[] {
-    const memories = readList(reader, () => ({ type: [] as number[], limits: reader.limits() }))
-    const { encoded, total, minimum } = this.#bound(memories, this.#limits.memoryPages - this.#imported, 'pages of memory')
-    this.memoryPages = this.#imported + total
-    this.minimumPages = minimum
-    return encoded
-  }
-
-  tables(reader: BinaryReader): number[] {
-    const tables = readList(reader, () => ({ type: reader.referenceType(), limits: reader.limits() }))
-    const { encoded, total, minimum } = this.#bound(tables, this.#limits.tableElements, 'table elements')
-    this.tableElements = total
-    this.minimumElements = minimum
-    return encoded
-  }
-
-  /** Every one keeps its minimum; what is left above them goes to the first that may grow. */
-  #bound(entries: readonly { readonly type: readonly number[]; readonly limits: Limits }[], limit: number, unit: string) {
-    const minimum = entries.reduce((sum, { limits }) => sum + limits.minimum, 0)
-    if (entries.some(({ limits }) => (limits.flags & (SHARED | IS_64_BIT)) !== 0))
-      throw new EngineError(
-        'COMMAND_NOT_EXECUTABLE',
-        'the module has a shared or 64-bit memory of its own, which preview1 has no place for',
-        {
-          hint: 'A memory that threads share is imported (--import-memory); or build it for the target wasm32-wasip1 without threads.',
-        },
-      )
-    if (minimum > limit)
-      throw new EngineError('LIMIT_EXCEEDED', `the module starts with ${minimum} ${unit}, more than its limit of ${limit}`, {
-        hint: unit === 'table elements' ? 'Raise the limit tableElements.' : 'Raise --memory.',
-      })
-    const encoded = encodeU32(entries.length)
-    let left = limit - minimum
-    let total = 0
-    for (const { type, limits } of entries) {
-      const growth = Math.min(left, Math.max(0, (limits.maximum ?? Number.POSITIVE_INFINITY) - limits.minimum))
-      const maximum = limits.minimum + growth
-      left -= growth
-      total += maximum
-      this.changed ||= maximum !== limits.maximum
-      encoded.push(...type, limits.flags | HAS_MAXIMUM, ...encodeU32(limits.minimum), ...encodeU32(maximum))
-    }
-    return { encoded, total, minimum }
-  }
-}
-
-function readList<Entry>(reader: BinaryReader, read: () => Entry): Entry[] {
-  const entries: Entry[] = []
-  const total = reader.u32()
-  if (total > MAXIMUM_ENTRIES) throw malformed(`it has ${total} tables or memories`)
-  while (entries.length < total) entries.push(read())
-  return entries
-}
-
 function section(id: number, contents: readonly number[]): Uint8Array {
   return Uint8Array.from([id, ...encodeU32(contents.length)].concat(contents))
-}
-
-function encodeU32(value: number): number[] {
-  const bytes: number[] = []
-  do {
-    bytes.push((value & 127) | (value > 127 ? 128 : 0))
-    value = Math.floor(value / 128)
-  } while (value > 0)
-  return bytes
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {

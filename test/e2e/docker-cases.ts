@@ -1045,6 +1045,14 @@ const FROM_PS_TO_MISTAKES: readonly DockerCase[] = [
     docker: { because: 'wolffia keeps bytes', stdout: 'on-failure 3 none 50 true json-file 1m 2 false\n' },
   },
   {
+    title: 'inspect of what an image says of its containers',
+    lines: `$docker create --name one box true >/dev/null
+      $docker commit -a me -m hi -c 'EXPOSE 80' -c 'VOLUME /x' -c 'STOPSIGNAL INT' one new >/dev/null
+      $docker image inspect -f '{{range $port, $x := .Config.ExposedPorts}}{{$port}}{{end}} {{range $path, $x := .Config.Volumes}}{{$path}}{{end}} {{.Config.StopSignal}} {{.Author}} {{.Comment}}' new
+      $docker inspect -f '{{.Config.ExposedPorts}} {{.Config.Volumes}} {{.Config.StopSignal}}.' box; $docker rmi new >/dev/null`,
+    stdout: '80/tcp /x INT me hi\nmap[] map[] .\n',
+  },
+  {
     title: 'inspect of what is unknown',
     lines: '$docker inspect nosuch',
     code: 1,

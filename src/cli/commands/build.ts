@@ -8,12 +8,12 @@ import { EngineError, messageOf } from '../../errors.js'
 import type { PushEvent } from '../../registry/push-event.js'
 import type { CliCommand, CliOptions } from '../command.js'
 import { SignalRelay } from '../foreground.js'
+import { limitsOf } from '../limit-flags.js'
 import { printable } from '../output.js'
 import { PullProgress } from '../pull-progress.js'
 import { PushProgress } from '../push-progress.js'
 import { UsageError } from '../report.js'
 import { addBuildResourceFlags, resourceOptions } from '../resource-flags.js'
-import { limitsOf } from '../run-options.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
 

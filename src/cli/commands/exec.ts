@@ -1,8 +1,8 @@
 import { detachKeysOf } from '../attached.js'
 import type { CliCommand } from '../command.js'
 import { converse, SignalRelay } from '../foreground.js'
+import { environmentOf } from '../name-value-flags.js'
 import { UsageError } from '../report.js'
-import { environmentOf } from '../run-options.js'
 import { terminalSize } from '../terminal.js'
 
 const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]

@@ -1,5 +1,5 @@
-import { EngineError } from '../../errors.js'
 import type { CliCommand } from '../command.js'
+import { invalidFlag } from '../invalid-flag.js'
 import { writeAtReadersPace } from '../slow-reader.js'
 import { parseTime } from '../time-flag.js'
 
@@ -18,10 +18,7 @@ export const command: CliCommand = {
   async run([name = ''], { follow, since, tail, timestamps, until }) {
     const now = Date.now()
     const lines = tail === undefined ? 'all' : String(tail)
-    if (lines !== 'all' && !/^-?\d+$/.test(lines))
-      throw new EngineError('INVALID_ARGUMENT', `invalid argument "${lines}" for "-n, --tail" flag: not a number`, {
-        hint: 'Give a number, or all.',
-      })
+    if (lines !== 'all' && !/^-?\d+$/.test(lines)) throw invalidFlag(lines, '-n, --tail', 'not a number', 'Give a number, or all.')
     const { Engine } = await import('../../engine/engine.js')
     await using engine = await Engine.open()
     const container = await engine.containers.get(name)

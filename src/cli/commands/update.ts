@@ -1,9 +1,9 @@
 import type { CliCommand } from '../command.js'
-import { forEach } from '../each.js'
+import { forEachContainer } from '../each-container.js'
 import { restartPolicyOf } from '../life-options.js'
+import { limitsOf } from '../limit-flags.js'
 import { UsageError } from '../report.js'
 import { addUpdatableFlags, resourceOptions } from '../resource-flags.js'
-import { limitsOf } from '../run-options.js'
 
 /** `wolffia update`: changes what can be changed of containers, and prints the name of each. */
 export const command: CliCommand = {
@@ -29,11 +29,6 @@ export const command: CliCommand = {
       ...(Object.keys(limits).length === 0 ? {} : { limits }),
       ...(Object.keys(resources).length === 0 ? {} : { resources }),
     }
-    const { Engine } = await import('../../engine/engine.js')
-    await using engine = await Engine.open()
-    return await forEach(names, { command: 'update', debug: debug === true }, async (name) => {
-      await (await engine.containers.get(name)).update(update)
-      process.stdout.write(`${name}\n`)
-    })
+    return forEachContainer(names, { command: 'update', debug: debug === true }, (container) => container.update(update))
   },
 }

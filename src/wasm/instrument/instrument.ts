@@ -6,7 +6,7 @@
  * cannot name them: it is validated as it came, before they are there.
  */
 import { EngineError } from '../../errors.js'
-import { type BinaryReader, type Limits, malformed } from '../binary-reader.js'
+import { type BinaryReader, IS_64_BIT, type Limits, malformed, SHARED } from '../binary-reader.js'
 import { collected, SECTION, sectionsOf } from '../module.js'
 import { ByteWriter } from './byte-writer.js'
 import { type FunctionGlobals, type FunctionShape, FunctionWriter, type Instrumentation } from './function-writer.js'
@@ -28,8 +28,6 @@ export interface FuelExports {
 }
 
 const I64 = 0x7e
-const SHARED = 2
-const IS_64_BIT = 4
 
 /**
  * Throws COMMAND_NOT_EXECUTABLE for a module that is not valid, that has instructions which are not known, or that shares its memory with

@@ -6,7 +6,8 @@ import type { WasiEngine } from '../../runtime/spec.js'
 import { type FuelExports, instrument } from '../instrument/instrument.js'
 import { reveal, type StateExports } from '../instrument/reveal.js'
 import { instrumentLinked } from '../instrument/shared-fuel.js'
-import { type ModuleLimits, type PreparedModule, prepareModule, type SharedMemoryLimits } from '../module.js'
+import { type PreparedModule, prepareModule } from '../module.js'
+import type { ModuleLimits, SharedMemoryLimits } from '../module-bounds.js'
 import { SPAWN_FIELD, SPAWN_MODULE, THREAD_START } from '../thread-names.js'
 
 /** A program that is ready to be instantiated, and what the receipt says of it. */
