@@ -1,8 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { EngineError } from '../errors.js'
 import { deferred } from './deferred.js'
@@ -11,19 +8,11 @@ import { assetPath, launcherBuildCommand } from './installation.js'
 import type { Plan } from './operations.js'
 import type { CreatedEvent, ExitedEvent, LauncherEvent, ReceiptEvent, WatchedEvent } from './protocol.js'
 import { encodePlan, parseEvent } from './protocol.js'
-import { expectFurtherStarts, type LauncherChild, type StdioEnd, spawnLauncher } from './spawner.js'
-
-export type { StdioEnd } from './spawner.js'
+import { expectFurtherStarts, type LauncherChild } from './spawner.js'
+import { type StartOptions, spawnError, startLauncher } from './start.js'
 
 /** Options of {@link launch}. */
-export interface LaunchOptions {
-  /** The caller's ends of stdin, stdout, stderr; nowhere when absent. The guest never holds these, only pipes of the launcher. */
-  readonly stdio?: readonly [stdin: StdioEnd, stdout: StdioEnd, stderr: StdioEnd]
-  /** Descriptors 6, 7, … of the launcher: numbers of this process's own, or `pipe` for an entry of {@link LauncherProcess.streams}. */
-  readonly descriptors?: readonly (number | 'pipe')[]
-  /** What a plan that says `seccomp` needs: the file of a program, or its bytes. */
-  readonly seccompProgramPath?: string
-  readonly seccompProgram?: Uint8Array
+export interface LaunchOptions extends StartOptions {
   /** Kills the container, at any time; what waits rejects with ABORTED. */
   readonly signal?: AbortSignal
 }
@@ -57,52 +46,7 @@ export function launch(plan: Plan, options: LaunchOptions = {}): LauncherProcess
       hint: `${missing}. Wasm images run without it.`,
     })
   const bytes = encodePlan(plan)
-  return new LauncherProcess(startLauncher(plan, options), bytes, options.signal)
-}
-
-/** By the spawner, or by this process. */
-function startLauncher(plan: Plan, options: LaunchOptions): LauncherChild {
-  const { seccompProgram, seccompProgramPath, descriptors = [] } = options
-  const stdio = [...(options.stdio ?? (['ignore', 'ignore', 'ignore'] as const)), 'pipe', 'pipe'] as const
-  if (seccompProgram === undefined) {
-    const hasProgram = plan.exec !== null
-    const spawned = spawnLauncher({ stdio: [...stdio, 'ignore', ...descriptors], filterPath: seccompProgramPath, hasProgram })
-    if (spawned !== null) return spawned
-  }
-  let seccomp: number | 'ignore' = 'ignore'
-  let child: ChildProcess
-  try {
-    if (seccompProgram !== undefined) seccomp = openBytes(seccompProgram)
-    else if (seccompProgramPath !== undefined) seccomp = openSync(seccompProgramPath, 'r')
-    child = spawn(assetPath('launcher'), [], {
-      stdio: [...stdio, seccomp, ...descriptors],
-      env: {},
-      // A signal meant for the caller's process group (Ctrl-C) is the caller's to pass on.
-      detached: true,
-    })
-  } catch (cause) {
-    throw spawnError(cause as NodeJS.ErrnoException)
-  } finally {
-    if (typeof seccomp === 'number') closeSync(seccomp)
-  }
-  // Out of descriptors Node gives back a child without streams, and says which limit it was only in an event.
-  if ((child.stdio as ChildProcess['stdio'] | undefined) === undefined) {
-    child.on('error', () => {})
-    throw spawnError(Object.assign(new Error('too many open files'), { code: 'EMFILE' }))
-  }
-  return child
-}
-
-/** A file of these bytes that has no name any more. */
-function openBytes(bytes: Uint8Array): number {
-  const folder = mkdtempSync(join(tmpdir(), 'wolffia-'))
-  try {
-    const path = join(folder, 'program')
-    writeFileSync(path, bytes, { mode: 0o600 })
-    return openSync(path, 'r')
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  return new LauncherProcess(startLauncher(options, { hasProgram: plan.exec !== null }), bytes, options.signal)
 }
 
 /** Runs a plan without a program to its end. Rejects with what failed. */
@@ -311,32 +255,10 @@ function aborted({ reason }: AbortSignal): EngineError {
   return new EngineError('ABORTED', 'stopped by the caller', { cause: reason })
 }
 
-/** What to do when the host has no room for another process, which says nothing about the launcher. */
-const ROOM_HINTS: Readonly<Record<string, string>> = {
-  EMFILE: 'Let this process open more files (ulimit -n), or run fewer containers from it at once.',
-  ENFILE: 'Let the host open more files; as root: sysctl -w fs.file-max=…',
-  EAGAIN: 'Let this user have more processes (ulimit -u), or end some.',
-  ENOMEM: 'Make room in memory and try again.',
-}
-
 function isThere(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
-}
-
-function spawnError(cause: NodeJS.ErrnoException): EngineError {
-  const code = cause.code ?? cause.message
-  return new EngineError('RUNTIME_UNAVAILABLE', `the launcher cannot be executed: ${code}`, {
-    cause,
-    hint: ROOM_HINTS[code] ?? compileAgain(),
-    data: { errno: code },
-  })
-}
-
-/** Not asked for where the host has no room, since this may open a file. */
-function compileAgain(): string {
-  return `Compile it again: rm ${assetPath('launcher')}; ${launcherBuildCommand()}. The folder must not be on a noexec mount.`
 }

@@ -104,18 +104,17 @@ class Spawner {
 
   /** Null where there is no room for one. */
   static begin(): Spawner | null {
-    const child = spawn(assetPath('launcher'), ['--spawn'], {
-      stdio: [
-        'ignore',
-        'ignore',
-        'ignore',
-        'pipe',
-        ...Array<'ignore'>(SOCKETS_FIRST - 4).fill('ignore'),
-        ...Array<'pipe'>(SOCKETS).fill('pipe'),
-      ],
-      env: {},
-      detached: true,
-    })
+    const nowhere = Array<'ignore'>(SOCKETS_FIRST - 4).fill('ignore')
+    let child: ChildProcess
+    try {
+      child = spawn(assetPath('launcher'), ['--spawn'], {
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe', ...nowhere, ...Array<'pipe'>(SOCKETS).fill('pipe')],
+        env: {},
+        detached: true,
+      })
+    } catch {
+      return null
+    }
     child.on('error', () => {})
     // Out of descriptors Node gives back a child without streams.
     if ((child.stdio as ChildProcess['stdio'] | undefined) === undefined || child.pid === undefined) return null
