@@ -4,6 +4,7 @@ import { EVENT_FILTERS, eventMatches } from '../event-filter.js'
 import { eventFields, eventJson, eventLine } from '../event-form.js'
 import { addFilterFlag, parseFilters } from '../filter.js'
 import { parseTime } from '../time-flag.js'
+import { writeWaiting } from '../write-waiting.js'
 
 /** `wolffia events`: what happens to containers, images and volumes, whoever does it, until it is interrupted. */
 export const command: CliCommand = {
@@ -43,7 +44,7 @@ export const command: CliCommand = {
     })
     for await (const event of events) {
       if (!eventMatches(event, filters)) continue
-      if (!process.stdout.write(show(event))) await new Promise((resolve) => process.stdout.once('drain', resolve).once('error', resolve))
+      await writeWaiting(process.stdout, show(event), stop.signal)
     }
     return 0
   },

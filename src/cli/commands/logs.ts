@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors.js'
 import type { CliCommand } from '../command.js'
 import { parseTime } from '../time-flag.js'
+import { writeWaiting } from '../write-waiting.js'
 
 /** `wolffia logs`: what a container has written, its stdout to ours and its stderr to ours. */
 export const command: CliCommand = {
@@ -35,8 +36,8 @@ export const command: CliCommand = {
     })
     for await (const { stream, time, text } of entries) {
       const out = stream === 'stdout' ? process.stdout : process.stderr
-      if (!out.write(timestamps === true ? `${time} ${text}` : text))
-        await new Promise((resolve) => out.once('drain', resolve).once('error', resolve))
+      await writeWaiting(out, timestamps === true ? `${time} ${text}` : text, stop.signal)
+      if (stop.signal.aborted) break
     }
     return 0
   },

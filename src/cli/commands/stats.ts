@@ -7,6 +7,7 @@ import type { CliCommand } from '../command.js'
 import { listText } from '../format.js'
 import { LiveScreen } from '../live-screen.js'
 import { type ListedUsage, statsForm } from '../stats-form.js'
+import { writeWaiting } from '../write-waiting.js'
 
 const INTERVAL_MS = 1000
 
@@ -47,7 +48,7 @@ export const command: CliCommand = {
       if (stop.signal.aborted) return 0
       const text = await show(await looks.next())
       if (screen !== null) screen.show(text)
-      else if (!process.stdout.write(text)) await new Promise((resolve) => process.stdout.once('drain', resolve).once('error', resolve))
+      else await writeWaiting(process.stdout, text, stop.signal)
     }
   },
 }
