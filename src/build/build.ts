@@ -169,17 +169,19 @@ function dockerfileOf(
   const file = dockerfile ?? 'Dockerfile'
   if (dockerfileText !== undefined) return { text: dockerfileText, file }
   if (opened.text !== null) return { text: opened.text, file: 'Dockerfile' }
-  if (typeof context === 'string') return { text: readHostDockerfile(dockerfile ?? join(context, 'Dockerfile'), file), file }
+  if (typeof context === 'string') return { text: readHostDockerfile(context, dockerfile), file }
   const bytes = readContextFile(opened.tree, fromUtf8(file), MAXIMUM_DOCKERFILE_BYTES)
   if (bytes === null)
     throw new EngineError('INVALID_ARGUMENT', `failed to read dockerfile: there is no ${file} in the context`, { hint: 'Name it with -f.' })
   return { text: new TextDecoder().decode(toBytes(bytes)), file }
 }
 
-function readHostDockerfile(path: string, file: string): string {
+/** A pipe is the user's when it is named (`-f <(…)`); one that lies in a stranger's context would be waited for without end. */
+function readHostDockerfile(context: string, named: string | undefined): string {
+  const path = named ?? join(context, 'Dockerfile')
   try {
     const found = statSync(path)
-    if (!found.isFile() && !found.isFIFO()) throw new EngineError('INVALID_ARGUMENT', `${path} is no file`)
+    if (!found.isFile() && (named === undefined || !found.isFIFO())) throw new EngineError('INVALID_ARGUMENT', `${path} is no file`)
     if (found.size > MAXIMUM_DOCKERFILE_BYTES)
       throw new EngineError('LIMIT_EXCEEDED', `${path} has more than ${MAXIMUM_DOCKERFILE_BYTES} bytes`)
     return readFileSync(path, 'utf8')
@@ -192,7 +194,7 @@ function readHostDockerfile(path: string, file: string): string {
       {
         cause,
         hint:
-          file === 'Dockerfile'
+          named === undefined
             ? 'Name it with -f, or write one: FROM IMAGE, then what is to be done.'
             : 'The path of -f begins in the current folder.',
       },

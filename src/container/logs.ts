@@ -36,7 +36,8 @@ const PIECE_BYTES = 64 * 1024
 const POLL_MS = 500
 /** How often a log that is turned over while it is looked at is looked at again. */
 const ATTEMPTS = 10
-const SPARE_LINES = 1000
+/** So many lines of a log's end are held while it is read; before more are shown, all are counted. */
+const HELD_LINES = 1000
 
 /** Which lines of a file that is added to are wanted, and when no more are to come. */
 export interface LineOptions<Line> extends Pick<LogOptions, 'follow' | 'tail' | 'until' | 'signal'> {
@@ -57,20 +58,36 @@ export async function* readLines<Line>(log: LogFile, options: LineOptions<Line>)
   const { follow = false, tail, signal, isWanted, ended } = options
   const readers = await openAll(log, options.parse)
   try {
-    const past: Line[] = []
-    for (const reader of readers)
-      for await (const line of reader.entries()) {
-        if (!isWanted(line)) continue
-        if (tail === undefined) yield line
-        else past.push(line)
-        // Seldom: each time all that stay are moved.
-        if (tail !== undefined && past.length > 2 * tail + SPARE_LINES) past.splice(0, past.length - tail)
-      }
-    yield* past.slice(Math.max(0, past.length - (tail ?? 0)))
+    if (tail !== undefined && tail <= HELD_LINES) yield* await lastOf(wantedOf(readers, isWanted), tail)
+    else {
+      let passedOver = tail === undefined ? 0 : (await countOf(wantedOf(readers, isWanted))) - tail
+      if (tail !== undefined) for (const reader of readers) reader.rewind()
+      for await (const line of wantedOf(readers, isWanted)) if (passedOver-- <= 0) yield line
+    }
     if (follow) yield* followed(log, readers.at(-1) ?? null, options, () => ended() || signal?.aborted === true)
   } finally {
     for (const reader of readers) await reader.close()
   }
+}
+
+async function* wantedOf<Line>(readers: readonly Reader<Line>[], isWanted: (line: Line) => boolean): AsyncGenerator<Line> {
+  for (const reader of readers) for await (const line of reader.entries()) if (isWanted(line)) yield line
+}
+
+async function countOf(lines: AsyncIterable<unknown>): Promise<number> {
+  let count = 0
+  for await (const _ of lines) count++
+  return count
+}
+
+async function lastOf<Line>(lines: AsyncIterable<Line>, count: number): Promise<readonly Line[]> {
+  const held: Line[] = []
+  for await (const line of lines) {
+    held.push(line)
+    // Seldom: each time all that stay are moved.
+    if (held.length > 2 * count + HELD_LINES) held.splice(0, held.length - count)
+  }
+  return held.slice(Math.max(0, held.length - count))
 }
 
 function nameOf({ path }: LogFile, number: number): string {
@@ -229,6 +246,12 @@ class Reader<Line> {
       }
       this.#rest = text.subarray(start)
     }
+  }
+
+  /** From its beginning once more. */
+  rewind(): void {
+    this.#position = 0
+    this.#rest = Buffer.alloc(0)
   }
 
   /** Whether it bears this name now. */

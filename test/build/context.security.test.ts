@@ -1,4 +1,5 @@
 /** Attacks on a build: by the files it is given, by the image it builds on, by what a RUN leaves behind. */
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -84,6 +85,13 @@ test('CVE-2024-9676: .dockerignore and the Dockerfile as symlinks out of the con
       ...packTar([{ path: 'Dockerfile', type: 'symlink', mode: 0o777, uid: 0, gid: 0, mtimeNs: 0n, target: join(secret, 'key') }]),
     ])
     await assertRejects(engine.images.build({ context: stream(tar) }), 'INVALID_ARGUMENT', /there is no Dockerfile in the context/)
+  }))
+
+test('a FIFO in place of the Dockerfile or .dockerignore of a context is waited for by nobody', () =>
+  withSecret(async (engine, context) => {
+    execFileSync('mkfifo', [join(context, '.dockerignore'), join(context, 'Dockerfile')])
+    await build(engine, context, 'FROM scratch', 'COPY inside /inside')
+    await assertRejects(engine.images.build({ context }), 'INVALID_ARGUMENT', /Dockerfile is no file/)
   }))
 
 test('CVE-2018-15664: a folder that becomes a symlink, or a file another, while it is read ends the build', () =>

@@ -34,4 +34,15 @@ test('a reader that has gone away is waited for no longer, and no listener is le
   await writeAtReadersPace(destroyed, 'abc')
 })
 
+test('nobody waits for a slow reader who has been told to stop', async () => {
+  const pipe = new PassThrough({ highWaterMark: 1 })
+  const stop = new AbortController()
+  const before = listeners(pipe)
+  const writing = writeAtReadersPace(pipe, 'abc', stop.signal)
+  stop.abort()
+  await writing
+  await writeAtReadersPace(pipe, 'abc', stop.signal)
+  assert.is(listeners(pipe), before)
+})
+
 test.run()

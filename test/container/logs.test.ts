@@ -139,10 +139,10 @@ test('a line that a crash or a full disk has spoilt is passed over', () =>
 
 test('a long log is read in the memory of a short one', () =>
   withLog(1, async (log) => {
-    const line = `${JSON.stringify({ log: `${'x'.repeat(200)}\n`, stream: 'stdout', time: '2026-01-01T00:00:00.000000000Z' })}\n`
+    const line = `${JSON.stringify({ log: `${'x'.repeat(600)}\n`, stream: 'stdout', time: '2026-01-01T00:00:00.000000000Z' })}\n`
     const lines = 100_000
     writeFileSync(log.path, line.repeat(lines))
-    for (const options of [{}, { tail: 10_000 }]) {
+    for (const options of [{}, { tail: 90_000 }]) {
       let count = 0
       let most = 0
       const before = process.memoryUsage.rss()

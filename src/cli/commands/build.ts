@@ -209,7 +209,8 @@ function showPlace(error: unknown, { context, dockerfile, dockerfileText }: Buil
 
 function readAgain(path: string): string | null {
   try {
-    return readFileSync(path, 'utf8')
+    // What came through a pipe is gone.
+    return statSync(path).isFile() ? readFileSync(path, 'utf8') : null
   } catch {
     return null
   }

@@ -44,7 +44,7 @@ export const command: CliCommand = {
     })
     for await (const event of events) {
       if (!eventMatches(event, filters)) continue
-      await writeAtReadersPace(process.stdout, show(event))
+      await writeAtReadersPace(process.stdout, show(event), stop.signal)
       if (stop.signal.aborted) break
     }
     return 0

@@ -32,7 +32,8 @@ export const command: CliCommand = {
       ...(lines === 'all' || lines.startsWith('-') ? {} : { tail: Number(lines) }),
     })
     for await (const { stream, time, text } of entries) {
-      await writeAtReadersPace(stream === 'stdout' ? process.stdout : process.stderr, timestamps === true ? `${time} ${text}` : text)
+      const out = stream === 'stdout' ? process.stdout : process.stderr
+      await writeAtReadersPace(out, timestamps === true ? `${time} ${text}` : text, stop.signal)
       if (stop.signal.aborted) break
     }
     return 0

@@ -48,7 +48,7 @@ export const command: CliCommand = {
       if (stop.signal.aborted) return 0
       const text = await show(await looks.next())
       if (screen !== null) screen.show(text)
-      else await writeAtReadersPace(process.stdout, text)
+      else await writeAtReadersPace(process.stdout, text, stop.signal)
     }
   },
 }
