@@ -47,7 +47,7 @@ export class KeptComponents {
     const preamble = new Uint8Array(PREAMBLE_BYTES)
     rootfs.tree().read(ino, preamble, 0)
     // What it is refused for is the sandbox's to say.
-    if (!isComponent(preamble) || spec.wasiEngine === 'wasmer' || spec.recording !== undefined) return null
+    if (!isComponent(preamble) || spec.wasiEngine === 'wasmer') return null
     const digest = fileDigest(rootfs, ino)
     const path = transpiledPath(top, digest)
     const label = { component: digest, transpiler: transpiler() }

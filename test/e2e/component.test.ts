@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { Plugin } from '../../src/index.js'
 import { CommandLine } from '../support/command-line.js'
-import { componentOf, componentOfWat } from '../support/components.js'
-import { rejection } from '../support/rejection.js'
+import { componentOf } from '../support/components.js'
 import { suite } from '../support/suite.js'
 import { guestBytes } from '../support/wasm-wall.js'
 
@@ -71,21 +70,24 @@ test('an endless component is stopped, paused and killed as any container is', a
   assert.is((await wolffia.run(['run', '--rm', '--timeout', '2s', 'probe', 'loop'])).code, 137)
 })
 
+test('a component may have fuel, be recorded and replayed, and be a plugin', async () => {
+  await images()
+  const out = await wolffia.run(['run', '--rm', '--fuel', '1m', 'probe', 'loop'])
+  assert.equal([out.code, /fuel/.test(out.stderr)], [134, true], out.stderr)
+  const recorded = await wolffia.run(['run', '--rm', '--record', 'run.rec', 'probe', 'random', '16', ',', 'clock', ',', 'exit', '3'])
+  assert.is(recorded.code, 1, recorded.stderr)
+  const replayed = await wolffia.run(['replay', 'run.rec'])
+  assert.equal([replayed.code, replayed.stdout], [1, recorded.stdout], replayed.stderr)
+  await using plugin = await Plugin.load({ bytes: await componentOf(guestBytes('probe')) })
+  assert.is((await plugin.run(['print', 'x'])).stdout.toString(), 'x\n')
+})
+
 test('what a component cannot have is refused by name, with the way out', async () => {
   await images()
-  for (const [flags, reason] of [
-    [['--fuel', '1m'], /--fuel: the program is a component/],
-    [['--record', 'run.rec'], /--record: the program is a component/],
-    [['--wasi-engine', 'wasmer'], /--wasi-engine wasmer: the program is a component/],
-  ] as const) {
-    const { code, stderr } = await wolffia.run(['run', '--rm', ...flags, 'probe', 'print', 'x'])
-    assert.is(code, 125, stderr)
-    assert.match(stderr, reason)
-    assert.match(stderr, /wasm32-wasip1/)
-  }
-  const bytes = await componentOfWat('(module (memory (export "memory") 1) (func (export "_start")))')
-  const failure = await rejection(Plugin.load({ bytes }), 'COMMAND_NOT_EXECUTABLE')
-  assert.match(failure.message, /is a WebAssembly component, and a plugin is a core module/)
+  const { code, stderr } = await wolffia.run(['run', '--rm', '--wasi-engine', 'wasmer', 'probe', 'print', 'x'])
+  assert.is(code, 125, stderr)
+  assert.match(stderr, /--wasi-engine wasmer: the program is a component/)
+  assert.match(stderr, /wasm32-wasip1/)
   assert.equal(wolffia.containers(), [])
 })
 

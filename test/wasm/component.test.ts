@@ -128,7 +128,7 @@ test('who supervises the thread is told what runs there, the component or the ho
       }
     }
   const parts = { glue, modules: [], limits: { memoryPages: 1, tableElements: 1 }, fuel: null }
-  const outcome = runComponent(parts, componentWorld(), { guest: around('component'), host: around('host') })
+  const outcome = runComponent(parts, componentWorld(), { guard: { guest: around('component'), host: around('host') } })
   assert.equal(outcome, { kind: 'exit', exitCode: 0 })
   assert.equal(told, ['component', 'host', 'host over', 'host', 'host over', 'component over'])
 })

@@ -49,7 +49,7 @@ async function prepare() {
     provided,
     instrumentation: { fuel: start.limits.fuel !== null, canonicalNan: false, state: start.snapshot !== null },
   }
-  const setting = { engine: 'wolffia', recording: null, limits: start.limits } as const
+  const setting = { engine: 'wolffia', limits: start.limits } as const
   const compiler = new ProgramCompiler(new ModuleCompiler(start.limits, use), setting, transpileApart)
   const warm = Promise.all(threads.map((thread) => thread.warm))
   // A changed flag makes V8 refuse what Node has compiled beforehand, which the threads need to come up quickly.

@@ -30,7 +30,7 @@ export function performComponent(
     preopens: files.preopens,
     openFiles: start.limits.openFiles,
   }
-  const outcome = runComponent(component, world, { guest: (run) => guard.guest(run), host: (call) => guard.host(call)() })
+  const outcome = runComponent(component, world, { guard: { guest: (run) => guard.guest(run), host: (call) => guard.host(call)() } })
   if (outcome.kind === 'exit') return { ...outcome, signal: null }
   const { cause, ...trap } = outcome
   if (cause instanceof CallOver || cause instanceof OwnerGone) throw cause

@@ -2,6 +2,8 @@ import { createContext, runInContext, Script } from 'node:vm'
 import { EngineError, messageOf } from '../../errors.js'
 import { WASM_PAGE_BYTES } from '../module.js'
 import { GuestExit } from '../preview1/host.js'
+import type { HostAnswer } from '../recording/component-record.js'
+import type { ComponentWitness } from '../recording/component-recorder.js'
 import {
   type Answer,
   type Bridge,
@@ -69,32 +71,61 @@ export interface ThreadGuard {
 
 const UNGUARDED: ThreadGuard = { guest: (run) => run(), host: (call) => call() }
 
+/** Who else is there while a component runs. */
+export interface Bystanders {
+  readonly guard?: ThreadGuard
+  /** Of a run that is recorded, or replayed. */
+  readonly witness?: ComponentWitness | null
+}
+
 /** Runs a component to its end, in a realm of its own in this thread. Throws what `guard` throws outside of calls of the host's. */
-export function runComponent(parts: ComponentParts, world: ComponentWorld, guard: ThreadGuard = UNGUARDED): ComponentOutcome {
+export function runComponent(
+  parts: ComponentParts,
+  world: ComponentWorld,
+  { guard = UNGUARDED, witness = null }: Bystanders = {},
+): ComponentOutcome {
   const resources = new ResourceTable()
   const interfaces = wasiInterfaces({ ...world, resources })
   let exit: GuestExit | null = null
   let ended: string | null = null
   let cause: unknown
 
-  function answer(perform: () => unknown): Answer {
-    // A guest with exception handling can catch what has ended it; no call serves it after that.
-    if (ended !== null) return { ended }
+  function perform(call: () => unknown): HostAnswer {
     try {
-      return { ok: guard.host(perform) }
+      return { ok: guard.host(call) }
     } catch (error) {
       if (error instanceof Failure) return { err: error.payload }
-      if (error instanceof GuestExit) exit = error
-      else cause = error
-      ended = error instanceof GuestExit ? 'exit' : messageOf(error)
-      return { ended }
+      return error instanceof GuestExit ? { exit: error.exitCode } : { trap: messageOf(error), cause: error }
     }
+  }
+
+  function witnessed(name: string, args: readonly unknown[], call: () => unknown): HostAnswer {
+    if (witness === null) return perform(call)
+    try {
+      return witness.around(name, args, () => perform(call))
+    } catch (error) {
+      return { trap: messageOf(error), cause: error }
+    }
+  }
+
+  function answer(name: string, args: readonly unknown[], call: () => unknown): Answer {
+    // A guest with exception handling can catch what has ended it; no call serves it after that.
+    if (ended !== null) return { ended }
+    const given = witnessed(name, args, call)
+    if ('ok' in given || 'err' in given) return given
+    if ('exit' in given) exit = new GuestExit(given.exit)
+    else cause = given.cause
+    ended = 'exit' in given ? 'exit' : given.trap
+    return { ended }
   }
 
   const bridge: Bridge = {
     names: namesOf(interfaces),
-    call: (interfaceName, functionName, args) => answer(() => functionOf(interfaces, interfaceName, functionName)(...args.map(outside))),
-    drop: (resource) => answer(() => resources.drop(resource)),
+    call(interfaceName, functionName, args) {
+      const given = args.map(outside)
+      return answer(`${interfaceName} ${functionName}`, given, () => functionOf(interfaces, interfaceName, functionName)(...given))
+    },
+    drop: (resource) => answer('drop', [resource], () => resources.drop(resource)),
     decode: decodeUtf8,
     encode: (text) => ENCODER.encode(text),
     modules: Object.fromEntries(parts.modules.map(({ name, bytes }) => [name, bytes])),

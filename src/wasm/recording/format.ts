@@ -8,6 +8,7 @@
  *       count u16 of pieces of output: stream u8 and length u32 each,
  *       1 or 0 for deflated, then to the end: ranges of memory, offset u32, length u32 and contents each
  * end:  2, exit code u32, signal i32, 1 for a trap
+ * 3:    a call of a component, see component-record.ts
  * ```
  */
 import { EngineError } from '../../errors.js'

@@ -1,6 +1,8 @@
 import { fstatSync, readSync } from 'node:fs'
 import { EngineError } from '../../errors.js'
 import type { OutputStream, Witness } from '../preview1/host.js'
+import { ComponentPlayer } from '../recording/component-player.js'
+import { ComponentRecorder, type ComponentWitness } from '../recording/component-recorder.js'
 import { decodeHeader, HEADER_BYTES } from '../recording/format.js'
 import { Divergence, Player } from '../recording/player.js'
 import { Recorder } from '../recording/recorder.js'
@@ -19,6 +21,11 @@ export interface GuestRecording {
   end(outcome: Outcome): Outcome
 }
 
+/** A component's. */
+export interface ComponentRecording extends Omit<GuestRecording, 'witness'> {
+  readonly witness: ComponentWitness
+}
+
 /** What a run is recorded with, or replayed from; null for neither. Throws INVALID_ARCHIVE. */
 export function openRecording(recording: StartMessage['recording'], stdout: OutputStream, stderr: OutputStream): GuestRecording | null {
   if (recording === null) return null
@@ -26,10 +33,31 @@ export function openRecording(recording: StartMessage['recording'], stdout: Outp
   return mode === 'record' ? recorded(descriptor, stdout, stderr) : replayed(descriptor, stdout, stderr)
 }
 
+/** The same for a component. */
+export function openComponentRecording(
+  recording: StartMessage['recording'],
+  stdout: OutputStream,
+  stderr: OutputStream,
+): ComponentRecording | null {
+  if (recording === null) return null
+  const { mode, descriptor } = recording
+  if (mode === 'record') {
+    const recorder = new ComponentRecorder((bytes) => writeAll(descriptor, bytes), fstatSync(descriptor).size)
+    return { ...watching(recorder, stdout, stderr), witness: recorder }
+  }
+  const player = new ComponentPlayer(readerOf(descriptor), [stdout, stderr])
+  return { ...playing(player, stdout, stderr), witness: player }
+}
+
 function recorded(descriptor: number, stdout: OutputStream, stderr: OutputStream): GuestRecording {
   const recorder = new Recorder((bytes) => writeAll(descriptor, bytes), fstatSync(descriptor).size)
+  return { ...watching(recorder, stdout, stderr), witness: recorder }
+}
+
+type Streams = Omit<GuestRecording, 'witness'>
+
+function watching(recorder: Pick<Recorder, 'watched' | 'full' | 'end'>, stdout: OutputStream, stderr: OutputStream): Streams {
   return {
-    witness: recorder,
     stdout: recorder.watched(1, stdout),
     stderr: recorder.watched(2, stderr),
     isStopped: () => recorder.full !== null,
@@ -42,6 +70,12 @@ function recorded(descriptor: number, stdout: OutputStream, stderr: OutputStream
 }
 
 function replayed(descriptor: number, stdout: OutputStream, stderr: OutputStream): GuestRecording {
+  const player = new Player(readerOf(descriptor), [stdout, stderr])
+  return { ...playing(player, stdout, stderr), witness: player }
+}
+
+/** Gives what comes after the header, piece by piece. */
+function readerOf(descriptor: number): (length: number) => Buffer | null {
   const { size } = fstatSync(descriptor)
   const readAt = (position: number, length: number): Buffer => {
     const bytes = Buffer.allocUnsafe(length)
@@ -53,16 +87,15 @@ function replayed(descriptor: number, stdout: OutputStream, stderr: OutputStream
     return bytes
   }
   let position = decodeHeader(readAt(0, Math.min(size, HEADER_BYTES))).end
-  const player = new Player(
-    (length) => {
-      if (position + length > size) return null
-      position += length
-      return readAt(position - length, length)
-    },
-    [stdout, stderr],
-  )
+  return (length) => {
+    if (position + length > size) return null
+    position += length
+    return readAt(position - length, length)
+  }
+}
+
+function playing(player: Pick<Player, 'isStopped' | 'end'>, stdout: OutputStream, stderr: OutputStream): Streams {
   return {
-    witness: player,
     stdout,
     stderr,
     isStopped: () => player.isStopped,

@@ -19,7 +19,7 @@ export interface CompiledComponent {
 export type CompiledProgram = CompiledModule | CompiledComponent
 
 /** What of a start message decides whether a component can run. */
-export type ComponentSetting = Pick<StartMessage, 'engine' | 'recording' | 'limits'>
+export type ComponentSetting = Pick<StartMessage, 'engine' | 'limits'>
 
 /** Compiles programs of both kinds: core modules of preview1, and command components of WASI 0.2. */
 export class ProgramCompiler {
@@ -124,17 +124,9 @@ function assertNames(module: WebAssembly.Module): void {
   )
 }
 
-function assertSetting({ engine, recording }: ComponentSetting): void {
-  const asked =
-    engine !== 'wolffia'
-      ? `--wasi-engine ${engine}`
-      : recording?.mode === 'record'
-        ? '--record'
-        : recording?.mode === 'replay'
-          ? 'replay'
-          : null
-  if (asked === null) return
-  throw new EngineError('NOT_BUILT', `${asked}: the program is a component, and only core modules have that`, {
+function assertSetting({ engine }: ComponentSetting): void {
+  if (engine === 'wolffia') return
+  throw new EngineError('NOT_BUILT', `--wasi-engine ${engine}: the program is a component, and only core modules have that`, {
     hint: `Leave it out, or build the program for the target wasm32-wasip1.`,
   })
 }

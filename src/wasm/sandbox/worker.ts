@@ -19,7 +19,7 @@ import { findModule } from './find-module.js'
 import { FuelTank } from './fuel-tank.js'
 import { type GuestFiles, openFiles, openFilesFromOutside, type SharedFiles } from './guest-files.js'
 import { guestHost } from './guest-host.js'
-import { type GuestRecording, openRecording } from './guest-recording.js'
+import { type ComponentRecording, type GuestRecording, openComponentRecording, openRecording } from './guest-recording.js'
 import { guestThread } from './guest-thread.js'
 import {
   type FilesMessage,
@@ -70,7 +70,7 @@ async function prepareGuest({ process: known, findsProgram }: GuestTask, shared:
     start.engine === 'wolffia'
       ? (program: GoMessage, guest: GuestProcess) =>
           'component' in program
-            ? performComponent(program.component, guest, files, clock)
+            ? runComponentGuest(program.component, guest, files, { clock, isOwn: !findsProgram })
             : program.threads === null
               ? runGuest(program, guest, files, { clock, isOwn: !findsProgram })
               : serveThreads(program.threads, guest, files)
@@ -240,15 +240,28 @@ function hostOf(guest: GuestProcess, clock: SteppedClock | null): Host {
   return clock === null ? guestHost(guest) : deterministicHost(guest, clock, start.deterministic ?? '')
 }
 
-function performComponent(component: ComponentParts, guest: GuestProcess, files: GuestFiles, clock: SteppedClock | null): Outcome {
+function runComponentGuest(component: ComponentParts, guest: GuestProcess, files: GuestFiles, { clock, isOwn }: RunParts): Outcome {
+  const recording = isOwn ? openComponentRecording(start.recording, stdout, stderr) : null
+  const outcome = performComponent(component, guest, files, { clock, recording })
+  return recording === null ? outcome : recording.end(outcome)
+}
+
+function performComponent(
+  component: ComponentParts,
+  guest: GuestProcess,
+  files: GuestFiles,
+  { clock, recording }: { readonly clock: SteppedClock | null; readonly recording: ComponentRecording | null },
+): Outcome {
   const { tree, preopens } = files
   const { terminal, cwd } = guest
   const { openFiles: maximum } = start.limits
-  const streams = [clock === null ? stdin : wholeInput(stdin), stdout, stderr] as const
-  const outcome = runComponent(component, { host: hostOf(guest, clock), tree, streams, terminal, cwd, preopens, openFiles: maximum })
+  const streams = [clock === null ? stdin : wholeInput(stdin), recording?.stdout ?? stdout, recording?.stderr ?? stderr] as const
+  const world = { host: hostOf(guest, clock), tree, streams, terminal, cwd, preopens, openFiles: maximum }
+  const outcome = runComponent(component, world, { witness: recording?.witness ?? null })
   if (outcome.kind === 'exit') return { ...outcome, signal: null }
   const { cause: _cause, ...trap } = outcome
-  if (trap.fuelLeft === undefined || trap.fuelLeft >= 0) complain(`wasm trap: ${trap.message}`)
+  const isStopped = (trap.fuelLeft !== undefined && trap.fuelLeft < 0) || recording?.isStopped() === true
+  if (!isStopped) complain(`wasm trap: ${trap.message}`)
   return trap
 }
 
