@@ -128,7 +128,11 @@ export class FoundContainer extends RecordedContainer implements Container {
   async receipt(): Promise<Receipt> {
     const text = this.state.readFile(this.id, RECEIPT_FILE)
     if (text === null) throw new EngineError('CONTAINER_NOT_FOUND', `container ${this.name} has no receipt: it was never made ready to run`)
-    return JSON.parse(text)
+    try {
+      return JSON.parse(text)
+    } catch (cause) {
+      throw new EngineError('CONTAINER_NOT_FOUND', `container ${this.name} has no receipt that can be read: it is damaged`, { cause })
+    }
   }
 
   /**

@@ -9,7 +9,6 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
   renameSync,
   rmdirSync,
@@ -23,6 +22,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterCleanUp, EngineError } from '../errors.js'
 import { Lock } from '../store/lock.js'
+import { readPlainFile } from '../store/plain-file.js'
 import { ownIdentity, type ProcessIdentity } from '../store/process-identity.js'
 import { removeFolder } from '../store/remove-folder.js'
 import type { ContainerSummary } from './container.js'
@@ -33,6 +33,11 @@ import { type ContainerRecord, RECORD_VERSION, summaryOf } from './record.js'
 const ID = /^[0-9a-f]{64}$/
 /** File of a container's folder that holds its record. */
 export const RECORD_FILE = 'container.json'
+
+/** Of a file in a container's folder; a record has some kilobytes. */
+const MAXIMUM_FILE_BYTES = 64 * 2 ** 20
+/** Stands for what cannot be read: not JSON, and not nothing, which would be rubbish. */
+const UNREADABLE = 'unreadable'
 
 /** What {@link ContainerState.create} is told before there is a name and a folder. */
 export interface NewRecord {
@@ -174,11 +179,13 @@ export class ContainerState {
     return { ...summary, health: parseHealth(this.readFile(record.id, HEALTH_FILE)).status }
   }
 
-  /** A file of a container's folder, or null when there is none. */
+  /** A file of a container's folder, or null when there is none. What is no plain file, or too large, reads as {@link UNREADABLE}. */
   readFile(id: string, name: string): string | null {
     try {
-      return readFileSync(join(this.directoryOf(id), name), 'utf8')
+      return readPlainFile(join(this.directoryOf(id), name), MAXIMUM_FILE_BYTES).toString()
     } catch (error) {
+      // Said by whoever finds it broken: one container's must keep nobody from the others.
+      if (error instanceof EngineError) return UNREADABLE
       if (['ENOENT', 'ENOTDIR'].includes(codeOf(error))) return null
       throw error
     }

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
@@ -181,6 +182,43 @@ test('a record of which anything is missing, or something else, is none, and hin
       assert.equal(await state.list(), [])
       assert.is((await state.listDead()).length, 1)
     }
+  }))
+
+test('a FIFO, a symlink, a folder or a file without measure in the place of a record keeps nobody waiting: its container is dead', () =>
+  withFolder(async (home) => {
+    const state = new ContainerState(home)
+    const other = await make(state)
+    const made = await make(state)
+    const path = join(state.directoryOf(made.id), 'container.json')
+    const elsewhere = join(home, 'elsewhere.json')
+    writeFileSync(elsewhere, readFileSync(path))
+    const places: Readonly<Record<string, () => void>> = {
+      FIFO: () => void execFileSync('mkfifo', [path]),
+      symlink: () => symlinkSync(elsewhere, path),
+      folder: () => mkdirSync(path),
+      'file without measure': () => {
+        writeFileSync(path, '')
+        truncateSync(path, 2 ** 40)
+      },
+    }
+    for (const [what, put] of Object.entries(places)) {
+      rmSync(path, { recursive: true })
+      put()
+      await state.removeRubbish(async () => assert.unreachable())
+      assert.is(state.read(made.id), null, what)
+      assert.equal(
+        (await state.list()).map(({ id }) => id),
+        [other.id],
+        what,
+      )
+      assert.equal(
+        (await state.listDead()).map(({ id }) => id),
+        [made.id],
+        what,
+      )
+    }
+    await state.remove(made)
+    assert.ok(existsSync(elsewhere))
   }))
 
 test('a record of another version is neither read nor removed, and its container is dead', () =>
