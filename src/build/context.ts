@@ -3,7 +3,7 @@
  * of an image. Paths are walked by `fs/resolve`: a symlink leads where it would in a container that had the tree as its root, and
  * nowhere else.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
+import { accessSync, closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
 import { EngineError } from '../errors.js'
 import { ErrnoError } from '../fs/errno.js'
 import type { ByteString, DirectoryEntry, FileType, Ino, ReadonlyFileSystem, Stat } from '../fs/file-system.js'
@@ -41,10 +41,16 @@ export class HostTree implements ContextTree {
   /** Throws INVALID_ARGUMENT when there is no such folder. */
   constructor(path: string) {
     try {
+      accessSync(`${path}/.`, constants.R_OK | constants.X_OK)
       this.#descriptor = openSync(path, O_PATH | constants.O_DIRECTORY)
     } catch (cause) {
       const { code } = cause as NodeJS.ErrnoException
-      const why = code === 'ENOENT' ? 'not found' : code === 'ENOTDIR' ? 'is no folder' : `cannot be read: ${code}`
+      const why =
+        code === 'ENOENT'
+          ? 'not found'
+          : code === 'ENOTDIR'
+            ? 'is no folder'
+            : `cannot be read: ${code === 'EACCES' ? 'permission denied' : code}`
       throw new EngineError('INVALID_ARGUMENT', `unable to prepare context: path ${JSON.stringify(path)} ${why}`, {
         cause,
         hint: 'Name the folder with the files to build from: wolffia build .',

@@ -1,4 +1,4 @@
-import { createWriteStream, renameSync, rmSync, statSync } from 'node:fs'
+import { accessSync, constants, createWriteStream, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -47,6 +47,17 @@ async function whole(stream: Readable, write: () => Promise<void>): Promise<void
   } finally {
     stream.destroy()
     if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve))
+  }
+}
+
+/** As {@link assertOutputPath}, of a file that is written where it stands. Throws likewise. */
+export function assertWritablePath(path: string): void {
+  assertOutputPath(path)
+  const isThere = statSync(path, { throwIfNoEntry: false }) !== undefined
+  try {
+    accessSync(isThere ? path : dirname(path), constants.W_OK)
+  } catch (error) {
+    throw refusalOf(error, path)
   }
 }
 

@@ -105,6 +105,12 @@ function assertSource(source: string): void {
   try {
     statSync(source)
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EACCES')
+      throw new EngineError('INVALID_ARGUMENT', `bind source path cannot be looked at: ${source}: permission denied`, {
+        cause,
+        data: { source },
+        hint: 'Name a folder or file that you may read yourself: a container may do no more than you.',
+      })
     throw new EngineError('INVALID_ARGUMENT', `bind source path does not exist: ${source}`, {
       cause,
       data: { source },

@@ -232,6 +232,15 @@ function* rootsOwn(entries: Iterable<PackEntry>): Generator<PackEntry> {
 
 /** What the host has refused, in words. */
 function onHost(error: unknown, path: string): unknown {
+  if (error instanceof EngineError && error.data.errno === 'EACCES') {
+    // It is told by its place in the folder that is unpacked into.
+    const place = join(path, String(error.data.path))
+    return new EngineError('INVALID_ARGUMENT', `${place} cannot be made: permission denied`, {
+      cause: error,
+      hint: 'Name a folder that you may write.',
+      data: { path: place, errno: 'EACCES' },
+    })
+  }
   if (error instanceof EngineError || !(error instanceof Error) || !('code' in error)) return error
   return new EngineError('INVALID_ARGUMENT', `${path}: ${error.message}`, { cause: error, data: { path, errno: error.code } })
 }

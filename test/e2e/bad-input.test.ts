@@ -66,6 +66,10 @@ native('wrong profiles: none there, a folder, no JSON, no profile, an argument t
   assert.match(await refusal(['--security-opt', 'seccomp=/nowhere', 'busybox', 'true']), 'ENOENT')
 })
 
+native('a mount source that its user may not look at', async () => {
+  assert.match(await refusal(['-v', '/root/x:/y', 'busybox', 'true']), 'bind source path cannot be looked at: /root/x: permission denied')
+})
+
 native('a mount source that vanishes between create and start, and comes back', async () => {
   await wolffia.busybox()
   mkdirSync(at('vanishes'))

@@ -214,6 +214,13 @@ export const COPYING_IN: readonly DockerCase[] = [
       /(invalid output path|failed to export container).*(directory "?nosuch"? does not exist|stat nosuch: no such file or directory)/,
   },
   {
+    title: 'cp into a folder that may not be written',
+    lines:
+      'up one; mkdir shut; chmod 555 shut; $docker cp one:/etc/passwd shut/file; echo $?; $docker cp one:/etc/passwd shut; echo $?; ls shut; chmod 755 shut',
+    stdout: '1\n1\n',
+    stderr: /shut\/file.* permission denied/,
+  },
+  {
     title: 'export -o into a folder that may not be written',
     lines: 'up one; mkdir shut; chmod 555 shut; $docker export -o shut/file one; echo $?; ls shut; chmod 755 shut',
     stdout: '1\n',

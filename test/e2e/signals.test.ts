@@ -189,6 +189,22 @@ native('an image is first used by two commands at once', async () => {
   )
 })
 
+native(
+  'a bench that is asked to end takes its harness with it',
+  async () => {
+    const child = wolffia.start(['bench', '--quick'])
+    child.stdout.resume()
+    await new Promise((resolve) => child.stderr.on('data', (said) => String(said).includes('first-byte') && resolve(null)))
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+    assert.equal(
+      wolffia.processes().filter((line) => line.includes('bench.cjs')),
+      [],
+    )
+  },
+  { timeoutMs: 120_000 },
+)
+
 test('nothing is left', () => wolffia.end())
 
 test.run()

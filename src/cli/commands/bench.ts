@@ -3,8 +3,11 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EngineError } from '../../errors.js'
 import type { CliCommand } from '../command.js'
+import { assertWritablePath } from '../output-file.js'
 
 const DEFAULT_SEED = '1'
+/** Sent to this process alone, which is not to end before its harness. */
+const PASSED_ON = ['SIGTERM', 'SIGHUP'] as const
 /** Beside the bundle of the command line. */
 const HARNESS = join(dirname(fileURLToPath(import.meta.url)), 'bench.cjs')
 
@@ -31,6 +34,7 @@ export const command: CliCommand = {
       throw new EngineError('INVALID_ARGUMENT', '--compare prints a table, or --json: neither --html nor --from goes with it')
     if (from !== undefined && operands.length > 0)
       throw new EngineError('INVALID_ARGUMENT', `--from measures nothing, so there is nothing to do with ${operands[0]}`)
+    if (html !== undefined) assertWritablePath(String(html))
     const [image = null, ...words] = isCompared ? [] : operands
     const settings = {
       quick: quick === true,
@@ -47,10 +51,13 @@ export const command: CliCommand = {
     // The terminal sends ^C to both; the harness ends with what there is.
     const ignore = () => {}
     process.on('SIGINT', ignore)
+    const pass = (signal: NodeJS.Signals) => void child.kill(signal)
+    for (const signal of PASSED_ON) process.on(signal, pass)
     try {
       return await new Promise<number>((resolve, reject) => child.on('error', reject).on('close', (code) => resolve(code ?? 1)))
     } finally {
       process.off('SIGINT', ignore)
+      for (const signal of PASSED_ON) process.off(signal, pass)
     }
   },
 }

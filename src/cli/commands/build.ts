@@ -10,6 +10,7 @@ import type { CliCommand, CliOptions } from '../command.js'
 import { SignalRelay } from '../foreground.js'
 import { limitsOf } from '../limit-flags.js'
 import { printable } from '../output.js'
+import { assertWritablePath } from '../output-file.js'
 import { PullProgress } from '../pull-progress.js'
 import { PushProgress } from '../push-progress.js'
 import { UsageError } from '../report.js'
@@ -48,6 +49,7 @@ export const command: CliCommand = {
       throw new EngineError('INVALID_ARGUMENT', 'tag is needed when pushing to registry', {
         hint: 'Name it after where it goes: -t registry.example/team/app:1.',
       })
+    if (options.iidfile !== undefined) assertWritablePath(String(options.iidfile))
     const quiet = options.quiet === true
     const kept: string[] = []
     const write = quiet
