@@ -64,7 +64,7 @@ test.needs(WASM)('a replay of a component that comes to differ, or is cut off, s
   }),
 )
 
-test.needs(WASM)('a recording of a module is none of the component’s, and the other way round', () =>
+test.needs(WASM)('a recording of a module is none of a component’s', () =>
   withWasmWall(FILES, async ({ run, folder }) => {
     const path = join(folder, 'run.recording')
     await run(['/probe.wasm', 'print', 'x'], { change: recording('record', path) })
