@@ -1,7 +1,9 @@
 /** Random modules that are valid: sections of every kind, in every number, around random code. */
 import { ByteWriter } from '../../../src/wasm/instrument/byte-writer.js'
 import { type Random, randomFrom } from '../soak.js'
-import { Body, leb, type Names } from './body.js'
+import { Body } from './body.js'
+import { leb } from './code-writer.js'
+import type { Names } from './names.js'
 import { EXTERNREF, F32, F64, FUNCREF, I32, I64, SCALARS, type Signature, V128, VALUES, type ValueType } from './types.js'
 
 /** One random module. */
