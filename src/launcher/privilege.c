@@ -155,8 +155,9 @@ int privilege_become_root(void) {
 /* Lets init wait, pass signals on and say how the guest ended. Whoever has CAP_SYS_PTRACE in the container can make
  * init do what he likes, and is to have no more of it than of himself. */
 static int filter_init(void) {
-  static const unsigned short calls[] = {SYS_wait4,        SYS_rt_sigtimedwait, SYS_kill, SYS_write,     SYS_getpid,
-                                         SYS_rt_sigreturn, SYS_restart_syscall, SYS_exit, SYS_exit_group};
+  static const unsigned short calls[] = {SYS_wait4, SYS_rt_sigtimedwait, SYS_kill,         SYS_write,
+                                         SYS_close, SYS_getpid,          SYS_rt_sigreturn, SYS_restart_syscall,
+                                         SYS_exit,  SYS_exit_group};
   enum { COUNT = sizeof calls / sizeof *calls };
   struct sock_filter steps[COUNT + 6] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),

@@ -38,13 +38,23 @@ struct spawner {
   bool last;
 };
 
-static void send_all(int socket, const struct event *event) {
+/* -1 when it could not be said whole. */
+static int send_all(int socket, const struct event *event) {
   for (size_t told = 0; told < event->length;) {
     ssize_t written = send(socket, event->bytes + told, event->length - told, MSG_NOSIGNAL);
     if (written < 0 && errno != EINTR)
-      return;
+      return -1;
     told += written < 0 ? 0 : (size_t)written;
   }
+  return 0;
+}
+
+/* What is not said would be waited for: an end of the channel is a word, too, and leaves what runs as it is. */
+static void tell(int channel, struct event *event) {
+  event_end(event);
+  if (send_all(channel, event) < 0)
+    _exit(125);
+  free(event->bytes);
 }
 
 static void tell_refused(int channel, uint64_t start, int error) {
@@ -52,9 +62,7 @@ static void tell_refused(int channel, uint64_t start, int error) {
   event_begin(&event, "refused");
   event_number(&event, "start", (int64_t)start);
   event_number(&event, "errno", error);
-  event_end(&event);
-  send_all(channel, &event);
-  free(event.bytes);
+  tell(channel, &event);
 }
 
 static void tell_ended(uint64_t start, int status) {
@@ -68,18 +76,16 @@ static void tell_ended(uint64_t start, int status) {
     event_number(&event, "code", WEXITSTATUS(status));
     event_null(&event, "signal");
   }
-  event_end(&event);
-  send_all(CHANNEL, &event);
-  free(event.bytes);
+  tell(CHANNEL, &event);
 }
 
 /* On the launcher's own control socket, before anything that it says itself. */
-static void tell_launched(void) {
+static int tell_launched(void) {
   struct event event = {0};
   event_begin(&event, "launched");
   event_number(&event, "pid", getpid());
   event_end(&event);
-  send_all(DESCRIPTOR_CONTROL, &event);
+  return send_all(DESCRIPTOR_CONTROL, &event);
 }
 
 static int give(const char *number, int target) {
@@ -111,9 +117,8 @@ static _Noreturn void become_launcher(uint64_t start, char **words, unsigned des
   setsid();
   for (unsigned target = 0; target < descriptors && given; target++)
     given = give(words[HEAD + target], (int)target) >= 0;
-  if (given && (*filter == 0 || open_filter(filter) >= 0)) {
+  if (given && (*filter == 0 || open_filter(filter) >= 0) && tell_launched() == 0) {
     char *arguments[] = {program, NULL}, *environment[] = {NULL};
-    tell_launched();
     execve(program, arguments, environment);
   }
   tell_refused(channel, start, errno);

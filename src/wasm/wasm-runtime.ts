@@ -93,7 +93,6 @@ export class WasmRuntime implements Runtime {
     const { id, directory, spec, rootfs } = request
     if (spec.recording !== undefined) prepareRecording(spec, spec.recording, moduleDigestOf(rootfs, program))
     const { timeoutMs = null } = spec.limits
-    const component = await this.#components.ensure(request, program)
     const objects = openObjects(request)
     const own = ownFolder(directory)
     const cleanUp = () => (spec.ephemeral ? this.discard(id, directory) : Promise.resolve())
@@ -103,6 +102,7 @@ export class WasmRuntime implements Runtime {
     let sandbox: SandboxProcess | undefined
     try {
       const warm = await this.#become(settled, upper)
+      const component = warm === null ? await this.#components.ensure(request, program) : null
       const started: Started = warm ?? (await this.#startProcess(settled, upper, component))
       sandbox = started.sandbox
       const files = sandbox.remote === null ? null : serveMounts(sandbox.remote, request, objects)

@@ -222,7 +222,8 @@ for (const way of ['is killed', 'ends by itself'] as const) {
 
 native('attack: words that are no request end the spawner, and a number below its sockets is given to nobody', async () => {
   const ask = async (request: string) => {
-    const child = spawn(assetPath('launcher'), ['--spawn'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'], env: {} })
+    const nowhere = Array<'ignore'>(12).fill('ignore')
+    const child = spawn(assetPath('launcher'), ['--spawn'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', ...nowhere, 'pipe'], env: {} })
     const code = new Promise((resolve) => child.on('exit', resolve))
     const channel = child.stdio[3] as NonNullable<LauncherProcess['streams'][number]>
     channel.on('error', () => {})
@@ -237,7 +238,9 @@ native('attack: words that are no request end the spawner, and a number below it
   assert.equal(await ask('start '.padEnd(9000, 'x')), [125, 125])
   for (const number of ['0', '3', '15', '-1', '99999'])
     assert.match(String((await ask(`start 1 /bin/true  5    ${number} ${number} `))[0]), /"refused","start":1,"errno":9\}/)
-  assert.match(String((await ask('start 1 /nowhere  0 '))[0]), /"refused","start":1,"errno":2\}/)
+  assert.match(String((await ask('start 1 /nowhere  5     16 '))[0]), /"refused","start":1,"errno":2\}/)
+  // One that has nobody to say its pid to is not started.
+  assert.match(String((await ask('start 1 /bin/true  0 '))[0]), /"refused","start":1,"errno":9\}/)
 })
 
 test.run()
