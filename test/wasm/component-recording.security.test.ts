@@ -11,6 +11,7 @@ import { Divergence } from '../../src/wasm/recording/player.js'
 import { RecordingFull } from '../../src/wasm/recording/recorder.js'
 import { componentOf } from '../support/components.js'
 import { fc } from '../support/properties.js'
+import { outputsTo, recordsReader } from '../support/recorded-records.js'
 import { rejection } from '../support/rejection.js'
 import { WASM } from '../support/requirements.js'
 import type { SpecChange } from '../support/specs.js'
@@ -103,16 +104,7 @@ test('whatever a call is answered is read as it was written', () => {
   )
 })
 
-function playerOf(records: Buffer, written: Uint8Array[] = []): ComponentPlayer {
-  let at = 0
-  const read = (length: number) => {
-    if (at + length > records.length) return null
-    at += length
-    return records.subarray(at - length, at)
-  }
-  const output = { write: (bytes: Uint8Array) => void written.push(Uint8Array.from(bytes)) }
-  return new ComponentPlayer(read, [output, output])
-}
+const playerOf = (records: Buffer, written: Uint8Array[] = []) => new ComponentPlayer(recordsReader(records), outputsTo(written))
 
 const GIVEN = Buffer.from('given by the guest')
 

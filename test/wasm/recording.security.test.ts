@@ -6,6 +6,7 @@ import { decodeHeader, decodeRecord, encodeHeader, encodeRecord, type RecordingH
 import { Divergence, Player } from '../../src/wasm/recording/player.js'
 import { FUNCTIONS, Recorder, RecordingFull } from '../../src/wasm/recording/recorder.js'
 import { fc } from '../support/properties.js'
+import { outputsTo, recordsReader } from '../support/recorded-records.js'
 import { suite } from '../support/suite.js'
 
 const test = suite('wasm/recording.security')
@@ -25,16 +26,7 @@ function memory(): GuestMemory {
   return new GuestMemory(new WebAssembly.Memory({ initial: 1, maximum: 1 }))
 }
 
-function playerOf(records: Buffer, written: Uint8Array[] = []): Player {
-  let at = 0
-  const read = (length: number) => {
-    if (at + length > records.length) return null
-    at += length
-    return records.subarray(at - length, at)
-  }
-  const output = { write: (bytes: Uint8Array) => void written.push(Uint8Array.from(bytes)) }
-  return new Player(read, [output, output])
-}
+const playerOf = (records: Buffer, written: Uint8Array[] = []) => new Player(recordsReader(records), outputsTo(written))
 
 /** A recording of three calls: one that fills memory, one that writes, one that ends. */
 function recorded(): Buffer {

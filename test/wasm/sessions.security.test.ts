@@ -237,45 +237,36 @@ test('a sandbox that says what none says is believed nothing: its program was no
     )
 })
 
+/** As fast as it is taken. */
+function sendForEver(socket: Socket): void {
+  const send = () => {
+    while (!socket.destroyed && socket.write(frame(FRAME.stdout, Buffer.alloc(60_000))));
+  }
+  socket.on('drain', send)
+  send()
+}
+
 test('a sandbox that sends a file without end is stopped at what it was asked for', () =>
-  withHostile(
-    (socket) => {
-      const send = () => {
-        while (!socket.destroyed && socket.write(frame(FRAME.stdout, Buffer.alloc(60_000))));
-      }
-      socket.on('drain', send)
-      send()
-    },
-    async (directory) => {
-      const error = await new WasmRuntime().readFile(directory, containerSpec(), '/etc/passwd', 1 << 20).catch((reason) => reason)
-      assert.is(error.code, 'SANDBOX_FAILED')
-    },
-  ))
+  withHostile(sendForEver, async (directory) => {
+    const error = await new WasmRuntime().readFile(directory, containerSpec(), '/etc/passwd', 1 << 20).catch((reason) => reason)
+    assert.is(error.code, 'SANDBOX_FAILED')
+  }))
 
 test('a sandbox whose tar has no end is given up where every archive is, by cp and by export', () =>
-  withHostile(
-    (socket) => {
-      const send = () => {
-        while (!socket.destroyed && socket.write(frame(FRAME.stdout, Buffer.alloc(60_000))));
-      }
-      socket.on('drain', send)
-      send()
-    },
-    async (directory) => {
-      process.env.WOLFFIA_ARCHIVE_BYTES = '1m'
-      try {
-        for (const request of [{ request: 'read-root' } as const, { request: 'read', path: '/', name: 'x' } as const]) {
-          const all = async () => {
-            for await (const _ of tarOutput(join(directory, 'wasm'), request));
-          }
-          const error = await rejection(all(), 'LIMIT_EXCEEDED')
-          assert.match(error.hint ?? '', /WOLFFIA_ARCHIVE_BYTES/)
+  withHostile(sendForEver, async (directory) => {
+    process.env.WOLFFIA_ARCHIVE_BYTES = '1m'
+    try {
+      for (const request of [{ request: 'read-root' } as const, { request: 'read', path: '/', name: 'x' } as const]) {
+        const all = async () => {
+          for await (const _ of tarOutput(join(directory, 'wasm'), request));
         }
-      } finally {
-        delete process.env.WOLFFIA_ARCHIVE_BYTES
+        const error = await rejection(all(), 'LIMIT_EXCEEDED')
+        assert.match(error.hint ?? '', /WOLFFIA_ARCHIVE_BYTES/)
       }
-    },
-  ))
+    } finally {
+      delete process.env.WOLFFIA_ARCHIVE_BYTES
+    }
+  }))
 
 function status(pid: number): string {
   return readFileSync(`/proc/${pid}/status`, 'utf8')
